@@ -1,0 +1,12 @@
+//! What Ensafer is made of: format, keys, plan and status.
+//!
+//! Everything here is pure: no I/O, no clock, no runtime, no global state. Times come in as arguments; bytes come in
+//! and go out as slices. `docs/architecture.md` shows how the modules fit together.
+
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod ids;
+pub mod plan;
+pub mod time;
+pub mod tree;
