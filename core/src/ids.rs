@@ -1,4 +1,5 @@
-//! Identifiers and digests: fixed-size byte strings, each a type of its own, written as lower-case hex.
+//! Identifiers and digests: fixed-size byte strings, each a type of its own. People read them as lower-case hex; binary
+//! encodings hold the bytes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -64,12 +65,15 @@ macro_rules! byte_id {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
             }
         }
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if !deserializer.is_human_readable() {
+                    return <[u8; $len]>::deserialize(deserializer).map(Self);
+                }
                 let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
                 text.parse().map_err(serde::de::Error::custom)
             }
