@@ -5,8 +5,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod clock;
 pub mod ids;
 pub mod plan;
+pub mod status;
 pub mod time;
 pub mod tree;

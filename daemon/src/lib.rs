@@ -1,1 +1,14 @@
-//! stub
+//! Ensafer's daemon and command line.
+
+#![deny(unsafe_code)]
+
+pub mod config;
+pub mod exit;
+pub mod folders;
+pub mod home;
+pub mod local_api;
+pub mod output;
+pub mod private_file;
+pub mod progress;
+pub mod prompt;
+pub mod refusals;
