@@ -7,6 +7,7 @@
 
 pub mod api;
 pub mod clock;
+pub mod crypto;
 pub mod ids;
 pub mod plan;
 pub mod status;
