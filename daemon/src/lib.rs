@@ -12,3 +12,4 @@ pub mod private_file;
 pub mod progress;
 pub mod prompt;
 pub mod refusals;
+pub mod secrets;
