@@ -3,6 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::account::AccountError;
 use crate::config::ConfigError;
 use crate::home::HomeError;
 use crate::local_api::ClientError;
@@ -113,6 +114,9 @@ fn of_link(link: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if let Some(error) = link.downcast_ref::<ClientError>() {
         return Some(error.exit());
     }
+    if let Some(error) = link.downcast_ref::<AccountError>() {
+        return Some(error.exit());
+    }
     link.is::<ConfigError>().then_some(Exit::Usage)
 }
 
@@ -121,7 +125,9 @@ fn of_link(link: &(dyn std::error::Error + 'static)) -> Option<Exit> {
 pub fn remedy(error: &anyhow::Error) -> Option<&str> {
     error.chain().find_map(|link| {
         let of_failure = link.downcast_ref::<Failure>().and_then(Failure::remedy);
-        of_failure.or_else(|| link.downcast_ref::<ClientError>().and_then(ClientError::remedy))
+        let of_account = || link.downcast_ref::<AccountError>().and_then(AccountError::remedy);
+        let of_client = || link.downcast_ref::<ClientError>().and_then(ClientError::remedy);
+        of_failure.or_else(of_account).or_else(of_client)
     })
 }
 

@@ -114,8 +114,7 @@ impl Home {
     /// # Errors
     /// [`HomeError::Io`].
     pub fn create(&self) -> Result<(), HomeError> {
-        let all = [&self.config, &self.data, &self.cache, &self.state];
-        for path in all.into_iter().chain(self.runtime.as_ref()) {
+        for path in self.directories() {
             private_file::create_directory(path).map_err(io_error(path))?;
         }
         Ok(())
@@ -157,9 +156,30 @@ impl Home {
         self.state.join("daemon.log")
     }
 
-    /// Exists while syncing is stopped by the user's wish, also after a restart.
+    /// All directories that are Ensafer's own, and must not be part of a folder.
     #[must_use]
-    pub fn stopped_file(&self) -> PathBuf {
+    pub fn directories(&self) -> Vec<&Path> {
+        let all = [&self.config, &self.data, &self.cache, &self.state];
+        all.into_iter().chain(self.runtime.as_ref()).map(PathBuf::as_path).collect()
+    }
+
+    /// Whether syncing is stopped by the user's wish, also after a restart.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stopped_file().exists()
+    }
+
+    /// Remembers whether syncing is stopped.
+    ///
+    /// # Errors
+    /// [`HomeError::Io`].
+    pub fn set_stopped(&self, stopped: bool) -> Result<(), HomeError> {
+        let path = self.stopped_file();
+        let done = if stopped { private_file::replace(&path, b"") } else { private_file::remove(&path) };
+        done.map_err(io_error(&path))
+    }
+
+    fn stopped_file(&self) -> PathBuf {
         self.state.join("stopped")
     }
 

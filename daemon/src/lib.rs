@@ -2,14 +2,20 @@
 
 #![deny(unsafe_code)]
 
+pub mod account;
+pub mod check;
+pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod exit;
 pub mod folders;
 pub mod home;
 pub mod local_api;
+pub mod logging;
 pub mod output;
 pub mod private_file;
 pub mod progress;
 pub mod prompt;
 pub mod refusals;
 pub mod secrets;
+pub mod shell;

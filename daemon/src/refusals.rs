@@ -59,12 +59,16 @@ pub fn missing<'a>(directories: &[&'a Path]) -> Vec<&'a Path> {
 /// # Errors
 /// As [`check_pair`].
 pub fn check_before_making(work: &Path, encrypted: &Path) -> Result<(), Failure> {
-    let future = |path: &Path| resolve_future(path).unwrap_or_else(|_| path.to_path_buf());
+    let future = |path: &Path| resolve(path).unwrap_or_else(|_| path.to_path_buf());
     check_apart(&Pair { work: future(work), encrypted: future(encrypted) })
 }
 
-/// The real path that `path` will have once it is made: its existing part resolved, the rest appended.
-fn resolve_future(path: &Path) -> io::Result<PathBuf> {
+/// The real path that `path` has, or will have once it is made: its existing part without symbolic links, the rest
+/// appended.
+///
+/// # Errors
+/// The current directory is unknown.
+pub fn resolve(path: &Path) -> io::Result<PathBuf> {
     let absolute = std::path::absolute(path)?;
     for ancestor in absolute.ancestors() {
         if let Ok(real) = fs::canonicalize(ancestor) {

@@ -274,6 +274,16 @@ pub struct ResumeRequest {
     pub go_on: Option<String>,
 }
 
+/// Body of `POST /v1/describe`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DescribeRequest {
+    /// The file in a work folder, absolute.
+    pub path: String,
+    /// Its description; empty for none.
+    pub text: String,
+}
+
 /// Why the daemon refused, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

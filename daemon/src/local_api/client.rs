@@ -5,8 +5,10 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Result;
 use ensafer_core::api::local::{
-    FileStatus, PauseRequest, ProblemReport, Refusal, RefusalClass, ResumeRequest, SettleOutcome,
+    DescribeRequest, FileStatus, ListedEntry, Located, PauseRequest, ProblemReport, Refusal, RefusalClass,
+    ResumeRequest, SettleOutcome,
 };
 use ensafer_core::status::Status;
 use http_body_util::{BodyExt, Full};
@@ -19,12 +21,16 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 
+use super::Queries;
 use crate::exit::Exit;
 use crate::home::Home;
 use crate::prompt::Password;
 
 /// A daemon that takes longer than this to answer a plain request is stuck. Unlocking derives a key first.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often an ending daemon is looked at.
+const END_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Why the daemon did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -149,14 +155,6 @@ impl Client {
         self.get("/v1/problems")
     }
 
-    /// How far one path is.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub fn file_status(&self, path: &Path) -> Result<FileStatus, ClientError> {
-        self.get(&format!("/v1/filestatus?path={}", percent_encode(&path.to_string_lossy())))
-    }
-
     /// Begins syncing.
     ///
     /// # Errors
@@ -259,6 +257,21 @@ impl Client {
         }
     }
 
+    /// Waits until the daemon no longer listens, at most as long as for an answer.
+    ///
+    /// # Errors
+    /// [`ClientError::Timeout`].
+    pub fn wait_for_end(&self) -> Result<(), ClientError> {
+        self.runtime.block_on(async {
+            let ended = async {
+                while UnixStream::connect(&self.path).await.is_ok() {
+                    tokio::time::sleep(END_INTERVAL).await;
+                }
+            };
+            tokio::time::timeout(ANSWER_TIMEOUT, ended).await.map_err(|_| ClientError::Timeout)
+        })
+    }
+
     fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, ClientError> {
         self.call(Method::GET, target, JSON, Bytes::new(), Some(ANSWER_TIMEOUT))
     }
@@ -315,6 +328,25 @@ impl Client {
             .body(Full::new(body))
             .expect("the method, the path and the headers are made here and valid");
         Ok(sender.send_request(request).await?)
+    }
+}
+
+impl Queries for Client {
+    fn file_status(&self, path: &Path) -> Result<FileStatus> {
+        Ok(self.get(&format!("/v1/filestatus?path={}", percent_encode(&path.to_string_lossy())))?)
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<ListedEntry>> {
+        Ok(self.get(&format!("/v1/list?path={}", percent_encode(&path.to_string_lossy())))?)
+    }
+
+    fn locate(&self, sought: &str) -> Result<Option<Located>> {
+        Ok(self.get(&format!("/v1/locate?sought={}", percent_encode(sought)))?)
+    }
+
+    fn describe(&self, path: &Path, text: &str) -> Result<()> {
+        let body = DescribeRequest { path: path.to_string_lossy().into_owned(), text: text.to_owned() };
+        Ok(self.post("/v1/describe", &body)?)
     }
 }
 

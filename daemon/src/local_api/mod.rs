@@ -8,7 +8,10 @@ mod server;
 use std::path::Path;
 use std::time::Duration;
 
-use ensafer_core::api::local::{FileStatus, FolderReport, ProblemReport, RefusalClass, SettleOutcome};
+use anyhow::Result;
+use ensafer_core::api::local::{
+    FileStatus, FolderReport, ListedEntry, Located, ProblemReport, RefusalClass, SettleOutcome,
+};
 use ensafer_core::status::Status;
 use tokio::sync::{oneshot, watch};
 
@@ -49,9 +52,37 @@ impl ControlError {
     }
 }
 
+/// Answers about single files, from a running daemon or without one.
+pub trait Queries {
+    /// How far one path is. Paths are absolute, without symbolic links; so for all that follow.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    fn file_status(&self, path: &Path) -> Result<FileStatus>;
+
+    /// Everything below `path`, which lies in a work folder, sorted by path.
+    ///
+    /// # Errors
+    /// As [`file_status`](Self::file_status).
+    fn list(&self, path: &Path) -> Result<Vec<ListedEntry>>;
+
+    /// The object that shows at a path of a work folder, or whose id is in hex digits or a path or file name of an
+    /// encrypted file; `None` if there is none.
+    ///
+    /// # Errors
+    /// As [`file_status`](Self::file_status).
+    fn locate(&self, sought: &str) -> Result<Option<Located>>;
+
+    /// Gives the file at `path` a description; an empty one removes it.
+    ///
+    /// # Errors
+    /// No synced file is there.
+    fn describe(&self, path: &Path, text: &str) -> Result<()>;
+}
+
 /// The daemon as the local API sees it. Methods may block on files and key derivation: they are called on blocking
 /// threads.
-pub trait Control: Send + Sync + 'static {
+pub trait Control: Queries + Send + Sync + 'static {
     /// The one status.
     fn status(&self) -> Status;
 
@@ -63,12 +94,6 @@ pub trait Control: Send + Sync + 'static {
 
     /// The folders of this device.
     fn folders(&self) -> Vec<FolderReport>;
-
-    /// How far one path is.
-    ///
-    /// # Errors
-    /// [`ControlError`].
-    fn file_status(&self, path: &Path) -> Result<FileStatus, ControlError>;
 
     /// Begins syncing, and remembers that it shall.
     ///

@@ -2,21 +2,22 @@
 
 use std::convert::Infallible;
 use std::fs::Permissions;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::{DefaultBodyLimit, FromRef, Query, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use ensafer_core::api::local::{
-    FileStatus, FolderReport, PauseRequest, ProblemReport, Refusal, RefusalClass, ResumeRequest, SettleOutcome,
+    DescribeRequest, FileStatus, FolderReport, ListedEntry, Located, PauseRequest, ProblemReport, Refusal,
+    RefusalClass, ResumeRequest, SettleOutcome,
 };
 use ensafer_core::status::Status;
 use futures_util::Stream;
@@ -24,6 +25,7 @@ use tokio::net::unix::SocketAddr;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::{Control, ControlError};
+use crate::daemon::QuitSignal;
 use crate::private_file;
 use crate::prompt::Password;
 
@@ -69,17 +71,31 @@ impl LocalServer {
         }
     }
 
-    /// Answers until `until` is ready, then lets running requests end; removes the socket.
+    /// Answers until `until` is ready, then gives running requests `grace` to end; removes the socket. Streams of
+    /// events end with `quit`.
     ///
     /// # Errors
     /// [`ServeError`].
     pub async fn serve(
         self,
         control: Arc<dyn Control>,
+        quit: QuitSignal,
+        grace: Duration,
         until: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
         let Self { listener, path } = self;
-        let served = axum::serve(listener, router(control)).with_graceful_shutdown(until).await;
+        let (ended, mut end) = tokio::sync::oneshot::channel::<()>();
+        let until = async move {
+            until.await;
+            // The receiver waits below.
+            let _ = ended.send(());
+        };
+        let router = router(Door { control, quit });
+        let serving = axum::serve(listener, router).with_graceful_shutdown(until).into_future();
+        let served = tokio::select! {
+            served = serving => served,
+            () = async { let _ = (&mut end).await; tokio::time::sleep(grace).await } => Ok(()),
+        };
         let removed = private_file::remove(&path);
         served.and(removed).map_err(|source| ServeError { path, source })
     }
@@ -117,15 +133,31 @@ impl axum::serve::Listener for OwnerListener {
     }
 }
 
+/// What every request gets at.
+#[derive(Clone)]
+struct Door {
+    control: Arc<dyn Control>,
+    quit: QuitSignal,
+}
+
+impl FromRef<Door> for Arc<dyn Control> {
+    fn from_ref(door: &Door) -> Self {
+        Arc::clone(&door.control)
+    }
+}
+
 type Shared = State<Arc<dyn Control>>;
 
-fn router(control: Arc<dyn Control>) -> Router {
+fn router(door: Door) -> Router {
     Router::new()
         .route("/v1/status", get(status))
         .route("/v1/problems", get(problems))
         .route("/v1/folders", get(folders))
         .route("/v1/folders/reload", post(reload_folders))
         .route("/v1/filestatus", get(file_status))
+        .route("/v1/list", get(list))
+        .route("/v1/locate", get(locate))
+        .route("/v1/describe", post(describe))
         .route("/v1/events", get(events))
         .route("/v1/start", post(start))
         .route("/v1/stop", post(stop))
@@ -140,7 +172,7 @@ fn router(control: Arc<dyn Control>) -> Router {
             refuse(StatusCode::METHOD_NOT_ALLOWED, RefusalClass::BadRequest, "no such method here".into())
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
-        .with_state(control)
+        .with_state(door)
 }
 
 async fn status(State(control): Shared) -> Result<Json<Status>, ControlError> {
@@ -168,18 +200,47 @@ async fn file_status(
     State(control): Shared,
     Query(query): Query<PathQuery>,
 ) -> Result<Json<FileStatus>, ControlError> {
-    blocking(move || control.file_status(&query.path)).await
+    blocking(move || Ok(control.file_status(&query.path)?)).await
 }
 
-/// The status now and after each change, as server-sent events.
-async fn events(State(control): Shared) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let mut receiver = control.subscribe();
+async fn list(
+    State(control): Shared,
+    Query(query): Query<PathQuery>,
+) -> Result<Json<Vec<ListedEntry>>, ControlError> {
+    blocking(move || Ok(control.list(&query.path)?)).await
+}
+
+#[derive(serde::Deserialize)]
+struct SoughtQuery {
+    sought: String,
+}
+
+async fn locate(
+    State(control): Shared,
+    Query(query): Query<SoughtQuery>,
+) -> Result<Json<Option<Located>>, ControlError> {
+    blocking(move || Ok(control.locate(&query.sought)?)).await
+}
+
+async fn describe(
+    State(control): Shared,
+    Json(body): Json<DescribeRequest>,
+) -> Result<Json<()>, ControlError> {
+    blocking(move || Ok(control.describe(Path::new(&body.path), &body.text)?)).await
+}
+
+/// The status now and after each change, as server-sent events, until the daemon ends.
+async fn events(State(door): State<Door>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let mut receiver = door.control.subscribe();
     receiver.mark_changed();
-    let stream = futures_util::stream::unfold(receiver, |mut receiver| async move {
-        receiver.changed().await.ok()?;
+    let stream = futures_util::stream::unfold((receiver, door.quit), |(mut receiver, quit)| async move {
+        tokio::select! {
+            changed = receiver.changed() => changed.ok()?,
+            () = quit.requested() => return None,
+        }
         let status = receiver.borrow_and_update().clone();
         let event = Event::default().event("status").json_data(&status).ok()?;
-        Some((Ok(event), receiver))
+        Some((Ok(event), (receiver, quit)))
     });
     Sse::new(stream).keep_alive(KeepAlive::default())
 }
@@ -216,11 +277,8 @@ async fn lock(State(control): Shared) -> Result<Json<()>, ControlError> {
 
 /// Answers when everything has settled, however long that takes.
 async fn sync(State(control): Shared) -> Result<Json<SettleOutcome>, ControlError> {
-    let Json(outcome) = {
-        let control = Arc::clone(&control);
-        blocking_raw(move || control.settle()).await.map(Json)?
-    };
-    let outcome = outcome.await.map_err(|_| anyhow::anyhow!("the daemon ends"))?;
+    let settled = blocking_raw(move || control.settle()).await?;
+    let outcome = settled.await.map_err(|_| anyhow::anyhow!("the daemon ends"))?;
     Ok(Json(outcome))
 }
 
@@ -249,15 +307,18 @@ async fn blocking_raw<T: Send + 'static>(
 
 impl IntoResponse for ControlError {
     fn into_response(self) -> Response {
-        let status = match self {
-            Self::NotSetUp | Self::Locked | Self::NoSuchBrake => StatusCode::CONFLICT,
-            Self::WrongPassword => StatusCode::FORBIDDEN,
-            Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        let (class, what) = match &self {
+            Self::Failed(error) => match error.downcast_ref::<Self>() {
+                Some(known) => (known.class(), known.to_string()),
+                None => (RefusalClass::Failed, crate::exit::describe(error)),
+            },
+            known => (known.class(), known.to_string()),
         };
-        let class = self.class();
-        let what = match self {
-            Self::Failed(error) => crate::exit::describe(&error),
-            other => other.to_string(),
+        let status = match class {
+            RefusalClass::NotSetUp | RefusalClass::Locked | RefusalClass::NoSuchBrake => StatusCode::CONFLICT,
+            RefusalClass::WrongPassword => StatusCode::FORBIDDEN,
+            RefusalClass::BadRequest => StatusCode::BAD_REQUEST,
+            RefusalClass::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         };
         refuse(status, class, what)
     }
