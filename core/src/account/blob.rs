@@ -258,7 +258,8 @@ impl SealedAccount {
         self.check_is(account)?;
         let parameters = PasswordParameters::generate(self.login().clone(), realm, iterations, rng);
         let kek = parameters.derive(password)?.kek;
-        self.password = PasswordSeal::seal(account, self.password.version.saturating_add(1), parameters, &kek, rng);
+        self.password =
+            PasswordSeal::seal(account, self.password.version.saturating_add(1), parameters, &kek, rng);
         Ok(())
     }
 
@@ -363,4 +364,20 @@ fn random_id(rng: &mut (impl Random + ?Sized)) -> [u8; 16] {
     let mut id = [0; 16];
     rng.fill(&mut id);
     id
+}
+
+#[cfg(test)]
+impl Account {
+    /// Puts other keys behind the bundle, as no honest program does.
+    pub(super) fn replace_keys(&mut self, keys: PrivateKeys) {
+        self.keys = keys;
+    }
+}
+
+#[cfg(test)]
+impl SealedAccount {
+    /// Seals the account's keys again.
+    pub(super) fn reseal_keys(&mut self, account: &Account, rng: &mut impl Random) {
+        self.blob = SealedKeys::seal(account, self.blob.version, rng);
+    }
 }
