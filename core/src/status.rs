@@ -6,4 +6,3 @@ use serde::{Deserialize, Serialize};
 pub enum State { Locked, Checking, UpToDate, Working, Paused, Stopped, Offline, WaitingForCloud, Attention, Braked }
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status { pub state: State, pub folders: Vec<()> }
-impl std::fmt::Display for State { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { write!(f, "{self:?}") } }
