@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod account;
 pub mod clock;
 pub mod crypto;
 pub mod format;
