@@ -7,6 +7,12 @@
 
 pub mod clock;
 pub mod ids;
+pub mod layout;
 pub mod plan;
+pub mod reconcile;
+pub mod safety;
+pub mod status;
+pub mod suffix;
 pub mod time;
 pub mod tree;
+pub mod words;
