@@ -1,0 +1,1 @@
+//! One value that says how things are, everywhere.
