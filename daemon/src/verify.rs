@@ -57,7 +57,7 @@ fn check_header(
         let class = if length < header.total_len { ProblemClass::StillArriving } else { ProblemClass::Damaged };
         return Err((class, format!("{length} bytes instead of {}", header.total_len)));
     }
-    if !folder.may_write(header) {
+    if !folder.accepts(header) {
         return Err((ProblemClass::UnknownSigner, "signed by nobody who may write here".into()));
     }
     match crate::store::named_id(key) {

@@ -76,7 +76,7 @@ pub fn open_version(
     if stamp.length != header.total_len {
         return Err(Failure::object(ProblemClass::StillArriving, key, ""));
     }
-    if !scene.folder.may_write(&header) {
+    if !scene.folder.accepts(&header) {
         return Err(Failure::object(ProblemClass::UnknownSigner, key, ""));
     }
     Ok((file, header))

@@ -222,7 +222,7 @@ fn read_version(
     if id.is_some_and(|id| id != header.prefix.file_id) {
         return Err(fault(ProblemClass::Misnamed, true, String::new()));
     }
-    if !folder.may_write(&header) {
+    if !folder.accepts(&header) {
         return Err(fault(ProblemClass::UnknownSigner, true, String::new()));
     }
     let author = folder.author_of(&header.statement);
