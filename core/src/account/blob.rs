@@ -258,7 +258,8 @@ impl SealedAccount {
         self.check_is(account)?;
         let parameters = PasswordParameters::generate(self.login().clone(), realm, iterations, rng);
         let kek = parameters.derive(password)?.kek;
-        self.password = PasswordSeal::seal(account, self.password.version.saturating_add(1), parameters, &kek, rng);
+        self.password =
+            PasswordSeal::seal(account, self.password.version.saturating_add(1), parameters, &kek, rng);
         Ok(())
     }
 
