@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::person::Person;
+use crate::account::SignedBundle;
 use crate::crypto::{ContentHasher, Domain, Signature, SigningKey, VerifyingKey};
 use crate::format::cbor::{Keys, Malformed, Reader, Writer, check};
 use crate::format::statement::read_verifying_key;
@@ -80,8 +80,8 @@ pub enum FolderLayout {
 pub enum Operation {
     /// 1: makes the folder, whose id comes from the signer's key and the nonce. Its signer is the owner.
     Create {
-        /// The owner.
-        owner: Person,
+        /// The owner's bundle.
+        owner: SignedBundle,
         /// What the folder's id was derived with.
         nonce: [u8; 16],
         /// The first epoch.
@@ -93,8 +93,8 @@ pub enum Operation {
     },
     /// 2: adds a member, or replaces a member's bundle and role.
     Add {
-        /// The member.
-        person: Person,
+        /// The member's bundle.
+        member: SignedBundle,
         /// What the member may do.
         role: Role,
     },
@@ -141,9 +141,11 @@ impl Operation {
     }
 
     /// Whom the entry is about.
-    pub(crate) const fn subject(&self) -> Option<VerifyingKey> {
+    pub(crate) fn subject(&self) -> Option<VerifyingKey> {
         match self {
-            Self::Create { owner: person, .. } | Self::Add { person, .. } => Some(person.key),
+            Self::Create { owner: bundle, .. } | Self::Add { member: bundle, .. } => {
+                Some(bundle.bundle().identity)
+            }
             Self::Remove { subject, .. } | Self::Role { subject, .. } => Some(*subject),
             Self::Epoch { .. } | Self::Layout { .. } => None,
         }
@@ -251,8 +253,8 @@ impl Entry {
         }
         w.uint(4).uint(self.operation.number());
         match &self.operation {
-            Operation::Create { owner: person, .. } | Operation::Add { person, .. } => {
-                w.uint(5).bytes(&person.bundle);
+            Operation::Create { owner: bundle, .. } | Operation::Add { member: bundle, .. } => {
+                w.uint(5).array(2).bytes(bundle.bytes()).bytes(bundle.signature().as_bytes());
             }
             Operation::Remove { subject, .. } | Operation::Role { subject, .. } => {
                 w.uint(6).bytes(subject.as_bytes());
@@ -288,7 +290,7 @@ impl Entry {
         let seq = keys.required(r, 2, Reader::uint)?;
         let prev = keys.required(r, 3, read_prev)?;
         let number = keys.required(r, 4, Reader::uint)?;
-        let person = keys.optional(r, 5, |r| Person::from_bundle(r.bytes(MAX_ENTRY_LEN)?))?;
+        let bundle = keys.optional(r, 5, read_bundle)?;
         let subject = keys.optional(r, 6, read_verifying_key)?;
         let role = keys.optional(r, 7, |r| Role::from_number(r.uint()?))?;
         let epoch = keys.optional(r, 8, Reader::u32)?;
@@ -299,18 +301,22 @@ impl Entry {
         let manifest = keys.optional(r, 13, Reader::array_of)?.map(StatementHash::new);
         keys.end()?;
         reader.end()?;
-        let operation = match (number, person, subject, role, epoch, key_id, nonce, layout, manifest) {
+        let operation = match (number, bundle, subject, role, epoch, key_id, nonce, layout, manifest) {
             (1, Some(owner), None, None, Some(epoch), Some(key_id), Some(nonce), Some(layout), None) => {
                 Operation::Create { owner, nonce, epoch, key_id, layout }
             }
-            (2, Some(person), None, Some(role), None, None, None, None, None) => Operation::Add { person, role },
+            (2, Some(member), None, Some(role), None, None, None, None, None) => {
+                Operation::Add { member, role }
+            }
             (3, None, Some(subject), None, None, None, None, None, manifest) => {
                 Operation::Remove { subject, manifest }
             }
             (4, None, Some(subject), Some(role), None, None, None, None, manifest) => {
                 Operation::Role { subject, role, manifest }
             }
-            (5, None, None, None, Some(epoch), Some(key_id), None, None, None) => Operation::Epoch { epoch, key_id },
+            (5, None, None, None, Some(epoch), Some(key_id), None, None, None) => {
+                Operation::Epoch { epoch, key_id }
+            }
             (6, None, None, None, None, None, None, Some(layout), None) => Operation::Layout { layout },
             _ => return Err(Malformed),
         };
@@ -323,6 +329,12 @@ fn read_prev(r: &mut Reader<'_>) -> Result<Vec<EntryHash>, Malformed> {
     let prev = (0..count).map(|_| Ok(EntryHash(r.array_of()?))).collect::<Result<Vec<_>, Malformed>>()?;
     check(prev.is_sorted_by(|a, b| a < b))?;
     Ok(prev)
+}
+
+fn read_bundle(r: &mut Reader<'_>) -> Result<SignedBundle, Malformed> {
+    r.tuple(2)?;
+    let bytes = r.bytes(MAX_ENTRY_LEN)?;
+    SignedBundle::verify(bytes, Signature::new(r.array_of()?)).map_err(|_| Malformed)
 }
 
 fn read_layout(r: &mut Reader<'_>) -> Result<FolderLayout, Malformed> {

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::entry::{EntryHash, FolderLayout, Operation, Role, SignedEntry};
 use super::log::Log;
 use super::state::{Member, RosterState};
+use crate::account::SignedBundle;
 use crate::crypto::VerifyingKey;
 
 /// Whether an entry counts.
@@ -144,7 +145,7 @@ impl Fold<'_> {
         let may = match &entry.operation {
             Operation::Create { .. } => return i == 0,
             // Only the owner's own bundle is replaced under the role of owner.
-            Operation::Add { person, role } if person.key == self.owner => {
+            Operation::Add { member, role } if member.bundle().identity == self.owner => {
                 return signer_role == Role::Owner && *role == Role::Owner;
             }
             Operation::Add { role, .. } => *role < Role::Owner,
@@ -153,7 +154,8 @@ impl Fold<'_> {
                 *subject != self.owner && *role < Role::Owner && is_member(*subject)
             }
             Operation::Epoch { epoch, .. } => {
-                self.epochs(before).last_key_value().and_then(|(highest, _)| highest.checked_add(1)) == Some(*epoch)
+                self.epochs(before).last_key_value().and_then(|(highest, _)| highest.checked_add(1))
+                    == Some(*epoch)
             }
             Operation::Layout { .. } => true,
         };
@@ -207,17 +209,18 @@ impl Fold<'_> {
         let mut members = Vec::new();
         let mut former = Vec::new();
         for (key, about) in &self.about {
-            let Some(person) = self.newest_person(about) else { continue };
+            let Some(bundle) = self.newest_bundle(about) else { continue };
             match self.role(*key, everything) {
-                Some(role) => members.push(Member { person, role }),
-                None => former.push(person),
+                Some(role) => members.push(Member { bundle, role }),
+                None => former.push(bundle),
             }
         }
-        members.sort_by_key(|member| member.person.key);
-        former.sort_by_key(|person| person.key);
+        members.sort_by_key(Member::key);
+        former.sort_by_key(|bundle| bundle.bundle().identity);
         let epochs = self.epochs(everything);
         // The creating entry counts, so there is one.
-        let (epoch, starts) = epochs.last_key_value().map_or((0, &[][..]), |(epoch, starts)| (*epoch, starts));
+        let (epoch, starts) =
+            epochs.last_key_value().map_or((0, &[][..]), |(epoch, starts)| (*epoch, starts));
         let current = starts.iter().copied().min_by_key(|i| self.entries[*i].hash).unwrap_or(0);
         let key_of = |i: usize| self.entries[i].entry.operation.epoch().map_or([0; 32], |(_, key_id)| key_id);
         let covers_removals = self.entries.iter().enumerate().all(|(i, e)| {
@@ -240,17 +243,19 @@ impl Fold<'_> {
         }
     }
 
-    /// The person of the newest bundle that counts.
-    fn newest_person(&self, about: &[usize]) -> Option<super::person::Person> {
+    /// The newest bundle that counts.
+    fn newest_bundle(&self, about: &[usize]) -> Option<SignedBundle> {
         about
             .iter()
             .filter(|i| self.verdicts[**i] == Verdict::Counts)
             .filter_map(|i| match &self.entries[*i].entry.operation {
-                Operation::Create { owner: person, .. } | Operation::Add { person, .. } => Some((person, *i)),
+                Operation::Create { owner: bundle, .. } | Operation::Add { member: bundle, .. } => {
+                    Some((bundle, *i))
+                }
                 _ => None,
             })
-            .max_by_key(|(person, i)| (person.sequence, self.entries[*i].position()))
-            .map(|(person, _)| person.clone())
+            .max_by_key(|(bundle, i)| (bundle.bundle().sequence, self.entries[*i].position()))
+            .map(|(bundle, _)| bundle.clone())
     }
 
     fn layout(&self) -> FolderLayout {
@@ -263,7 +268,8 @@ impl Fold<'_> {
     }
 
     fn void(&self) -> Vec<EntryHash> {
-        let void = |(entry, verdict): (&SignedEntry, &Verdict)| (*verdict == Verdict::Void).then_some(entry.hash);
+        let void =
+            |(entry, verdict): (&SignedEntry, &Verdict)| (*verdict == Verdict::Void).then_some(entry.hash);
         self.entries.iter().zip(&self.verdicts).filter_map(void).collect()
     }
 }

@@ -41,11 +41,13 @@ impl Log {
     pub(crate) fn new(entries: Vec<SignedEntry>) -> Result<Self, Malformed> {
         check(entries.len() <= MAX_ENTRIES && entries.is_sorted_by(|a, b| a.position() < b.position()))?;
         let first = entries.first().ok_or(Malformed)?;
-        let Operation::Create { owner, nonce, epoch, .. } = &first.entry.operation else { return Err(Malformed) };
+        let Operation::Create { owner, nonce, epoch, .. } = &first.entry.operation else {
+            return Err(Malformed);
+        };
         let creator = first.entry.signer;
         let folder = first.entry.folder;
         check(first.entry.seq == 0 && first.entry.prev.is_empty() && *epoch == 1)?;
-        check(owner.key == creator && creator.folder_id(nonce) == folder)?;
+        check(owner.bundle().identity == creator && creator.folder_id(nonce) == folder)?;
         let mut seqs = HashMap::from([(first.hash, 0)]);
         for SignedEntry { entry, hash, .. } in &entries[1..] {
             check(entry.folder == folder && !matches!(entry.operation, Operation::Create { .. }))?;
@@ -75,7 +77,8 @@ impl Log {
     #[must_use]
     pub fn heads(&self) -> Vec<EntryHash> {
         let followed: HashSet<_> = self.entries.iter().flat_map(|e| &e.entry.prev).collect();
-        let mut heads: Vec<_> = self.entries.iter().map(|e| e.hash).filter(|hash| !followed.contains(hash)).collect();
+        let mut heads: Vec<_> =
+            self.entries.iter().map(|e| e.hash).filter(|hash| !followed.contains(hash)).collect();
         heads.sort_unstable();
         heads
     }

@@ -7,7 +7,6 @@ mod entry;
 mod fold;
 mod log;
 mod object;
-mod person;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -18,13 +17,13 @@ use std::sync::Arc;
 pub use entry::{Entry, EntryHash, FolderLayout, Operation, Role, SignedEntry};
 pub use log::{Log, LogOrder, MAX_ENTRIES};
 pub use object::{MAX_ROSTER_LEN, OpenedRoster, RosterStatement, open_roster_object, seal_roster_object};
-pub use person::Person;
 pub use state::{Member, RosterState};
 
 use super::access::Access;
 use super::cbor::Malformed;
 use super::key_source::FolderKeys;
 use super::seal::{FolderSeal, MAX_FILE_MEMBERS, SealError, member_envelopes};
+use crate::account::SignedBundle;
 use crate::crypto::{FolderKey, FolderKeyName, SigningKey, VerifyingKey};
 use crate::ids::{FolderId, StatementHash};
 
@@ -69,9 +68,9 @@ impl Roster {
     /// Makes a folder: its owner's bundle and identity key, 16 random bytes, and the key of its first epoch.
     ///
     /// # Errors
-    /// [`RosterError::Malformed`] for a bundle that does not parse or is not the signer's.
+    /// [`RosterError::Malformed`] for a bundle that is not the signer's.
     pub fn create(
-        owner_bundle: &[u8],
+        owner_bundle: SignedBundle,
         owner: &SigningKey,
         nonce: [u8; 16],
         layout: FolderLayout,
@@ -79,9 +78,8 @@ impl Roster {
     ) -> Result<Self, RosterError> {
         let folder = derive_folder_id(&owner.public(), &nonce);
         let name = key.name(folder, 1);
-        let owner_person = Person::from_bundle(owner_bundle)?;
         let operation =
-            Operation::Create { owner: owner_person, nonce, epoch: 1, key_id: name.key_id, layout };
+            Operation::Create { owner: owner_bundle, nonce, epoch: 1, key_id: name.key_id, layout };
         let entry = Entry { folder, seq: 0, prev: Vec::new(), operation, signer: owner.public() };
         let log = Log::new(vec![SignedEntry::sign(entry, owner)?])?;
         let state = fold::fold(&log);
@@ -122,7 +120,7 @@ impl Roster {
     /// # Errors
     /// [`RosterError::KeyMissing`]; [`RosterError::Malformed`] for more than 1,024 members.
     pub fn member_envelopes(&self) -> Result<Access, RosterError> {
-        let members = self.state.members.iter().map(|member| &member.person.envelope);
+        let members = self.state.members.iter().map(|member| &member.bundle.bundle().envelope);
         member_envelopes(self.state.folder, self.state.epoch, self.current_key()?, members)
             .map_err(|_| RosterError::Malformed)
     }
@@ -147,8 +145,8 @@ impl Roster {
     ///
     /// # Errors
     /// [`RosterError::NotAllowed`], [`RosterError::Malformed`]; the roster is then as before. So with all changes.
-    pub fn add(&mut self, bundle: &[u8], role: Role, signer: &SigningKey) -> Result<(), RosterError> {
-        self.append(Operation::Add { person: Person::from_bundle(bundle)?, role }, signer)
+    pub fn add(&mut self, member: SignedBundle, role: Role, signer: &SigningKey) -> Result<(), RosterError> {
+        self.append(Operation::Add { member, role }, signer)
     }
 
     /// Changes what a member may do. A change that takes the right to write names a manifest of what the member had

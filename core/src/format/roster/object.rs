@@ -114,7 +114,8 @@ pub fn open_roster_object(bytes: &[u8], keys: &impl FileKeySource) -> Result<Ope
     ensure(header.prefix.roster && header.statement.size <= MAX_ROSTER_LEN)?;
     let current = keys.roster_key(&header.prefix, &header.access)?;
     let (header, payload) = open_bytes(bytes, keys)?;
-    let roster = decode_payload(&payload, &current.name, &current.key).map_err(|_| HeaderError::Unauthentic)?;
+    let roster =
+        decode_payload(&payload, &current.name, &current.key).map_err(|_| HeaderError::Unauthentic)?;
     let state = roster.state();
     ensure(state.folder == header.statement.folder && state.owner() == header.statement.owner)?;
     ensure(state.head == header.statement.roster_head)?;
@@ -136,7 +137,11 @@ fn encode_payload(roster: &Roster, current: &FolderKey, rng: &mut dyn Random) ->
     w.into_bytes()
 }
 
-fn decode_payload(payload: &[u8], name: &FolderKeyName, current: &Arc<FolderKey>) -> Result<Roster, Malformed> {
+fn decode_payload(
+    payload: &[u8],
+    name: &FolderKeyName,
+    current: &Arc<FolderKey>,
+) -> Result<Roster, Malformed> {
     let mut reader = Reader::new(payload);
     let r = &mut reader;
     r.tuple(2)?;
@@ -152,7 +157,8 @@ fn decode_payload(payload: &[u8], name: &FolderKeyName, current: &Arc<FolderKey>
         last = Some(id);
         let old = FolderKeyName { folder: state.folder, epoch: id.0, key_id: id.1 };
         let sealed: [u8; SEALED_KEY_BYTES] = r.array_of()?;
-        let key: FolderKey = open_key(&**current, &old_key_context(name, &old), &sealed).map_err(|_| Malformed)?;
+        let key: FolderKey =
+            open_key(&**current, &old_key_context(name, &old), &sealed).map_err(|_| Malformed)?;
         check(key.name(old.folder, old.epoch) == old)?;
         keys.insert(id, Arc::new(key));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::entry::{EntryHash, FolderLayout, Role};
-use super::person::Person;
+use crate::account::SignedBundle;
 use crate::crypto::{FolderKeyName, VerifyingKey};
 use crate::format::header::OpenedHeader;
 use crate::ids::{Fingerprint, FolderId, StatementHash};
@@ -12,9 +12,17 @@ use crate::ids::{Fingerprint, FolderId, StatementHash};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// Who.
-    pub person: Person,
+    pub bundle: SignedBundle,
     /// What the member may do.
     pub role: Role,
+}
+
+impl Member {
+    /// The identity key.
+    #[must_use]
+    pub fn key(&self) -> VerifyingKey {
+        self.bundle.bundle().identity
+    }
 }
 
 /// What the entries of a log make together.
@@ -27,7 +35,7 @@ pub struct RosterState {
     /// The members, by identity key.
     pub members: Vec<Member>,
     /// Those who were members, by identity key.
-    pub former: Vec<Person>,
+    pub former: Vec<SignedBundle>,
     /// The epoch under whose key everything is sealed from now on.
     pub epoch: u32,
     /// The id of its key.
@@ -62,7 +70,7 @@ impl RosterState {
     /// The member whose identity key this is.
     #[must_use]
     pub fn member(&self, key: &VerifyingKey) -> Option<&Member> {
-        self.members.binary_search_by_key(key, |member| member.person.key).ok().map(|i| &self.members[i])
+        self.members.binary_search_by_key(key, Member::key).ok().map(|i| &self.members[i])
     }
 
     /// Whether `key` may write files.
@@ -81,13 +89,18 @@ impl RosterState {
     #[must_use]
     pub fn accepts(&self, header: &OpenedHeader) -> bool {
         let statement = &header.statement;
-        statement.folder == self.folder && statement.owner == self.owner() && self.may_write(&statement.writer)
+        statement.folder == self.folder
+            && statement.owner == self.owner()
+            && self.may_write(&statement.writer)
     }
 
     /// How a present or former member is called, by identity key.
     #[must_use]
     pub fn login_of(&self, key: &VerifyingKey) -> Option<&str> {
-        let former = || self.former.iter().find(|person| person.key == *key);
-        self.member(key).map(|member| &member.person).or_else(former).map(|person| person.login.as_ref())
+        let former = || self.former.iter().find(|bundle| bundle.bundle().identity == *key);
+        self.member(key)
+            .map(|member| &member.bundle)
+            .or_else(former)
+            .map(|bundle| bundle.bundle().login.as_str())
     }
 }
