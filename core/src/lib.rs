@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod api;
 pub mod clock;
 pub mod crypto;
 pub mod format;
