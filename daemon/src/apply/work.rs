@@ -1,0 +1,346 @@
+//! A plan's part in the work folder: entries to the trash, directories made and moved, contents fetched.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ensafer_core::plan::{Change, Place, Plan, WorkChange};
+use ensafer_core::tree::{Content, Kind, NodeId, Object, Stamp, WorkStamp};
+use rayon::prelude::*;
+
+use super::fetch::{Fetched, fetch};
+use super::places::{Places, Spot};
+use super::{Failure, Outcome, Scene, batches, current_record, finished_record};
+use crate::state::StoreRecord;
+use crate::work_dir::{Trash, WorkError};
+
+/// Carries out what `plan` wants in the work folder, for every change whose publication (if it had one) is in
+/// `outcome`. Adds to `outcome`, and has `commit` take from it what has become durable.
+pub fn change_work(plan: &Plan, scene: &Scene<'_>, outcome: &mut Outcome, commit: &mut dyn FnMut(&mut Outcome)) {
+    let ready: Vec<&Change> = plan
+        .changes
+        .iter()
+        .filter(|change| change.work.is_some())
+        .filter(|change| change.publish.is_none() || outcome.published.contains_key(&change.target.id))
+        .collect();
+    if ready.is_empty() {
+        return;
+    }
+    let mut pass = Pass {
+        scene,
+        places: Places::new(scene.tree, scene.folder.id.root(), &plan.directories),
+        stamps: HashMap::new(),
+        trash: scene.work.open_trash(scene.now),
+        outcome,
+    };
+    pass.trash_files(&ready);
+    let made = pass.make_and_move(&ready);
+    pass.fetch_contents(&ready, commit);
+    pass.set_metadata(&ready);
+    pass.trash_directories(&ready);
+    pass.set_directory_times(&made);
+    if let Err(error) = scene.work.sync_directories() {
+        pass.outcome.records.clear();
+        pass.outcome.failures.push(Failure::work(&error, ""));
+    }
+    commit(pass.outcome);
+}
+
+/// One pass over a plan's changes of the work folder.
+struct Pass<'a, 's> {
+    scene: &'a Scene<'s>,
+    places: Places<'a>,
+    /// Stamps of the entries that this pass moved.
+    stamps: HashMap<NodeId, Stamp>,
+    trash: Trash,
+    outcome: &'a mut Outcome,
+}
+
+impl Pass<'_, '_> {
+    /// The path and stamp at which `node` is expected now.
+    fn expected(&self, node: NodeId) -> Option<(String, Stamp)> {
+        let stamp = self.stamps.get(&node).copied().unwrap_or(self.scene.tree.node(node).stamp);
+        Some((self.places.node_path(node)?, stamp))
+    }
+
+    fn trash_files(&mut self, changes: &[&Change]) {
+        for change in changes {
+            if let Some(WorkChange::Trash { node }) = change.work
+                && change.target.content.kind() != Kind::Directory
+            {
+                self.trash_entry(change, node);
+            }
+        }
+    }
+
+    fn trash_directories(&mut self, changes: &[&Change]) {
+        for change in changes.iter().rev() {
+            if let Some(WorkChange::Trash { node }) = change.work
+                && change.target.content.kind() == Kind::Directory
+            {
+                self.trash_entry(change, node);
+            }
+        }
+    }
+
+    fn trash_entry(&mut self, change: &Change, node: NodeId) {
+        let Some((path, stamp)) = self.expected(node) else { return };
+        match self.scene.work.trash(&path, &stamp, &self.trash) {
+            Ok(_) | Err(WorkError::Missing { .. }) => self.finish(change, None),
+            Err(error) => self.fail(&error, &path),
+        }
+    }
+
+    /// Makes directories and symbolic links, and moves entries, in the plan's order. Returns the directories made.
+    fn make_and_move<'c>(&mut self, changes: &[&'c Change]) -> Vec<&'c Change> {
+        let mut made = Vec::new();
+        let mut blocked = Vec::new();
+        for &change in changes {
+            match &change.work {
+                Some(WorkChange::Create { at }) if !is_file(&change.target) => {
+                    if self.make(change, at) && change.target.content == Content::Directory {
+                        made.push(change);
+                    }
+                }
+                Some(WorkChange::Update { node, to: Some(to), .. }) => {
+                    if !self.rename(change, *node, to) {
+                        blocked.push((change, *node, to));
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.unblock(blocked);
+        made
+    }
+
+    fn make(&mut self, change: &Change, at: &Place) -> bool {
+        let Some(path) = self.places.path(at) else { return false };
+        let made = match &change.target.content {
+            Content::Symlink { target } => self.scene.work.make_symlink(target, &path),
+            _ => self.scene.work.make_directory(&path),
+        };
+        match made {
+            Ok(stamp) => {
+                if change.target.content == Content::Directory {
+                    self.places.made(change.target.id, at.clone());
+                }
+                self.finish(change, Some(stamp));
+                true
+            }
+            Err(error) => {
+                self.fail(&error, &path);
+                false
+            }
+        }
+    }
+
+    /// Moves an entry; `false` where its new place is taken.
+    fn rename(&mut self, change: &Change, node: NodeId, to: &Place) -> bool {
+        let (Some((from, stamp)), Some(path)) = (self.expected(node), self.places.path(to)) else { return true };
+        match self.scene.work.rename(&from, &path, &stamp) {
+            Ok(stamp) => {
+                self.moved(change, node, to, stamp);
+                true
+            }
+            Err(WorkError::Occupied { .. }) => false,
+            Err(error) => {
+                self.fail(&error, &from);
+                true
+            }
+        }
+    }
+
+    fn moved(&mut self, change: &Change, node: NodeId, to: &Place, stamp: Stamp) {
+        self.places.moved(node, Spot::At(to.clone()));
+        self.stamps.insert(node, stamp);
+        if let Some(WorkChange::Update { content: false, metadata: false, .. }) = change.work {
+            self.finish(change, Some(stamp));
+        }
+    }
+
+    /// Moves whose place was taken: tries again as long as places become free, then exchanges entries that stand in
+    /// each other's way. What stays blocked is planned anew.
+    fn unblock(&mut self, mut blocked: Vec<(&Change, NodeId, &Place)>) {
+        loop {
+            let before = blocked.len();
+            blocked.retain(|&(change, node, to)| !self.rename(change, node, to));
+            if blocked.len() == before {
+                let Some((first, second)) = self.find_swap(&blocked) else { break };
+                let (change, node, to) = blocked.remove(first);
+                if !self.exchange(change, node, to, second) {
+                    break;
+                }
+            }
+        }
+        for (_, node, _) in blocked {
+            let path = self.places.node_path(node).unwrap_or_default();
+            self.outcome.failures.push(Failure::retry(&path));
+        }
+    }
+
+    /// An entry, by its position, and another one that is in the place that it wants.
+    fn find_swap(&self, blocked: &[(&Change, NodeId, &Place)]) -> Option<(usize, NodeId)> {
+        let at: HashMap<String, NodeId> =
+            blocked.iter().filter_map(|(_, node, _)| Some((self.places.node_path(*node)?, *node))).collect();
+        blocked.iter().enumerate().find_map(|(i, (_, node, to))| {
+            let other = *at.get(&self.places.path(to)?)?;
+            (other != *node).then_some((i, other))
+        })
+    }
+
+    /// Exchanges `node` with the entry in the place that it wants. That entry has yet to go where it shall.
+    fn exchange(&mut self, change: &Change, node: NodeId, to: &Place, other: NodeId) -> bool {
+        let (Some((a, stamp_a)), Some((b, stamp_b))) = (self.expected(node), self.expected(other)) else { return false };
+        match self.scene.work.exchange(&a, &stamp_a, &b, &stamp_b) {
+            Ok((at_b, at_a)) => {
+                let freed = self.places.spot(node);
+                self.moved(change, node, to, at_b);
+                self.places.moved(other, freed);
+                self.stamps.insert(other, at_a);
+                true
+            }
+            Err(error) => {
+                self.fail(&error, &a);
+                false
+            }
+        }
+    }
+
+    /// Fetches the contents of new and changed files, in batches that become durable together.
+    fn fetch_contents(&mut self, changes: &[&Change], commit: &mut dyn FnMut(&mut Outcome)) {
+        let wanted: Vec<&Change> = changes.iter().copied().filter(|change| wants_content(change)).collect();
+        for batch in batches(&wanted) {
+            if self.scene.is_cancelled() {
+                return;
+            }
+            self.fetch_batch(&batch);
+            match self.scene.work.sync_directories() {
+                Ok(()) => commit(self.outcome),
+                Err(error) => {
+                    self.outcome.records.clear();
+                    return self.fail(&error, "");
+                }
+            }
+        }
+    }
+
+    fn fetch_batch(&mut self, batch: &[&Change]) {
+        let jobs: Vec<Job<'_>> = batch.iter().filter_map(|change| self.job(change)).collect();
+        let scene = self.scene;
+        let published = &self.outcome.published;
+        let fetched: Vec<Result<Fetched, Failure>> = jobs
+            .par_iter()
+            .map(|job| {
+                let record = published.get(&job.change.target.id).map(|(_, record)| record);
+                fetch(scene, &job.change.target, record, job.replaces.as_ref().map(|(path, _)| path.as_str()), &job.path)
+            })
+            .collect();
+        let mut ready = Vec::with_capacity(jobs.len());
+        let mut staged = Vec::with_capacity(jobs.len());
+        for (job, result) in jobs.into_iter().zip(fetched) {
+            match result {
+                Ok(fetched) => {
+                    ready.push((job, fetched.record));
+                    staged.push(fetched.staged);
+                }
+                Err(failure) => self.outcome.failures.push(failure),
+            }
+        }
+        if let Err(error) = scene.work.barrier(&staged) {
+            return self.fail(&error, "");
+        }
+        for ((job, record), staged) in ready.into_iter().zip(staged) {
+            let placed = match &job.replaces {
+                None => scene.work.place_new(staged, &job.path),
+                Some((path, stamp)) => scene.work.replace(staged, path, stamp, &self.trash),
+            };
+            match placed {
+                Ok(stamp) => self.finish_with(job.change, Some(stamp), Some(record)),
+                Err(error) => self.fail(&error, &job.path),
+            }
+        }
+    }
+
+    fn job<'c>(&self, change: &'c Change) -> Option<Job<'c>> {
+        match change.work.as_ref()? {
+            WorkChange::Create { at } => Some(Job { change, path: self.places.path(at)?, replaces: None }),
+            WorkChange::Update { node, to, .. } => {
+                if to.is_some() && !self.stamps.contains_key(node) {
+                    return None;
+                }
+                let (path, stamp) = self.expected(*node)?;
+                Some(Job { change, path: path.clone(), replaces: Some((path, stamp)) })
+            }
+            WorkChange::Trash { .. } => None,
+        }
+    }
+
+    /// Sets times and executable bits of entries whose content stays.
+    fn set_metadata(&mut self, changes: &[&Change]) {
+        for change in changes {
+            let Some(WorkChange::Update { node, to, content: false, metadata: true }) = &change.work else { continue };
+            if to.is_some() && !self.stamps.contains_key(node) {
+                continue;
+            }
+            let Some((path, stamp)) = self.expected(*node) else { continue };
+            let executable = match change.target.content {
+                Content::File { executable, .. } => Some(executable),
+                _ => None,
+            };
+            match self.scene.work.set_metadata(&path, &stamp, Some(change.target.modified), executable) {
+                Ok(stamp) => self.finish(change, Some(stamp)),
+                Err(error) => self.fail(&error, &path),
+            }
+        }
+    }
+
+    /// Gives new directories the time of their statement, after they were filled.
+    fn set_directory_times(&mut self, made: &[&Change]) {
+        for change in made.iter().rev() {
+            if let Some(path) = self.places.directory_path(change.target.id)
+                && let Err(error) = self.scene.work.set_directory_time(&path, change.target.modified)
+            {
+                tracing::debug!(%error, "the time of a directory could not be set");
+            }
+        }
+    }
+
+    fn finish(&mut self, change: &Change, stamp: Option<Stamp>) {
+        self.finish_with(change, stamp, None);
+    }
+
+    fn finish_with(&mut self, change: &Change, stamp: Option<Stamp>, fetched: Option<StoreRecord>) {
+        let (object, store): (Arc<Object>, _) = match self.outcome.published.get(&change.target.id) {
+            Some((object, record)) => (object.clone(), Some(record.clone())),
+            None => (change.target.clone(), fetched.or_else(|| current_record(self.scene, &change.target))),
+        };
+        let work: Option<WorkStamp> = stamp.map(|stamp| self.scene.work_stamp(stamp));
+        self.outcome.records.extend(finished_record(change, object, work, store));
+        self.scene.progress.advance(1, super::content_bytes(&change.target));
+    }
+
+    fn fail(&mut self, error: &WorkError, path: &str) {
+        self.outcome.failures.push(Failure::work(error, path));
+    }
+}
+
+/// One content to be fetched.
+struct Job<'c> {
+    change: &'c Change,
+    path: String,
+    /// What it replaces, and the stamp expected there.
+    replaces: Option<(String, Stamp)>,
+}
+
+fn is_file(object: &Object) -> bool {
+    matches!(object.content, Content::File { .. })
+}
+
+fn wants_content(change: &Change) -> bool {
+    match change.work {
+        Some(WorkChange::Create { .. }) => is_file(&change.target),
+        Some(WorkChange::Update { content, .. }) => content && is_file(&change.target),
+        _ => false,
+    }
+}
+

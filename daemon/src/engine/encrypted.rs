@@ -1,0 +1,249 @@
+//! What the encrypted folder holds: headers read once, and again only when a file's stamp changes (engine rule 5).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ensafer_core::format::{HeaderError, StoreName, grace, open_header, parse_store_name};
+use ensafer_core::ids::FileId;
+use ensafer_core::plan::{Problem, ProblemClass, Subject};
+use ensafer_core::time::Timestamp;
+use ensafer_core::tree::{EncryptedTree, Object, StoreKey, Version};
+use rayon::prelude::*;
+
+use crate::folder_keys::OpenFolder;
+use crate::payload::read_head;
+use crate::state::{StandingProblem, StoreRecord};
+use crate::store::{EncryptedStore, Listing, StoreError, StoreStamp};
+
+/// What is known of one file of the encrypted folder.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Its stamp when it was read.
+    pub stamp: StoreStamp,
+    /// What its header says, or why it says nothing.
+    pub result: Result<SeenVersion, Fault>,
+}
+
+/// A readable, verified header.
+#[derive(Debug, Clone)]
+pub struct SeenVersion {
+    /// What its statement says.
+    pub object: Arc<Object>,
+    /// What base would remember of it.
+    pub record: StoreRecord,
+}
+
+/// Why a file cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The object that it probably is, by its name.
+    pub id: Option<FileId>,
+    /// The class, before waiting makes "still arriving" into "damaged".
+    pub class: ProblemClass,
+    /// Whether the file has the length that its header asks for.
+    pub is_full_length: bool,
+    /// Details for people.
+    pub detail: String,
+}
+
+/// The encrypted folder's files as last seen.
+#[derive(Debug, Default)]
+pub struct Encrypted {
+    /// By name.
+    pub seen: HashMap<StoreKey, Seen>,
+    /// Whether the last listing ended without an error.
+    pub complete: bool,
+    /// Trouble with the listing itself.
+    pub listing_problems: Vec<Problem>,
+}
+
+impl Encrypted {
+    /// What base remembers: files that need not be read again as long as their stamps are the same.
+    pub fn from_records<'r>(records: impl Iterator<Item = (&'r Arc<Object>, &'r StoreRecord)>) -> Self {
+        let seen = records
+            .map(|(object, record)| {
+                let version = SeenVersion { object: object.clone(), record: record.clone() };
+                (record.key.clone(), Seen { stamp: record.stamp, result: Ok(version) })
+            })
+            .collect();
+        Self { seen, ..Self::default() }
+    }
+
+    /// The files of `listing` whose headers have to be read: new or changed.
+    pub fn unread(&self, listing: &Listing, roster: &StoreKey) -> Vec<(StoreKey, StoreStamp)> {
+        listing
+            .objects
+            .iter()
+            .filter(|listed| listed.key != *roster)
+            .filter(|listed| self.seen.get(&listed.key).is_none_or(|seen| seen.stamp != listed.stamp))
+            .map(|listed| (listed.key.clone(), listed.stamp))
+            .collect()
+    }
+
+    /// Takes over a listing and the headers that were read for it.
+    pub fn update(&mut self, listing: Listing, roster: &StoreKey, read: Vec<(StoreKey, Seen)>) {
+        let mut seen = HashMap::with_capacity(listing.objects.len());
+        for listed in &listing.objects {
+            if listed.key != *roster
+                && let Some((key, known)) = self.seen.remove_entry(&listed.key)
+            {
+                seen.insert(key, known);
+            }
+        }
+        seen.extend(read);
+        self.seen = seen;
+        self.complete = listing.complete;
+        self.listing_problems = listing.problems;
+    }
+
+    /// The tree for reconcile, the stamps and the records of all files.
+    pub fn tree(&self) -> EncryptedTree {
+        let mut tree = EncryptedTree { complete: self.complete, ..EncryptedTree::default() };
+        for (key, seen) in &self.seen {
+            match &seen.result {
+                Ok(version) => {
+                    let versions = tree.versions.entry(version.object.id).or_insert_with(|| Vec::with_capacity(1));
+                    versions.push(Version { object: version.object.clone(), key: key.clone() });
+                }
+                Err(Fault { id: Some(id), .. }) => {
+                    tree.unknown.insert(*id);
+                }
+                Err(_) => {}
+            }
+        }
+        for versions in tree.versions.values_mut() {
+            versions.sort_by(|a, b| a.key.cmp(&b.key));
+        }
+        tree
+    }
+
+    /// What is not in order. `standing` says since when; it makes "still arriving" into "damaged".
+    pub fn problems(&self, standing: &HashMap<Subject, StandingProblem>, now: Timestamp) -> Vec<(Problem, Option<StoreStamp>)> {
+        let faults = self.seen.iter().filter_map(|(key, seen)| {
+            let fault = seen.result.as_ref().err()?;
+            let subject = Subject::Object(key.clone());
+            let since = standing
+                .get(&subject)
+                .filter(|standing| standing.stamp == Some(seen.stamp))
+                .map_or(now, |standing| standing.since);
+            let class = aged(fault, now.since(since));
+            Some((Problem { class, subject, detail: fault.detail.clone() }, Some(seen.stamp)))
+        });
+        let listing = self.listing_problems.iter().map(|problem| (problem.clone(), None));
+        faults.chain(listing).collect()
+    }
+
+    /// The records of all readable files.
+    pub fn records(&self) -> HashMap<StoreKey, StoreRecord> {
+        let readable = self.seen.values().filter_map(|seen| seen.result.as_ref().ok());
+        readable.map(|version| (version.record.key.clone(), version.record.clone())).collect()
+    }
+
+    /// The object that a problem is about, as far as it is about a file of the encrypted folder.
+    pub fn id_of(&self, subject: &Subject) -> Option<FileId> {
+        let Subject::Object(key) = subject else { return None };
+        match &self.seen.get(key)?.result {
+            Ok(version) => Some(version.object.id),
+            Err(fault) => fault.id,
+        }
+    }
+
+    /// A payload turned out not to verify: its object is unknown until the file changes.
+    pub fn mark_faulty(&mut self, key: &StoreKey, class: ProblemClass, detail: &str) {
+        if let Some(seen) = self.seen.get_mut(key) {
+            let id = seen.result.as_ref().map_or_else(|fault| fault.id, |version| Some(version.object.id));
+            seen.result = Err(Fault { id, class, is_full_length: true, detail: detail.into() });
+        }
+    }
+}
+
+/// The class of a fault that has stood for `age`.
+fn aged(fault: &Fault, age: Duration) -> ProblemClass {
+    match fault.class {
+        ProblemClass::StillArriving if age >= grace(fault.is_full_length) => ProblemClass::Damaged,
+        class => class,
+    }
+}
+
+/// Reads and verifies the headers of `files`, on all cores.
+pub fn read_headers(
+    store: &dyn EncryptedStore,
+    folder: &OpenFolder,
+    files: Vec<(StoreKey, StoreStamp)>,
+) -> Vec<(StoreKey, Seen)> {
+    files
+        .into_par_iter()
+        .filter_map(|(key, stamp)| {
+            let result = match read_version(store, folder, &key, stamp) {
+                Ok(version) => Ok(version),
+                Err(ReadFailure::Gone) => return None,
+                Err(ReadFailure::Fault(fault)) => Err(fault),
+            };
+            Some((key, Seen { stamp, result }))
+        })
+        .collect()
+}
+
+enum ReadFailure {
+    /// It is not there any more.
+    Gone,
+    Fault(Fault),
+}
+
+fn read_version(
+    store: &dyn EncryptedStore,
+    folder: &OpenFolder,
+    key: &StoreKey,
+    stamp: StoreStamp,
+) -> Result<SeenVersion, ReadFailure> {
+    let id = named_id(key);
+    let fault = |class, is_full_length, detail: String| {
+        ReadFailure::Fault(Fault { id, class, is_full_length, detail })
+    };
+    let refused = |error: StoreError| match error {
+        StoreError::Missing { .. } => ReadFailure::Gone,
+        StoreError::Denied { .. } => fault(ProblemClass::Unreadable, true, error.to_string()),
+        _ => fault(ProblemClass::StillArriving, true, error.to_string()),
+    };
+    let file = store.open(key).map_err(refused)?;
+    let bytes = read_head(&*file, stamp.length).map_err(refused)?;
+    let header = open_header(&bytes, &folder.source()).map_err(|error| match error {
+        HeaderError::TooShort { .. } => fault(ProblemClass::StillArriving, false, String::new()),
+        HeaderError::NotEnsafer => fault(ProblemClass::StillArriving, false, error.to_string()),
+        // Damaged only after it has stayed so for a while: a cloud client may write a file's blocks in any order.
+        HeaderError::Unauthentic => fault(ProblemClass::StillArriving, true, error.to_string()),
+        _ => fault(error.class_when(true), true, error.to_string()),
+    })?;
+    if stamp.length != header.total_len {
+        let is_full_length = stamp.length > header.total_len;
+        return Err(fault(ProblemClass::StillArriving, is_full_length, String::new()));
+    }
+    if id.is_some_and(|id| id != header.prefix.file_id) {
+        return Err(fault(ProblemClass::Misnamed, true, String::new()));
+    }
+    if !folder.accepts(&header) {
+        return Err(fault(ProblemClass::UnknownSigner, true, String::new()));
+    }
+    let author = folder.author_of(&header.statement);
+    let Some(object) = header.statement.to_object(header.prefix.file_id, author) else {
+        return Err(fault(ProblemClass::NewerVersion, true, String::new()));
+    };
+    let record = StoreRecord {
+        key: key.clone(),
+        stamp,
+        key_epoch: header.prefix.key_epoch,
+        statement: header.statement_hash,
+    };
+    Ok(SeenVersion { object: Arc::new(object), record })
+}
+
+/// The object that a file's name names, be it a copy that a cloud client made.
+fn named_id(key: &StoreKey) -> Option<FileId> {
+    let name = key.0.rsplit('/').next().unwrap_or_default();
+    match parse_store_name(name) {
+        StoreName::Object(id) => Some(id),
+        StoreName::Copy(id) => id,
+        _ => None,
+    }
+}
