@@ -1,0 +1,1 @@
+//! Group durability (engine rule 16).

@@ -1,0 +1,4 @@
+//! memory
+/// An encrypted folder in memory, for tests.
+#[derive(Default)]
+pub struct MemoryStore {}
