@@ -22,6 +22,13 @@ pub use memory::MemoryStore;
 /// The ending of every object's name, compared without regard to ASCII case.
 pub const EXTENSION: &str = ".ensafer";
 
+/// Whether a file of this name is an object.
+#[must_use]
+pub fn is_object_name(name: &str) -> bool {
+    let ending = name.len().checked_sub(EXTENSION.len()).and_then(|at| name.get(at..));
+    !name.starts_with('.') && ending.is_some_and(|ending| ending.eq_ignore_ascii_case(EXTENSION))
+}
+
 /// What the file system says of an object's file. Equal stamps mean "unchanged".
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, Hash)]
 pub struct StoreStamp {

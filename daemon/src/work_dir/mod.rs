@@ -4,109 +4,41 @@
 //! system, whatever is swapped in meanwhile. What is replaced or deleted goes to the trash (engine rule 17).
 
 use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use ensafer_core::ids::{DeviceId, FolderId};
-use ensafer_core::plan::ProblemClass;
-use ensafer_core::time::Timestamp;
-use ensafer_core::tree::{Folding, NodeKind, Stamp};
-use serde::{Deserialize, Serialize};
+use ensafer_core::tree::{Folding, Name, NodeKind, Stamp};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::durable::Anchor;
+use crate::platform::{Facts, facts_at, facts_of, open_beneath};
+
+mod change;
+mod error;
+mod marker;
+mod replace;
+mod stage;
+#[cfg(test)]
+mod tests;
+mod trash;
+
+pub use error::WorkError;
+pub use marker::Marker;
+pub use stage::StagedFile;
+pub use trash::Trash;
 
 /// Ensafer's own directory at the top of the work folder: never synced.
 pub const PRIVATE: &str = ".ensafer";
 
-/// Something about one path of the work folder.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkError {
-    /// Not a plain relative path, or inside [`PRIVATE`].
-    #[error("{path:?} is not a path inside the work folder")]
-    BadPath {
-        /// The path.
-        path: String,
-    },
-    /// A symbolic link, a mount or something else than a directory is in the way.
-    #[error("{path:?} leads out of the work folder")]
-    Outside {
-        /// The path.
-        path: String,
-    },
-    /// Nothing is there.
-    #[error("{path:?} is not there")]
-    Missing {
-        /// The path.
-        path: String,
-    },
-    /// Something is there already.
-    #[error("{path:?} is there already")]
-    Occupied {
-        /// The path.
-        path: String,
-    },
-    /// What is there is not what was expected; it is still there. Scan and plan again.
-    #[error("{path:?} was changed meanwhile")]
-    Changed {
-        /// The path.
-        path: String,
-    },
-    /// What came out was not what was expected, and its place was taken: it lies at `beside` now.
-    #[error("{path:?} was changed meanwhile and is kept as {beside:?}")]
-    KeptBeside {
-        /// The path.
-        path: String,
-        /// Where the unexpected content lies.
-        beside: String,
-    },
-    /// A directory to be removed holds something that is not ignored.
-    #[error("{path:?} is not empty")]
-    NotEmpty {
-        /// The path.
-        path: String,
-    },
-    /// No space left on the device, or the quota is used up.
-    #[error("no space left for {path:?}")]
-    DiskFull {
-        /// The path.
-        path: String,
-        /// The system's error.
-        source: std::io::Error,
-    },
-    /// The system does not permit it.
-    #[error("no permission for {path:?}")]
-    Denied {
-        /// The path.
-        path: String,
-        /// The system's error.
-        source: std::io::Error,
-    },
-    /// Reading or writing failed otherwise.
-    #[error("{path:?}")]
-    Io {
-        /// The path.
-        path: String,
-        /// The system's error.
-        source: std::io::Error,
-    },
-}
-
-impl WorkError {
-    /// The class under which this is listed as a problem; `None` where scanning and planning again is the answer.
-    #[must_use]
-    pub fn class(&self) -> Option<ProblemClass> {
-        match self {
-            Self::Missing { .. } | Self::Occupied { .. } | Self::Changed { .. } => None,
-            Self::KeptBeside { .. } | Self::NotEmpty { .. } => None,
-            Self::BadPath { .. } => Some(ProblemClass::BadName),
-            Self::DiskFull { .. } => Some(ProblemClass::DiskFull),
-            Self::Denied { .. } => Some(ProblemClass::Unreadable),
-            Self::Outside { .. } | Self::Io { .. } => Some(ProblemClass::Failed),
-        }
-    }
-}
+/// Only its owner may look into [`PRIVATE`] and what is not finished yet.
+const PRIVATE_DIRECTORY: Mode = Mode::RWXU;
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// What it is.
+    /// What it is; a directory is never said to be complete.
     pub kind: NodeKind,
     /// What the file system says of it.
     pub stamp: Stamp,
@@ -116,231 +48,251 @@ pub struct Seen {
     pub mode: u32,
 }
 
-/// The marker in [`PRIVATE`]: which folder this is, and on which device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Marker {
-    /// The folder.
-    pub folder_id: FolderId,
-    /// The device that made it.
-    pub device_id: DeviceId,
-    /// When.
-    pub made: Timestamp,
+/// The work folder. Every method may be called from many threads at once.
+#[derive(Debug)]
+pub struct WorkDir {
+    inner: Arc<Inner>,
 }
 
-/// The work folder. Every method may be called from many threads at once.
-pub struct WorkDir {}
-
-/// A temporary file in [`PRIVATE`]`/tmp` that may become a file of the work folder. Dropped unplaced, it is removed.
-pub struct StagedFile {}
-
-/// One batch's part of the trash: `.ensafer/trash/<YYYY-MM-DD>/<HHMMSS-nnn>/`, holding what was removed under its
-/// relative path. Made on disk when first needed.
-pub struct Trash {}
+#[derive(Debug)]
+struct Inner {
+    anchor: Anchor,
+    path: PathBuf,
+    identity: Stamp,
+    umask: u32,
+    folding: OnceLock<Folding>,
+    temporaries: Mutex<Option<Arc<OwnedFd>>>,
+}
 
 impl WorkDir {
     /// Opens an existing directory; a symbolic link given as `path` is followed now and never again.
     pub fn open(path: &Path) -> Result<Self, WorkError> {
-        let _ = path;
-        todo!()
+        let shown = path.display().to_string();
+        let path = path.canonicalize().map_err(|e| WorkError::io(&shown, e))?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(&path, flags, Mode::empty()).map_err(|e| WorkError::new(&shown, e))?;
+        let identity = facts_of(&root).map_err(|e| WorkError::new(&shown, e))?.stamp;
+        let inner = Inner {
+            anchor: Anchor::new(root),
+            path,
+            identity,
+            umask: crate::platform::umask(),
+            folding: OnceLock::new(),
+            temporaries: Mutex::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Where it is, absolute.
     #[must_use]
     pub fn path(&self) -> &Path {
-        todo!()
+        &self.inner.path
     }
 
     /// Whether [`path`](Self::path) still leads to the directory that was opened.
     #[must_use]
     pub fn is_in_place(&self) -> bool {
-        todo!()
+        let identity = |stamp: Stamp| (stamp.device, stamp.inode);
+        facts_at(rustix::fs::CWD, &self.inner.path)
+            .is_ok_and(|found| identity(found.stamp) == identity(self.inner.identity))
     }
 
-    /// Which names its file system takes for the same, found by trying.
+    /// Which names its file system takes for the same, found by trying: makes [`PRIVATE`] where it is not there.
     #[must_use]
     pub fn folding(&self) -> Folding {
-        todo!()
+        *self.inner.folding.get_or_init(|| {
+            let Ok(private) = self.inner.private("") else { return Folding::Exact };
+            let own = facts_of(&private).map(|found| found.stamp.inode);
+            let shouted = facts_at(self.inner.root(), PRIVATE.to_uppercase()).map(|found| found.stamp.inode);
+            if own.is_ok() && own == shouted { Folding::CaseInsensitive } else { Folding::Exact }
+        })
     }
 
     /// Whether a file keeps its inode number: not on NFS, SMB, FUSE and FAT (engine rule 3).
     #[must_use]
     pub fn stable_inodes(&self) -> bool {
-        todo!()
+        self.inner.anchor.file_system().stable_inodes
     }
 
-    /// Reads the marker; `None` where there is none.
-    pub fn read_marker(&self) -> Result<Option<Marker>, WorkError> {
-        todo!()
-    }
-
-    /// Writes the marker, durably and atomically.
-    pub fn write_marker(&self, marker: &Marker) -> Result<(), WorkError> {
-        let _ = marker;
-        todo!()
+    /// Whether the file system tells of every change: not on network and FUSE file systems (engine rule 7).
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        self.inner.anchor.file_system().has_events
     }
 
     /// Opens a regular file for reading. [`WorkError::Outside`] where it is anything else.
     pub fn open_file(&self, path: &str) -> Result<File, WorkError> {
-        let _ = path;
-        todo!()
+        self.inner.check(path)?;
+        // Opening a pipe would wait for its other end.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = open_beneath(self.inner.root(), path, flags, Mode::empty());
+        let file = file.map_err(|e| WorkError::new(path, e))?;
+        let found = facts_of(&file).map_err(|e| WorkError::new(path, e))?;
+        if found.kind == FileType::RegularFile {
+            Ok(File::from(file))
+        } else {
+            Err(WorkError::Outside { path: path.to_owned() })
+        }
     }
 
-    /// What is at `path`, `None` where nothing is.
+    /// What is at `path`, `None` where nothing is. The root has the empty path.
     pub fn look(&self, path: &str) -> Result<Option<Seen>, WorkError> {
-        let _ = path;
-        todo!()
-    }
-
-    /// Makes a temporary file, readable by its owner only until it is finished.
-    pub fn stage(&self) -> Result<StagedFile, WorkError> {
-        todo!()
-    }
-
-    /// Makes the contents of `staged` durable (engine rule 16). Nothing may be placed before.
-    pub fn barrier(&self, staged: &[StagedFile]) -> Result<(), WorkError> {
-        let _ = staged;
-        todo!()
-    }
-
-    /// Gives a staged file its place, where nothing may be. Returns its stamp from now on.
-    pub fn place_new(&self, staged: StagedFile, path: &str) -> Result<Stamp, WorkError> {
-        let _ = (staged, path);
-        todo!()
-    }
-
-    /// Exchanges the expected entry at `path` with a staged file, atomically; the old one is in the trash afterwards
-    /// (engine rule 17). If something else came out it is put back, and the staged file is gone; if its place was
-    /// taken meanwhile it is [kept beside](WorkError::KeptBeside).
-    pub fn replace(
-        &self,
-        staged: StagedFile,
-        path: &str,
-        expected: &Stamp,
-        trash: &Trash,
-    ) -> Result<Stamp, WorkError> {
-        let _ = (staged, path, expected, trash);
-        todo!()
-    }
-
-    /// Opens a batch's part of the trash.
-    #[must_use]
-    pub fn open_trash(&self, now: Timestamp) -> Trash {
-        let _ = now;
-        todo!()
-    }
-
-    /// Moves the expected entry to the trash and returns where it lies, absolute. A directory must be empty but for
-    /// ignored names, which go with it. What was not expected is put back.
-    pub fn trash(&self, path: &str, expected: &Stamp, trash: &Trash) -> Result<PathBuf, WorkError> {
-        let _ = (path, expected, trash);
-        todo!()
-    }
-
-    /// Makes a directory, where nothing may be. Its stamp changes as it is filled.
-    pub fn make_directory(&self, path: &str) -> Result<Stamp, WorkError> {
-        let _ = path;
-        todo!()
-    }
-
-    /// Makes a symbolic link, where nothing may be. The target is never looked at.
-    pub fn make_symlink(&self, target: &str, path: &str) -> Result<Stamp, WorkError> {
-        let _ = (target, path);
-        todo!()
-    }
-
-    /// Moves the expected entry to a place where nothing may be.
-    pub fn rename(&self, from: &str, to: &str, expected: &Stamp) -> Result<Stamp, WorkError> {
-        let _ = (from, to, expected);
-        todo!()
-    }
-
-    /// Exchanges two expected entries, atomically. Returns the stamps of what was at `a` and at `b`.
-    pub fn exchange(
-        &self,
-        a: &str,
-        expected_a: &Stamp,
-        b: &str,
-        expected_b: &Stamp,
-    ) -> Result<(Stamp, Stamp), WorkError> {
-        let _ = (a, expected_a, b, expected_b);
-        todo!()
-    }
-
-    /// Sets the time of the last change and, for files, the executable bit of the expected entry.
-    pub fn set_metadata(
-        &self,
-        path: &str,
-        expected: &Stamp,
-        modified: Option<Timestamp>,
-        executable: Option<bool>,
-    ) -> Result<Stamp, WorkError> {
-        let _ = (path, expected, modified, executable);
-        todo!()
-    }
-
-    /// Sets a directory's time of last change, after it was filled; the stamp need not be known.
-    pub fn set_directory_time(&self, path: &str, modified: Timestamp) -> Result<Stamp, WorkError> {
-        let _ = (path, modified);
-        todo!()
+        if path.is_empty() {
+            let found = facts_of(self.inner.root()).map_err(|e| WorkError::new(path, e))?;
+            return seen(self.inner.root(), "", &found).map(Some).map_err(|e| WorkError::new(path, e));
+        }
+        let found = self.inner.parent(path).and_then(|(parent, name)| {
+            let found = parent.facts(name).map_err(|e| WorkError::new(path, e))?;
+            seen(parent.as_fd(), name, &found).map_err(|e| WorkError::new(path, e))
+        });
+        match found {
+            Ok(seen) => Ok(Some(seen)),
+            Err(WorkError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes every name made, moved and removed since the last call durable. On an error they are tried again.
     pub fn sync_directories(&self) -> Result<(), WorkError> {
-        todo!()
-    }
-
-    /// Removes what a killed process left in [`PRIVATE`]`/tmp`. Nothing may be staged. Returns how many files.
-    pub fn sweep_temporaries(&self) -> Result<usize, WorkError> {
-        todo!()
+        self.inner.anchor.sync_directories().map_err(|e| WorkError::new("", e))
     }
 
     /// Proves that the folder is writable, by making a file in [`PRIVATE`] and removing it.
     pub fn probe(&self) -> Result<(), WorkError> {
-        todo!()
+        self.stage().map(drop)
     }
 
     /// Bytes that may still be written.
     pub fn free_bytes(&self) -> Result<u64, WorkError> {
-        todo!()
+        let found = rustix::fs::fstatvfs(self.inner.root()).map_err(|e| WorkError::new("", e))?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+
+    /// The open root, for scanning.
+    pub(crate) fn root(&self) -> BorrowedFd<'_> {
+        self.inner.root()
     }
 }
 
-impl StagedFile {
-    /// Writes all of `bytes` at `offset`; several threads may write different ranges.
-    pub fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), WorkError> {
-        let _ = (offset, bytes);
-        todo!()
+fn seen(parent: BorrowedFd<'_>, name: &str, found: &Facts) -> rustix::io::Result<Seen> {
+    Ok(Seen {
+        kind: node_kind(parent, name, found)?,
+        stamp: found.stamp,
+        links: found.links,
+        mode: found.mode,
+    })
+}
+
+/// What a node is by what the file system says; a directory is not complete before it was listed.
+pub(crate) fn node_kind(
+    parent: BorrowedFd<'_>,
+    name: impl rustix::path::Arg,
+    found: &Facts,
+) -> rustix::io::Result<NodeKind> {
+    Ok(match found.kind {
+        FileType::RegularFile => NodeKind::File { executable: found.mode & 0o100 != 0 },
+        FileType::Directory => NodeKind::Directory { complete: false },
+        FileType::Symlink => match rustix::fs::readlinkat(parent, name, Vec::new())?.into_string() {
+            Ok(target) => NodeKind::Symlink { target: target.into() },
+            Err(_) => NodeKind::Unknown,
+        },
+        _ => NodeKind::Unknown,
+    })
+}
+
+impl Inner {
+    fn root(&self) -> BorrowedFd<'_> {
+        self.anchor.root()
     }
 
-    /// Sets the length, which is 0 at first and grows by writing.
-    pub fn set_len(&self, length: u64) -> Result<(), WorkError> {
-        let _ = length;
-        todo!()
+    /// Refuses what is no plain path of an entry that is synced.
+    fn check(&self, path: &str) -> Result<(), WorkError> {
+        let folding = self.folding.get().copied().unwrap_or(Folding::CaseInsensitive);
+        let mut components = path.split('/');
+        let is_private = components.next().is_some_and(|first| match folding {
+            Folding::Exact => first == PRIVATE,
+            _ => first.eq_ignore_ascii_case(PRIVATE),
+        });
+        if is_private || path.split('/').any(|component| Name::new(component).is_err()) {
+            return Err(WorkError::BadPath { path: path.to_owned() });
+        }
+        Ok(())
     }
 
-    /// Sets the permissions (those of `like_mode` where a file is replaced, else what the umask leaves of 0666) with or
-    /// without the executable bits, and the time of last change. Call it last.
-    pub fn finish(
-        &mut self,
-        modified: Timestamp,
-        executable: bool,
-        like_mode: Option<u32>,
-    ) -> Result<(), WorkError> {
-        let _ = (modified, executable, like_mode);
-        todo!()
+    /// The open directory that holds `path`, and the name there.
+    fn parent<'p>(&self, path: &'p str) -> Result<(Parent<'_>, &'p str), WorkError> {
+        self.check(path)?;
+        let Some((directory, name)) = path.rsplit_once('/') else {
+            return Ok((Parent::Root(self.root()), path));
+        };
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
+        let opened = open_beneath(self.root(), directory, flags, Mode::empty());
+        Ok((Parent::Opened(opened.map_err(|e| WorkError::new(path, e))?), name))
+    }
+
+    /// Opens a directory in [`PRIVATE`], made where it is not there; empty for itself.
+    fn private(&self, below: &str) -> Result<OwnedFd, WorkError> {
+        let path = if below.is_empty() { PRIVATE.to_owned() } else { format!("{PRIVATE}/{below}") };
+        self.open_or_make(&path).map_err(|e| WorkError::new(&path, e))
+    }
+
+    /// Opens a directory by its path, made with all its parents where it is not there.
+    fn open_or_make(&self, path: &str) -> rustix::io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        match open_beneath(self.root(), path, flags, Mode::empty()) {
+            Err(Errno::NOENT) => {}
+            opened => return opened,
+        }
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let parent_handle = self.open_or_make(parent)?;
+        match rustix::fs::mkdirat(&parent_handle, name, PRIVATE_DIRECTORY) {
+            Ok(()) => self.anchor.touch(parent),
+            Err(Errno::EXIST) => {}
+            Err(error) => return Err(error),
+        }
+        open_beneath(self.root(), path, flags, Mode::empty())
+    }
+
+    /// Remembers that the entry at `path` was made, moved or removed.
+    fn touch_parent_of(&self, path: &str) {
+        self.anchor.touch(path.rsplit_once('/').map_or("", |(parent, _)| parent));
     }
 }
 
-impl Trash {
-    /// A free absolute path in this part of the trash for a ciphertext called `relative`; its directory exists.
-    pub fn reserve(&self, relative: &str) -> Result<PathBuf, WorkError> {
-        let _ = relative;
-        todo!()
+/// The directory that holds an entry.
+enum Parent<'r> {
+    Root(BorrowedFd<'r>),
+    Opened(OwnedFd),
+}
+
+impl AsFd for Parent<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Root(root) => *root,
+            Self::Opened(directory) => directory.as_fd(),
+        }
     }
+}
+
+impl Parent<'_> {
+    fn facts(&self, name: &str) -> rustix::io::Result<Facts> {
+        facts_at(self, name)
+    }
+}
+
+/// Whether an entry is the expected one, unchanged. Directories change with what is in them: only identity counts.
+fn is_expected(found: &Facts, expected: &Stamp) -> bool {
+    is_same_moved(found, expected)
+        && (found.kind == FileType::Directory || found.stamp.changed == expected.changed)
+}
+
+/// As [`is_expected`], for an entry that was renamed since, which some file systems note in `changed`.
+fn is_same_moved(found: &Facts, expected: &Stamp) -> bool {
+    let same_content = (found.stamp.size, found.stamp.modified) == (expected.size, expected.modified);
+    found.stamp.inode == expected.inode && (found.kind == FileType::Directory || same_content)
 }
 
 /// What the file system says of an open file of the work folder.
 pub fn stamp_of(file: &File) -> std::io::Result<Stamp> {
-    let _ = file;
-    todo!()
+    Ok(facts_of(file)?.stamp)
 }
