@@ -34,6 +34,7 @@ pub fn change_work(plan: &Plan, scene: &Scene<'_>, outcome: &mut Outcome, commit
     };
     pass.trash_files(&ready);
     let made = pass.make_and_move(&ready);
+    pass.change_symlinks(&ready);
     pass.fetch_contents(&ready, commit);
     pass.set_metadata(&ready);
     pass.trash_directories(&ready);
@@ -130,6 +131,19 @@ impl Pass<'_, '_> {
             Err(error) => {
                 self.fail(&error, &path);
                 false
+            }
+        }
+    }
+
+    /// Points symbolic links elsewhere.
+    fn change_symlinks(&mut self, changes: &[&Change]) {
+        for change in changes {
+            let Some(WorkChange::Update { node, content: true, .. }) = &change.work else { continue };
+            let Content::Symlink { target } = &change.target.content else { continue };
+            let Some((path, stamp)) = self.expected(*node) else { continue };
+            match self.scene.work.replace_with_symlink(target, &path, &stamp, &self.trash) {
+                Ok(stamp) => self.finish(change, Some(stamp)),
+                Err(error) => self.fail(&error, &path),
             }
         }
     }
@@ -316,7 +330,7 @@ impl Pass<'_, '_> {
         };
         let work: Option<WorkStamp> = stamp.map(|stamp| self.scene.work_stamp(stamp));
         self.outcome.records.extend(finished_record(change, object, work, store));
-        self.scene.progress.advance(1, super::content_bytes(&change.target));
+        self.scene.progress.advance(1, 0);
     }
 
     fn fail(&mut self, error: &WorkError, path: &str) {
