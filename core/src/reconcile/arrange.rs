@@ -284,7 +284,11 @@ impl<'s, 'a> Arrangement<'s, 'a> {
 
     fn name_directory(&self, change: &Change, plan: &mut Plan) {
         let place = match &change.work {
-            Some(WorkChange::Create { at } | WorkChange::Update { to: Some(at), .. }) => at,
+            Some(
+                WorkChange::Create { at }
+                | WorkChange::Update { to: Some(at), .. }
+                | WorkChange::Park { to: at, .. },
+            ) => at,
             _ => return,
         };
         if let Some(node) = self.slots.index.get(&place.parent).and_then(|&at| self.entry(at)) {
@@ -389,8 +393,7 @@ impl<'s, 'a> Sequence<'s, 'a> {
         let node = self.arrangement.slots.node(id);
         let Some(&parent) = self.arrangement.slots.of_node.get(node.parent.0 as usize) else { return };
         let name = clash_name(&base.object, Detail::Short);
-        let to = Some(Place { parent: self.arrangement.slots.id(parent), name });
-        let work = WorkChange::Update { node: id, to, content: false, metadata: false };
+        let work = WorkChange::Park { node: id, to: Place { parent: self.arrangement.slots.id(parent), name } };
         self.marks[at as usize] = Mark::Parked;
         self.done.push(Change {
             target: base.object.clone(),

@@ -254,6 +254,9 @@ impl Run<'_> {
                 Err(Deferred) => return Some(()),
             }
         }
+        if matches!(change.work, Some(WorkChange::Park { .. })) {
+            return Some(());
+        }
         self.part()?;
         self.commit(target, entry.filter(|_| !matches!(change.work, Some(WorkChange::Trash { .. }))));
         Some(())
@@ -339,6 +342,12 @@ impl Run<'_> {
                 }
                 self.update(inode, target, *content, *metadata)?;
                 Ok(Some(inode))
+            }
+            WorkChange::Park { node, to } => {
+                let inode = self.seen.inodes[node.0 as usize];
+                let parent = self.free_place(to)?;
+                self.device.disk.rename(inode, parent, &to.name, self.now);
+                Ok(None)
             }
             WorkChange::Trash { node } => {
                 let inode = self.seen.inodes[node.0 as usize];

@@ -4,6 +4,8 @@
 mod cloud;
 mod device;
 mod disk;
+#[cfg(test)]
+mod scratch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
