@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::local::same_name;
-use super::slots::{Decision, Lacks, Local, Slot, Slots};
+use super::slots::{Decision, Lacks, Local, PENDING, Slot, Slots};
 use crate::layout::{NONE, Positions, ROOT, clash_name};
 use crate::plan::{Change, Place, Plan, Problem, ProblemClass, Subject, WorkChange};
 use crate::suffix::Detail;
@@ -71,7 +71,7 @@ impl<'s, 'a> Arrangement<'s, 'a> {
         let occupied = slots
             .work
             .iter()
-            .filter(|&(id, _)| slots.slot_of(id) >= super::slots::PENDING)
+            .filter(|&(id, _)| slots.slot_of(id) >= PENDING)
             .map(|(_, node)| (node.parent, node.name.folded(slots.policy.folding)))
             .collect();
         let count = slots.all.len();
@@ -204,7 +204,7 @@ impl<'s, 'a> Arrangement<'s, 'a> {
             );
         }
         let at = self.slots.slot_of(id);
-        if at >= super::slots::PENDING {
+        if at >= PENDING {
             return false;
         }
         let is_over = match &self.slots.get(at).decision {
@@ -238,7 +238,7 @@ impl<'s, 'a> Arrangement<'s, 'a> {
         order.sort_unstable();
         let mut sequence = Sequence::new(&self, changes);
         for (_, at) in order {
-            sequence.visit(at, 0);
+            sequence.visit(at, Need::Other);
         }
         for change in sequence.done {
             self.name_directory(&change, plan);
@@ -310,6 +310,17 @@ struct Sequence<'s, 'a> {
     /// What leaves each directory.
     leaving_from: HashMap<NodeId, Vec<u32>>,
     done: Vec<Change>,
+    /// What is being visited: each needs the next.
+    waiting: Vec<(u32, Need)>,
+}
+
+/// Why a change is done before another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Need {
+    /// It leaves the place that the other goes to.
+    Place,
+    /// Any other reason.
+    Other,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -322,7 +333,7 @@ enum Mark {
 }
 
 /// Chains of changes that need one another are followed so far; what is left, apply finds out, and the next plan.
-const MAX_CHAIN: u32 = 1_000;
+const MAX_CHAIN: usize = 1_000;
 
 impl<'s, 'a> Sequence<'s, 'a> {
     fn new(arrangement: &'s Arrangement<'s, 'a>, changes: Vec<Option<Change>>) -> Self {
@@ -339,61 +350,81 @@ impl<'s, 'a> Sequence<'s, 'a> {
             leaving_from.entry(node.parent).or_default().push(at);
         }
         let marks = vec![Mark::Unseen; changes.len()];
-        Self { arrangement, changes, marks, leaving, leaving_from, done: Vec::new() }
+        Self { arrangement, changes, marks, leaving, leaving_from, done: Vec::new(), waiting: Vec::new() }
     }
 
-    fn visit(&mut self, at: u32, chain: u32) {
-        if self.marks[at as usize] != Mark::Unseen || chain > MAX_CHAIN {
+    fn visit(&mut self, at: u32, need: Need) {
+        if self.marks[at as usize] != Mark::Unseen || self.waiting.len() > MAX_CHAIN {
             return;
         }
         let Some(change) = self.changes[at as usize].take() else { return };
         self.marks[at as usize] = Mark::Active;
+        self.waiting.push((at, need));
         match &change.work {
             Some(WorkChange::Create { at: place } | WorkChange::Update { to: Some(place), .. }) => {
-                self.make_way(at, place, chain);
+                self.make_way(at, place);
             }
             Some(WorkChange::Trash { node }) => {
                 for inner in self.leaving_from.get(node).cloned().unwrap_or_default() {
-                    self.before(at, inner, at, chain);
+                    self.before(at, inner, Need::Other);
                 }
             }
             _ => {}
         }
+        self.waiting.pop();
         if self.marks[at as usize] != Mark::Parked {
             self.marks[at as usize] = Mark::Done;
             self.done.push(change);
         }
     }
 
-    /// Does first what makes the directory of `place`, and what leaves it.
-    fn make_way(&mut self, at: u32, place: &Place, chain: u32) {
+    /// Does first what makes or moves a directory above `place`, and what leaves it.
+    fn make_way(&mut self, at: u32, place: &Place) {
         let parent = self.arrangement.positions.parent(at);
-        if parent != ROOT {
-            self.before(at, parent, at, chain);
+        let mut above = parent;
+        while above < PENDING {
+            if self.marks[above as usize] != Mark::Unseen || self.changes[above as usize].is_some() {
+                self.before(at, above, Need::Other);
+                break;
+            }
+            above = self.arrangement.positions.parent(above);
         }
         let Some(directory) = self.arrangement.entry(parent) else { return };
         let key = (directory, place.name.folded(self.arrangement.slots.policy.folding));
-        if let Some(&occupant) = self.leaving.get(&key).filter(|&&occupant| occupant != at) {
-            self.before(at, occupant, occupant, chain);
+        if let Some(&occupant) = self.leaving.get(&key) {
+            self.before(at, occupant, Need::Place);
         }
     }
 
-    /// Does `first` before `at`; if `first` itself waits for `at`, parks `way`.
-    fn before(&mut self, at: u32, first: u32, way: u32, chain: u32) {
-        if self.marks[first as usize] == Mark::Active && first != at {
-            self.park(way);
-        } else {
-            self.visit(first, chain + 1);
+    /// Does `first` before `at`. If `first` itself waits for `at`, one of those that wait for one another, and whose
+    /// place another waits for, is parked.
+    fn before(&mut self, at: u32, first: u32, need: Need) {
+        if first == at {
+            return;
+        }
+        if self.marks[first as usize] != Mark::Active {
+            return self.visit(first, need);
+        }
+        let start = self.waiting.iter().position(|&(waits, _)| waits == first).unwrap_or(0);
+        let in_the_way = self.waiting[start + 1..].iter().find(|(_, need)| *need == Need::Place);
+        if let Some(&(occupant, _)) = in_the_way {
+            self.park(occupant);
+        } else if need == Need::Place {
+            self.park(first);
         }
     }
 
     fn park(&mut self, at: u32) {
         let slot = self.arrangement.slots.get(at);
         let (Some(base), Some(id)) = (slot.base, slot.node) else { return };
+        if self.marks[at as usize] == Mark::Parked {
+            return;
+        }
         let node = self.arrangement.slots.node(id);
         let Some(&parent) = self.arrangement.slots.of_node.get(node.parent.0 as usize) else { return };
         let name = clash_name(&base.object, Detail::Short);
-        let work = WorkChange::Park { node: id, to: Place { parent: self.arrangement.slots.id(parent), name } };
+        let work =
+            WorkChange::Park { node: id, to: Place { parent: self.arrangement.slots.id(parent), name } };
         self.marks[at as usize] = Mark::Parked;
         self.done.push(Change {
             target: base.object.clone(),
