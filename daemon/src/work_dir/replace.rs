@@ -59,7 +59,7 @@ impl WorkDir {
     }
 
     /// Exchanges what lies ready in `slot` with the expected entry; on an error the former is removed.
-    fn exchange_with(
+    pub(super) fn exchange_with(
         &self,
         slot: &Slot,
         parent: &Parent<'_>,
