@@ -118,7 +118,8 @@ fn follow_new_directories(
             let Some(watcher) = watcher.upgrade() else { return };
             // The watcher answers after it has dealt with every event that it had read, and so after it has begun to
             // watch the directories that those told of.
-            let answered = watcher.lock().unwrap_or_else(PoisonError::into_inner).configure(Config::default());
+            let answered =
+                watcher.lock().unwrap_or_else(PoisonError::into_inner).configure(Config::default());
             drop(watcher);
             if answered.is_err() {
                 return;
@@ -233,7 +234,9 @@ impl Change {
             EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Some(Self::Came),
             // Both halves were told already.
             EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => None,
-            EventKind::Modify(ModifyKind::Name(_)) | EventKind::Remove(RemoveKind::Folder) => Some(Self::DirectoryGone),
+            EventKind::Modify(ModifyKind::Name(_)) | EventKind::Remove(RemoveKind::Folder) => {
+                Some(Self::DirectoryGone)
+            }
             _ => Some(Self::Other),
         }
     }

@@ -161,7 +161,13 @@ impl<'s> Lister<'s> {
         self.path.is_empty() && is_ignored(true, name)
     }
 
-    fn add_found(&mut self, handle: std::os::fd::BorrowedFd<'_>, found_name: &CStr, name: Name, facts: &Facts) {
+    fn add_found(
+        &mut self,
+        handle: std::os::fd::BorrowedFd<'_>,
+        found_name: &CStr,
+        name: Name,
+        facts: &Facts,
+    ) {
         let (kind, trouble) = match node_kind(handle, found_name, facts) {
             Err(Errno::NOENT) => return,
             Err(errno) => (NodeKind::Unknown, Some((ProblemClass::Unreadable, errno.to_string()))),

@@ -274,7 +274,10 @@ impl<'s> Walk<'s> {
     }
 
     fn next_id(&self) -> NodeId {
-        NodeId(u32::try_from(self.scan.tree.nodes.len()).expect("four thousand million nodes do not fit in memory"))
+        NodeId(
+            u32::try_from(self.scan.tree.nodes.len())
+                .expect("four thousand million nodes do not fit in memory"),
+        )
     }
 }
 

@@ -23,9 +23,8 @@ impl WorkDir {
     ) -> Result<Stamp, WorkError> {
         let (parent, name) = self.parent_of_expected(path, expected)?;
         // The new file goes to the trash first, so that the exchange puts the old one there whatever happens next.
-        let slot = trash.take(path, |slot| {
-            rename_new(staged.directory(), staged.name(), &slot.directory, &slot.name)
-        })?;
+        let slot = trash
+            .take(path, |slot| rename_new(staged.directory(), staged.name(), &slot.directory, &slot.name))?;
         staged.disarm();
         self.exchange_with(&slot, &parent, name, path, expected)?;
         staged.stamp(path)
@@ -67,7 +66,8 @@ impl WorkDir {
         path: &str,
         expected: &Stamp,
     ) -> Result<(), WorkError> {
-        let own = facts_at(&slot.directory, &slot.name).map_err(|e| WorkError::new(&slot.path, e))?.stamp.inode;
+        let own =
+            facts_at(&slot.directory, &slot.name).map_err(|e| WorkError::new(&slot.path, e))?.stamp.inode;
         match exchange(&slot.directory, &slot.name, parent, name) {
             Ok(true) => {}
             Ok(false) => return self.exchange_in_steps(slot, parent, name, path, expected),

@@ -174,13 +174,14 @@ fn what_cannot_be_put_back_is_kept_beside() {
     let trash = f.dir.open_trash(NOW);
     f.write("d/x.txt", "edited in between");
     let slot = trash
-        .take("d/x.txt", |slot| {
-            rustix::fs::renameat(f.dir.root(), "d/x.txt", &slot.directory, &slot.name)
-        })
+        .take("d/x.txt", |slot| rustix::fs::renameat(f.dir.root(), "d/x.txt", &slot.directory, &slot.name))
         .unwrap();
     f.write("d/x.txt", "made since");
     let error = f.dir.put_back(&slot, "d/x.txt");
-    assert!(matches!(&error, WorkError::KeptBeside { beside, .. } if beside == "d/x (changed meanwhile).txt"), "{error}");
+    assert!(
+        matches!(&error, WorkError::KeptBeside { beside, .. } if beside == "d/x (changed meanwhile).txt"),
+        "{error}"
+    );
     assert_eq!(f.read("d/x (changed meanwhile).txt"), "edited in between");
     assert_eq!(f.read("d/x.txt"), "made since");
 }
@@ -316,8 +317,7 @@ fn only_regular_files_are_opened() {
 fn the_marker_is_written_whole_and_read_back() {
     let f = folder();
     assert_eq!(f.dir.read_marker().unwrap(), None);
-    let marker =
-        Marker { folder_id: FolderId::new([1; 16]), device_id: DeviceId::new([2; 16]), made: NOW };
+    let marker = Marker { folder_id: FolderId::new([1; 16]), device_id: DeviceId::new([2; 16]), made: NOW };
     f.dir.write_marker(&marker).unwrap();
     let newer = Marker { made: NOW.plus(Duration::from_secs(1)), ..marker };
     f.dir.write_marker(&newer).unwrap();
@@ -365,7 +365,11 @@ fn again(test: &str, command: &[&str]) {
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 #[test]

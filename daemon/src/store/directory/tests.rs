@@ -83,7 +83,10 @@ fn lists_only_objects_and_follows_no_link() {
     let own: Vec<_> = listing.temporaries.iter().map(|t| (t.own, t.path == other)).collect();
     assert_eq!(own, [(true, false), (false, true)]);
     for through_a_link in ["dd.ensafer", "link/ff.ensafer"] {
-        assert!(matches!(store.open(&key(through_a_link)), Err(StoreError::BadKey { .. })), "{through_a_link}");
+        assert!(
+            matches!(store.open(&key(through_a_link)), Err(StoreError::BadKey { .. })),
+            "{through_a_link}"
+        );
     }
     assert!(matches!(store.open(&key("directory.ensafer")), Err(StoreError::BadKey { .. })));
 }
@@ -174,7 +177,10 @@ fn a_third_version_in_the_place_of_ours_is_kept_beside() {
     let (parent, directory, name) = store.parent(&at, false).unwrap();
     store.exchange_back(&out, 0, &Place { parent, directory, name, key: &at }).unwrap();
     assert_eq!(names(&dir), ["aa (1).ensafer", "aa.ensafer"]);
-    let mut contents = [fs::read(dir.path().join("aa (1).ensafer")).unwrap(), fs::read(dir.path().join("aa.ensafer")).unwrap()];
+    let mut contents = [
+        fs::read(dir.path().join("aa (1).ensafer")).unwrap(),
+        fs::read(dir.path().join("aa.ensafer")).unwrap(),
+    ];
     contents.sort();
     assert_eq!(contents, [b"newest".to_vec(), b"unexpected".to_vec()]);
 }
