@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::{ScanOptions, is_ignored, join};
 use crate::platform::{self, Facts, facts_at, facts_of};
-use crate::work_dir::{WorkDir, node_kind};
+use crate::work_dir::{PRIVATE, WorkDir, node_kind};
 
 /// What listing one directory gave.
 pub(super) struct Directory {
@@ -137,8 +137,17 @@ impl<'s> Lister<'s> {
 
     fn add(&mut self, handle: std::os::fd::BorrowedFd<'_>, found_name: &CStr, kind: FileType) {
         let text = found_name.to_string_lossy();
-        if kind != FileType::Directory && is_ignored(self.path.is_empty(), &text) || self.is_private(&text) {
-            return;
+        if is_ignored(self.path.is_empty(), &text) {
+            let is_directory = match kind {
+                FileType::Unknown => {
+                    facts_at(handle, found_name).is_ok_and(|f| f.kind == FileType::Directory)
+                }
+                known => known == FileType::Directory,
+            };
+            let is_private = self.path.is_empty() && text.eq_ignore_ascii_case(PRIVATE);
+            if is_private || !is_directory {
+                return;
+            }
         }
         let name = match found_name.to_str().ok().map(Name::new) {
             Some(Ok(name)) => name,
@@ -155,10 +164,6 @@ impl<'s> Lister<'s> {
                 self.push(Entry { name, kind: NodeKind::Unknown, stamp, links: 1, rested: true });
             }
         }
-    }
-
-    fn is_private(&self, name: &str) -> bool {
-        self.path.is_empty() && is_ignored(true, name)
     }
 
     fn add_found(

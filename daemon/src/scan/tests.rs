@@ -92,9 +92,12 @@ fn own_files_locks_and_litter_are_passed_over() {
     let ignored =
         [".ensafer/folder", ".DS_Store", "d/Thumbs.db", "d/~$x.docx", "d/.~lock.x#", "d/.~ensafer-1.tmp"];
     make(root.path(), &ignored);
-    make(root.path(), &["d/.ensafer/kept", "d/~x", "d/desktop.ini.txt"]);
+    make(root.path(), &["d/.ensafer/kept", "d/~x", "d/desktop.ini.txt", "~$directory/"]);
     let scan = scan(&dir, None, later());
-    assert_eq!(paths(&scan), ["d", "d/.ensafer", "d/desktop.ini.txt", "d/~x", "d/.ensafer/kept"]);
+    assert_eq!(
+        paths(&scan),
+        ["d", "~$directory", "d/.ensafer", "d/desktop.ini.txt", "d/~x", "d/.ensafer/kept"]
+    );
     assert!(scan.problems.is_empty());
 }
 
@@ -309,7 +312,7 @@ fn a_mount_inside_is_a_problem_and_unknown() {
 #[ignore = "run by a_mount_inside_is_a_problem_and_unknown"]
 fn with_mounts_of_its_own() {
     let (root, dir) = folder();
-    make(root.path(), &["mounted/", "bound/", "d/other/in", "good"]);
+    make(root.path(), &["mounted/", "bound/", "d/other/in", "file", "good"]);
     let mount = |arguments: &[&str], at: &str| {
         let status = std::process::Command::new("mount").args(arguments).arg(root.path().join(at)).status();
         assert!(status.unwrap().success());
@@ -317,14 +320,16 @@ fn with_mounts_of_its_own() {
     mount(&["-t", "tmpfs", "none"], "mounted");
     // The same file system once more: only the kernel's own check sees that.
     mount(&["--bind", root.path().join("d").to_str().unwrap()], "bound");
+    mount(&["--bind", "/proc/version"], "file");
     make(root.path(), &["mounted/f"]);
     let scan = scan(&dir, None, later());
-    assert_eq!(paths(&scan), ["bound", "d", "good", "mounted", "d/other", "d/other/in"]);
+    assert_eq!(paths(&scan), ["bound", "d", "file", "good", "mounted", "d/other", "d/other/in"]);
     assert_eq!(find(&scan, "mounted").kind, NodeKind::Unknown);
     assert_eq!(find(&scan, "bound").kind, NodeKind::Unknown);
-    let wanted = ["bound", "mounted"].map(|path| (ProblemClass::NestedMount, path.to_owned()));
+    assert_eq!(find(&scan, "file").kind, NodeKind::Unknown);
+    let wanted = ["bound", "file", "mounted"].map(|path| (ProblemClass::NestedMount, path.to_owned()));
     assert_eq!(problems(&scan), wanted);
-    for path in ["mounted", "bound"] {
+    for path in ["mounted", "bound", "file"] {
         let _ = std::process::Command::new("umount").arg(root.path().join(path)).status();
     }
 }

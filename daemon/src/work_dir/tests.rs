@@ -394,3 +394,30 @@ fn on_a_small_file_system_at_mnt() {
     assert_eq!(dir.look("x").unwrap().unwrap().stamp, stamp);
     dir.probe().unwrap();
 }
+
+/// An editor that saves by rename, as fast as it can, while the same file is replaced: its last save is always found.
+#[test]
+fn an_editors_last_save_is_never_lost() {
+    for round in 0..20 {
+        let f = folder();
+        f.write("doc", "0");
+        let trash = f.dir.open_trash(NOW);
+        std::thread::scope(|scope| {
+            let editor = scope.spawn(|| {
+                for save in 0..=50 {
+                    fs::write(f.at("save"), format!("save {save}")).unwrap();
+                    fs::rename(f.at("save"), f.at("doc")).unwrap();
+                }
+            });
+            while !editor.is_finished() {
+                let Some(seen) = f.dir.look("doc").unwrap() else { continue };
+                match f.dir.replace(f.stage("ours"), "doc", &seen.stamp, &trash) {
+                    Ok(_) | Err(WorkError::Changed { .. } | WorkError::KeptBeside { .. }) => {}
+                    Err(other) => panic!("round {round}: {other}"),
+                }
+            }
+        });
+        let files = f.files("");
+        assert!(files.iter().any(|(_, text)| text == "save 50"), "round {round}: {files:?}");
+    }
+}
