@@ -88,7 +88,7 @@ impl WorkDir {
     }
 
     /// After exchanging back: what lies in the slot is ours, or something that came in between.
-    fn settle(&self, slot: &Slot, own: u64, path: &str) -> WorkError {
+    pub(super) fn settle(&self, slot: &Slot, own: u64, path: &str) -> WorkError {
         match facts_at(&slot.directory, &slot.name) {
             Ok(found) if found.stamp.inode == own => {
                 slot.discard();
