@@ -508,18 +508,18 @@ mod tests {
         }
 
         // By the sealed file, and by the account's own seal when that is lost.
-        assert_eq!(unlock(home, config, &password("right")).unwrap().id(), account.id());
+        assert_eq!(unlock(home, config, &password("right")).unwrap().account.id(), account.account.id());
         assert!(matches!(unlock(home, config, &password("wrong")), Err(AccountError::WrongPassword)));
         assert!(open_with_device(home, config).unwrap().is_none(), "nothing opens without a password");
         lock(home, config).unwrap();
         assert!(!home.data_dir().join("device.secrets").exists());
         assert!(matches!(unlock(home, config, &password("wrong")), Err(AccountError::WrongPassword)));
-        assert_eq!(unlock(home, config, &password("right")).unwrap().id(), account.id());
+        assert_eq!(unlock(home, config, &password("right")).unwrap().account.id(), account.account.id());
 
         let shown = recovery_key(home, &password("right")).unwrap();
         assert_eq!(*shown.to_text(), *recovery.to_text(), "the recovery key can be shown again");
 
-        taken_along(home, &account);
+        taken_along(home, &account.account);
 
         let other = RecoveryKey::generate(&mut SystemRandom);
         assert!(matches!(
@@ -528,7 +528,7 @@ mod tests {
         ));
         recover(home, config, &recovery, &password("new")).unwrap();
         assert!(matches!(unlock(home, config, &password("right")), Err(AccountError::WrongPassword)));
-        assert_eq!(unlock(home, config, &password("new")).unwrap().id(), account.id());
+        assert_eq!(unlock(home, config, &password("new")).unwrap().account.id(), account.account.id());
     }
 
     fn taken_along(home: &Home, account: &Account) {
