@@ -130,7 +130,7 @@ pub fn confirm(question: &str, yes: bool) -> Result<bool> {
         return Ok(true);
     }
     if !io::stdin().is_terminal() {
-        return Err(Failure::new(Exit::Usage, format!("{question} Nobody can be asked here"))
+        return Err(Failure::new(Exit::Usage, format!("{question} There is no terminal to answer on"))
             .with_remedy("Add -y to agree")
             .into());
     }

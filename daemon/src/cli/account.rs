@@ -60,10 +60,10 @@ pub(super) fn unlock(shell: &Shell) -> Result<Exit> {
 /// Forgets the keys of this computer, and those of a running daemon.
 pub(super) fn lock(shell: &Shell) -> Result<Exit> {
     shell.require_account()?;
-    account::lock(&shell.home, &shell.config)?;
     if let Some(client) = Client::connect_if_running(&shell.home)? {
         client.lock()?;
     }
+    account::lock(&shell.home, &shell.config)?;
     shell.output.note("Locked.");
     Ok(Exit::Success)
 }

@@ -41,7 +41,7 @@ pub(super) fn start(shell: &Shell) -> Result<Exit> {
     }
     client.start()?;
     let status = client.wait_for(OBSERVATION_LIMIT, |status| status.state != State::Checking)?;
-    super::status::print(shell.output, &status)?;
+    super::status::print(shell, &status)?;
     Ok(Exit::Success)
 }
 

@@ -10,7 +10,6 @@ use tokio::sync::watch;
 
 use super::engine::Engine;
 use super::named_path;
-use super::status::words;
 use crate::account;
 use crate::daemon;
 use crate::exit::{Exit, Failure};
@@ -100,7 +99,7 @@ fn tell(output: Output, mut status: watch::Receiver<Status>) {
         while status.changed().await.is_ok() {
             let state = status.borrow_and_update().state;
             if last.replace(state) != Some(state) {
-                output.note(words(state));
+                output.note(state.text());
             }
         }
     });

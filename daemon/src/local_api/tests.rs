@@ -17,7 +17,7 @@ use crate::exit::{self, Exit};
 const GRACE: Duration = Duration::from_secs(5);
 
 /// A daemon that syncs nothing, but is otherwise one.
-struct Fake {
+pub(crate) struct Fake {
     status: watch::Sender<Status>,
     calls: Mutex<Vec<String>>,
     settling: Mutex<Vec<oneshot::Sender<SettleOutcome>>>,
@@ -25,7 +25,7 @@ struct Fake {
 }
 
 impl Fake {
-    fn new(quit: QuitSignal) -> Arc<Self> {
+    pub(crate) fn new(quit: QuitSignal) -> Arc<Self> {
         Arc::new(Self {
             status: watch::Sender::new(status(State::Locked)),
             calls: Mutex::default(),
