@@ -81,9 +81,10 @@ pub enum HeaderError {
 }
 
 impl HeaderError {
-    /// The problem that this is at once; `full_length` says whether the file has all the bytes that its header
-    /// promises. What is [`StillArriving`](ProblemClass::StillArriving) turns into
-    /// [`Damaged`](ProblemClass::Damaged) after [`grace`].
+    /// The problem that this is, if nothing about the file will change any more; `full_length` says whether it has
+    /// all the bytes that its header promises. While it may change, [`NotEnsafer`](Self::NotEnsafer) and
+    /// [`Unauthentic`](Self::Unauthentic) are [`StillArriving`](ProblemClass::StillArriving), too, and what is still
+    /// arriving is [`Damaged`](ProblemClass::Damaged) once it has stood for its [`grace`] (engine rule 5).
     #[must_use]
     pub const fn class_when(&self, full_length: bool) -> ProblemClass {
         match self {

@@ -261,6 +261,40 @@ fn admins_who_remove_each_other_wait_for_the_owner() {
 }
 
 #[test]
+fn what_the_owner_does_after_a_dispute_counts() {
+    let people = People::new();
+    // Many names, so that the hashes put the entries into many orders.
+    for nonce in 0..12 {
+        let key = FolderKey::generate(&mut TestRandom::new(1));
+        let owner = &people.identities[ALICE];
+        let mut base =
+            Roster::create(people.bundle(ALICE), owner, [nonce; 16], FolderLayout::Flat, key).unwrap();
+        for admin in [1, 2] {
+            people.add(&mut base, ALICE, admin, Role::Admin).unwrap();
+        }
+        // 2 removes 1, who adds 5; but the owner has removed 2, so both of 1's and the owner's entries stand.
+        let (mut first, mut second, mut third) = (base.clone(), base.clone(), base.clone());
+        people.add(&mut first, 1, 5, Role::Reader).unwrap();
+        people.remove(&mut second, 2, 1).unwrap();
+        people.remove(&mut third, ALICE, 2).unwrap();
+        let mut all = merged(&merged(&first, &second), &third);
+        people.set_role(&mut all, ALICE, 5, Role::Writer).unwrap();
+        assert_eq!([1, 2, 5].map(|p| people.role(&all, p)), [Some(Role::Admin), None, Some(Role::Writer)]);
+        // A real dispute, settled; then an admin and the owner go on.
+        let mut other = base.clone();
+        people.remove(&mut other, 1, 2).unwrap();
+        let mut all = merged(&second, &other);
+        assert!(all.state().disputed);
+        people.add(&mut all, ALICE, 5, Role::Reader).unwrap();
+        people.add(&mut all, 1, 6, Role::Reader).unwrap();
+        people.set_role(&mut all, ALICE, 6, Role::Writer).unwrap();
+        assert!(!all.state().disputed);
+        let roles = [1, 2, 5, 6].map(|p| people.role(&all, p));
+        assert_eq!(roles, [Some(Role::Admin), Some(Role::Admin), Some(Role::Reader), Some(Role::Writer)]);
+    }
+}
+
+#[test]
 fn a_rollback_is_told_from_news() {
     let people = People::new();
     let old = people.staffed();
