@@ -365,3 +365,19 @@ fn random_id(rng: &mut (impl Random + ?Sized)) -> [u8; 16] {
     rng.fill(&mut id);
     id
 }
+
+#[cfg(test)]
+impl Account {
+    /// Puts other keys behind the bundle, as no honest program does.
+    pub(super) fn replace_keys(&mut self, keys: PrivateKeys) {
+        self.keys = keys;
+    }
+}
+
+#[cfg(test)]
+impl SealedAccount {
+    /// Seals the account's keys again.
+    pub(super) fn reseal_keys(&mut self, account: &Account, rng: &mut impl Random) {
+        self.blob = SealedKeys::seal(account, self.blob.version, rng);
+    }
+}

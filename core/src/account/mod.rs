@@ -15,3 +15,6 @@ pub use blob::{Account, SealedAccount, UnlockError};
 pub use bundle::{Bundle, BundleError, SignedBundle};
 pub use file::ParseAccountError;
 pub use safety_number::SafetyNumber;
+
+#[cfg(test)]
+mod tests;
