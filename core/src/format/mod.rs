@@ -3,7 +3,7 @@
 //! Everything is bytes in, bytes out. A file is sealed by [`FileSeal`] (or, when it is small, [`seal_bytes`]): first
 //! its payload, run by run, then the header that belongs in front of it. It is read by [`open_header`] and
 //! [`OpenPayload`] (or [`open_bytes`]). A header is opened only as a whole: keys, MAC, signature, payload head.
-//! Membership is the [roster](roster)'s: [`RosterState::may_write`](roster::RosterState::may_write).
+//! Membership is the [roster]'s: [`RosterState::may_write`](roster::RosterState::may_write).
 
 mod access;
 mod access_list;

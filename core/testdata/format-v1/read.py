@@ -74,6 +74,10 @@ def cobblestone_open(key, context, sealed):
     return plain
 
 
+def sealed_len(plain):
+    return HEAD + plain + TAG * (plain // CHUNK + 1)
+
+
 # --- Deterministic CBOR ---
 
 class Cbor:
@@ -201,6 +205,7 @@ class File:
         self.check_place()
         padded_len = self.s[19]
         total = header_len + HEAD + padded_len + TAG * (padded_len // CHUNK + 1)
+        assert total == header_len + sealed_len(padded_len)
         need(len(data) >= total, "TooShort")
         need(len(data) == total)
         context = data[10:12] + self.id + self.key_epoch
@@ -237,8 +242,10 @@ class File:
         unit = 4096 if self.signed(signed, signature)[19] >= 1 << 20 else 256
         self.s, self.hash = self.signed(signed, signature), self.signed_hash(signed)
         need(not any(plain[reader.at:]))
-        # The fewest zeros: one unit less would not hold the array.
-        need(header_len % unit == 0 and len(plain) - reader.at < unit + TAG + 1)
+        # The fewest zeros with which the header has whole units.
+        before = header_len - sealed_len(len(plain))
+        need(header_len % unit == 0)
+        need(all((before + sealed_len(shorter)) % unit for shorter in range(reader.at, len(plain))))
         self.origin = None
         if 23 in self.s:
             self.origin = self.signed(*self.s[23])
