@@ -76,8 +76,8 @@ impl Engine for LocalEngine {
                 progress,
                 report: &|_| {},
             };
-            let (settled, _) =
-                settle(&mut folder, &env).with_context(|| format!("{} cannot be synced", entry.work.display()))?;
+            let (settled, _) = settle(&mut folder, &env)
+                .with_context(|| format!("{} cannot be synced", entry.work.display()))?;
             settled.add_to(&mut outcome);
             outcome.problems += folder.problems().len() as u64;
         }
@@ -92,7 +92,8 @@ impl Engine for LocalEngine {
             let standing = reader(&folders, entry)?.map_or(Ok(Vec::new()), |reader| reader.problems())?;
             let classes = standing.iter().map(|standing| standing.problem.class).collect();
             let events = [Event::Stopped(true), Event::Problems(classes)];
-            let facts = events.into_iter().fold(Facts::new(entry.id, now), |facts, event| facts.fold(event, now));
+            let facts =
+                events.into_iter().fold(Facts::new(entry.id, now), |facts, event| facts.fold(event, now));
             Ok(facts.status())
         });
         Ok(Status::of(statuses.collect::<Result<_>>()?))

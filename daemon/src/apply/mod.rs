@@ -197,7 +197,8 @@ pub fn adopt(plan: &Plan, scene: &Scene<'_>) -> Vec<BaseRecord> {
 /// The record of the version in the encrypted folder that equals `object`.
 fn current_record(scene: &Scene<'_>, object: &Object) -> Option<StoreRecord> {
     let versions = scene.encrypted.versions.get(&object.id)?;
-    let version = versions.iter().find(|version| version.object.clock == object.clock).or_else(|| versions.first())?;
+    let version =
+        versions.iter().find(|version| version.object.clock == object.clock).or_else(|| versions.first())?;
     scene.records.get(&version.key).cloned()
 }
 

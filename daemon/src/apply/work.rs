@@ -15,7 +15,12 @@ use crate::work_dir::{Trash, WorkError};
 
 /// Carries out what `plan` wants in the work folder, for every change whose publication (if it had one) is in
 /// `outcome`. Adds to `outcome`, and has `commit` take from it what has become durable.
-pub fn change_work(plan: &Plan, scene: &Scene<'_>, outcome: &mut Outcome, commit: &mut dyn FnMut(&mut Outcome)) {
+pub fn change_work(
+    plan: &Plan,
+    scene: &Scene<'_>,
+    outcome: &mut Outcome,
+    commit: &mut dyn FnMut(&mut Outcome),
+) {
     let ready: Vec<&Change> = plan
         .changes
         .iter()
@@ -166,7 +171,13 @@ impl Pass<'_, '_> {
             .par_iter()
             .map(|job| {
                 let record = published.get(&job.change.target.id).map(|(_, record)| record);
-                fetch(scene, &job.change.target, record, job.replaces.as_ref().map(|(path, _)| path.as_str()), &job.path)
+                fetch(
+                    scene,
+                    &job.change.target,
+                    record,
+                    job.replaces.as_ref().map(|(path, _)| path.as_str()),
+                    &job.path,
+                )
             })
             .collect();
         let mut ready = Vec::with_capacity(jobs.len());
@@ -212,7 +223,9 @@ impl Pass<'_, '_> {
     /// Sets times and executable bits of entries whose content stays.
     fn set_metadata(&mut self, changes: &[&Change]) {
         for change in changes {
-            let Some(WorkChange::Update { node, to, content: false, metadata: true }) = &change.work else { continue };
+            let Some(WorkChange::Update { node, to, content: false, metadata: true }) = &change.work else {
+                continue;
+            };
             if to.is_some() && !self.stamps.contains_key(node) {
                 continue;
             }
@@ -277,4 +290,3 @@ fn wants_content(change: &Change) -> bool {
         _ => false,
     }
 }
-

@@ -25,9 +25,9 @@ use ensafer_core::time::Timestamp;
 use ensafer_core::tree::{BaseEntry, BaseTree, Kind};
 
 pub use encrypted::{Encrypted, Fault, Seen, SeenVersion, named_id};
+pub use identity::current as current_identity;
 use ledger::Ledger;
 use observe::Found;
-pub use identity::current as current_identity;
 pub use settle::{Settled, settle};
 
 use crate::apply::{self, Outcome, Scene};
@@ -156,7 +156,7 @@ pub struct Folder {
     busy_since: HashMap<String, Timestamp>,
     standing: HashMap<Subject, StandingProblem>,
     history: History,
-    allowed: Option<String>,
+    allowed: HashSet<String>,
     descriptions: HashMap<FileId, Option<Arc<str>>>,
     today: Option<String>,
     conflicts: Vec<Conflict>,
@@ -195,7 +195,7 @@ impl Folder {
             roster: roster::RosterFile::new(entry.id),
             lost_since: state.get("lost-since")?.unwrap_or_default(),
             history: state.get("history")?.unwrap_or_default(),
-            allowed: None,
+            allowed: HashSet::new(),
             descriptions: state.get(DESCRIPTIONS)?.unwrap_or_default(),
             today: None,
             conflicts: state.get(CONFLICTS)?.unwrap_or_default(),
@@ -263,7 +263,7 @@ impl Folder {
 
     /// Lets the brake with this token go on with exactly the changes that it named.
     pub fn allow(&mut self, token: String) {
-        self.allowed = Some(token);
+        self.allowed.insert(token);
     }
 
     /// Forgets the keys; they are asked for again when they are next needed.
@@ -416,7 +416,8 @@ impl Folder {
 
     fn check_safety(&mut self, plan: &Plan, marker: bool, now: Timestamp) -> Result<Verdict, EngineError> {
         let Some(scan) = &self.scan else { return Ok(Verdict::Go) };
-        let is_shown_file = |entry: &&BaseEntry| entry.work.is_some() && entry.object.content.kind() == Kind::File;
+        let is_shown_file =
+            |entry: &&BaseEntry| entry.work.is_some() && entry.object.content.kind() == Kind::File;
         let files = self.base.entries.values().filter(is_shown_file).count() as u64;
         let circumstances = Circumstances {
             // Somebody who deletes the only file means it.
@@ -425,10 +426,10 @@ impl Folder {
             put_back: self.put_back.clone(),
             ..Circumstances::default()
         };
-        let before = self.history.clone();
-        let verdict = safety(plan, &circumstances, &mut self.history, self.allowed.as_deref(), now);
-        if self.history != before {
-            self.state.put("history", &self.history)?;
+        let (verdict, history) = safety(plan, &circumstances, &self.history, &self.allowed, now);
+        if history != self.history {
+            self.state.put("history", &history)?;
+            self.history = history;
         }
         Ok(verdict)
     }
@@ -456,7 +457,8 @@ impl Folder {
     fn forget_published_descriptions(&mut self) -> Result<(), EngineError> {
         let before = self.descriptions.len();
         let base = &self.base.entries;
-        self.descriptions.retain(|id, text| base.get(id).is_some_and(|entry| entry.object.description != *text));
+        self.descriptions
+            .retain(|id, text| base.get(id).is_some_and(|entry| entry.object.description != *text));
         if self.descriptions.len() != before {
             self.state.put(DESCRIPTIONS, &self.descriptions)?;
         }

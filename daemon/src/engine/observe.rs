@@ -61,7 +61,9 @@ impl Folder {
         let options = ScanOptions { now, settle: self.settings.settle, folding: self.work.folding() };
         let hints = std::mem::take(&mut self.hints);
         let scanned = match self.scan.take() {
-            Some(previous) if !hints.contains(&Hint::Everything) => rescan(&self.work, &previous, &hints, options),
+            Some(previous) if !hints.contains(&Hint::Everything) => {
+                rescan(&self.work, &previous, &hints, options)
+            }
             previous => scan(&self.work, previous.as_ref(), options),
         };
         found.problems.extend(scanned.problems.iter().map(|problem| (problem.clone(), None)));
@@ -100,7 +102,12 @@ impl Folder {
     }
 
     /// Reconciles, hashing what reconcile asks for until it asks no more.
-    pub(super) fn plan(&mut self, now: Timestamp, env: &Env<'_>, found: &mut Found) -> Result<Plan, EngineError> {
+    pub(super) fn plan(
+        &mut self,
+        now: Timestamp,
+        env: &Env<'_>,
+        found: &mut Found,
+    ) -> Result<Plan, EngineError> {
         let encrypted = self.encrypted.tree();
         self.put_back = self.to_be_published_again(now, &found.problems);
         if self.author.is_none() {
@@ -155,7 +162,11 @@ impl Folder {
         now: Timestamp,
         problems: &[(Problem, Option<StoreStamp>)],
     ) -> HashSet<FileId> {
-        let lost = self.lost_since.iter().filter(|(_, since)| now.since(**since) >= PUT_BACK_AFTER).map(|(&id, _)| id);
+        let lost = self
+            .lost_since
+            .iter()
+            .filter(|(_, since)| now.since(**since) >= PUT_BACK_AFTER)
+            .map(|(&id, _)| id);
         let damaged = problems
             .iter()
             .filter(|(problem, _)| problem.class == ProblemClass::Damaged)
@@ -202,7 +213,8 @@ impl Folder {
 
     /// How soon something lost is published again, or something that arrives is damaged.
     pub(super) fn later(&self, plan: &Plan, now: Timestamp) -> Option<Duration> {
-        let lost = plan.lost.iter().filter_map(|id| self.lost_since.get(id)).map(|since| since.plus(PUT_BACK_AFTER));
+        let lost =
+            plan.lost.iter().filter_map(|id| self.lost_since.get(id)).map(|since| since.plus(PUT_BACK_AFTER));
         let arriving = self.standing.values().filter(|s| s.problem.class == ProblemClass::StillArriving);
         let arriving = arriving.map(|standing| standing.since.plus(DAMAGED_AFTER));
         let due = lost.chain(arriving).filter(|due| *due > now).min()?;
@@ -211,7 +223,11 @@ impl Folder {
 }
 
 /// Since when each of `now_seen` has been seen without a break.
-fn since(before: &HashMap<FileId, Timestamp>, now_seen: &[FileId], now: Timestamp) -> HashMap<FileId, Timestamp> {
+fn since(
+    before: &HashMap<FileId, Timestamp>,
+    now_seen: &[FileId],
+    now: Timestamp,
+) -> HashMap<FileId, Timestamp> {
     now_seen.iter().map(|id| (*id, before.get(id).copied().unwrap_or(now))).collect()
 }
 
