@@ -111,12 +111,16 @@ impl AccountError {
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::NotSetUp => Some("ensafer register --email YOU@EXAMPLE.COM, or ensafer keys import FILE"),
-            Self::Exists { .. } => Some("Use it, or give the other account a home of its own with ENSAFER_HOME"),
+            Self::Exists { .. } => {
+                Some("Use it, or give the other account a home of its own with ENSAFER_HOME")
+            }
             Self::OutputExists { .. } => Some("Name a file that does not exist, or remove that one"),
             Self::WrongPassword => Some("Try again, or ensafer recovery-key use"),
             Self::WrongRecoveryKey | Self::RecoveryKey(_) => Some("Compare it with what you wrote down"),
             Self::Login { .. } => Some("ensafer register --email YOU@EXAMPLE.COM"),
-            Self::Damaged { .. } => Some("Take the account from another computer: ensafer keys export, keys import"),
+            Self::Damaged { .. } => {
+                Some("Take the account from another computer: ensafer keys export, keys import")
+            }
             _ => None,
         }
     }
@@ -483,8 +487,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let home = Home::under(root.path());
         home.create().unwrap();
-        let config =
-            Config { keyring: Keyring::Off, pbkdf2_iterations: MIN_ITERATIONS, ..Config::default() };
+        let config = Config { keyring: Keyring::Off, pbkdf2_iterations: MIN_ITERATIONS, ..Config::default() };
         Place { _root: root, home, config }
     }
 

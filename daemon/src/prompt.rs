@@ -94,7 +94,8 @@ fn first_line(input: &mut impl BufRead) -> Result<String> {
 }
 
 fn run_command(command: &str) -> Result<Password> {
-    let ran = Command::new("sh").arg("-c").arg(command).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let ran =
+        Command::new("sh").arg("-c").arg(command).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let mut output = ran.with_context(|| format!("{PASSWORD_COMMAND_VARIABLE} cannot be run"))?;
     if !output.status.success() {
         output.stdout.zeroize();

@@ -40,7 +40,9 @@ pub(super) fn create(shell: &Shell, email: Option<&str>) -> Result<()> {
 
 /// Prints a recovery key and what it is for.
 pub(super) fn show_recovery_key(output: Output, text: &str) -> Result<()> {
-    output.note("Recovery key: it opens the account when the password is lost. Write it down and keep it apart.");
+    output.note(
+        "Recovery key: it opens the account when the password is lost. Write it down and keep it apart.",
+    );
     output.line(text)?;
     Ok(())
 }

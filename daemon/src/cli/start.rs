@@ -90,7 +90,9 @@ fn launch(shell: &Shell) -> Result<Client> {
         thread::sleep(LAUNCH_INTERVAL);
     }
     let what = format!("The daemon did not come up within {} s", LAUNCH_LIMIT.as_secs());
-    Err(Failure::new(Exit::RetryLater, what).with_remedy(format!("Look at the end of {}", log.display())).into())
+    Err(Failure::new(Exit::RetryLater, what)
+        .with_remedy(format!("Look at the end of {}", log.display()))
+        .into())
 }
 
 /// This program as a daemon that outlives the terminal. It inherits the environment, and with it the home.

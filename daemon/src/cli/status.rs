@@ -42,7 +42,9 @@ pub(super) fn print(shell: &Shell, status: &Status) -> Result<()> {
         shell.output.line(format_args!("{}: {}", printable(&name), describe(folder)))?;
         if let Some(brake) = &folder.brake {
             shell.output.line(format_args!("  {}", describe_brake(brake)))?;
-            shell.output.line(format_args!("  Do: ensafer resume --go-on {}, if that is right", brake.token))?;
+            shell
+                .output
+                .line(format_args!("  Do: ensafer resume --go-on {}, if that is right", brake.token))?;
         }
     }
     if status.folders.is_empty() && folders.entries().is_empty() {
@@ -74,7 +76,9 @@ fn describe(folder: &FolderStatus) -> String {
 fn describe_brake(brake: &Brake) -> String {
     let Brake { count, of, .. } = brake;
     match brake.kind {
-        BrakeKind::RootGone => format!("The work folder is empty or another one; {of} files would be deleted"),
+        BrakeKind::RootGone => {
+            format!("The work folder is empty or another one; {of} files would be deleted")
+        }
         BrakeKind::LocalDeletions => format!("{count} of {of} files were deleted here"),
         BrakeKind::RemoteDeletions => format!("{count} of {of} files were deleted on other devices"),
         BrakeKind::PutBack => format!("{count} of {of} encrypted files vanished and would be written back"),

@@ -177,7 +177,9 @@ fn router(door: Door) -> Router {
         .route("/v1/lock", post(lock))
         .route("/v1/sync", post(sync))
         .route("/v1/quit", post(quit))
-        .fallback(|| async { refuse(StatusCode::NOT_FOUND, RefusalClass::BadRequest, "no such request".into()) })
+        .fallback(|| async {
+            refuse(StatusCode::NOT_FOUND, RefusalClass::BadRequest, "no such request".into())
+        })
         .method_not_allowed_fallback(|| async {
             refuse(StatusCode::METHOD_NOT_ALLOWED, RefusalClass::BadRequest, "no such method here".into())
         })

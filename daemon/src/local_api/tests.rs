@@ -324,7 +324,9 @@ fn only_the_owner_gets_in() {
     std::fs::set_permissions(&served.path, std::fs::Permissions::from_mode(0o666)).unwrap();
     match as_nobody() {
         Ok(answer) => assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer)),
-        Err(error) => assert_ne!(error.kind(), std::io::ErrorKind::PermissionDenied, "it got as far as the socket"),
+        Err(error) => {
+            assert_ne!(error.kind(), std::io::ErrorKind::PermissionDenied, "it got as far as the socket");
+        }
     }
     assert_eq!(served.client().status().unwrap().state, State::Locked, "the owner still gets in");
     served.end();
