@@ -145,6 +145,7 @@ fn settings(shell: &Shell) -> Settings {
     Settings {
         settle: shell.config.settle(),
         padding: shell.config.padding == Padding::Padme,
+        trash_days: usize::try_from(shell.config.trash_days).unwrap_or(usize::MAX),
         device_name: host_name(),
     }
 }

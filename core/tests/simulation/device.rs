@@ -15,6 +15,7 @@ use ensafer_core::tree::{
 
 use crate::cloud::{Cloud, own_key};
 use crate::disk::{self, Bytes, Disk, Inode, digest_of};
+use crate::trace;
 
 pub const FOLDER_ROOT: FileId = FileId::new([0xF0; 16]);
 
@@ -148,6 +149,7 @@ impl Device {
         let mut seen = self.observe(cloud, now);
         let plan = self.plan(&mut seen, now);
         self.next_counter += plan.counters_used;
+        trace(|| describe(self.number, &plan, &seen.work));
         let outcome =
             if plan.is_settled() && plan.lost.is_empty() { Outcome::Settled } else { Outcome::Busy };
         let mut run =
@@ -164,6 +166,41 @@ impl Device {
         let mut seen = self.observe(cloud, now);
         self.plan(&mut seen, now)
     }
+}
+
+fn describe(device: usize, plan: &Plan, work: &WorkTree) -> String {
+    use std::fmt::Write as _;
+    let mut text = format!("  device {device}: ");
+    for (id, node) in work.iter() {
+        let _ = write!(text, "[{} {} i{}] ", id.0, work.path(id), node.stamp.inode);
+    }
+    for change in &plan.changes {
+        let object = &change.target;
+        let short = |id: FileId| id.to_string()[..4].to_owned();
+        let _ = write!(
+            text,
+            "\n    {} {}/{} {:?} c{:?} p{:?} clock {:?}: {:?} {:?} node {:?}",
+            short(object.id),
+            short(object.parent),
+            object.name,
+            object.content.kind(),
+            object.content_dot.counter,
+            object.place_dot.counter,
+            object.clock.iter().map(|dot| (dot.device.as_bytes()[0], dot.counter)).collect::<Vec<_>>(),
+            change.publish.as_ref().map(|publish| &publish.source),
+            change.work,
+            change.node.map(|node| node.0),
+        );
+        if object.content.is_tombstone() {
+            text.push_str(" TOMBSTONE");
+        }
+    }
+    let _ = write!(
+        text,
+        "\n    absent {:?} lost {:?} surplus {:?} again {:?}",
+        plan.absent, plan.lost, plan.surplus, plan.look_again
+    );
+    text
 }
 
 struct Run<'a> {
@@ -216,6 +253,9 @@ impl Run<'_> {
                 Ok(made) => entry = made.or(entry),
                 Err(Deferred) => return Some(()),
             }
+        }
+        if matches!(change.work, Some(WorkChange::Park { .. })) {
+            return Some(());
         }
         self.part()?;
         self.commit(target, entry.filter(|_| !matches!(change.work, Some(WorkChange::Trash { .. }))));
@@ -302,6 +342,12 @@ impl Run<'_> {
                 }
                 self.update(inode, target, *content, *metadata)?;
                 Ok(Some(inode))
+            }
+            WorkChange::Park { node, to } => {
+                let inode = self.seen.inodes[node.0 as usize];
+                let parent = self.free_place(to)?;
+                self.device.disk.rename(inode, parent, &to.name, self.now);
+                Ok(None)
             }
             WorkChange::Trash { node } => {
                 let inode = self.seen.inodes[node.0 as usize];

@@ -4,8 +4,11 @@
 mod cloud;
 mod device;
 mod disk;
+#[cfg(test)]
+mod scratch;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use ensafer_core::time::Timestamp;
 use proptest::prelude::*;
@@ -16,6 +19,16 @@ use disk::{Diary, Edit};
 
 /// Rounds, each of them a step of every device, in which everything must have come to rest.
 const ROUNDS: usize = 60;
+
+/// A history, one event a line, fit to be pasted into a test.
+#[derive(Clone)]
+struct Events(Vec<Event>);
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|event| write!(f, "\n    {event:?},"))
+    }
+}
 
 #[derive(Debug, Clone)]
 enum Event {
@@ -127,9 +140,17 @@ impl World {
     }
 }
 
+/// Prints what happens where `SIMULATION_TRACE` is set.
+pub fn trace(text: impl FnOnce() -> String) {
+    if std::env::var_os("SIMULATION_TRACE").is_some() {
+        println!("{}", text());
+    }
+}
+
 fn run(manners: Manners, devices: usize, events: &[Event]) -> Result<(), TestCaseError> {
     let mut world = World::new(manners, devices);
     for event in events {
+        trace(|| format!("{event:?}"));
         world.happen(event);
     }
     world.settle()
@@ -152,7 +173,7 @@ fn edits() -> impl Strategy<Value = Edit> {
     ]
 }
 
-fn events(losses: bool) -> impl Strategy<Value = Vec<Event>> {
+fn events(losses: bool) -> impl Strategy<Value = Events> {
     let event = prop_oneof![
         8 => (0..3u8, edits()).prop_map(|(device, edit)| Event::Edit(device, edit)),
         5 => (0..3u8).prop_map(|device| Event::Step(device, None)),
@@ -160,7 +181,7 @@ fn events(losses: bool) -> impl Strategy<Value = Vec<Event>> {
         4 => (0..3u8, any::<u16>()).prop_map(|(device, mask)| Event::Deliver(device, mask)),
         u32::from(losses) => (0..3u8).prop_map(Event::LoseState),
     ];
-    prop::collection::vec(event, 1..40)
+    prop::collection::vec(event, 1..40).prop_map(Events)
 }
 
 proptest! {
@@ -168,21 +189,21 @@ proptest! {
 
     #[test]
     fn one_shared_directory(devices in 2..=3usize, events in events(false)) {
-        run(Manners::Shared, devices, &events)?;
+        run(Manners::Shared, devices, &events.0)?;
     }
 
     #[test]
     fn a_cloud_whose_last_writer_wins(devices in 2..=3usize, events in events(false)) {
-        run(Manners::LastWriterWins, devices, &events)?;
+        run(Manners::LastWriterWins, devices, &events.0)?;
     }
 
     #[test]
     fn a_cloud_that_makes_copies(devices in 2..=3usize, events in events(false)) {
-        run(Manners::MakesCopies, devices, &events)?;
+        run(Manners::MakesCopies, devices, &events.0)?;
     }
 
     #[test]
     fn devices_that_lose_their_state(devices in 2..=3usize, events in events(true)) {
-        run(Manners::Shared, devices, &events)?;
+        run(Manners::Shared, devices, &events.0)?;
     }
 }

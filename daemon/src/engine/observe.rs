@@ -21,6 +21,7 @@ use crate::scan::{Scan, ScanOptions, hash_file, rescan, scan};
 use crate::state::StandingProblem;
 use crate::store::{EncryptedStore, StoreStamp};
 use crate::watch::Hint;
+use crate::work_dir::{Marker, WorkDir, WorkError};
 
 /// What vanished or was rolled back is published again after this long, in a second complete look (engine rule 19).
 pub const PUT_BACK_AFTER: Duration = Duration::from_secs(10 * 60);
@@ -43,10 +44,16 @@ impl Folder {
     /// Whether the work folder is the one that was added, with its marker.
     pub(super) fn check_marker(&self) -> Result<bool, EngineError> {
         if !self.work.is_in_place() {
-            return Ok(false);
+            return Err(WorkError::Missing { path: self.entry.work.to_string_lossy().into_owned() }.into());
         }
         let marker = self.work.read_marker()?;
         Ok(marker.is_some_and(|marker| marker.folder_id == self.entry.id))
+    }
+
+    /// Marks the work folder as this folder's, after the user has said to go on without a marker.
+    pub(super) fn write_marker(&mut self, now: Timestamp) -> Result<(), EngineError> {
+        let marker = Marker { folder_id: self.entry.id, device_id: self.identity.device, made: now };
+        Ok(self.work.write_marker(&marker)?)
     }
 
     /// Scans the work folder where hints say so.
@@ -159,6 +166,10 @@ impl Folder {
     /// Remembers since when entries are absent and objects lost.
     pub(super) fn remember_absences(&mut self, plan: &Plan, now: Timestamp) -> Result<(), EngineError> {
         self.absent_since = since(&self.absent_since, &plan.absent, now);
+        if !self.absent_since.is_empty() {
+            // The second observation must be one, and not what is remembered of the first.
+            self.hints.insert(Hint::Everything);
+        }
         let lost = since(&self.lost_since, &plan.lost, now);
         if lost != self.lost_since {
             self.state.put("lost-since", &lost)?;
@@ -205,7 +216,7 @@ fn since(before: &HashMap<FileId, Timestamp>, now_seen: &[FileId], now: Timestam
 }
 
 /// Hashes `nodes` on all cores. What changed meanwhile has not rested; what cannot be read is unknown and a problem.
-fn hash_nodes(work: &crate::work_dir::WorkDir, scanned: &mut Scan, nodes: &[NodeId], found: &mut Found) {
+fn hash_nodes(work: &WorkDir, scanned: &mut Scan, nodes: &[NodeId], found: &mut Found) {
     let tree = &scanned.tree;
     let results: Vec<_> = nodes
         .par_iter()

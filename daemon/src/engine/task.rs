@@ -235,13 +235,16 @@ impl Worker {
 
     /// When to look next, after a step.
     fn after(&mut self, step: &Step) -> Instant {
+        self.report(step);
         let now = Instant::now();
         let mut next = self.next_full;
+        if step.brake.is_some() {
+            return next;
+        }
         let soon = (step.published + step.committed > 0 || step.retry).then_some(BREATHE);
         for wait in [soon, step.look_again.map(|wait| wait.max(BREATHE)), step.later].into_iter().flatten() {
             next = next.min(now + wait);
         }
-        self.report(step);
         next
     }
 
@@ -254,6 +257,7 @@ impl Worker {
         let rest = [
             Event::Locked(false),
             Event::Brake(step.brake.clone()),
+            Event::Conflicts(folder.conflict_count()),
             Event::Finished { settled: step.is_settled() },
         ];
         self.tell(observed.chain(rest));
