@@ -122,7 +122,8 @@ fn same_inode(slots: &Slots<'_>, was: &Stamp, is: &Stamp) -> bool {
     same_device && was.inode == is.inode && was.born == is.born
 }
 
-/// Objects that were in the work folder and are not where they were, by inode number.
+/// Objects that were in the work folder and are not where they were, by inode number. Among them are those whose
+/// directory is not known: an interrupted plan may have published a child of a directory that it did not come to.
 struct Missing {
     by_inode: Vec<(u64, u32)>,
 }
@@ -133,7 +134,7 @@ impl Missing {
             .all
             .iter()
             .zip(0u32..)
-            .filter(|(slot, at)| slot.node.is_none() && slots.shown.shows(*at))
+            .filter(|(slot, at)| slot.node.is_none() && (slots.shown.shows(*at) || slots.shown.waits(*at)))
             .filter_map(|(slot, at)| Some((slot.base?.work?.stamp.inode, at)))
             .collect();
         by_inode.sort_unstable();

@@ -35,6 +35,10 @@ enum Event {
     Edit(u8, Edit),
     /// Plan and apply; switched off after so many parts.
     Step(u8, Option<u8>),
+    /// Plan; then the user edits, and another device takes a step; then apply.
+    Race(u8, Edit, u8),
+    /// Plan and apply, seeing only a part of the work folder.
+    Fog(u8, u8),
     /// The cloud's client brings some files together.
     Deliver(u8, u16),
     LoseState(u8),
@@ -73,6 +77,21 @@ impl World {
             Event::Step(device, budget) => {
                 let budget = budget.map_or(usize::MAX, usize::from);
                 self.devices[usize::from(*device) % count].step(&mut self.cloud, now, budget);
+            }
+            Event::Race(device, edit, other) => {
+                let (device, other) = (usize::from(*device) % count, usize::from(*other) % count);
+                let prepared = self.devices[device].prepare(&self.cloud, now, 0);
+                self.devices[device].disk.edit(edit, &mut self.diary, now);
+                if other != device {
+                    self.devices[other].step(&mut self.cloud, now, usize::MAX);
+                }
+                let now = self.now();
+                self.devices[device].carry_out(prepared, &mut self.cloud, now, usize::MAX);
+            }
+            Event::Fog(device, fog) => {
+                let device = &mut self.devices[usize::from(*device) % count];
+                let prepared = device.prepare(&self.cloud, now, *fog);
+                device.carry_out(prepared, &mut self.cloud, now, usize::MAX);
             }
             Event::Deliver(device, mask) => {
                 let mut turn = 0;
@@ -178,6 +197,8 @@ fn events(losses: bool) -> impl Strategy<Value = Events> {
         8 => (0..3u8, edits()).prop_map(|(device, edit)| Event::Edit(device, edit)),
         5 => (0..3u8).prop_map(|device| Event::Step(device, None)),
         2 => (0..3u8, 0..12u8).prop_map(|(device, parts)| Event::Step(device, Some(parts))),
+        2 => (0..3u8, edits(), 0..3u8).prop_map(|(device, edit, other)| Event::Race(device, edit, other)),
+        2 => (0..3u8, 1..=255u8).prop_map(|(device, fog)| Event::Fog(device, fog)),
         4 => (0..3u8, any::<u16>()).prop_map(|(device, mask)| Event::Deliver(device, mask)),
         u32::from(losses) => (0..3u8).prop_map(Event::LoseState),
     ];
