@@ -158,7 +158,7 @@ fn run(cli: Cli, output: Output, engine: &dyn Engine) -> Result<Exit> {
     };
     let config = Config::load(&home.config_file(), &cli.globals.settings)?;
     home.create()?;
-    let is_daemon = matches!(command, Command::Daemon(_) | Command::Up(_));
+    let is_daemon = matches!(command, Command::Daemon(_));
     logging::start(&config, is_daemon, cli.globals.verbose);
     dispatch(command, &Shell::new(home, config, output), engine)
 }
