@@ -437,7 +437,7 @@ impl Folder {
         let circumstances = Circumstances {
             // An emptied root trips when its deletions are certain, so that the brake can name them. Somebody who
             // deletes the only file means it.
-            root_gone: !marker || (files > 1 && scan.tree.nodes.len() == 1 && plan.absent.is_empty()),
+            root_gone: !marker || (files > 1 && scan.tree.nodes.len() == 1 && !plan.changes.is_empty()),
             file_count: files,
             put_back: self.put_back.clone(),
             ..Circumstances::default()
