@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod crypto;
 pub mod ids;
 pub mod plan;
 pub mod time;

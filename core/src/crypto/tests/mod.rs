@@ -1,0 +1,1 @@
+//! Every backend against the published vectors and against the other.

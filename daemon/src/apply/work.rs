@@ -1,0 +1,354 @@
+//! A plan's part in the work folder: entries to the trash, directories made and moved, contents fetched.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ensafer_core::ids::FileId;
+use ensafer_core::plan::{Change, Place, Plan, WorkChange};
+use ensafer_core::tree::{Content, Kind, NodeId, Object, Stamp, WorkStamp};
+use rayon::prelude::*;
+
+use super::fetch::{Fetched, fetch};
+use super::places::Places;
+use super::{Failure, Outcome, Scene, batches, current_record, finished_record};
+use crate::state::StoreRecord;
+use crate::work_dir::{Trash, WorkError};
+
+/// Carries out what `plan` wants in the work folder, for every change whose publication (if it had one) is in
+/// `outcome`. Adds to `outcome`.
+pub fn change_work(plan: &Plan, scene: &Scene<'_>, outcome: &mut Outcome, commit: &mut dyn FnMut(&mut Outcome)) {
+    let ready: Vec<&Change> = plan
+        .changes
+        .iter()
+        .filter(|change| change.work.is_some())
+        .filter(|change| change.publish.is_none() || outcome.published.contains_key(&change.target.id))
+        .collect();
+    if ready.is_empty() {
+        return;
+    }
+    let mut pass = Pass {
+        scene,
+        places: Places::new(scene.tree, scene.folder.root(), &plan.directories),
+        stamps: HashMap::new(),
+        trash: scene.work.open_trash(scene.now),
+        outcome,
+    };
+    pass.trash_files(&ready);
+    let made = pass.make_and_move(&ready);
+    pass.fetch_contents(&ready, commit);
+    pass.set_metadata(&ready);
+    pass.trash_directories(&ready);
+    pass.set_directory_times(&made);
+    if let Err(error) = scene.work.sync_directories() {
+        pass.outcome.records.clear();
+        pass.outcome.failures.push(Failure::work(&error, ""));
+    }
+    commit(pass.outcome);
+}
+
+/// One pass over a plan's changes of the work folder.
+struct Pass<'a, 's> {
+    scene: &'a Scene<'s>,
+    places: Places<'a>,
+    /// Where entries are that this pass moved, and their stamps since.
+    stamps: HashMap<NodeId, (String, Stamp)>,
+    trash: Trash,
+    outcome: &'a mut Outcome,
+}
+
+impl Pass<'_, '_> {
+    /// The path and stamp at which `node` is expected now.
+    fn expected(&self, node: NodeId) -> Option<(String, Stamp)> {
+        if let Some(moved) = self.stamps.get(&node) {
+            return Some(moved.clone());
+        }
+        Some((self.places.node_path(node)?, self.scene.tree.node(node).stamp))
+    }
+
+    fn trash_files(&mut self, changes: &[&Change]) {
+        for change in changes {
+            if let Some(WorkChange::Trash { node }) = change.work
+                && change.target.content.kind() != Kind::Directory
+            {
+                self.trash_entry(change, node);
+            }
+        }
+    }
+
+    fn trash_directories(&mut self, changes: &[&Change]) {
+        for change in changes.iter().rev() {
+            if let Some(WorkChange::Trash { node }) = change.work
+                && change.target.content.kind() == Kind::Directory
+            {
+                self.trash_entry(change, node);
+                self.places.remove(change.target.id);
+            }
+        }
+    }
+
+    fn trash_entry(&mut self, change: &Change, node: NodeId) {
+        let Some((path, stamp)) = self.expected(node) else { return };
+        match self.scene.work.trash(&path, &stamp, &self.trash) {
+            Ok(_) | Err(WorkError::Missing { .. }) => self.finish(change, None),
+            Err(error) => self.fail(&error, &path),
+        }
+    }
+
+    /// Makes directories and symbolic links, and moves entries, in the plan's order. Returns the directories made.
+    fn make_and_move<'c>(&mut self, changes: &[&'c Change]) -> Vec<&'c Change> {
+        let mut made = Vec::new();
+        let mut blocked = Vec::new();
+        for &change in changes {
+            match &change.work {
+                Some(WorkChange::Create { at }) if !is_file(&change.target) => {
+                    if self.make(change, at) && change.target.content == Content::Directory {
+                        made.push(change);
+                    }
+                }
+                Some(WorkChange::Update { node, to: Some(to), .. }) => {
+                    if !self.rename(change, *node, to) {
+                        blocked.push((change, *node, to));
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.unblock(blocked);
+        made
+    }
+
+    fn make(&mut self, change: &Change, at: &Place) -> bool {
+        let Some(path) = self.places.path(at) else { return false };
+        let made = match &change.target.content {
+            Content::Symlink { target } => self.scene.work.make_symlink(target, &path),
+            _ => self.scene.work.make_directory(&path),
+        };
+        match made {
+            Ok(stamp) => {
+                if change.target.content == Content::Directory {
+                    self.places.put(change.target.id, at.clone());
+                }
+                self.finish(change, Some(stamp));
+                true
+            }
+            Err(error) => {
+                self.fail(&error, &path);
+                false
+            }
+        }
+    }
+
+    /// Moves an entry; `false` where its new place is taken.
+    fn rename(&mut self, change: &Change, node: NodeId, to: &Place) -> bool {
+        let (Some((from, stamp)), Some(path)) = (self.expected(node), self.places.path(to)) else { return true };
+        match self.scene.work.rename(&from, &path, &stamp) {
+            Ok(stamp) => {
+                self.moved(change, node, to, path, stamp);
+                true
+            }
+            Err(WorkError::Occupied { .. }) => false,
+            Err(error) => {
+                self.fail(&error, &from);
+                true
+            }
+        }
+    }
+
+    fn moved(&mut self, change: &Change, node: NodeId, to: &Place, path: String, stamp: Stamp) {
+        if change.target.content.kind() == Kind::Directory {
+            self.places.put(change.target.id, to.clone());
+        }
+        self.stamps.insert(node, (path, stamp));
+        if let Some(WorkChange::Update { content: false, metadata: false, .. }) = change.work {
+            self.finish(change, Some(stamp));
+        }
+    }
+
+    /// Moves whose place was taken: tries again as long as places become free, then exchanges two that block each
+    /// other. What stays blocked is planned anew.
+    fn unblock(&mut self, mut blocked: Vec<(&Change, NodeId, &Place)>) {
+        loop {
+            let before = blocked.len();
+            blocked.retain(|&(change, node, to)| !self.rename(change, node, to));
+            if blocked.len() < before {
+                continue;
+            }
+            let Some((i, j)) = self.find_swap(&blocked) else { break };
+            let (first, second) = (blocked[i], blocked[j]);
+            blocked.retain(|entry| entry.1 != first.1 && entry.1 != second.1);
+            self.exchange(first, second);
+        }
+        for (_, node, _) in blocked {
+            let path = self.places.node_path(node).unwrap_or_default();
+            self.outcome.failures.push(Failure::retry(&path));
+        }
+    }
+
+    /// Two entries of which the first wants the other's present place.
+    fn find_swap(&self, blocked: &[(&Change, NodeId, &Place)]) -> Option<(usize, usize)> {
+        blocked.iter().enumerate().find_map(|(i, (_, node, to))| {
+            let wanted = self.places.path(to)?;
+            let j = blocked.iter().position(|(_, other, _)| {
+                other != node && self.expected(*other).is_some_and(|(path, _)| path == wanted)
+            })?;
+            Some((i, j))
+        })
+    }
+
+    fn exchange(&mut self, first: (&Change, NodeId, &Place), second: (&Change, NodeId, &Place)) {
+        let (Some((a, stamp_a)), Some((b, stamp_b))) = (self.expected(first.1), self.expected(second.1)) else { return };
+        let from = self.places.scanned(first.1);
+        match self.scene.work.exchange(&a, &stamp_a, &b, &stamp_b) {
+            Ok((at_b, at_a)) => {
+                self.moved(first.0, first.1, first.2, b, at_b);
+                if from.as_ref() == Some(second.2) {
+                    self.moved(second.0, second.1, second.2, a, at_a);
+                } else {
+                    self.stamps.insert(second.1, (a, at_a));
+                    if !self.rename(second.0, second.1, second.2) {
+                        self.outcome.failures.push(Failure::retry(""));
+                    }
+                }
+            }
+            Err(error) => self.fail(&error, &a),
+        }
+    }
+
+    /// Fetches the contents of new and changed files, in batches that become durable together.
+    fn fetch_contents(&mut self, changes: &[&Change], commit: &mut dyn FnMut(&mut Outcome)) {
+        let wanted: Vec<&Change> = changes.iter().copied().filter(|change| wants_content(change)).collect();
+        for batch in batches(&wanted) {
+            if self.scene.is_cancelled() {
+                return;
+            }
+            self.fetch_batch(&batch);
+            match self.scene.work.sync_directories() {
+                Ok(()) => commit(self.outcome),
+                Err(error) => {
+                    self.outcome.records.clear();
+                    return self.fail(&error, "");
+                }
+            }
+        }
+    }
+
+    fn fetch_batch(&mut self, batch: &[&Change]) {
+        let jobs: Vec<Job<'_>> = batch.iter().filter_map(|change| self.job(change)).collect();
+        let scene = self.scene;
+        let published = &self.outcome.published;
+        let fetched: Vec<Result<Fetched, Failure>> = jobs
+            .par_iter()
+            .map(|job| {
+                let record = published.get(&job.change.target.id).map(|(_, record)| record);
+                fetch(scene, &job.change.target, record, job.replaces.as_ref().map(|(path, _)| path.as_str()), &job.path)
+            })
+            .collect();
+        let mut ready = Vec::with_capacity(jobs.len());
+        let mut staged = Vec::with_capacity(jobs.len());
+        for (job, result) in jobs.into_iter().zip(fetched) {
+            match result {
+                Ok(fetched) => {
+                    ready.push((job, fetched.record));
+                    staged.push(fetched.staged);
+                }
+                Err(failure) => self.outcome.failures.push(failure),
+            }
+        }
+        if let Err(error) = scene.work.barrier(&staged) {
+            return self.fail(&error, "");
+        }
+        for ((job, record), staged) in ready.into_iter().zip(staged) {
+            let placed = match &job.replaces {
+                None => scene.work.place_new(staged, &job.path),
+                Some((path, stamp)) => scene.work.replace(staged, path, stamp, &self.trash),
+            };
+            match placed {
+                Ok(stamp) => self.finish_with(job.change, Some(stamp), Some(record)),
+                Err(error) => self.fail(&error, &job.path),
+            }
+        }
+    }
+
+    fn job<'c>(&self, change: &'c Change) -> Option<Job<'c>> {
+        match change.work.as_ref()? {
+            WorkChange::Create { at } => Some(Job { change, path: self.places.path(at)?, replaces: None }),
+            WorkChange::Update { node, to, .. } => {
+                if to.is_some() && !self.stamps.contains_key(node) {
+                    return None;
+                }
+                let (path, stamp) = self.expected(*node)?;
+                Some(Job { change, path: path.clone(), replaces: Some((path, stamp)) })
+            }
+            WorkChange::Trash { .. } => None,
+        }
+    }
+
+    /// Sets times and executable bits of entries whose content stays.
+    fn set_metadata(&mut self, changes: &[&Change]) {
+        for change in changes {
+            let Some(WorkChange::Update { node, to, content: false, metadata: true }) = &change.work else { continue };
+            if to.is_some() && !self.stamps.contains_key(node) {
+                continue;
+            }
+            let Some((path, stamp)) = self.expected(*node) else { continue };
+            let executable = match change.target.content {
+                Content::File { executable, .. } => Some(executable),
+                _ => None,
+            };
+            match self.scene.work.set_metadata(&path, &stamp, Some(change.target.modified), executable) {
+                Ok(stamp) => self.finish(change, Some(stamp)),
+                Err(error) => self.fail(&error, &path),
+            }
+        }
+    }
+
+    /// Gives new directories the time of their statement, after they were filled.
+    fn set_directory_times(&mut self, made: &[&Change]) {
+        for change in made.iter().rev() {
+            if let Some(path) = self.places.directory_path(change.target.id)
+                && let Err(error) = self.scene.work.set_directory_time(&path, change.target.modified)
+            {
+                tracing::debug!(%error, "the time of a directory could not be set");
+            }
+        }
+    }
+
+    fn finish(&mut self, change: &Change, stamp: Option<Stamp>) {
+        self.finish_with(change, stamp, None);
+    }
+
+    fn finish_with(&mut self, change: &Change, stamp: Option<Stamp>, fetched: Option<StoreRecord>) {
+        let (object, store): (Arc<Object>, _) = match self.outcome.published.get(&change.target.id) {
+            Some((object, record)) => (object.clone(), Some(record.clone())),
+            None => (change.target.clone(), fetched.or_else(|| current_record(self.scene, &change.target))),
+        };
+        let work: Option<WorkStamp> = stamp.map(|stamp| self.scene.work_stamp(stamp));
+        self.outcome.records.extend(finished_record(change, object, work, store));
+        self.scene.progress.advance(1, super::content_bytes(&change.target));
+    }
+
+    fn fail(&mut self, error: &WorkError, path: &str) {
+        self.outcome.failures.push(Failure::work(error, path));
+    }
+}
+
+/// One content to be fetched.
+struct Job<'c> {
+    change: &'c Change,
+    path: String,
+    /// What it replaces, and the stamp expected there.
+    replaces: Option<(String, Stamp)>,
+}
+
+fn is_file(object: &Object) -> bool {
+    matches!(object.content, Content::File { .. })
+}
+
+fn wants_content(change: &Change) -> bool {
+    match change.work {
+        Some(WorkChange::Create { .. }) => is_file(&change.target),
+        Some(WorkChange::Update { content, .. }) => content && is_file(&change.target),
+        _ => false,
+    }
+}
+

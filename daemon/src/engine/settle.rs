@@ -1,0 +1,57 @@
+//! Steps until nothing is left to do.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::{EngineError, Env, Folder, Step};
+
+/// Steps in a row that get nothing done before what is left is left for later.
+const FRUITLESS_STEPS: u32 = 100;
+
+/// Longest wait for something to rest (engine rule 4).
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// How a folder was left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Versions written into the encrypted folder.
+    pub published: u64,
+    /// Changes that base took.
+    pub committed: u64,
+    /// Contents that were kept twice.
+    pub conflicts: u64,
+    /// Whether a brake holds.
+    pub braked: bool,
+}
+
+/// Observes, plans and applies until both sides agree, waiting out engine rules 1 and 4. Ends early when cancelled or
+/// braked, or when nothing moves any more; what is left then is in the folder's problems.
+pub fn settle(folder: &mut Folder, env: &Env<'_>) -> Result<Settled, EngineError> {
+    let mut settled = Settled::default();
+    let mut fruitless = 0;
+    while fruitless < FRUITLESS_STEPS && !env.cancel.load(Ordering::Relaxed) {
+        folder.look_at_everything();
+        let step = folder.step(env)?;
+        settled.published += step.published;
+        settled.committed += step.committed;
+        settled.conflicts += step.conflicts.len() as u64;
+        if step.brake.is_some() {
+            return Ok(Settled { braked: true, ..settled });
+        }
+        let progressed = step.published + step.committed > 0;
+        fruitless = if progressed { 0 } else { fruitless + 1 };
+        match wait_of(&step) {
+            Some(wait) => env.clock.wait(wait),
+            None if progressed => {}
+            None => break,
+        }
+    }
+    Ok(settled)
+}
+
+/// How long to wait before the next step; `None` where nothing is waited for.
+fn wait_of(step: &Step) -> Option<Duration> {
+    let retry = step.retry.then_some(Duration::from_millis(100));
+    let wait = [step.look_again, retry].into_iter().flatten().min()?;
+    Some(wait.min(LONGEST_WAIT))
+}

@@ -1,0 +1,128 @@
+//! The cache of opened member envelopes: one RSA operation per folder epoch and device, not one per start.
+//!
+//! A sled database under the cache directory. Each value is a folder key sealed under the device key, under the
+//! SHA-256 of the envelope's label and bytes. It may be lost at any time: whoever misses an entry opens the envelope
+//! again and puts it back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ensafer_core::crypto::{DeviceKey, FolderKey, Key, Random, open_key, purpose, seal_key, sha256};
+
+/// Memory that sled may use for pages, in bytes.
+const CACHE_BYTES: u64 = 1 << 20;
+
+/// A database larger than this holds mostly garbage: it is made anew.
+const RECREATE_BYTES: u64 = 16 << 20;
+
+/// The cache could not be opened even after it was made anew.
+#[derive(Debug, thiserror::Error)]
+#[error("the envelope cache {path} cannot be made; check the space and the permissions of the cache directory")]
+pub struct EnvelopesError {
+    /// Its directory.
+    path: PathBuf,
+    /// Why.
+    #[source]
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// Names one envelope under one label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EnvelopeName([u8; 32]);
+
+impl EnvelopeName {
+    /// The name of `envelope` (its body) as opened under `label`.
+    #[must_use]
+    pub fn new(label: &[u8], envelope: &[u8]) -> Self {
+        let length = u16::try_from(label.len()).unwrap_or(u16::MAX).to_be_bytes();
+        Self(sha256(&[&length, label, envelope]))
+    }
+}
+
+/// The envelope cache.
+pub struct Envelopes {
+    database: sled::Db,
+}
+
+impl std::fmt::Debug for Envelopes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Envelopes")
+    }
+}
+
+impl Envelopes {
+    /// Opens the cache in `directory`. One that does not open, or has grown large, is made anew.
+    pub fn open(directory: &Path) -> Result<Self, EnvelopesError> {
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| EnvelopesError { path: directory.into(), source };
+        if let Ok(database) = open_database(directory)
+            && database.size_on_disk().unwrap_or(u64::MAX) <= RECREATE_BYTES
+        {
+            return Ok(Self { database });
+        }
+        match fs::remove_dir_all(directory) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(failed(e.into())),
+            _ => {}
+        }
+        open_database(directory).map(|database| Self { database }).map_err(|e| failed(e.into()))
+    }
+
+    /// The folder key in the envelope `name`, if it was opened before under the same device key.
+    #[must_use]
+    pub fn get(&self, device: &DeviceKey, name: EnvelopeName) -> Option<FolderKey> {
+        let sealed = self.database.get(name.0).ok()??;
+        let key: Key<purpose::Folder> = open_key(device, &name.0, &sealed).ok()?;
+        Some(key)
+    }
+
+    /// Remembers the folder key that the envelope `name` held. Failures are logged and otherwise harmless.
+    pub fn put(&self, device: &DeviceKey, name: EnvelopeName, key: &FolderKey, rng: &mut impl Random) {
+        let sealed = seal_key(device, key, &name.0, rng);
+        let kept = self.database.insert(name.0, sealed.as_slice()).and_then(|_| self.database.flush());
+        if let Err(error) = kept {
+            tracing::warn!(%error, "the envelope cache cannot be written");
+        }
+    }
+}
+
+fn open_database(directory: &Path) -> sled::Result<sled::Db> {
+    sled::Config::new().path(directory).cache_capacity(CACHE_BYTES).flush_every_ms(None).open()
+}
+
+#[cfg(test)]
+mod tests {
+    use ensafer_core::crypto::SystemRandom;
+
+    use super::*;
+
+    #[test]
+    fn a_remembered_key_comes_back_under_the_same_device_key_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut rng = SystemRandom;
+        let (device, other) = (DeviceKey::generate(&mut rng), DeviceKey::generate(&mut rng));
+        let key = FolderKey::generate(&mut rng);
+        let name = EnvelopeName::new(b"label", b"envelope");
+        let cache = Envelopes::open(directory.path()).unwrap();
+        assert!(cache.get(&device, name).is_none());
+        cache.put(&device, name, &key, &mut rng);
+        drop(cache);
+        let cache = Envelopes::open(directory.path()).unwrap();
+        assert!(cache.get(&device, name).is_some());
+        assert!(cache.get(&other, name).is_none());
+        assert!(cache.get(&device, EnvelopeName::new(b"label", b"another")).is_none());
+    }
+
+    #[test]
+    fn a_broken_cache_is_made_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("cache");
+        drop(Envelopes::open(&path).unwrap());
+        for entry in fs::read_dir(&path).unwrap() {
+            let file = entry.unwrap().path();
+            if file.is_file() {
+                fs::write(file, b"garbage").unwrap();
+            }
+        }
+        let cache = Envelopes::open(&path).unwrap();
+        assert!(cache.get(&DeviceKey::generate(&mut SystemRandom), EnvelopeName::new(b"", b"")).is_none());
+    }
+}
