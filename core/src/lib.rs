@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod crypto;
+pub mod format;
 pub mod ids;
 pub mod plan;
 pub mod time;
