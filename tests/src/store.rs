@@ -37,7 +37,7 @@ pub fn count_objects(encrypted: &Path) -> usize {
 /// How many files lie there at all, unfinished ones included.
 #[must_use]
 pub fn count_entries(directory: &Path) -> usize {
-    fs::read_dir(directory).map(Iterator::count).unwrap_or(0)
+    fs::read_dir(directory).map_or(0, Iterator::count)
 }
 
 /// Panics when one of `markers` occurs in any byte or any name of the encrypted folder.

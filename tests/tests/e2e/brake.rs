@@ -40,8 +40,11 @@ fn an_emptied_work_folder_deletes_nothing_until_told() {
     assert_eq!(tree::snapshot(&desktop.work).len(), 44, "nothing was deleted there");
     laptop.sync().expect(7);
 
-    let token = token(&laptop);
-    laptop.run(&["resume", "--go-on", &token]).expect(0);
+    laptop.run(&["start"]).expect(0);
+    laptop.wait_for_state("braked");
+    laptop.run(&["resume", "--go-on", &token(&laptop)]).expect(0);
+    laptop.wait_for_state("up-to-date");
+    laptop.run(&["daemon", "--quit"]).expect(0);
     laptop.settle();
     desktop.sync().expect(7);
     assert_eq!(tree::snapshot(&desktop.work).len(), 44, "the other device brakes, too");
@@ -54,7 +57,8 @@ fn go_on_is_for_what_was_listed_and_for_nothing_more() {
     for n in 0..50 {
         fs::remove_file(laptop.at(&format!("year {}/paper {n}", n % 4))).unwrap();
     }
-    laptop.sync().expect(7);
+    laptop.run(&["start"]).expect(0);
+    laptop.wait_for_state("braked");
     let old = token(&laptop);
     for n in 50..55 {
         fs::remove_file(laptop.at(&format!("year {}/paper {n}", n % 4))).unwrap();

@@ -73,14 +73,12 @@ fn locked_keys_stay_locked_until_the_password_comes() {
 
 #[test]
 fn the_recovery_key_opens_what_the_password_no_longer_does() {
-    let (world, laptop) = World::with_one_device();
+    let (_world, laptop) = World::with_one_device();
     laptop.write("a", "a");
     laptop.settle();
     let shown = laptop.run(&["recovery-key", "show"]).expect(0).stdout;
-    let recovery_key =
-        shown.lines().find(|line| line.len() > 20 && !line.contains(": ")).unwrap_or(&shown).trim();
+    let recovery_key = shown.lines().last().unwrap_or_default().trim();
     assert!(recovery_key.len() >= 20, "{shown}");
-    assert!(world.root().exists());
 
     let used = ensafer_tests::Running::start_with_input(
         &mut laptop.command(&["recovery-key", "use"]),

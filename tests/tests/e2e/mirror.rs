@@ -304,9 +304,7 @@ fn equal_files_on_both_sides_are_adopted() {
     let desktop = world.idle_device("desktop");
     tree::grow(&desktop.work, &mut Random::new(3), "same", 30, 3000);
     desktop.write("only here", "mine");
-    desktop
-        .run(&["-y", "folder", "add", desktop.work.to_str().unwrap(), desktop.encrypted.to_str().unwrap()])
-        .expect(0);
+    desktop.add_folder().expect(0);
     desktop.settle();
     laptop.settle();
     let after = stamps(&world);
