@@ -5,10 +5,18 @@
 
 #![forbid(unsafe_code)]
 
+pub mod account;
+pub mod api;
 pub mod clock;
 pub mod crypto;
 pub mod format;
 pub mod ids;
+pub mod layout;
 pub mod plan;
+pub mod reconcile;
+pub mod safety;
+pub mod status;
+pub mod suffix;
 pub mod time;
 pub mod tree;
+pub mod words;

@@ -1,5 +1,6 @@
 //! What [`reconcile`](crate::reconcile) decides: changes, conflicts and problems, all of them data.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -169,6 +170,11 @@ pub struct Plan {
     /// Objects that vanished from the encrypted folder, or were rolled back: published again only when the policy
     /// says so (engine rules 9 and 19).
     pub lost: Vec<FileId>,
+    /// Files of the encrypted folder that say nothing which their object's own file does not say: to the trash.
+    pub surplus: Vec<StoreKey>,
+    /// The entries that now show the directories which the changes name as [`Place::parent`]. A directory that is
+    /// not among them is made by an earlier change of this plan; the root is never listed.
+    pub directories: HashMap<FileId, NodeId>,
     /// Look again no later than this: something has not rested, or is absent only once.
     pub look_again: Option<Duration>,
     /// How many counters the plan used, from `policy.next_counter` on.
@@ -176,9 +182,17 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Asks to be looked at again after `wait` at the latest.
+    pub fn look_again_in(&mut self, wait: Duration) {
+        self.look_again = Some(self.look_again.map_or(wait, |before| before.min(wait)));
+    }
+
     /// Whether both sides agree and nothing is outstanding. Problems do not count.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        self.changes.is_empty() && self.hash.is_empty() && self.look_again.is_none()
+        self.changes.is_empty()
+            && self.hash.is_empty()
+            && self.surplus.is_empty()
+            && self.look_again.is_none()
     }
 }

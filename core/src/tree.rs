@@ -322,6 +322,15 @@ impl WorkTree {
 #[serde(transparent)]
 pub struct StoreKey(pub Arc<str>);
 
+impl StoreKey {
+    /// Whether this is the name that objects with `id` are written under, not one that a cloud client gave a copy.
+    #[must_use]
+    pub fn is_own_of(&self, id: FileId) -> bool {
+        let name = self.0.rsplit('/').next().unwrap_or_default();
+        name.strip_suffix(".ensafer").is_some_and(|stem| stem.parse() == Ok(id))
+    }
+}
+
 impl fmt::Display for StoreKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

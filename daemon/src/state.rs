@@ -8,14 +8,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ensafer_core::ids::{DeviceId, FileId, StatementHash};
-use ensafer_core::plan::{Problem, Subject};
+use ensafer_core::plan::Problem;
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::{BaseEntry, BaseTree, Object, StoreKey, WorkStamp};
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::store::StoreStamp;
+
+/// Name of the list of what is not in order.
+const PROBLEMS: &str = "problems";
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const BASE: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("base");
@@ -106,7 +111,7 @@ pub struct Identity {
 
 /// A folder's state database.
 pub struct State {
-    database: Database,
+    database: Arc<Database>,
     path: PathBuf,
     next_counter: u64,
     counter_limit: u64,
@@ -121,11 +126,10 @@ impl std::fmt::Debug for State {
 impl State {
     /// Opens the database at `path`, or creates it. The counter jumps to the reserved limit (engine rule 18).
     pub fn open(path: &Path) -> Result<Self, StateError> {
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
+        let database = builder()
             .create(path)
-            .map_err(|e| StateError::Database { path: path.into(), source: Box::new(e.into()) })?;
-        let mut state = Self { database, path: path.into(), next_counter: 1, counter_limit: 1 };
+            .map_err(|e| failed(path, e))?;
+        let mut state = Self { database: Arc::new(database), path: path.into(), next_counter: 1, counter_limit: 1 };
         match state.get::<u32>("schema")? {
             None => state.put("schema", &SCHEMA)?,
             Some(SCHEMA) => {}
@@ -134,6 +138,12 @@ impl State {
         state.counter_limit = state.get("counter-limit")?.unwrap_or(1);
         state.next_counter = state.counter_limit;
         Ok(state)
+    }
+
+    /// Reads what is committed, from any thread.
+    #[must_use]
+    pub fn reader(&self) -> StateReader {
+        StateReader { database: Readable::Shared(self.database.clone()), path: self.path.clone() }
     }
 
     /// The counter that the next event gets.
@@ -177,15 +187,7 @@ impl State {
 
     /// Any small value by name: the brake's history, the brake that holds, what is not in order.
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StateError> {
-        let found = self.run(|database| {
-            let read = database.begin_read()?;
-            let table = match read.open_table(META) {
-                Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
-                table => table?,
-            };
-            Ok(table.get(name)?.map(|value| value.value().to_vec()))
-        })?;
-        found.map(|bytes| self.decode(&bytes)).transpose()
+        read_value(&*self.database, &self.path, name)
     }
 
     /// Replaces a small value.
@@ -201,44 +203,17 @@ impl State {
 
     /// What was not in order when the folder was last looked at.
     pub fn problems(&self) -> Result<Vec<StandingProblem>, StateError> {
-        Ok(self.get("problems")?.unwrap_or_default())
+        Ok(self.get(PROBLEMS)?.unwrap_or_default())
     }
 
     /// Replaces the list of what is not in order.
     pub fn set_problems(&mut self, problems: &[StandingProblem]) -> Result<(), StateError> {
-        self.put("problems", &problems)
+        self.put(PROBLEMS, &problems)
     }
 
     /// Reads the base tree, and the ciphertexts that belong to it.
     pub fn load_base(&self) -> Result<(BaseTree, HashMap<FileId, StoreRecord>), StateError> {
-        let mut base = BaseTree::default();
-        let mut store = HashMap::new();
-        let mut broken = None;
-        self.run(|database| {
-            let read = database.begin_read()?;
-            let table = match read.open_table(BASE) {
-                Err(redb::TableError::TableDoesNotExist(_)) => return Ok(()),
-                table => table?,
-            };
-            for row in table.iter()? {
-                let (id, bytes) = row?;
-                let id = FileId::new(*id.value());
-                match postcard::from_bytes::<BaseRecord>(bytes.value()) {
-                    Ok(record) => {
-                        base.entries.insert(id, BaseEntry { object: record.object, work: record.work });
-                        if let Some(record) = record.store {
-                            store.insert(id, record);
-                        }
-                    }
-                    Err(source) => broken = Some(source),
-                }
-            }
-            Ok(())
-        })?;
-        match broken {
-            Some(source) => Err(StateError::Record { path: self.path.clone(), source }),
-            None => Ok((base, store)),
-        }
+        read_base(&*self.database, &self.path)
     }
 
     /// Commits `records` to the base tree in one durable transaction.
@@ -264,23 +239,117 @@ impl State {
     }
 
     fn run<T>(&self, work: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, StateError> {
-        work(&self.database)
-            .map_err(|source| StateError::Database { path: self.path.clone(), source: Box::new(source) })
+        work(&self.database).map_err(|source| failed(&self.path, source))
     }
 
     fn encode<T: Serialize>(&self, value: &T) -> Result<Vec<u8>, StateError> {
         postcard::to_stdvec(value).map_err(|source| StateError::Record { path: self.path.clone(), source })
     }
+}
 
-    fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, StateError> {
-        postcard::from_bytes(bytes).map_err(|source| StateError::Record { path: self.path.clone(), source })
+/// Reads a folder's state as last committed, while its engine, in this process or another, may be writing it.
+#[derive(Clone)]
+pub struct StateReader {
+    database: Readable,
+    path: PathBuf,
+}
+
+#[derive(Clone)]
+enum Readable {
+    /// The engine is in this process.
+    Shared(Arc<Database>),
+    /// The engine is in another process, or does not run.
+    File(Arc<ReadOnlyDatabase>),
+}
+
+impl std::fmt::Debug for StateReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StateReader").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
-/// Whether a standing problem is about a ciphertext (and not about the work folder).
-#[must_use]
-pub const fn is_about_ciphertext(problem: &Problem) -> bool {
-    matches!(problem.subject, Subject::Object(_))
+impl StateReader {
+    /// Opens the database at `path` for reading; `None` where there is none yet.
+    pub fn open(path: &Path) -> Result<Option<Self>, StateError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let database = builder().open_read_only(path).map_err(|e| failed(path, e))?;
+        Ok(Some(Self { database: Readable::File(Arc::new(database)), path: path.into() }))
+    }
+
+    /// Any small value by name.
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StateError> {
+        match &self.database {
+            Readable::Shared(database) => read_value(&**database, &self.path, name),
+            Readable::File(database) => read_value(&**database, &self.path, name),
+        }
+    }
+
+    /// What was not in order when the folder was last looked at.
+    pub fn problems(&self) -> Result<Vec<StandingProblem>, StateError> {
+        Ok(self.get(PROBLEMS)?.unwrap_or_default())
+    }
+
+    /// Reads the base tree, and the ciphertexts that belong to it.
+    pub fn load_base(&self) -> Result<(BaseTree, HashMap<FileId, StoreRecord>), StateError> {
+        match &self.database {
+            Readable::Shared(database) => read_base(&**database, &self.path),
+            Readable::File(database) => read_base(&**database, &self.path),
+        }
+    }
+}
+
+/// One process writes, others may read meanwhile: `status` and `ls` need no daemon's help.
+fn builder() -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES).set_concurrency_mode(ConcurrencyMode::SingleWriter);
+    builder
+}
+
+fn failed(path: &Path, source: impl Into<redb::Error>) -> StateError {
+    StateError::Database { path: path.into(), source: Box::new(source.into()) }
+}
+
+fn decode<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, StateError> {
+    postcard::from_bytes(bytes).map_err(|source| StateError::Record { path: path.into(), source })
+}
+
+fn read_value<T: DeserializeOwned>(
+    database: &impl ReadableDatabase,
+    path: &Path,
+    name: &str,
+) -> Result<Option<T>, StateError> {
+    let read = database.begin_read().map_err(|e| failed(path, e))?;
+    let table = match read.open_table(META) {
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+        table => table.map_err(|e| failed(path, e))?,
+    };
+    let value = table.get(name).map_err(|e| failed(path, e))?;
+    value.map(|value| decode(path, value.value())).transpose()
+}
+
+fn read_base(
+    database: &impl ReadableDatabase,
+    path: &Path,
+) -> Result<(BaseTree, HashMap<FileId, StoreRecord>), StateError> {
+    let mut base = BaseTree::default();
+    let mut store = HashMap::new();
+    let read = database.begin_read().map_err(|e| failed(path, e))?;
+    let table = match read.open_table(BASE) {
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok((base, store)),
+        table => table.map_err(|e| failed(path, e))?,
+    };
+    for row in table.iter().map_err(|e| failed(path, e))? {
+        let (id, bytes) = row.map_err(|e| failed(path, e))?;
+        let id = FileId::new(*id.value());
+        let record: BaseRecord = decode(path, bytes.value())?;
+        base.entries.insert(id, BaseEntry { object: record.object, work: record.work });
+        if let Some(record) = record.store {
+            store.insert(id, record);
+        }
+    }
+    Ok((base, store))
 }
 
 #[cfg(test)]
@@ -337,7 +406,9 @@ mod tests {
         let mut state = State::open(&path).unwrap();
         state.commit(&[record(1), record(2)]).unwrap();
         drop(state);
-        let (base, store) = State::open(&path).unwrap().load_base().unwrap();
+        let state = State::open(&path).unwrap();
+        let (base, store) = StateReader::open(&path).unwrap().unwrap().load_base().unwrap();
+        assert_eq!(state.load_base().unwrap().0.entries.len(), 2, "reading beside the writer");
         assert_eq!(base.entries.len(), 2);
         assert_eq!(base.entries[&FileId::new([1; 16])].object, record(1).object);
         assert_eq!(store[&FileId::new([2; 16])], record(2).store.unwrap());

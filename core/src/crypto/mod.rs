@@ -30,6 +30,8 @@ mod rsa;
 mod signing;
 
 #[cfg(test)]
+pub(crate) mod test_keys;
+#[cfg(test)]
 mod tests;
 
 pub use envelope::{

@@ -6,8 +6,9 @@ use std::str::FromStr;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::hash::sha256;
-use super::keys::{Key, RecoveryAuth, RecoveryKek};
+use super::keys::{AccountMasterKey, Key, RecoveryAuth, RecoveryKek};
 use super::random::{Random, random_array};
+use super::{OpenError, cobblestone};
 
 /// Bytes of secret: 160 bits, 32 characters of 5 bits.
 const SECRET_BYTES: usize = 20;
@@ -66,6 +67,21 @@ impl RecoveryKey {
     #[must_use]
     pub fn derive_auth(&self) -> RecoveryAuth {
         Key::expand(&self.0, &[b"ensafer/v1/recovery-auth\0"])
+    }
+
+    /// Seals the key itself, so that its owner can have it shown again.
+    #[must_use]
+    pub fn seal(&self, key: &AccountMasterKey, context: &[u8], rng: &mut (impl Random + ?Sized)) -> Vec<u8> {
+        cobblestone::seal(key, rng, context, &self.0)
+    }
+
+    /// Opens what [`seal`](Self::seal) sealed.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the key or context is another, or anything was altered.
+    pub fn open(key: &AccountMasterKey, context: &[u8], sealed: &[u8]) -> Result<Self, OpenError> {
+        let secret = cobblestone::open(key, context, sealed)?;
+        secret.as_slice().try_into().map(Self).map_err(|_| OpenError)
     }
 
     /// The secret and its checksum in digits of 5 bits, the first bits first.

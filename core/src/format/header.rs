@@ -4,7 +4,7 @@ use super::HeaderError;
 use super::access::{Access, Envelope, EnvelopeType};
 use super::access_list::AccessList;
 use super::info::{Info, padded_info_len};
-use super::key_source::FileKeySource;
+use super::key_source::{FileKeySource, FoundKey, OpenedFolderKey};
 use super::prefix::{MAC_OFFSET, PREFIX_LEN, Prefix};
 use super::statement::{ObjectKind, SignedStatement, Statement, StatementError};
 use crate::crypto::cobblestone::{self, HEAD_BYTES};
@@ -57,6 +57,13 @@ impl OpenedHeader {
             })
     }
 
+    /// Forgets the access list, because its signer turned out to be neither owner nor admin: what it lists is then
+    /// unlisted.
+    pub fn distrust_access_list(&mut self) {
+        self.access_list = None;
+        self.info.access = None;
+    }
+
     /// The types of the envelopes that nobody who may has listed: to be reported.
     #[must_use]
     pub fn unlisted_envelopes(&self) -> Vec<EnvelopeType> {
@@ -85,7 +92,13 @@ pub fn open_header(bytes: &[u8], keys: &impl FileKeySource) -> Result<OpenedHead
     };
     let (access_bytes, info_bytes) = bytes[PREFIX_LEN..header_len].split_at(prefix.access_len);
     let access = Access::parse(access_bytes)?;
-    let found = keys.file_key(&prefix, &access)?;
+    let found = if prefix.roster {
+        // A roster's file key is derived, not wrapped: whoever has the folder key reads the roster.
+        let OpenedFolderKey { name, key } = keys.roster_key(&prefix, &access)?;
+        FoundKey { key: key.roster_file_key(name.folder, name.epoch), folder: Some(name) }
+    } else {
+        keys.file_key(&prefix, &access)?
+    };
     let subkeys = found.key.derive(prefix.file_id, prefix.key_epoch);
     let macced = [&bytes[..MAC_OFFSET], access_bytes, info_bytes];
     ensure(subkeys.header.verify(&macced, &prefix.header_mac))?;

@@ -10,8 +10,8 @@ use crate::ids::FolderId;
 
 /// A folder's keys, all of them from a verified roster.
 pub trait FolderKeys {
-    /// The key of `folder` in `epoch`.
-    fn folder_key(&self, folder: FolderId, epoch: u32) -> Option<&FolderKey>;
+    /// The key of exactly this name; keys are kept under the id that they have, so a planted one is never found.
+    fn folder_key(&self, name: &FolderKeyName) -> Option<&Arc<FolderKey>>;
 }
 
 /// A file key, and the folder key that led to it, if one did.
@@ -23,14 +23,29 @@ pub struct FoundKey {
     pub folder: Option<FolderKeyName>,
 }
 
-/// Finds the key of a file by its envelopes.
+/// A folder key and its name.
+#[derive(Debug, Clone)]
+pub struct OpenedFolderKey {
+    /// What it is called; checked against the key.
+    pub name: FolderKeyName,
+    /// The key.
+    pub key: Arc<FolderKey>,
+}
+
+/// Finds the keys of a file by its envelopes.
 pub trait FileKeySource {
-    /// The file key.
+    /// The file key of an ordinary file.
     ///
     /// # Errors
     /// [`HeaderError::Foreign`], [`HeaderError::NotARecipient`], or [`HeaderError::Unauthentic`] where an envelope is
     /// ours but does not open.
     fn file_key(&self, prefix: &Prefix, access: &Access) -> Result<FoundKey, HeaderError>;
+
+    /// The folder key that a roster is sealed under.
+    ///
+    /// # Errors
+    /// As [`file_key`](Self::file_key).
+    fn roster_key(&self, prefix: &Prefix, access: &Access) -> Result<OpenedFolderKey, HeaderError>;
 }
 
 /// A folder that is being synced: opens type 5 under the folder's keys, and nothing of any other folder. Costs no
@@ -45,38 +60,33 @@ pub struct SyncedFolder<'a, K> {
 
 impl<K: FolderKeys> FileKeySource for SyncedFolder<'_, K> {
     fn file_key(&self, prefix: &Prefix, access: &Access) -> Result<FoundKey, HeaderError> {
-        if prefix.roster {
-            let folder = FolderId::new(*prefix.file_id.as_bytes());
-            if folder != self.folder {
-                return Err(HeaderError::Foreign(folder));
-            }
-            let key = self.keys.folder_key(folder, prefix.key_epoch).ok_or(HeaderError::NotARecipient)?;
-            return Ok(roster_key(key, folder, prefix.key_epoch));
-        }
-        let mut foreign = None;
+        let (mut foreign, mut ours) = (None, false);
         for (name, sealed) in access.of(EnvelopeType::FOLDER).filter_map(|e| e.folder_key()) {
             if name.folder != self.folder {
                 foreign = foreign.or(Some(name.folder));
                 continue;
             }
-            foreign = None;
-            let Some(key) = self.keys.folder_key(name.folder, name.epoch) else { continue };
-            // A key that somebody planted under our folder's name has another id than the roster's.
-            if key.id(name.folder, name.epoch) == name.key_id {
+            ours = true;
+            if let Some(key) = self.keys.folder_key(&name) {
                 return open_file_key(key, name, sealed, prefix);
             }
         }
-        Err(foreign.map_or(HeaderError::NotARecipient, HeaderError::Foreign))
+        Err(foreign.filter(|_| !ours).map_or(HeaderError::NotARecipient, HeaderError::Foreign))
     }
-}
 
-/// A folder key that an account's key opened: worth remembering.
-#[derive(Debug, Clone)]
-pub struct OpenedFolderKey {
-    /// What it is called.
-    pub name: FolderKeyName,
-    /// The key, which has that name.
-    pub key: Arc<FolderKey>,
+    fn roster_key(&self, prefix: &Prefix, access: &Access) -> Result<OpenedFolderKey, HeaderError> {
+        let folder = FolderId::new(*prefix.file_id.as_bytes());
+        if folder != self.folder {
+            return Err(HeaderError::Foreign(folder));
+        }
+        access
+            .of(EnvelopeType::MEMBER)
+            .filter_map(|e| e.folder_key())
+            .filter(|(name, _)| is_key_of_roster(name, prefix))
+            .find_map(|(name, _)| self.keys.folder_key(&name).map(|key| (name, key)))
+            .map(|(name, key)| OpenedFolderKey { name, key: Arc::clone(key) })
+            .ok_or(HeaderError::NotARecipient)
+    }
 }
 
 /// An account without a folder: opens type 6 and with it type 5, or type 1. Each folder key costs one RSA operation,
@@ -102,7 +112,7 @@ impl<'a> AccountAlone<'a> {
     }
 
     /// The folder key called `name`, from memory or from this account's type 6 envelope.
-    pub(crate) fn folder_key(
+    fn folder_key(
         &self,
         name: &FolderKeyName,
         access: &Access,
@@ -120,27 +130,10 @@ impl<'a> AccountAlone<'a> {
         opened.push(OpenedFolderKey { name: *name, key: Arc::clone(&key) });
         Ok(Some(key))
     }
-
-    /// The name of the folder key that a roster's type 6 envelope for this account holds.
-    pub(crate) fn roster_key_name(&self, prefix: &Prefix, access: &Access) -> Option<FolderKeyName> {
-        let folder = FolderId::new(*prefix.file_id.as_bytes());
-        let hint = folder_hint(folder, prefix.key_epoch, &self.spki_hash);
-        access
-            .of(EnvelopeType::MEMBER)
-            .filter(|e| e.hint == hint)
-            .filter_map(|e| e.folder_key())
-            .map(|(name, _)| name)
-            .find(|name| name.folder == folder && name.epoch == prefix.key_epoch)
-    }
 }
 
 impl FileKeySource for AccountAlone<'_> {
     fn file_key(&self, prefix: &Prefix, access: &Access) -> Result<FoundKey, HeaderError> {
-        if prefix.roster {
-            let name = self.roster_key_name(prefix, access).ok_or(HeaderError::NotARecipient)?;
-            let key = self.folder_key(&name, access)?.ok_or(HeaderError::NotARecipient)?;
-            return Ok(roster_key(&key, name.folder, name.epoch));
-        }
         for (name, sealed) in access.of(EnvelopeType::FOLDER).filter_map(|e| e.folder_key()) {
             if let Some(key) = self.folder_key(&name, access)? {
                 return open_file_key(&key, name, sealed, prefix);
@@ -153,6 +146,18 @@ impl FileKeySource for AccountAlone<'_> {
             .unwrap_file_key(prefix.file_id, prefix.key_epoch, own.body)
             .map_err(|_| HeaderError::Unauthentic)?;
         Ok(FoundKey { key, folder: None })
+    }
+
+    fn roster_key(&self, prefix: &Prefix, access: &Access) -> Result<OpenedFolderKey, HeaderError> {
+        for (name, _) in access.of(EnvelopeType::MEMBER).filter_map(|e| e.folder_key()) {
+            if !is_key_of_roster(&name, prefix) {
+                continue;
+            }
+            if let Some(key) = self.folder_key(&name, access)? {
+                return Ok(OpenedFolderKey { name, key });
+            }
+        }
+        Err(HeaderError::NotARecipient)
     }
 }
 
@@ -168,7 +173,7 @@ fn open_file_key(
     Ok(FoundKey { key, folder: Some(name) })
 }
 
-/// A roster's file key is derived, not wrapped: whoever has the folder key reads the roster.
-fn roster_key(key: &FolderKey, folder: FolderId, epoch: u32) -> FoundKey {
-    FoundKey { key: key.roster_file_key(folder, epoch), folder: Some(key.name(folder, epoch)) }
+/// Whether a roster with this prefix may be sealed under the key of this name.
+fn is_key_of_roster(name: &FolderKeyName, prefix: &Prefix) -> bool {
+    name.folder.root() == prefix.file_id && name.epoch == prefix.key_epoch
 }

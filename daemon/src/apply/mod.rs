@@ -10,7 +10,7 @@ mod publish;
 mod seal;
 mod work;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,11 +18,12 @@ use std::time::Duration;
 use ensafer_core::ids::FileId;
 use ensafer_core::plan::{Change, Plan, Problem, ProblemClass, Subject};
 use ensafer_core::time::Timestamp;
-use ensafer_core::tree::{EncryptedTree, Object, Stamp, StoreKey, WorkStamp, WorkTree};
+use ensafer_core::tree::{BaseTree, EncryptedTree, Object, Stamp, StoreKey, WorkStamp, WorkTree};
 
 pub use publish::publish;
 pub use work::change_work;
 
+use crate::engine::SeenVersion;
 use crate::folder_keys::OpenFolder;
 use crate::progress::Progress;
 use crate::state::{BaseRecord, StoreRecord};
@@ -49,6 +50,8 @@ pub struct Scene<'a> {
     pub store: &'a dyn EncryptedStore,
     /// What the scan saw.
     pub tree: &'a WorkTree,
+    /// What both sides agreed on.
+    pub base: &'a BaseTree,
     /// What the encrypted folder held.
     pub encrypted: &'a EncryptedTree,
     /// Stamps of the encrypted folder's files, readable or not, as listed.
@@ -57,6 +60,8 @@ pub struct Scene<'a> {
     pub records: &'a HashMap<StoreKey, StoreRecord>,
     /// Keys, roster and signer.
     pub folder: &'a OpenFolder,
+    /// Whether lengths are rounded up.
+    pub padding: bool,
     /// The time now.
     pub now: Timestamp,
     /// Whether a file that is open for writing is read all the same (engine rule 4).
@@ -64,7 +69,7 @@ pub struct Scene<'a> {
     /// Set when the work is to end after the current file.
     pub cancel: &'a AtomicBool,
     /// Who wants to know how far it is.
-    pub progress: &'a dyn Progress,
+    pub progress: &'a Progress,
 }
 
 impl Scene<'_> {
@@ -153,10 +158,14 @@ pub struct Outcome {
     pub records: Vec<BaseRecord>,
     /// Objects published, whether or not base takes them yet.
     pub published: HashMap<FileId, (Arc<Object>, StoreRecord)>,
+    /// Those of them that the caller has not taken note of.
+    pub news: Vec<SeenVersion>,
     /// Files of the encrypted folder that are there no more.
     pub removed: Vec<StoreKey>,
     /// What was not carried out.
     pub failures: Vec<Failure>,
+    /// Directories of the work folder, as paths, in which something was changed or was not as expected.
+    pub touched: BTreeSet<String>,
 }
 
 /// The record that base takes of a change whose every part is done; `None` where the object is not in the work folder

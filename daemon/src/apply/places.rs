@@ -4,89 +4,114 @@ use std::collections::HashMap;
 
 use ensafer_core::ids::FileId;
 use ensafer_core::plan::Place;
-use ensafer_core::tree::{Name, NodeId, WorkTree};
+use ensafer_core::tree::{NodeId, WorkTree};
 
 /// Paths of the work folder, kept true as directories are made and moved.
 pub struct Places<'a> {
     tree: &'a WorkTree,
     root: FileId,
-    /// Where each directory is: the directory that holds it, and its name there.
-    directories: HashMap<FileId, Place>,
-    /// Which directory a node is.
-    nodes: HashMap<NodeId, FileId>,
+    /// The node that shows each directory that the scan saw.
+    seen: &'a HashMap<FileId, NodeId>,
+    /// Directories made since.
+    made: HashMap<FileId, Place>,
+    /// Entries moved since.
+    moved: HashMap<NodeId, Spot>,
+}
+
+/// Where an entry is.
+#[derive(Debug, Clone)]
+pub enum Spot {
+    /// Where the scan saw this node, whatever has become of it.
+    Scanned(NodeId),
+    /// In a directory that is an object.
+    At(Place),
 }
 
 impl<'a> Places<'a> {
-    /// The places that a scan saw. `directories` says which node shows which directory.
-    pub fn new(tree: &'a WorkTree, root: FileId, directories: &HashMap<FileId, NodeId>) -> Self {
-        let mut nodes: HashMap<_, _> = directories.iter().map(|(&id, &node)| (node, id)).collect();
-        nodes.insert(WorkTree::ROOT, root);
-        let mut places = Self { tree, root, directories: HashMap::new(), nodes };
-        for (&id, &node) in directories {
-            if id != root
-                && let Some(place) = places.scanned(node)
-            {
-                places.directories.insert(id, place);
-            }
-        }
-        places
-    }
-
-    /// The place at which the scan saw `node`; `None` if its directory is no object.
-    pub fn scanned(&self, node: NodeId) -> Option<Place> {
-        let node = self.tree.node(node);
-        Some(Place { parent: *self.nodes.get(&node.parent)?, name: node.name.clone() })
-    }
-
-    /// Where `directory` is, from the top; `None` if it is not in the work folder.
-    pub fn directory_path(&self, directory: FileId) -> Option<String> {
-        let mut components: Vec<&Name> = Vec::new();
-        let mut at = directory;
-        while at != self.root {
-            let place = self.directories.get(&at)?;
-            if components.len() > self.directories.len() {
-                return None;
-            }
-            components.push(&place.name);
-            at = place.parent;
-        }
-        let names: Vec<&str> = components.iter().rev().map(|name| name.as_str()).collect();
-        Some(names.join("/"))
+    /// The places that a scan saw. `seen` says which node shows which directory.
+    pub fn new(tree: &'a WorkTree, root: FileId, seen: &'a HashMap<FileId, NodeId>) -> Self {
+        Self { tree, root, seen, made: HashMap::new(), moved: HashMap::new() }
     }
 
     /// The path of `place`; `None` if its directory is not in the work folder.
     pub fn path(&self, place: &Place) -> Option<String> {
-        let mut path = self.directory_path(place.parent)?;
-        if !path.is_empty() {
-            path.push('/');
-        }
-        path.push_str(place.name.as_str());
-        Some(path)
+        self.place_path(place, 0)
     }
 
-    /// Where the node that the scan saw is now, as long as it was not itself moved.
+    /// Where directory `id` is; `None` if it is not in the work folder.
+    pub fn directory_path(&self, id: FileId) -> Option<String> {
+        self.directory(id, 0)
+    }
+
+    /// Where the node is that the scan saw; `None` if a directory above it is gone.
     pub fn node_path(&self, node: NodeId) -> Option<String> {
-        match self.nodes.get(&node) {
-            Some(&directory) => self.directory_path(directory),
-            None => self.path(&self.scanned(node)?),
+        self.node(node, 0)
+    }
+
+    /// Directory `id` was made at `place`.
+    pub fn made(&mut self, id: FileId, place: Place) {
+        self.made.insert(id, place);
+    }
+
+    /// `node` was moved to `spot`.
+    pub fn moved(&mut self, node: NodeId, spot: Spot) {
+        self.moved.insert(node, spot);
+    }
+
+    /// Where `node` is now, relative to a directory that may itself move.
+    pub fn spot(&self, node: NodeId) -> Spot {
+        self.moved.get(&node).cloned().unwrap_or(Spot::Scanned(node))
+    }
+
+    fn place_path(&self, place: &Place, depth: usize) -> Option<String> {
+        Some(join(self.directory(place.parent, depth + 1)?, place.name.as_str()))
+    }
+
+    fn directory(&self, id: FileId, depth: usize) -> Option<String> {
+        if id == self.root {
+            return Some(String::new());
+        }
+        match self.made.get(&id) {
+            Some(place) => self.place_path(place, self.bounded(depth)?),
+            None => self.node(*self.seen.get(&id)?, depth),
         }
     }
 
-    /// Directory `id` is at `place` from now on.
-    pub fn put(&mut self, id: FileId, place: Place) {
-        self.directories.insert(id, place);
+    fn node(&self, node: NodeId, depth: usize) -> Option<String> {
+        if node == WorkTree::ROOT {
+            return Some(String::new());
+        }
+        let depth = self.bounded(depth)?;
+        match self.moved.get(&node) {
+            Some(Spot::At(place)) => self.place_path(place, depth),
+            Some(&Spot::Scanned(other)) => self.scanned(other, depth),
+            None => self.scanned(node, depth),
+        }
     }
 
-    /// Directory `id` is no more.
-    pub fn remove(&mut self, id: FileId) {
-        self.directories.remove(&id);
+    fn scanned(&self, node: NodeId, depth: usize) -> Option<String> {
+        let seen = self.tree.node(node);
+        Some(join(self.node(seen.parent, depth + 1)?, seen.name.as_str()))
     }
+
+    /// Moves that contradict each other end here instead of running in circles.
+    fn bounded(&self, depth: usize) -> Option<usize> {
+        (depth <= self.tree.nodes.len() + self.made.len()).then_some(depth)
+    }
+}
+
+fn join(mut directory: String, name: &str) -> String {
+    if !directory.is_empty() {
+        directory.push('/');
+    }
+    directory.push_str(name);
+    directory
 }
 
 #[cfg(test)]
 mod tests {
     use ensafer_core::time::Timestamp;
-    use ensafer_core::tree::{Node, NodeKind, Stamp};
+    use ensafer_core::tree::{Name, Node, NodeKind, Stamp};
 
     use super::*;
 
@@ -108,16 +133,33 @@ mod tests {
             nodes: vec![node(0, "root"), node(0, "a"), node(1, "b"), node(2, "file")],
             scanned: Timestamp::default(),
         };
-        let [root, a, b] = [0, 1, 2].map(|n| FileId::new([n; 16]));
-        let directories = HashMap::from([(a, NodeId(1)), (b, NodeId(2))]);
-        let mut places = Places::new(&tree, root, &directories);
+        let [root, a, b, new] = [0, 1, 2, 3].map(|n| FileId::new([n; 16]));
+        let seen = HashMap::from([(a, NodeId(1)), (b, NodeId(2))]);
+        let mut places = Places::new(&tree, root, &seen);
+        let place = |parent, name| Place { parent, name: Name::new(name).unwrap() };
         assert_eq!(places.node_path(NodeId(3)).as_deref(), Some("a/b/file"));
-        let name = |text| Name::new(text).unwrap();
-        places.put(b, Place { parent: root, name: name("c") });
-        assert_eq!(places.node_path(NodeId(3)).as_deref(), Some("c/file"));
-        places.put(a, Place { parent: b, name: name("a") });
-        assert_eq!(places.path(&Place { parent: a, name: name("x") }).as_deref(), Some("c/a/x"));
-        places.remove(b);
-        assert_eq!(places.node_path(NodeId(3)), None);
+        places.made(new, place(root, "new"));
+        places.moved(NodeId(2), Spot::At(place(new, "c")));
+        assert_eq!(places.node_path(NodeId(3)).as_deref(), Some("new/c/file"));
+        places.moved(NodeId(1), Spot::At(place(b, "a")));
+        assert_eq!(places.path(&place(a, "x")).as_deref(), Some("new/c/a/x"));
+        assert_eq!(places.path(&place(FileId::new([9; 16]), "x")), None);
+        places.moved(NodeId(2), Spot::At(place(a, "round")));
+        assert_eq!(places.node_path(NodeId(3)), None, "a circle has no path");
+    }
+
+    #[test]
+    fn an_entry_may_take_another_ones_place() {
+        let tree = WorkTree {
+            nodes: vec![node(0, "root"), node(0, "a"), node(0, "b")],
+            scanned: Timestamp::default(),
+        };
+        let (root, seen) = (FileId::new([0; 16]), HashMap::new());
+        let mut places = Places::new(&tree, root, &seen);
+        let place_of_a = places.spot(NodeId(1));
+        places.moved(NodeId(1), places.spot(NodeId(2)));
+        places.moved(NodeId(2), place_of_a);
+        assert_eq!(places.node_path(NodeId(1)).as_deref(), Some("b"));
+        assert_eq!(places.node_path(NodeId(2)).as_deref(), Some("a"));
     }
 }

@@ -3,19 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ensafer_core::ids::FileId;
 use ensafer_core::plan::{Change, Place, Plan, WorkChange};
 use ensafer_core::tree::{Content, Kind, NodeId, Object, Stamp, WorkStamp};
 use rayon::prelude::*;
 
 use super::fetch::{Fetched, fetch};
-use super::places::Places;
+use super::places::{Places, Spot};
 use super::{Failure, Outcome, Scene, batches, current_record, finished_record};
 use crate::state::StoreRecord;
 use crate::work_dir::{Trash, WorkError};
 
 /// Carries out what `plan` wants in the work folder, for every change whose publication (if it had one) is in
-/// `outcome`. Adds to `outcome`.
+/// `outcome`. Adds to `outcome`, and has `commit` take from it what has become durable.
 pub fn change_work(plan: &Plan, scene: &Scene<'_>, outcome: &mut Outcome, commit: &mut dyn FnMut(&mut Outcome)) {
     let ready: Vec<&Change> = plan
         .changes
@@ -28,7 +27,7 @@ pub fn change_work(plan: &Plan, scene: &Scene<'_>, outcome: &mut Outcome, commit
     }
     let mut pass = Pass {
         scene,
-        places: Places::new(scene.tree, scene.folder.root(), &plan.directories),
+        places: Places::new(scene.tree, scene.folder.id.root(), &plan.directories),
         stamps: HashMap::new(),
         trash: scene.work.open_trash(scene.now),
         outcome,
@@ -50,8 +49,8 @@ pub fn change_work(plan: &Plan, scene: &Scene<'_>, outcome: &mut Outcome, commit
 struct Pass<'a, 's> {
     scene: &'a Scene<'s>,
     places: Places<'a>,
-    /// Where entries are that this pass moved, and their stamps since.
-    stamps: HashMap<NodeId, (String, Stamp)>,
+    /// Stamps of the entries that this pass moved.
+    stamps: HashMap<NodeId, Stamp>,
     trash: Trash,
     outcome: &'a mut Outcome,
 }
@@ -59,10 +58,8 @@ struct Pass<'a, 's> {
 impl Pass<'_, '_> {
     /// The path and stamp at which `node` is expected now.
     fn expected(&self, node: NodeId) -> Option<(String, Stamp)> {
-        if let Some(moved) = self.stamps.get(&node) {
-            return Some(moved.clone());
-        }
-        Some((self.places.node_path(node)?, self.scene.tree.node(node).stamp))
+        let stamp = self.stamps.get(&node).copied().unwrap_or(self.scene.tree.node(node).stamp);
+        Some((self.places.node_path(node)?, stamp))
     }
 
     fn trash_files(&mut self, changes: &[&Change]) {
@@ -81,7 +78,6 @@ impl Pass<'_, '_> {
                 && change.target.content.kind() == Kind::Directory
             {
                 self.trash_entry(change, node);
-                self.places.remove(change.target.id);
             }
         }
     }
@@ -126,7 +122,7 @@ impl Pass<'_, '_> {
         match made {
             Ok(stamp) => {
                 if change.target.content == Content::Directory {
-                    self.places.put(change.target.id, at.clone());
+                    self.places.made(change.target.id, at.clone());
                 }
                 self.finish(change, Some(stamp));
                 true
@@ -143,7 +139,7 @@ impl Pass<'_, '_> {
         let (Some((from, stamp)), Some(path)) = (self.expected(node), self.places.path(to)) else { return true };
         match self.scene.work.rename(&from, &path, &stamp) {
             Ok(stamp) => {
-                self.moved(change, node, to, path, stamp);
+                self.moved(change, node, to, stamp);
                 true
             }
             Err(WorkError::Occupied { .. }) => false,
@@ -154,29 +150,27 @@ impl Pass<'_, '_> {
         }
     }
 
-    fn moved(&mut self, change: &Change, node: NodeId, to: &Place, path: String, stamp: Stamp) {
-        if change.target.content.kind() == Kind::Directory {
-            self.places.put(change.target.id, to.clone());
-        }
-        self.stamps.insert(node, (path, stamp));
+    fn moved(&mut self, change: &Change, node: NodeId, to: &Place, stamp: Stamp) {
+        self.places.moved(node, Spot::At(to.clone()));
+        self.stamps.insert(node, stamp);
         if let Some(WorkChange::Update { content: false, metadata: false, .. }) = change.work {
             self.finish(change, Some(stamp));
         }
     }
 
-    /// Moves whose place was taken: tries again as long as places become free, then exchanges two that block each
-    /// other. What stays blocked is planned anew.
+    /// Moves whose place was taken: tries again as long as places become free, then exchanges entries that stand in
+    /// each other's way. What stays blocked is planned anew.
     fn unblock(&mut self, mut blocked: Vec<(&Change, NodeId, &Place)>) {
         loop {
             let before = blocked.len();
             blocked.retain(|&(change, node, to)| !self.rename(change, node, to));
-            if blocked.len() < before {
-                continue;
+            if blocked.len() == before {
+                let Some((first, second)) = self.find_swap(&blocked) else { break };
+                let (change, node, to) = blocked.remove(first);
+                if !self.exchange(change, node, to, second) {
+                    break;
+                }
             }
-            let Some((i, j)) = self.find_swap(&blocked) else { break };
-            let (first, second) = (blocked[i], blocked[j]);
-            blocked.retain(|entry| entry.1 != first.1 && entry.1 != second.1);
-            self.exchange(first, second);
         }
         for (_, node, _) in blocked {
             let path = self.places.node_path(node).unwrap_or_default();
@@ -184,33 +178,31 @@ impl Pass<'_, '_> {
         }
     }
 
-    /// Two entries of which the first wants the other's present place.
-    fn find_swap(&self, blocked: &[(&Change, NodeId, &Place)]) -> Option<(usize, usize)> {
+    /// An entry, by its position, and another one that is in the place that it wants.
+    fn find_swap(&self, blocked: &[(&Change, NodeId, &Place)]) -> Option<(usize, NodeId)> {
+        let at: HashMap<String, NodeId> =
+            blocked.iter().filter_map(|(_, node, _)| Some((self.places.node_path(*node)?, *node))).collect();
         blocked.iter().enumerate().find_map(|(i, (_, node, to))| {
-            let wanted = self.places.path(to)?;
-            let j = blocked.iter().position(|(_, other, _)| {
-                other != node && self.expected(*other).is_some_and(|(path, _)| path == wanted)
-            })?;
-            Some((i, j))
+            let other = *at.get(&self.places.path(to)?)?;
+            (other != *node).then_some((i, other))
         })
     }
 
-    fn exchange(&mut self, first: (&Change, NodeId, &Place), second: (&Change, NodeId, &Place)) {
-        let (Some((a, stamp_a)), Some((b, stamp_b))) = (self.expected(first.1), self.expected(second.1)) else { return };
-        let from = self.places.scanned(first.1);
+    /// Exchanges `node` with the entry in the place that it wants. That entry has yet to go where it shall.
+    fn exchange(&mut self, change: &Change, node: NodeId, to: &Place, other: NodeId) -> bool {
+        let (Some((a, stamp_a)), Some((b, stamp_b))) = (self.expected(node), self.expected(other)) else { return false };
         match self.scene.work.exchange(&a, &stamp_a, &b, &stamp_b) {
             Ok((at_b, at_a)) => {
-                self.moved(first.0, first.1, first.2, b, at_b);
-                if from.as_ref() == Some(second.2) {
-                    self.moved(second.0, second.1, second.2, a, at_a);
-                } else {
-                    self.stamps.insert(second.1, (a, at_a));
-                    if !self.rename(second.0, second.1, second.2) {
-                        self.outcome.failures.push(Failure::retry(""));
-                    }
-                }
+                let freed = self.places.spot(node);
+                self.moved(change, node, to, at_b);
+                self.places.moved(other, freed);
+                self.stamps.insert(other, at_a);
+                true
             }
-            Err(error) => self.fail(&error, &a),
+            Err(error) => {
+                self.fail(&error, &a);
+                false
+            }
         }
     }
 

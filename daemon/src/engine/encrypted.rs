@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ensafer_core::format::header::{self, HeaderError};
-use ensafer_core::format::names::{StoreName, parse_store_name};
+use ensafer_core::format::{HeaderError, StoreName, grace, open_header, parse_store_name};
 use ensafer_core::ids::FileId;
 use ensafer_core::plan::{Problem, ProblemClass, Subject};
 use ensafer_core::time::Timestamp;
@@ -13,17 +12,9 @@ use ensafer_core::tree::{EncryptedTree, Object, StoreKey, Version};
 use rayon::prelude::*;
 
 use crate::folder_keys::OpenFolder;
+use crate::payload::read_head;
 use crate::state::{StandingProblem, StoreRecord};
 use crate::store::{EncryptedStore, Listing, StoreError, StoreStamp};
-
-/// Bytes read of a file at first: most headers fit.
-const FIRST_READ_BYTES: usize = 4096;
-
-/// A file that is whole by its length but does not verify is damaged when nothing changed for this long.
-const DAMAGED_AFTER: Duration = Duration::from_secs(10 * 60);
-
-/// A file that is too short is damaged when nothing changed for this long.
-const SHORT_DAMAGED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is known of one file of the encrypted folder.
 #[derive(Debug, Clone)]
@@ -143,6 +134,21 @@ impl Encrypted {
         faults.chain(listing).collect()
     }
 
+    /// The records of all readable files.
+    pub fn records(&self) -> HashMap<StoreKey, StoreRecord> {
+        let readable = self.seen.values().filter_map(|seen| seen.result.as_ref().ok());
+        readable.map(|version| (version.record.key.clone(), version.record.clone())).collect()
+    }
+
+    /// The object that a problem is about, as far as it is about a file of the encrypted folder.
+    pub fn id_of(&self, subject: &Subject) -> Option<FileId> {
+        let Subject::Object(key) = subject else { return None };
+        match &self.seen.get(key)?.result {
+            Ok(version) => Some(version.object.id),
+            Err(fault) => fault.id,
+        }
+    }
+
     /// A payload turned out not to verify: its object is unknown until the file changes.
     pub fn mark_faulty(&mut self, key: &StoreKey, class: ProblemClass, detail: &str) {
         if let Some(seen) = self.seen.get_mut(key) {
@@ -154,9 +160,8 @@ impl Encrypted {
 
 /// The class of a fault that has stood for `age`.
 fn aged(fault: &Fault, age: Duration) -> ProblemClass {
-    let limit = if fault.is_full_length { DAMAGED_AFTER } else { SHORT_DAMAGED_AFTER };
     match fault.class {
-        ProblemClass::StillArriving if age >= limit => ProblemClass::Damaged,
+        ProblemClass::StillArriving if age >= grace(fault.is_full_length) => ProblemClass::Damaged,
         class => class,
     }
 }
@@ -181,6 +186,64 @@ pub fn read_headers(
 }
 
 enum ReadFailure {
+    /// It is not there any more.
     Gone,
     Fault(Fault),
+}
+
+fn read_version(
+    store: &dyn EncryptedStore,
+    folder: &OpenFolder,
+    key: &StoreKey,
+    stamp: StoreStamp,
+) -> Result<SeenVersion, ReadFailure> {
+    let id = named_id(key);
+    let fault = |class, is_full_length, detail: String| {
+        ReadFailure::Fault(Fault { id, class, is_full_length, detail })
+    };
+    let refused = |error: StoreError| match error {
+        StoreError::Missing { .. } => ReadFailure::Gone,
+        StoreError::Denied { .. } => fault(ProblemClass::Unreadable, true, error.to_string()),
+        _ => fault(ProblemClass::StillArriving, true, error.to_string()),
+    };
+    let file = store.open(key).map_err(refused)?;
+    let bytes = read_head(&*file, stamp.length).map_err(refused)?;
+    let header = open_header(&bytes, &folder.source()).map_err(|error| match error {
+        HeaderError::TooShort { .. } => fault(ProblemClass::StillArriving, false, String::new()),
+        HeaderError::NotEnsafer => fault(ProblemClass::StillArriving, false, error.to_string()),
+        // Damaged only after it has stayed so for a while: a cloud client may write a file's blocks in any order.
+        HeaderError::Unauthentic => fault(ProblemClass::StillArriving, true, error.to_string()),
+        _ => fault(error.class_when(true), true, error.to_string()),
+    })?;
+    if stamp.length != header.total_len {
+        let is_full_length = stamp.length > header.total_len;
+        return Err(fault(ProblemClass::StillArriving, is_full_length, String::new()));
+    }
+    if id.is_some_and(|id| id != header.prefix.file_id) {
+        return Err(fault(ProblemClass::Misnamed, true, String::new()));
+    }
+    if !folder.accepts(&header) {
+        return Err(fault(ProblemClass::UnknownSigner, true, String::new()));
+    }
+    let author = folder.author_of(&header.statement);
+    let Some(object) = header.statement.to_object(header.prefix.file_id, author) else {
+        return Err(fault(ProblemClass::NewerVersion, true, String::new()));
+    };
+    let record = StoreRecord {
+        key: key.clone(),
+        stamp,
+        key_epoch: header.prefix.key_epoch,
+        statement: header.statement_hash,
+    };
+    Ok(SeenVersion { object: Arc::new(object), record })
+}
+
+/// The object that a file's name names, be it a copy that a cloud client made.
+fn named_id(key: &StoreKey) -> Option<FileId> {
+    let name = key.0.rsplit('/').next().unwrap_or_default();
+    match parse_store_name(name) {
+        StoreName::Object(id) => Some(id),
+        StoreName::Copy(id) => id,
+        _ => None,
+    }
 }

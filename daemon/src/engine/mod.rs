@@ -4,6 +4,8 @@
 //! [`State`]; nothing else survives a restart, because nothing else is needed.
 
 mod encrypted;
+mod identity;
+mod ledger;
 mod observe;
 mod roster;
 mod settle;
@@ -25,6 +27,7 @@ pub use encrypted::{Encrypted, Fault, Seen, SeenVersion};
 pub use settle::{Settled, settle};
 
 use crate::apply::{self, Outcome, Scene};
+use crate::clock::Clock;
 use crate::folder_keys::{FolderKeysError, OpenFolder, Vault};
 use crate::folders::FolderEntry;
 use crate::progress::Progress;
@@ -46,9 +49,9 @@ pub struct Settings {
 }
 
 /// What a step is given from outside.
-pub struct Context<'a> {
-    /// The time now.
-    pub now: Timestamp,
+pub struct Env<'a> {
+    /// Tells the time and waits.
+    pub clock: &'a dyn Clock,
     /// Opens keys when they are first needed.
     pub vault: &'a dyn Vault,
     /// Set when the work is to end after the current file.
@@ -120,5 +123,229 @@ pub struct Folder {
 impl std::fmt::Debug for Folder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Folder").field("id", &self.entry.id).finish_non_exhaustive()
+    }
+}
+
+impl Folder {
+    /// Opens a folder's directories and its state in `state_directory`. A new or copied state gets a new device id
+    /// (engine rule 18). Nothing is read of either side yet.
+    pub fn open(
+        entry: FolderEntry,
+        settings: Settings,
+        state_directory: &Path,
+        now: Timestamp,
+    ) -> Result<Self, EngineError> {
+        let mut state = State::open(&state_directory.join("state.redb"))?;
+        let identity = identity::current(&mut state)?;
+        let work = WorkDir::open(&entry.work)?;
+        let store = DirectoryStore::open(&entry.encrypted, identity.device)?;
+        work.sweep_temporaries()?;
+        store.sweep(&work.open_trash(now).reserve("replaced")?)?;
+        let (base, records) = state.load_base()?;
+        let encrypted = Encrypted::from_records(
+            records.iter().filter_map(|(id, record)| Some((&base.entries.get(id)?.object, record))),
+        );
+        let standing = state.problems()?.into_iter().map(|s| (s.problem.subject.clone(), s)).collect();
+        Ok(Self {
+            roster: roster::RosterFile::new(entry.id),
+            lost_since: state.get("lost-since")?.unwrap_or_default(),
+            history: state.get("history")?.unwrap_or_default(),
+            allowed: None,
+            keys: None,
+            scan: None,
+            hints: BTreeSet::from([Hint::Everything]),
+            encrypted_changed: true,
+            absent_since: HashMap::new(),
+            busy_since: HashMap::new(),
+            entry,
+            settings,
+            identity,
+            work,
+            store,
+            state,
+            base,
+            records,
+            encrypted,
+            standing,
+        })
+    }
+
+    /// The folder's directories.
+    #[must_use]
+    pub const fn entry(&self) -> &FolderEntry {
+        &self.entry
+    }
+
+    /// What is not in order, as of the last step.
+    #[must_use]
+    pub fn problems(&self) -> Vec<StandingProblem> {
+        let mut problems: Vec<_> = self.standing.values().cloned().collect();
+        problems.sort_by(|a, b| (a.since, &a.problem.subject).cmp(&(b.since, &b.problem.subject)));
+        problems
+    }
+
+    /// The last state on which both sides agreed.
+    #[must_use]
+    pub const fn base(&self) -> &BaseTree {
+        &self.base
+    }
+
+    /// The ciphertexts that belong to base.
+    #[must_use]
+    pub const fn records(&self) -> &HashMap<FileId, StoreRecord> {
+        &self.records
+    }
+
+    /// Looks at both sides in full at the next step.
+    pub fn look_at_everything(&mut self) {
+        self.hints.insert(Hint::Everything);
+        self.encrypted_changed = true;
+    }
+
+    /// Looks where something may have changed at the next step.
+    pub fn hint(&mut self, side: Side, hint: Hint) {
+        match side {
+            Side::Work => _ = self.hints.insert(hint),
+            Side::Encrypted => self.encrypted_changed = true,
+        }
+    }
+
+    /// Lets the brake with this token go on with exactly the changes that it named.
+    pub fn allow(&mut self, token: String) {
+        self.allowed = Some(token);
+    }
+
+    /// Forgets the keys; they are asked for again when they are next needed.
+    pub fn lock(&mut self) {
+        self.keys = None;
+    }
+
+    /// Looks, plans, and carries out what the plan says, once.
+    ///
+    /// # Errors
+    /// Where the folder as a whole cannot go on; one file's trouble is in [`problems`](Self::problems) instead.
+    pub fn step(&mut self, env: &Env<'_>) -> Result<Step, EngineError> {
+        let now = env.clock.now();
+        let mut found = Found::default();
+        let marker = self.check_marker()?;
+        self.observe_work(now, &mut found);
+        let roster_stands = self.observe_encrypted(now, env, &mut found)?;
+        if !roster_stands {
+            self.remember_problems(found, now)?;
+            return Ok(Step::default());
+        }
+        let plan = self.plan(now, env, &mut found)?;
+        let mut step = Step {
+            look_again: self.look_again(&plan, now),
+            later: self.later(&plan, now),
+            conflicts: plan.conflicts.clone(),
+            ..Step::default()
+        };
+        found.plan(&plan);
+        self.remember_absences(&plan, now)?;
+        match self.check_safety(&plan, marker, now)? {
+            Verdict::Brake(brake) => step.brake = Some(brake),
+            Verdict::Go => self.carry_out(&plan, env, now, &mut step, &mut found)?,
+        }
+        self.remember_problems(found, now)?;
+        Ok(step)
+    }
+
+    fn carry_out(
+        &mut self,
+        plan: &Plan,
+        env: &Env<'_>,
+        now: Timestamp,
+        step: &mut Step,
+        found: &mut Found,
+    ) -> Result<(), EngineError> {
+        if plan.changes.is_empty() {
+            return Ok(());
+        }
+        self.state.take_counters(plan.counters_used)?;
+        let keys = self.keys(env)?;
+        let Some(scan) = self.scan.take() else { return Ok(()) };
+        let tree = self.encrypted.tree();
+        let stamps = self.encrypted.seen.iter().map(|(key, seen)| (key.clone(), seen.stamp)).collect();
+        let records = self.encrypted.records();
+        let busy_since = std::mem::take(&mut self.busy_since);
+        let scene = Scene {
+            work: &self.work,
+            store: &self.store,
+            tree: &scan.tree,
+            encrypted: &tree,
+            stamps: &stamps,
+            records: &records,
+            folder: &keys,
+            padding: self.settings.padding,
+            now,
+            read_busy: &|path| busy_since.get(path).is_some_and(|&since| now.since(since) >= BUSY_LIMIT),
+            cancel: env.cancel,
+            progress: env.progress,
+        };
+        let mut ledger = Ledger {
+            state: &mut self.state,
+            base: &mut self.base,
+            records: &mut self.records,
+            encrypted: &mut self.encrypted,
+            committed: 0,
+            failed: None,
+        };
+        let mut outcome = Outcome { records: apply::adopt(plan, &scene), ..Outcome::default() };
+        ledger.take(&mut outcome);
+        apply::publish(plan, &scene, &mut outcome, &mut |outcome| ledger.take(outcome));
+        apply::change_work(plan, &scene, &mut outcome, &mut |outcome| ledger.take(outcome));
+        step.published = outcome.published.len() as u64;
+        step.committed = ledger.committed;
+        let failed = ledger.failed.take();
+        self.busy_since = busy_since;
+        self.settle_failures(&outcome, now, step, found);
+        self.hints.extend(outcome.touched.into_iter().map(Hint::Directory));
+        self.scan = Some(scan);
+        failed.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    fn settle_failures(&mut self, outcome: &Outcome, now: Timestamp, step: &mut Step, found: &mut Found) {
+        let mut busy = HashMap::new();
+        for failure in &outcome.failures {
+            match (failure.problem(), &failure.subject) {
+                (_, Subject::Path(path)) if failure.busy => {
+                    let since = self.busy_since.get(path).copied().unwrap_or(now);
+                    busy.insert(path.clone(), since);
+                    step.retry = true;
+                }
+                (Some(problem), subject) => {
+                    if let Subject::Object(key) = subject {
+                        self.encrypted.mark_faulty(key, problem.class, &problem.detail);
+                    }
+                    found.problems.push((problem, None));
+                }
+                (None, _) => {
+                    step.retry = true;
+                    self.hints.insert(Hint::Everything);
+                    self.encrypted_changed = true;
+                }
+            }
+        }
+        self.busy_since = busy;
+    }
+
+    fn check_safety(&mut self, plan: &Plan, marker: bool, now: Timestamp) -> Result<Verdict, EngineError> {
+        let Some(scan) = &self.scan else { return Ok(Verdict::Go) };
+        let facts = safety::Facts { marker_present: marker, now };
+        let verdict =
+            safety::check(plan, &self.base, &scan.tree, &facts, &mut self.history, self.allowed.as_deref());
+        self.state.put("history", &self.history)?;
+        Ok(verdict)
+    }
+
+    /// Opens the folder's keys, once.
+    fn keys(&mut self, env: &Env<'_>) -> Result<Arc<OpenFolder>, EngineError> {
+        if let Some(keys) = &self.keys {
+            return Ok(keys.clone());
+        }
+        let keys = Arc::new(self.roster.open(&mut self.state, &self.store, env.vault, &self.identity, &self.settings)?);
+        self.keys = Some(keys.clone());
+        Ok(keys)
     }
 }

@@ -117,10 +117,21 @@ impl Backend for AwsLc {
         label: &str,
         ciphertext: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        Self::oaep_open_any_label(key, label.as_bytes(), ciphertext)
+    }
+}
+
+impl AwsLc {
+    /// RSAES-OAEP-DECRYPT with a label that need not be text (Wycheproof has such vectors).
+    pub fn oaep_open_any_label(
+        key: &PrivateDecryptingKey,
+        label: &[u8],
+        ciphertext: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let key = OaepPrivateDecryptingKey::new(key.clone()).map_err(|_| OpenError)?;
         let mut out = Zeroizing::new(vec![0; key.min_output_size()]);
         let opened = key
-            .decrypt(&OAEP_SHA256_MGF1SHA256, ciphertext, &mut out, Some(label.as_bytes()))
+            .decrypt(&OAEP_SHA256_MGF1SHA256, ciphertext, &mut out, Some(label))
             .map_err(|_| OpenError)?
             .len();
         out.truncate(opened);

@@ -2,14 +2,15 @@
 
 #[cfg(feature = "aws-lc")]
 mod aws_lc;
-#[cfg(feature = "rust-crypto")]
+// Beside the default backend it has work in tests only.
+#[cfg(all(feature = "rust-crypto", any(test, not(feature = "aws-lc"))))]
 mod rust_crypto;
 
 use zeroize::Zeroizing;
 
 #[cfg(feature = "aws-lc")]
 pub use aws_lc::AwsLc;
-#[cfg(feature = "rust-crypto")]
+#[cfg(all(feature = "rust-crypto", any(test, not(feature = "aws-lc"))))]
 pub use rust_crypto::RustCrypto;
 
 use super::OpenError;
@@ -56,7 +57,7 @@ pub trait Backend: Sized + 'static {
         data: &'a mut [u8],
     ) -> Result<&'a mut [u8], OpenError>;
 
-    /// HKDF-Expand-SHA-512 (RFC 5869 section 2.3). `prk` ≤ 64 bytes, `out` ≤ 16,320 bytes.
+    /// HKDF-Expand-SHA-512 (RFC 5869 section 2.3). Panics unless `prk` ≤ 64 bytes and `out` ≤ 16,320 bytes.
     fn hkdf_expand_sha512(prk: &[u8], info: &[&[u8]], out: &mut [u8]);
     /// HMAC-SHA-256 (RFC 2104) over the concatenation of `parts`.
     fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32];

@@ -47,8 +47,8 @@ impl Backend for RustCrypto {
     }
 
     fn hkdf_expand_sha512(prk: &[u8], info: &[&[u8]], out: &mut [u8]) {
-        let keyed =
-            <Hmac<Sha512> as hmac::KeyInit>::new_from_slice(prk).expect("HMAC takes keys of any length");
+        assert!(out.len() <= 255 * EXPAND_BLOCK_BYTES, "every output length used is below 255 blocks");
+        let keyed = <Hmac<Sha512> as KeyInit>::new_from_slice(prk).expect("HMAC takes keys of any length");
         let mut previous = Zeroizing::new([0u8; EXPAND_BLOCK_BYTES]);
         for (counter, block) in (1u8..=255).zip(out.chunks_mut(EXPAND_BLOCK_BYTES)) {
             let mut mac = keyed.clone();
@@ -67,8 +67,7 @@ impl Backend for RustCrypto {
     }
 
     fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac =
-            <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
+        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
         for part in parts {
             mac.update(part);
         }

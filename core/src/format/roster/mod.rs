@@ -1,1 +1,233 @@
-//! Roster.
+//! The roster: who may read and write a folder, as an append-only log of signed entries, and the folder's keys.
+//!
+//! It is an ordinary object whose id is the folder's own. What its entries amount to is the [fold](fold); two rosters
+//! merge by the union of their entries.
+
+mod entry;
+mod fold;
+mod log;
+mod object;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use entry::{Entry, EntryHash, FolderLayout, Operation, Role, SignedEntry};
+pub use log::{Log, LogOrder, MAX_ENTRIES};
+pub use object::{MAX_ROSTER_LEN, OpenedRoster, RosterStatement, open_roster_object, seal_roster_object};
+pub use state::{Member, RosterState};
+
+use super::access::Access;
+use super::cbor::Malformed;
+use super::key_source::FolderKeys;
+use super::seal::{FolderSeal, MAX_FILE_MEMBERS, SealError, member_envelopes};
+use crate::account::SignedBundle;
+use crate::crypto::{FolderKey, FolderKeyName, SigningKey, VerifyingKey};
+use crate::ids::{FolderId, StatementHash};
+
+/// The id of the folder that the owner of `owner` makes with these 16 random bytes: nobody else can be its creator.
+#[must_use]
+pub fn derive_folder_id(owner: &VerifyingKey, nonce: &[u8; 16]) -> FolderId {
+    owner.folder_id(nonce)
+}
+
+/// Why a roster cannot be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RosterError {
+    /// A bundle or an entry is malformed, or there are too many.
+    #[error("malformed, or too large")]
+    Malformed,
+    /// The signer has not the role for it, or the subject is no member.
+    #[error("not allowed to this member")]
+    NotAllowed,
+    /// Two rosters are of different folders.
+    #[error("of another folder")]
+    OtherFolder,
+    /// The current epoch's key is not at hand.
+    #[error("the folder's current key is not known here")]
+    KeyMissing,
+}
+
+impl From<Malformed> for RosterError {
+    fn from(_: Malformed) -> Self {
+        Self::Malformed
+    }
+}
+
+/// A folder's roster with the keys of its epochs, as far as they are known.
+#[derive(Debug, Clone)]
+pub struct Roster {
+    log: Log,
+    state: RosterState,
+    keys: BTreeMap<(u32, [u8; 32]), Arc<FolderKey>>,
+}
+
+impl Roster {
+    /// Makes a folder: its owner's bundle and identity key, 16 random bytes, and the key of its first epoch.
+    ///
+    /// # Errors
+    /// [`RosterError::Malformed`] for a bundle that is not the signer's.
+    pub fn create(
+        owner_bundle: SignedBundle,
+        owner: &SigningKey,
+        nonce: [u8; 16],
+        layout: FolderLayout,
+        key: FolderKey,
+    ) -> Result<Self, RosterError> {
+        let folder = derive_folder_id(&owner.public(), &nonce);
+        let name = key.name(folder, 1);
+        let operation =
+            Operation::Create { owner: owner_bundle, nonce, epoch: 1, key_id: name.key_id, layout };
+        let entry = Entry { folder, seq: 0, prev: Vec::new(), operation, signer: owner.public() };
+        let log = Log::new(vec![SignedEntry::sign(entry, owner)?])?;
+        let state = fold::fold(&log);
+        Ok(Self { log, state, keys: BTreeMap::from([((1, name.key_id), Arc::new(key))]) })
+    }
+
+    /// The entries.
+    #[must_use]
+    pub const fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// What they make together.
+    #[must_use]
+    pub const fn state(&self) -> &RosterState {
+        &self.state
+    }
+
+    /// The current epoch's key.
+    ///
+    /// # Errors
+    /// [`RosterError::KeyMissing`], which happens only after a merge.
+    pub fn current_key(&self) -> Result<&Arc<FolderKey>, RosterError> {
+        self.keys.get(&(self.state.epoch, self.state.key_id)).ok_or(RosterError::KeyMissing)
+    }
+
+    /// Every key that is known, oldest epoch first.
+    pub fn keys(&self) -> impl Iterator<Item = (FolderKeyName, &Arc<FolderKey>)> {
+        let folder = self.state.folder;
+        self.keys.iter().map(move |((epoch, key_id), key)| {
+            (FolderKeyName { folder, epoch: *epoch, key_id: *key_id }, key)
+        })
+    }
+
+    /// One envelope of the current epoch's key for each member: what the roster itself carries. Make it once for each
+    /// epoch and membership, and keep it.
+    ///
+    /// # Errors
+    /// [`RosterError::KeyMissing`]; [`RosterError::Malformed`] for more than 1,024 members.
+    pub fn member_envelopes(&self) -> Result<Access, RosterError> {
+        let members = self.state.members.iter().map(|member| &member.bundle.bundle().envelope);
+        member_envelopes(self.state.folder, self.state.epoch, self.current_key()?, members)
+            .map_err(|_| RosterError::Malformed)
+    }
+
+    /// What of the roster's `envelopes` every file carries: all, or none where there are more than
+    /// [`MAX_FILE_MEMBERS`].
+    #[must_use]
+    pub fn file_envelopes(envelopes: &Access) -> Access {
+        let few = envelopes.envelopes().count() <= MAX_FILE_MEMBERS;
+        envelopes.retain(|_| few)
+    }
+
+    /// What the folder's files are sealed with; `file_envelopes` as from [`file_envelopes`](Self::file_envelopes).
+    ///
+    /// # Errors
+    /// [`RosterError::KeyMissing`].
+    pub fn folder_seal<'a>(&'a self, file_envelopes: &'a Access) -> Result<FolderSeal<'a>, RosterError> {
+        Ok(FolderSeal::new(self.state.folder, self.state.epoch, self.current_key()?, file_envelopes))
+    }
+
+    /// Adds a member, or replaces a member's bundle and role.
+    ///
+    /// # Errors
+    /// [`RosterError::NotAllowed`], [`RosterError::Malformed`]; the roster is then as before. So with all changes.
+    pub fn add(&mut self, member: SignedBundle, role: Role, signer: &SigningKey) -> Result<(), RosterError> {
+        self.append(Operation::Add { member, role }, signer)
+    }
+
+    /// Changes what a member may do. A change that takes the right to write names a manifest of what the member had
+    /// written.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn set_role(
+        &mut self,
+        subject: VerifyingKey,
+        role: Role,
+        manifest: Option<StatementHash>,
+        signer: &SigningKey,
+    ) -> Result<(), RosterError> {
+        self.append(Operation::Role { subject, role, manifest }, signer)
+    }
+
+    /// Removes a member and starts a new epoch with `key`.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn remove(
+        &mut self,
+        subject: VerifyingKey,
+        manifest: Option<StatementHash>,
+        key: FolderKey,
+        signer: &SigningKey,
+    ) -> Result<(), RosterError> {
+        let mut changed = self.clone();
+        changed.append(Operation::Remove { subject, manifest }, signer)?;
+        changed.start_epoch(key, signer)?;
+        *self = changed;
+        Ok(())
+    }
+
+    /// Starts a new epoch with `key`.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn start_epoch(&mut self, key: FolderKey, signer: &SigningKey) -> Result<(), RosterError> {
+        let epoch = self.state.epoch.checked_add(1).ok_or(RosterError::Malformed)?;
+        let key_id = key.id(self.state.folder, epoch);
+        self.append(Operation::Epoch { epoch, key_id }, signer)?;
+        self.keys.insert((epoch, key_id), Arc::new(key));
+        Ok(())
+    }
+
+    /// Takes in the entries and keys of another roster of this folder.
+    ///
+    /// # Errors
+    /// [`RosterError::OtherFolder`], [`RosterError::Malformed`] for too many entries together.
+    pub fn merge(&mut self, other: &Self) -> Result<(), RosterError> {
+        if self.state.folder != other.state.folder {
+            return Err(RosterError::OtherFolder);
+        }
+        self.log = self.log.union(&other.log)?;
+        self.state = fold::fold(&self.log);
+        self.keys.extend(other.keys.iter().map(|(name, key)| (*name, Arc::clone(key))));
+        Ok(())
+    }
+
+    fn append(&mut self, operation: Operation, signer: &SigningKey) -> Result<(), RosterError> {
+        let log = self.log.with(operation, signer)?;
+        let state = fold::fold(&log);
+        let appended = log.entries().last().map(|e| e.hash);
+        if state.disputed || appended.is_none_or(|hash| state.void.contains(&hash)) {
+            return Err(RosterError::NotAllowed);
+        }
+        (self.log, self.state) = (log, state);
+        Ok(())
+    }
+}
+
+impl FolderKeys for Roster {
+    fn folder_key(&self, name: &FolderKeyName) -> Option<&Arc<FolderKey>> {
+        (name.folder == self.state.folder).then(|| self.keys.get(&(name.epoch, name.key_id))).flatten()
+    }
+}
+
+impl From<RosterError> for SealError {
+    fn from(_: RosterError) -> Self {
+        Self::Statement
+    }
+}

@@ -1,0 +1,20 @@
+//! An account: three key pairs, the signed public bundle, and the sealed rest (`docs/protocol.md`, "Account").
+//!
+//! What is stored, exported and served is a [`SealedAccount`]: the bundle in the clear, the private keys sealed under
+//! the account master key, and that key sealed under the password and the recovery key. A device's own seal stays on
+//! the device. Opening any of them gives an [`Account`].
+
+mod blob;
+mod bundle;
+mod cbor;
+mod file;
+mod safety_number;
+mod seals;
+
+pub use blob::{Account, SealedAccount, UnlockError};
+pub use bundle::{Bundle, BundleError, SignedBundle};
+pub use file::ParseAccountError;
+pub use safety_number::SafetyNumber;
+
+#[cfg(test)]
+mod tests;

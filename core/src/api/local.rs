@@ -1,0 +1,343 @@
+//! What the daemon tells the command line, the tray and scripts: the documents of the local API and of `--json`.
+//!
+//! Fields are only ever added. Times are RFC 3339 in UTC; paths are text, with `\u{FFFD}` for what is not UTF-8.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{FileId, FolderId};
+use crate::plan::{Problem, ProblemClass, Subject};
+use crate::time::Timestamp;
+
+/// One object or path that is not in order, with words for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProblemReport {
+    /// Its class.
+    pub class: ProblemClass,
+    /// The file of the encrypted folder, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// The path below the work folder, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The folder.
+    pub folder: FolderId,
+    /// When it was first seen.
+    pub since: String,
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl ProblemReport {
+    /// Puts `problem` of `folder`, first seen at `since`, into words.
+    #[must_use]
+    pub fn new(problem: &Problem, folder: FolderId, since: Timestamp) -> Self {
+        let (object, path) = match &problem.subject {
+            Subject::Object(key) => (Some(key.to_string()), None),
+            Subject::Path(path) => (None, Some(path.clone())),
+        };
+        let (what, remedy) = words(problem.class);
+        let what = match problem.detail.as_str() {
+            "" => what.to_owned(),
+            detail => format!("{what}: {detail}"),
+        };
+        Self { class: problem.class, object, path, folder, since: since.to_string(), what, remedy: remedy.to_owned() }
+    }
+
+    /// What it is about.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        self.object.as_deref().or(self.path.as_deref()).unwrap_or_default()
+    }
+}
+
+/// What a class means, and what to do about it.
+fn words(class: ProblemClass) -> (&'static str, &'static str) {
+    match class {
+        ProblemClass::StillArriving => (
+            "the encrypted file is not complete yet",
+            "Wait until the cloud client has fetched it; if nothing changes, fetch it again there",
+        ),
+        ProblemClass::Damaged => (
+            "the encrypted file is damaged",
+            "Restore an earlier version with the cloud's own history, or delete it: a device that has the file puts it back",
+        ),
+        ProblemClass::NewerVersion => ("written by a newer version of Ensafer", "Update Ensafer on this computer"),
+        ProblemClass::Foreign => {
+            ("belongs to another encrypted folder", "Move it back to the encrypted folder that it came from")
+        }
+        ProblemClass::NotARecipient => {
+            ("not encrypted for this account", "Ask its owner to share the folder with this account")
+        }
+        ProblemClass::UnknownSigner => (
+            "signed by nobody who may write here",
+            "If you do not expect it, delete it; it was not decrypted",
+        ),
+        ProblemClass::Misnamed => {
+            ("its name belongs to another object", "Give it its name back, or delete it if it is a copy")
+        }
+        ProblemClass::RolledBack => (
+            "replaced by an older version of itself",
+            "Nothing, the newer version is published again; look at what the cloud client restored",
+        ),
+        ProblemClass::Missing => (
+            "vanished from the encrypted folder without having been deleted here",
+            "Nothing, it is put back; look at what the cloud client removed",
+        ),
+        ProblemClass::Inconsistent => (
+            "two different versions claim the same history",
+            "Look at the devices of this account: one was restored from a copy; edit the file to settle it",
+        ),
+        ProblemClass::UnknownParent => {
+            ("the directory that holds it has not arrived", "Wait until the cloud client has fetched everything")
+        }
+        ProblemClass::Unreadable => ("cannot be read", "Give yourself the right to read it"),
+        ProblemClass::BadName => {
+            ("its name cannot be kept on every system, or clashes with another's", "Rename it")
+        }
+        ProblemClass::Unsupported => {
+            ("neither a file, a directory nor a symbolic link", "Nothing: it stays on this computer only")
+        }
+        ProblemClass::NestedMount => (
+            "another file system is mounted here",
+            "Nothing: it is not synced; add it as a folder of its own if it should be",
+        ),
+        ProblemClass::DiskFull => ("no space is left on the disk", "Free some space; Ensafer goes on by itself"),
+        ProblemClass::Failed => ("could not be written", "Follow the reason given; Ensafer tries again by itself"),
+    }
+}
+
+/// How `sync` ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SettleOutcome {
+    /// How many problems stand.
+    pub problems: u64,
+    /// Whether a brake holds at least one folder.
+    pub braked: bool,
+    /// How many objects were written into encrypted folders.
+    pub published: u64,
+    /// How many entries were changed in work folders.
+    pub applied: u64,
+    /// How many contents were kept twice.
+    pub conflicts: u64,
+}
+
+/// One folder of this device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FolderReport {
+    /// The folder.
+    pub id: FolderId,
+    /// The directory with ordinary files.
+    pub work: String,
+    /// The directory with `.ensafer` files.
+    pub encrypted: String,
+}
+
+/// What a file of a folder is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EntryKind {
+    /// A file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+}
+
+/// One line of `ls`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedEntry {
+    /// Below the work folder, components joined by `/`.
+    pub path: String,
+    /// What it is.
+    pub kind: EntryKind,
+    /// Length of a file's content.
+    pub size_bytes: u64,
+    /// When its content was last changed.
+    pub modified: String,
+    /// The object.
+    pub object: FileId,
+    /// Its file in the encrypted folder; absent while it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encrypted: Option<String>,
+    /// The readable description, empty if there is none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+}
+
+/// One answer of `locate`: the same object on both sides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Located {
+    /// The folder.
+    pub folder: FolderId,
+    /// The object.
+    pub object: FileId,
+    /// The path in the work folder, absolute.
+    pub work: String,
+    /// The file in the encrypted folder, absolute; absent while it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encrypted: Option<String>,
+}
+
+/// How far one path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileState {
+    /// Equal on both sides when last observed.
+    UpToDate,
+    /// Something is to be done, or was not observed yet.
+    Pending,
+    /// A problem stands.
+    Problem,
+    /// Inside a folder, but never synced (the trash, lock files, temporary files).
+    Ignored,
+    /// In no folder of this device.
+    Outside,
+}
+
+/// The answer to `filestatus`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileStatus {
+    /// The path that was asked about, absolute.
+    pub path: String,
+    /// How far it is.
+    pub state: FileState,
+    /// The folder that it is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<FolderId>,
+    /// The object that it shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<FileId>,
+    /// Its file in the encrypted folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub encrypted: Option<String>,
+    /// The problems that stand with it or below it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<ProblemReport>,
+}
+
+/// What `verify` found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VerifyReport {
+    /// How many encrypted files were opened to the last byte.
+    pub files: u64,
+    /// Their ciphertext.
+    pub bytes: u64,
+    /// Those that failed.
+    pub failed: Vec<VerifyFailure>,
+}
+
+/// An encrypted file that failed verification.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyFailure {
+    /// The file, relative to the encrypted folder.
+    pub object: String,
+    /// Why.
+    pub class: ProblemClass,
+    /// In words.
+    pub what: String,
+}
+
+/// What became of one file given to `decrypt`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decrypted {
+    /// The encrypted file.
+    pub object: String,
+    /// The file that was written; absent where it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<ProblemClass>,
+    /// In words; empty where it succeeded.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub what: String,
+}
+
+/// Body of `POST /v1/pause`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PauseRequest {
+    /// For how long, in seconds; until `resume` where absent.
+    pub for_s: Option<u64>,
+}
+
+/// Body of `POST /v1/resume`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResumeRequest {
+    /// The brake to release, by the token that `status` shows (engine rule 15).
+    pub go_on: Option<String>,
+}
+
+/// Body of `POST /v1/describe`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DescribeRequest {
+    /// The file in a work folder, absolute.
+    pub path: String,
+    /// Its description; empty for none.
+    pub text: String,
+}
+
+/// Why the daemon refused, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RefusalClass {
+    /// No account is set up.
+    NotSetUp,
+    /// The keys are locked.
+    Locked,
+    /// The password is wrong.
+    WrongPassword,
+    /// No brake has that token, or it stands for another set by now.
+    NoSuchBrake,
+    /// The request makes no sense.
+    BadRequest,
+    /// It failed.
+    Failed,
+}
+
+/// An answer that is not a success.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Why, for programs.
+    pub class: RefusalClass,
+    /// What happened, to what.
+    pub what: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::StoreKey;
+
+    #[test]
+    fn a_problem_has_the_fields_that_scripts_rely_on() {
+        let folder = FolderId::new([1; 16]);
+        let object = Problem {
+            class: ProblemClass::StillArriving,
+            subject: Subject::Object(StoreKey("ab.ensafer".into())),
+            detail: String::new(),
+        };
+        let report = ProblemReport::new(&object, folder, Timestamp::from_parts(0, 0));
+        let json = serde_json::to_value(&report).unwrap();
+        let fields: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(fields, ["class", "folder", "object", "remedy", "since", "what"]);
+        assert_eq!(json["class"], "still-arriving");
+        assert_eq!(json["since"], "1970-01-01T00:00:00Z");
+
+        let path = Problem {
+            class: ProblemClass::Unreadable,
+            subject: Subject::Path("a/b".into()),
+            detail: "permission denied".into(),
+        };
+        let report = ProblemReport::new(&path, folder, Timestamp::from_parts(0, 0));
+        assert_eq!((report.path.as_deref(), report.object.as_deref()), (Some("a/b"), None));
+        assert_eq!(report.what, "cannot be read: permission denied");
+    }
+}

@@ -1,0 +1,3 @@
+//! Documents that cross a process boundary.
+
+pub mod local;

@@ -1,0 +1,395 @@
+//! Where each object shows in the work folder (engine rules 11 and 12).
+//!
+//! A pure function of the objects and of how the file system compares names, and never written to the store:
+//! every device that has the same objects shows the same tree.
+
+use std::collections::HashMap;
+
+use crate::ids::FileId;
+use crate::plan::Place;
+use crate::suffix::{Detail, suffixed};
+use crate::tree::{Content, Folding, Kind, Name, Object};
+
+/// Positions of objects by their ids.
+pub(crate) type Index = HashMap<FileId, u32>;
+
+/// The position that stands for the folder's root.
+pub(crate) const ROOT: u32 = u32::MAX;
+/// The position that stands for "nowhere".
+pub(crate) const NONE: u32 = u32::MAX - 1;
+
+/// Where objects show. Made by [`layout`].
+#[derive(Debug)]
+pub struct Layout {
+    root: FileId,
+    ids: Vec<FileId>,
+    index: Index,
+    positions: Positions,
+}
+
+/// Lays out `objects`, tombstones among them: a tombstoned directory shows as long as something alive lies in it.
+/// Names compare as `folding` says. Of two objects with the same id the first counts.
+#[must_use]
+pub fn layout<'a>(objects: impl IntoIterator<Item = &'a Object>, root: FileId, folding: Folding) -> Layout {
+    let mut index = Index::new();
+    let mut kept: Vec<Option<&Object>> = Vec::new();
+    for object in objects {
+        index.entry(object.id).or_insert_with(|| {
+            kept.push(Some(object));
+            position(kept.len() - 1)
+        });
+    }
+    let positions = Positions::new(&kept, &index, root, folding);
+    let ids = kept.iter().flatten().map(|object| object.id).collect();
+    Layout { root, ids, index, positions }
+}
+
+impl Layout {
+    /// Where `id` shows; `None` if it does not, and for a directory that shows as part of another.
+    #[must_use]
+    pub fn place(&self, id: FileId) -> Option<Place> {
+        let at = *self.index.get(&id)?;
+        let name = self.positions.name(at)?.clone();
+        Some(Place { parent: self.id(self.positions.parent(at))?, name })
+    }
+
+    /// The directory as which `id` shows: itself, or the one with the smallest id of those that show as one.
+    #[must_use]
+    pub fn representative(&self, id: FileId) -> Option<FileId> {
+        if id == self.root {
+            return Some(id);
+        }
+        self.id(self.positions.representative(*self.index.get(&id)?))
+    }
+
+    /// What shows as `name` in the directory `parent`.
+    #[must_use]
+    pub fn child(&self, parent: FileId, name: &Name) -> Option<FileId> {
+        let at = if parent == self.root { ROOT } else { *self.index.get(&parent)? };
+        self.id(self.positions.child(at, name)?)
+    }
+
+    /// The path below the root, components joined by `/`.
+    #[must_use]
+    pub fn path(&self, id: FileId) -> Option<String> {
+        let mut at = self.positions.representative(*self.index.get(&id)?);
+        let mut components = Vec::new();
+        while at != ROOT {
+            components.push(self.positions.name(at)?.as_str());
+            at = self.positions.parent(at);
+        }
+        components.reverse();
+        Some(components.join("/"))
+    }
+
+    /// Everything that shows, parents before children; directories that show as part of another are left out.
+    pub fn shown(&self) -> impl Iterator<Item = FileId> + '_ {
+        self.positions.order.iter().map(|&at| self.ids[at as usize])
+    }
+
+    /// Objects that do not show because the directory that holds them is not there.
+    pub fn waiting(&self) -> impl Iterator<Item = FileId> + '_ {
+        self.ids.iter().enumerate().filter(|&(at, _)| self.positions.waits(position(at))).map(|(_, &id)| id)
+    }
+
+    fn id(&self, at: u32) -> Option<FileId> {
+        if at == ROOT { Some(self.root) } else { self.ids.get(at as usize).copied() }
+    }
+}
+
+pub(crate) fn position(at: usize) -> u32 {
+    u32::try_from(at)
+        .ok()
+        .filter(|&at| at < NONE - 1)
+        .expect("a folder holds fewer than four milliards of objects")
+}
+
+/// The name under which `object` shows where another has its own.
+pub(crate) fn clash_name(object: &Object, detail: Detail) -> Name {
+    suffixed(&object.name, &object.author, object.created, object.id, detail)
+}
+
+/// A layout by positions, for those who count their objects anyway.
+#[derive(Debug)]
+pub(crate) struct Positions {
+    folding: Folding,
+    spots: Vec<Spot>,
+    children: HashMap<(u32, Name), u32>,
+    /// What shows, parents before children.
+    pub(crate) order: Vec<u32>,
+}
+
+#[derive(Debug, Clone)]
+struct Spot {
+    /// What shows as the directory that holds this one; [`NONE`] where this does not show.
+    parent: u32,
+    /// What this shows as: itself, or the directory that it is merged into.
+    representative: u32,
+    /// The name shown; `None` where nothing shows under this id.
+    name: Option<Name>,
+    /// Alive, but the directory that holds it is not there.
+    waits: bool,
+}
+
+impl Positions {
+    /// Lays out those of `objects` that are there; `index` has the positions of all of them.
+    pub(crate) fn new(objects: &[Option<&Object>], index: &Index, root: FileId, folding: Folding) -> Self {
+        let parents = parents(objects, index, root);
+        let alive = alive(objects, &parents);
+        let (parents, waits) = rooted(objects, parents, &alive);
+        let spots = waits
+            .iter()
+            .zip(0u32..)
+            .map(|(&waits, at)| Spot { parent: NONE, representative: at, name: None, waits })
+            .collect();
+        let children = HashMap::with_capacity(objects.len());
+        let mut made = Self { folding, spots, children, order: Vec::with_capacity(objects.len()) };
+        made.place_all(objects, &Families::new(&parents, &alive, &waits));
+        made
+    }
+
+    pub(crate) fn name(&self, at: u32) -> Option<&Name> {
+        self.spots.get(at as usize)?.name.as_ref()
+    }
+
+    /// Whether something shows under this very position.
+    pub(crate) fn shows(&self, at: u32) -> bool {
+        self.name(at).is_some()
+    }
+
+    pub(crate) fn parent(&self, at: u32) -> u32 {
+        self.spots.get(at as usize).map_or(NONE, |spot| spot.parent)
+    }
+
+    pub(crate) fn representative(&self, at: u32) -> u32 {
+        self.spots.get(at as usize).map_or(at, |spot| spot.representative)
+    }
+
+    pub(crate) fn waits(&self, at: u32) -> bool {
+        self.spots.get(at as usize).is_some_and(|spot| spot.waits)
+    }
+
+    /// What shows as `name` in what `parent` shows as.
+    pub(crate) fn child(&self, parent: u32, name: &Name) -> Option<u32> {
+        self.children.get(&(self.representative(parent), name.folded(self.folding))).copied()
+    }
+
+    fn place_all(&mut self, objects: &[Option<&Object>], families: &Families) {
+        let mut groups = vec![vec![ROOT]];
+        let mut next = 0;
+        while let Some(group) = groups.get_mut(next) {
+            let group = std::mem::take(group);
+            next += 1;
+            self.place_children(objects, families, &group, &mut groups);
+        }
+    }
+
+    /// Places what lies in the directories of `group`, which show as the first of them.
+    fn place_children(
+        &mut self,
+        objects: &[Option<&Object>],
+        families: &Families,
+        group: &[u32],
+        groups: &mut Vec<Vec<u32>>,
+    ) {
+        let parent = group[0];
+        let mut clashes: HashMap<Name, Vec<u32>> = HashMap::new();
+        for &member in group {
+            for &child in families.of(member) {
+                let Some(object) = objects[child as usize] else { continue };
+                let key = object.name.folded(self.folding);
+                let first = *self.children.entry((parent, key.clone())).or_insert(child);
+                if first != child {
+                    clashes.entry(key).or_insert_with(|| vec![first]).push(child);
+                }
+                self.spots[child as usize].parent = parent;
+            }
+        }
+        let suffixed = self.settle(objects, parent, clashes, groups);
+        for &member in group {
+            for &child in families.of(member) {
+                let Some(object) = objects[child as usize] else { continue };
+                let spot = &mut self.spots[child as usize];
+                if spot.name.is_none() && spot.representative == child {
+                    spot.name = Some(object.name.clone());
+                    if object.content.kind() == Kind::Directory && !suffixed.merged.contains_key(&child) {
+                        groups.push(vec![child]);
+                    }
+                }
+                if self.spots[child as usize].representative == child {
+                    self.order.push(child);
+                }
+            }
+        }
+    }
+
+    /// Merges directories of one name, lets one object keep it, and gives the others a suffix.
+    fn settle(
+        &mut self,
+        objects: &[Option<&Object>],
+        parent: u32,
+        clashes: HashMap<Name, Vec<u32>>,
+        groups: &mut Vec<Vec<u32>>,
+    ) -> Settled {
+        let id = |at: u32| objects[at as usize].map(|object| object.id);
+        let mut settled = Settled { merged: HashMap::new() };
+        let mut losers = Vec::new();
+        for (key, mut rivals) in clashes {
+            rivals.sort_unstable_by_key(|&at| id(at));
+            let is_directory =
+                |&at: &u32| objects[at as usize].is_some_and(|o| o.content.kind() == Kind::Directory);
+            let (directories, others): (Vec<u32>, Vec<u32>) = rivals.iter().partition(|&at| is_directory(at));
+            let keeper = *directories.first().unwrap_or(&rivals[0]);
+            self.children.insert((parent, key), keeper);
+            losers.extend(others.into_iter().filter(|&at| at != keeper));
+            if !directories.is_empty() {
+                for &member in &directories {
+                    self.spots[member as usize].representative = keeper;
+                }
+                settled.merged.insert(keeper, ());
+                groups.push(directories);
+            }
+        }
+        losers.sort_unstable_by_key(|&at| id(at));
+        for at in losers {
+            if let Some(object) = objects[at as usize] {
+                self.give_suffix(parent, at, object);
+            }
+        }
+        settled
+    }
+
+    fn give_suffix(&mut self, parent: u32, at: u32, object: &Object) {
+        for detail in Detail::ALL {
+            let name = clash_name(object, detail);
+            let key = (parent, name.folded(self.folding));
+            if !self.children.contains_key(&key) {
+                self.children.insert(key, at);
+                self.spots[at as usize].name = Some(name);
+                return;
+            }
+        }
+        // Somebody has given another object this one's full id as a name. It waits until that one goes.
+        self.spots[at as usize].representative = NONE;
+    }
+}
+
+/// What [`Positions::settle`] found: directories whose group is already in the queue.
+struct Settled {
+    merged: HashMap<u32, ()>,
+}
+
+/// For each object the position of the directory that holds it; [`NONE`] where that is not there.
+fn parents(objects: &[Option<&Object>], index: &Index, root: FileId) -> Vec<u32> {
+    let parent_of = |object: &Object| {
+        if object.parent == root {
+            return ROOT;
+        }
+        index
+            .get(&object.parent)
+            .copied()
+            .filter(|&p| {
+                objects
+                    .get(p as usize)
+                    .copied()
+                    .flatten()
+                    .is_some_and(|o| o.content.kind() == Kind::Directory)
+            })
+            .unwrap_or(NONE)
+    };
+    objects.iter().map(|object| object.map_or(NONE, parent_of)).collect()
+}
+
+/// Which objects live: those that are no tombstones, and the directories that hold them (rule 11).
+fn alive(objects: &[Option<&Object>], parents: &[u32]) -> Vec<bool> {
+    let lives = |at: usize| objects[at].is_some_and(|o| !matches!(o.content, Content::Tombstone { .. }));
+    let mut alive: Vec<bool> = (0..objects.len()).map(lives).collect();
+    for at in 0..objects.len() {
+        if !lives(at) {
+            continue;
+        }
+        let mut up = parents[at];
+        while up < NONE && !alive[up as usize] {
+            alive[up as usize] = true;
+            up = parents[up as usize];
+        }
+    }
+    alive
+}
+
+/// Breaks cycles by showing the smallest id of each at the root, and finds what waits for a directory.
+fn rooted(objects: &[Option<&Object>], mut parents: Vec<u32>, alive: &[bool]) -> (Vec<u32>, Vec<bool>) {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Mark {
+        Unseen,
+        OnPath,
+        Rooted,
+        Waits,
+    }
+    let mut marks = vec![Mark::Unseen; objects.len()];
+    let mut path = Vec::new();
+    for start in 0..objects.len() {
+        let mut at = position(start);
+        let verdict = loop {
+            match at {
+                ROOT => break Mark::Rooted,
+                NONE => break Mark::Waits,
+                _ => {}
+            }
+            match marks[at as usize] {
+                Mark::Unseen => {
+                    marks[at as usize] = Mark::OnPath;
+                    path.push(at);
+                    at = parents[at as usize];
+                }
+                Mark::OnPath => {
+                    let turn = path.iter().position(|&p| p == at).unwrap_or(0);
+                    let smallest = path[turn..].iter().min_by_key(|&&p| objects[p as usize].map(|o| o.id));
+                    if let Some(&smallest) = smallest {
+                        parents[smallest as usize] = ROOT;
+                    }
+                    break Mark::Rooted;
+                }
+                seen => break seen,
+            }
+        };
+        for at in path.drain(..) {
+            marks[at as usize] = verdict;
+        }
+    }
+    let waits = (0..objects.len()).map(|at| alive[at] && marks[at] == Mark::Waits).collect();
+    (parents, waits)
+}
+
+/// Who lies in which directory: positions sorted by the directory's, and where each directory's begin.
+struct Families {
+    starts: Vec<u32>,
+    members: Vec<u32>,
+}
+
+impl Families {
+    fn new(parents: &[u32], alive: &[bool], waits: &[bool]) -> Self {
+        let bucket = |parent: u32| if parent == ROOT { parents.len() } else { parent as usize };
+        let belongs = |at: usize| alive[at] && !waits[at] && parents[at] != NONE;
+        let mut starts = vec![0u32; parents.len() + 2];
+        for at in (0..parents.len()).filter(|&at| belongs(at)) {
+            starts[bucket(parents[at]) + 1] += 1;
+        }
+        for at in 1..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        let mut next = starts.clone();
+        let mut members = vec![0u32; *starts.last().unwrap_or(&0) as usize];
+        for at in (0..parents.len()).filter(|&at| belongs(at)) {
+            let slot = &mut next[bucket(parents[at])];
+            members[*slot as usize] = position(at);
+            *slot += 1;
+        }
+        Self { starts, members }
+    }
+
+    fn of(&self, directory: u32) -> &[u32] {
+        let bucket = if directory == ROOT { self.starts.len() - 2 } else { directory as usize };
+        &self.members[self.starts[bucket] as usize..self.starts[bucket + 1] as usize]
+    }
+}

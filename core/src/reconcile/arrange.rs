@@ -1,0 +1,294 @@
+//! Where everything shows in the end, and the steps that lead there (engine rules 11 and 12).
+
+use std::collections::HashSet;
+
+use super::local::same_name;
+use super::slots::{Decision, Lacks, Local, Slot, Slots};
+use crate::layout::{NONE, Positions, ROOT};
+use crate::plan::{Change, Place, Plan, Problem, ProblemClass, Subject, WorkChange};
+use crate::tree::{Kind, Name, NodeId, Object, WorkTree};
+
+pub(super) fn arrange(slots: &mut Slots<'_>, plan: &mut Plan) {
+    let copies = std::mem::take(&mut slots.copies);
+    if !is_settled(slots) {
+        let mut arrangement = Arrangement::new(slots);
+        arrangement.steps();
+        arrangement.trash();
+        arrangement.emit(plan);
+    }
+    plan.changes.splice(0..0, copies);
+}
+
+/// Whether everything is, and stays, where base's layout has it.
+fn is_settled(slots: &Slots<'_>) -> bool {
+    let in_place = |at: u32, slot: &Slot<'_>| match slot.node {
+        Some(node) => slots.shown.name(at).is_some_and(|name| *name == slots.node(node).name),
+        None => !slots.shown.shows(at) || slot.local == Local::Held,
+    };
+    (0u32..).zip(&slots.all).all(|(at, slot)| match slot.decision {
+        Decision::Keep => in_place(at, slot),
+        Decision::Hold => true,
+        Decision::Take { .. } => false,
+    })
+}
+
+/// What an object shall be, as far as that is decided.
+fn target<'s>(slot: &'s Slot<'_>) -> Option<&'s Object> {
+    match (&slot.decision, slot.base, &slot.remote) {
+        (Decision::Take { target, .. }, ..) => Some(target),
+        (_, Some(base), _) => Some(&base.object),
+        (_, None, remote) => remote.as_ref().map(|remote| &*remote.object),
+    }
+}
+
+/// What becomes of an object's entry.
+#[derive(Debug, Clone, PartialEq)]
+enum Step {
+    Nothing,
+    Work(WorkChange),
+    /// Not possible now, so nothing is done for the object.
+    Blocked,
+}
+
+struct Arrangement<'s, 'a> {
+    slots: &'s Slots<'a>,
+    positions: Positions,
+    depths: Vec<u32>,
+    /// The entry that shall show each object.
+    entries: Vec<Option<NodeId>>,
+    /// For each entry the object that it shall show; [`NONE`] for those to be trashed or left alone.
+    owners: Vec<u32>,
+    steps: Vec<Step>,
+    /// Places taken by entries that are no objects.
+    occupied: HashSet<(NodeId, Name)>,
+}
+
+impl<'s, 'a> Arrangement<'s, 'a> {
+    fn new(slots: &'s Slots<'a>) -> Self {
+        let objects: Vec<Option<&Object>> = slots.all.iter().map(target).collect();
+        let positions = Positions::new(&objects, &slots.index, slots.policy.root, slots.policy.folding);
+        let occupied = slots
+            .work
+            .iter()
+            .filter(|&(id, _)| slots.slot_of(id) >= super::slots::PENDING)
+            .map(|(_, node)| (node.parent, node.name.folded(slots.policy.folding)))
+            .collect();
+        let count = slots.all.len();
+        let mut made = Self {
+            slots,
+            positions,
+            depths: vec![0; count],
+            entries: vec![None; count],
+            owners: vec![NONE; slots.work.nodes.len()],
+            steps: vec![Step::Nothing; count],
+            occupied,
+        };
+        made.assign_entries();
+        made
+    }
+
+    /// Gives each shown object the entry that it has; a directory that shows for several takes over one of theirs.
+    fn assign_entries(&mut self) {
+        let all = || (0u32..).zip(&self.slots.all);
+        let mut claims: Vec<(u8, u32, NodeId)> = Vec::new();
+        for (at, slot) in all() {
+            let shows_as = self.positions.representative(at);
+            if !self.positions.shows(shows_as) {
+                continue;
+            }
+            if let Some(node) = slot.node {
+                claims.push((u8::from(shows_as != at), shows_as, node));
+            } else if slot.base.is_some() {
+                let before = self.slots.shown.representative(at);
+                if let Some(node) = (before != at).then(|| self.slots.directory_node(before)).flatten() {
+                    claims.push((2, shows_as, node));
+                }
+            }
+        }
+        claims.sort_by_key(|&(rank, ..)| rank);
+        for (_, at, node) in claims {
+            if self.entries[at as usize].is_none() && self.owners[node.0 as usize] == NONE {
+                self.entries[at as usize] = Some(node);
+                self.owners[node.0 as usize] = at;
+            }
+        }
+    }
+
+    fn entry(&self, at: u32) -> Option<NodeId> {
+        if at == ROOT { Some(WorkTree::ROOT) } else { self.entries[at as usize] }
+    }
+
+    fn is_blocked(&self, at: u32) -> bool {
+        at != ROOT && self.steps[at as usize] == Step::Blocked
+    }
+
+    /// What each shown object needs, directories before what lies in them.
+    fn steps(&mut self) {
+        for at in std::mem::take(&mut self.positions.order) {
+            let parent = self.positions.parent(at);
+            self.depths[at as usize] = if parent == ROOT { 1 } else { self.depths[parent as usize] + 1 };
+            self.steps[at as usize] = self.step(at, parent);
+        }
+        for at in (0u32..).take(self.slots.all.len()) {
+            if self.positions.waits(at) {
+                self.steps[at as usize] = Step::Blocked;
+            }
+        }
+    }
+
+    fn step(&self, at: u32, parent: u32) -> Step {
+        let slot = self.slots.get(at);
+        let Some(name) = self.positions.name(at) else { return Step::Nothing };
+        if matches!(slot.decision, Decision::Hold) {
+            return if self.entry(at).is_some() { Step::Nothing } else { Step::Blocked };
+        }
+        if slot.local == Local::Held || (self.is_blocked(parent) && self.entry(parent).is_none()) {
+            return Step::Blocked;
+        }
+        let at_place = || Place { parent: self.slots.id(parent), name: name.clone() };
+        let lacks = match &slot.decision {
+            Decision::Take { lacks, .. } => *lacks,
+            _ => Lacks::Nothing,
+        };
+        let Some(id) = self.entry(at) else {
+            return if self.is_free(parent, name) {
+                Step::Work(WorkChange::Create { at: at_place() })
+            } else {
+                Step::Blocked
+            };
+        };
+        let node = self.slots.node(id);
+        let stays =
+            self.entry(parent) == Some(node.parent) && same_name(name, &node.name, self.slots.policy.folding);
+        if !stays && !self.is_free(parent, name) {
+            return Step::Blocked;
+        }
+        let to = (!stays).then(at_place);
+        let is_file = !matches!(target(slot).map(|o| o.content.kind()), Some(Kind::Directory) | None);
+        let (content, metadata) = (is_file && lacks == Lacks::Content, is_file && lacks != Lacks::Nothing);
+        if to.is_none() && !content && !metadata {
+            return Step::Nothing;
+        }
+        Step::Work(WorkChange::Update { node: id, to, content, metadata })
+    }
+
+    /// Whether no entry that is no object stands there.
+    fn is_free(&self, parent: u32, name: &Name) -> bool {
+        self.occupied.is_empty()
+            || self.entry(parent).is_none_or(|directory| {
+                !self.occupied.contains(&(directory, name.folded(self.slots.policy.folding)))
+            })
+    }
+
+    /// What shows no longer goes to the trash; a directory only if everything in it leaves with this plan.
+    fn trash(&mut self) {
+        let mut keeps = vec![false; self.slots.work.nodes.len()];
+        let nodes: Vec<NodeId> = self.slots.work.iter().map(|(id, _)| id).collect();
+        for id in nodes.into_iter().rev() {
+            if !self.leaves(id, &keeps) {
+                keeps[self.slots.node(id).parent.0 as usize] = true;
+            }
+        }
+    }
+
+    /// Plans the trash for `id` if it shows nothing any more. Returns whether it leaves its directory.
+    fn leaves(&mut self, id: NodeId, keeps: &[bool]) -> bool {
+        let owner = self.owners[id.0 as usize];
+        if owner != NONE {
+            let parent = self.slots.node(id).parent;
+            return matches!(
+                &self.steps[owner as usize],
+                Step::Work(WorkChange::Update { to: Some(_), .. })
+                    if self.entry(self.positions.parent(owner)) != Some(parent)
+            );
+        }
+        let at = self.slots.slot_of(id);
+        if at >= super::slots::PENDING {
+            return false;
+        }
+        let is_over = match &self.slots.get(at).decision {
+            Decision::Take { target, .. } => target.content.is_tombstone() || self.is_part(at),
+            Decision::Keep => self.slots.get(at).base.is_some() && !self.positions.waits(at),
+            Decision::Hold => false,
+        };
+        let goes = is_over && !keeps[id.0 as usize];
+        self.steps[at as usize] =
+            if goes { Step::Work(WorkChange::Trash { node: id }) } else { Step::Blocked };
+        goes
+    }
+
+    /// Whether the object is a directory that shows as part of another.
+    fn is_part(&self, at: u32) -> bool {
+        self.positions.representative(at) != at
+    }
+
+    fn emit(mut self, plan: &mut Plan) {
+        let mut changes: Vec<((u8, u32), Change)> = Vec::new();
+        for (slot, at) in self.slots.all.iter().zip(0u32..) {
+            if self.positions.waits(at) {
+                report_waiting(slot, plan);
+            }
+            if let Some(change) = self.change(slot, at) {
+                changes.push((self.rank(&change, at), change));
+            }
+        }
+        changes.sort_by_key(|&(rank, _)| rank);
+        for (_, change) in changes {
+            self.name_directory(&change, plan);
+            plan.changes.push(change);
+        }
+    }
+
+    fn change(&mut self, slot: &Slot<'_>, at: u32) -> Option<Change> {
+        let step = std::mem::replace(&mut self.steps[at as usize], Step::Nothing);
+        let shows_as = self.positions.representative(at);
+        let node = if self.positions.shows(shows_as) { self.entry(shows_as) } else { None };
+        match (&slot.decision, step) {
+            (Decision::Hold, _) | (Decision::Keep, Step::Nothing | Step::Blocked) => None,
+            // What is only here is published even where it cannot show as it should.
+            (Decision::Take { target, publish: Some(publish), .. }, Step::Blocked) => (slot.local
+                == Local::New)
+                .then(|| Change { target: target.clone(), publish: Some(publish.clone()), work: None, node }),
+            (Decision::Take { .. }, Step::Blocked) => None,
+            (Decision::Keep, Step::Work(work)) => {
+                let target = slot.base?.object.clone();
+                Some(Change { target, publish: None, work: Some(work), node })
+            }
+            (Decision::Take { target, publish, .. }, step) => {
+                let work = if let Step::Work(work) = step { Some(work) } else { None };
+                Some(Change { target: target.clone(), publish: publish.clone(), work, node })
+            }
+        }
+    }
+
+    /// What of the others depends on comes first: publications; then what frees places; directories from the top;
+    /// files; and directories to be trashed, from below.
+    fn rank(&self, change: &Change, at: u32) -> (u8, u32) {
+        let depth = self.depths[at as usize];
+        let is_directory = change.target.content.kind() == Kind::Directory;
+        match &change.work {
+            None => (0, depth),
+            Some(WorkChange::Trash { .. }) if !is_directory => (1, 0),
+            Some(WorkChange::Trash { node }) => (4, u32::MAX - node.0),
+            Some(_) if is_directory => (2, depth),
+            Some(_) => (3, depth),
+        }
+    }
+
+    fn name_directory(&self, change: &Change, plan: &mut Plan) {
+        let place = match &change.work {
+            Some(WorkChange::Create { at } | WorkChange::Update { to: Some(at), .. }) => at,
+            _ => return,
+        };
+        if let Some(node) = self.slots.index.get(&place.parent).and_then(|&at| self.entry(at)) {
+            plan.directories.insert(place.parent, node);
+        }
+    }
+}
+
+fn report_waiting(slot: &Slot<'_>, plan: &mut Plan) {
+    for version in slot.versions {
+        let subject = Subject::Object(version.key.clone());
+        plan.problems.push(Problem { class: ProblemClass::UnknownParent, subject, detail: String::new() });
+    }
+}

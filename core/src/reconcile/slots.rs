@@ -1,0 +1,217 @@
+//! What is known of each object, side by side.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::Policy;
+use super::merge::{Merged, merge};
+use crate::clock::Dot;
+use crate::ids::FileId;
+use crate::layout::{Index, NONE, Positions, ROOT, position};
+use crate::plan::{Change, Plan, Publish};
+use crate::time::Timestamp;
+use crate::tree::{
+    BaseEntry, BaseTree, Content, EncryptedTree, Name, Node, NodeId, NodeKind, Object, Version, WorkTree,
+};
+
+/// What happened to an object in the work folder since base.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Local {
+    /// It was never there.
+    None,
+    /// Cannot be said now: nothing is planned for the object.
+    Held,
+    /// Nothing, but for what the file system says of it if `restamped`.
+    Same { restamped: bool },
+    /// It was adopted: the work folder already has the content of the encrypted folder's version.
+    Adopted,
+    /// Edited, moved or described.
+    Changed(Delta),
+    /// Deleted.
+    Absent,
+    /// Made: base and the encrypted folder know nothing of it.
+    New,
+}
+
+/// Which parts of an object changed.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Delta {
+    pub content: Option<(Content, Timestamp)>,
+    pub place: Option<(FileId, Name)>,
+    pub description: Option<Option<Arc<str>>>,
+}
+
+impl Delta {
+    /// Whether nothing changed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.content.is_none() && self.place.is_none() && self.description.is_none()
+    }
+}
+
+/// What shall become of an object.
+#[derive(Debug, Clone)]
+pub(super) enum Decision {
+    /// Both sides agree; it may still have to show elsewhere.
+    Keep,
+    /// Nothing now; it shows where base has it.
+    Hold,
+    /// Both sides take this version.
+    Take {
+        /// The version.
+        target: Arc<Object>,
+        /// How to publish it, where the encrypted folder lacks it.
+        publish: Option<Publish>,
+        /// What the work folder's entry lacks, if there is one.
+        lacks: Lacks,
+    },
+}
+
+/// What an entry of the work folder lacks to be its object's target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lacks {
+    Nothing,
+    Metadata,
+    Content,
+}
+
+#[derive(Debug)]
+pub(super) struct Slot<'a> {
+    pub id: FileId,
+    pub base: Option<&'a BaseEntry>,
+    /// What the encrypted folder has.
+    pub versions: &'a [Version],
+    /// All versions as one; `None` where there are none, or they contradict one another.
+    pub remote: Option<Merged>,
+    /// The work entry that shows it.
+    pub node: Option<NodeId>,
+    pub local: Local,
+    pub decision: Decision,
+}
+
+/// All objects, in the order of their ids; new ones at the end.
+#[derive(Debug)]
+pub(super) struct Slots<'a> {
+    pub work: &'a WorkTree,
+    pub encrypted: &'a EncryptedTree,
+    pub policy: &'a Policy<'a>,
+    pub all: Vec<Slot<'a>>,
+    pub index: Index,
+    /// Where base's objects show.
+    pub shown: Positions,
+    /// For each node the object that it shows: [`ROOT`] for the root, [`NONE`] where it shows none, [`PENDING`] where
+    /// that cannot be said now.
+    pub of_node: Vec<u32>,
+    /// Device numbers that changed while everything else stayed: base's to today's.
+    pub renumbered: HashMap<u64, u64>,
+    /// Conflict copies that this plan publishes first.
+    pub copies: Vec<Change>,
+    next_counter: u64,
+}
+
+/// The position that stands for a node of which nothing can be said now.
+pub(super) const PENDING: u32 = NONE - 1;
+
+impl<'a> Slots<'a> {
+    pub(super) fn new(
+        base: &'a BaseTree,
+        work: &'a WorkTree,
+        encrypted: &'a EncryptedTree,
+        policy: &'a Policy<'a>,
+    ) -> Self {
+        let mut known: Vec<(FileId, Option<&BaseEntry>)> =
+            base.entries.iter().map(|(&id, entry)| (id, Some(entry))).collect();
+        known.extend(
+            encrypted.versions.keys().filter(|id| !base.entries.contains_key(id)).map(|&id| (id, None)),
+        );
+        known.sort_unstable_by_key(|&(id, _)| id);
+        let all: Vec<Slot<'a>> = known
+            .into_iter()
+            .map(|(id, base)| {
+                let versions = encrypted.versions.get(&id).map_or(&[][..], Vec::as_slice);
+                let remote = merge(versions.iter().map(|version| &version.object), base.map(|b| &*b.object));
+                Slot { id, base, versions, remote, node: None, local: Local::None, decision: Decision::Keep }
+            })
+            .collect();
+        let index: Index = all.iter().enumerate().map(|(at, slot)| (slot.id, position(at))).collect();
+        let objects: Vec<_> = all.iter().map(|slot| slot.base.map(|entry| &*entry.object)).collect();
+        let shown = Positions::new(&objects, &index, policy.root, policy.folding);
+        let mut of_node = vec![NONE; work.nodes.len()];
+        of_node[0] = ROOT;
+        Self {
+            work,
+            encrypted,
+            policy,
+            all,
+            index,
+            shown,
+            of_node,
+            renumbered: HashMap::new(),
+            copies: Vec::new(),
+            next_counter: policy.next_counter,
+        }
+    }
+
+    pub(super) fn get(&self, at: u32) -> &Slot<'a> {
+        &self.all[at as usize]
+    }
+
+    pub(super) fn get_mut(&mut self, at: u32) -> &mut Slot<'a> {
+        &mut self.all[at as usize]
+    }
+
+    pub(super) fn node(&self, id: NodeId) -> &'a Node {
+        self.work.node(id)
+    }
+
+    /// The object that `node` shows.
+    pub(super) fn slot_of(&self, node: NodeId) -> u32 {
+        self.of_node[node.0 as usize]
+    }
+
+    /// Says that `node` shows the object at `at`.
+    pub(super) fn link(&mut self, node: NodeId, at: u32) {
+        self.of_node[node.0 as usize] = at;
+        self.get_mut(at).node = Some(node);
+    }
+
+    /// The id of what is at `at`.
+    pub(super) fn id(&self, at: u32) -> FileId {
+        if at == ROOT { self.policy.root } else { self.get(at).id }
+    }
+
+    /// The entry that shows the directory at `at`, by base's layout.
+    pub(super) fn directory_node(&self, at: u32) -> Option<NodeId> {
+        match at {
+            ROOT => Some(WorkTree::ROOT),
+            NONE => None,
+            _ => self.get(self.shown.representative(at)).node,
+        }
+    }
+
+    /// Whether "not listed" in this directory means "not there".
+    pub(super) fn is_complete(&self, directory: NodeId) -> bool {
+        matches!(self.node(directory).kind, NodeKind::Directory { complete: true })
+    }
+
+    /// Says that nothing can be said of `node` now, so that no object is made of it.
+    pub(super) fn suspend(&mut self, node: NodeId) {
+        self.of_node[node.0 as usize] = PENDING;
+    }
+
+    /// Asks for the digest of `node`, as soon as it has rested.
+    pub(super) fn want_digest(&self, node: NodeId, plan: &mut Plan) {
+        if self.node(node).rested {
+            plan.hash.push(node);
+        } else {
+            plan.look_again_in(self.policy.settle);
+        }
+    }
+
+    /// A new dot of this device, above `floor`.
+    pub(super) fn allot(&mut self, floor: u64, plan: &mut Plan) -> Dot {
+        let counter = self.next_counter.max(floor + 1);
+        self.next_counter = counter + 1;
+        plan.counters_used = self.next_counter - self.policy.next_counter;
+        Dot { counter, device: self.policy.device }
+    }
+}

@@ -1,0 +1,1 @@
+//! Vetoes plans that look like a catastrophe rather than like work (engine rule 15).

@@ -1,0 +1,73 @@
+//! What the verbs ask of the engine.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use ensafer_core::api::local::{Decrypted, FolderReport, ProblemReport, SettleOutcome, VerifyReport};
+use ensafer_core::status::Status;
+
+use crate::daemon::{QuitSignal, Running};
+use crate::folders::FolderEntry;
+use crate::local_api::Queries;
+use crate::progress::Progress;
+use crate::refusals::Pair;
+use crate::shell::Shell;
+
+/// The engine. Keys are opened through [`Shell::open_account`] when they are first needed, and not before.
+pub trait Engine {
+    /// Starts syncing in this process, for the daemon. The home's lock is held.
+    ///
+    /// # Errors
+    /// The state cannot be opened.
+    fn launch(&self, shell: &Shell, quit: QuitSignal) -> Result<Running>;
+
+    /// Adds a pair that passed the refusals: makes the folder, or joins the one that the encrypted directory has, and
+    /// puts it on the list.
+    ///
+    /// # Errors
+    /// The encrypted folder belongs to another account; nothing was changed then.
+    fn add_folder(&self, shell: &Shell, pair: &Pair) -> Result<FolderReport>;
+
+    /// Settles both sides of every folder in this process. The home's lock is held.
+    ///
+    /// # Errors
+    /// What stops a whole folder; a file's trouble is in the outcome.
+    fn sync_once(&self, shell: &Shell, progress: &Progress) -> Result<SettleOutcome>;
+
+    /// The status while no daemon runs.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    fn status(&self, shell: &Shell) -> Result<Status>;
+
+    /// The problems that stood when a daemon last ran.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    fn problems(&self, shell: &Shell) -> Result<Vec<ProblemReport>>;
+
+    /// Answers about single files while no daemon runs.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    fn queries(&self, shell: &Shell) -> Result<Box<dyn Queries>>;
+
+    /// Opens every file of a folder's encrypted side to the last byte.
+    ///
+    /// # Errors
+    /// What concerns no single file.
+    fn verify(&self, shell: &Shell, folder: &FolderEntry, progress: &Progress) -> Result<VerifyReport>;
+
+    /// Decrypts files into the directory `output`, which exists, with the account's keys alone. Nothing that is there
+    /// is overwritten.
+    ///
+    /// # Errors
+    /// What concerns no single file.
+    fn decrypt(
+        &self,
+        shell: &Shell,
+        files: &[PathBuf],
+        output: &Path,
+        progress: &Progress,
+    ) -> Result<Vec<Decrypted>>;
+}

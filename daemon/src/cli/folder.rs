@@ -1,0 +1,104 @@
+//! `folder add|list|remove`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::Subcommand;
+use ensafer_core::api::local::FolderReport;
+
+use super::engine::Engine;
+use super::{Format, named_path};
+use crate::exit::{Exit, Failure};
+use crate::folders::{FolderEntry, Folders};
+use crate::local_api::Client;
+use crate::refusals;
+use crate::shell::Shell;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Sync two directories that exist; joins the folder that the encrypted one has
+    Add {
+        /// The directory with ordinary files
+        work: PathBuf,
+        /// The directory, inside the cloud client's, with encrypted files
+        encrypted: PathBuf,
+    },
+    /// List the folders
+    List(Format),
+    /// Stop syncing a folder; the files stay on both sides
+    Remove {
+        /// Its work or encrypted directory
+        directory: PathBuf,
+    },
+}
+
+pub(super) fn run(command: &Command, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
+    match command {
+        Command::Add { work, encrypted } => {
+            shell.require_account()?;
+            let added = add(shell, engine, work, encrypted)?;
+            shell.output.note(format_args!("{} is synced with {}.", added.work, added.encrypted));
+        }
+        Command::List(format) => list(format, shell)?,
+        Command::Remove { directory } => remove(directory, shell)?,
+    }
+    Ok(Exit::Success)
+}
+
+/// Refuses what is unfit, adds the pair, and tells a running daemon.
+pub(super) fn add(shell: &Shell, engine: &dyn Engine, work: &Path, encrypted: &Path) -> Result<FolderReport> {
+    let folders = Folders::load(shell.home.data_dir())?;
+    let own = shell.home.directories();
+    let pair = refusals::check_pair(work, encrypted, folders.entries(), &own)?;
+    let added = engine.add_folder(shell, &pair)?;
+    if let Some(client) = Client::connect_if_running(&shell.home)? {
+        client.reload_folders()?;
+    }
+    Ok(added)
+}
+
+fn list(format: &Format, shell: &Shell) -> Result<()> {
+    let folders = Folders::load(shell.home.data_dir())?;
+    let all: Vec<_> = folders.entries().iter().map(report).collect();
+    if format.json {
+        shell.output.document(&all)?;
+        return Ok(());
+    }
+    if all.is_empty() {
+        shell.output.note("No folders. ensafer folder add WORK ENCRYPTED");
+    }
+    for folder in &all {
+        shell.output.line(format_args!("{}  {}  {}", folder.id, folder.work, folder.encrypted))?;
+    }
+    Ok(())
+}
+
+fn remove(directory: &Path, shell: &Shell) -> Result<()> {
+    let path = named_path(directory)?;
+    let mut folders = Folders::load(shell.home.data_dir())?;
+    let found = folders.entries().iter().find(|folder| folder.work == path || folder.encrypted == path).cloned();
+    let Some(folder) = found else { return Err(super::ls::outside(&path).into()) };
+    folders.remove(folder.id)?;
+    // A running daemon lets go of the folder's state before it is deleted.
+    if let Some(client) = Client::connect_if_running(&shell.home)? {
+        client.reload_folders()?;
+    }
+    folders.remove_state(folder.id)?;
+    shell.output.note(format_args!("{} is no longer synced. Its files stay.", folder.work.display()));
+    Ok(())
+}
+
+/// A folder as reports have it.
+pub(super) fn report(folder: &FolderEntry) -> FolderReport {
+    FolderReport {
+        id: folder.id,
+        work: folder.work.to_string_lossy().into_owned(),
+        encrypted: folder.encrypted.to_string_lossy().into_owned(),
+    }
+}
+
+/// No folder is set up.
+pub(super) fn none_set_up() -> Failure {
+    Failure::new(Exit::NotSetUp, "No folder is set up on this computer")
+        .with_remedy("ensafer folder add WORK ENCRYPTED")
+}

@@ -1,0 +1,267 @@
+//! The command line: one file for each verb.
+
+mod account;
+mod check;
+mod completions;
+mod config;
+mod control;
+mod decrypt;
+mod describe;
+pub mod engine;
+mod filestatus;
+mod folder;
+mod keys;
+mod locate;
+mod ls;
+mod problems;
+mod process;
+mod recovery_key;
+mod start;
+mod status;
+mod sync;
+mod up;
+mod verify;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Config;
+use crate::exit::{self, Exit};
+use crate::home::Home;
+use crate::logging;
+use crate::output::Output;
+use crate::shell::Shell;
+
+use engine::Engine;
+
+/// End-to-end encrypted folder sync: ordinary folders, mirrored through any cloud that sees only ciphertext.
+#[derive(Debug, Parser)]
+#[command(name = "ensafer", version, propagate_version = true, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Globals {
+    /// Print results and errors only
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Log more; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Override a setting for this command, as in --set settle_ms=500
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+}
+
+/// On verbs that print something to read.
+#[derive(Debug, Args)]
+struct Format {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Set up what is missing, then sync two directories until Ctrl-C
+    Up(up::Arguments),
+    /// Run the daemon in the foreground, or end the one that runs
+    Daemon(process::Arguments),
+    /// Launch the daemon if none runs, and begin syncing
+    Start,
+    /// Stop syncing, also after a restart
+    Stop,
+    /// Show how far everything is
+    Status(status::Arguments),
+    /// Stop syncing for a while
+    Pause(control::PauseArguments),
+    /// Go on after a pause or a brake
+    Resume(control::ResumeArguments),
+    /// Make an account on this computer
+    Register(account::RegisterArguments),
+    /// Open this computer's keys with the password
+    Unlock,
+    /// Forget this computer's keys until they are unlocked
+    Lock,
+    /// Show the recovery key, or set a new password with it
+    #[command(subcommand)]
+    RecoveryKey(recovery_key::Command),
+    /// Take the account to another computer
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Add, list and remove the folders of this computer
+    #[command(subcommand)]
+    Folder(folder::Command),
+    /// Settle both sides of every folder, then exit
+    Sync(sync::Arguments),
+    /// Check every encrypted file to the last byte, writing nothing
+    Verify(verify::Arguments),
+    /// Decrypt files without a configured folder
+    Decrypt(decrypt::Arguments),
+    /// List what a folder holds
+    Ls(ls::Arguments),
+    /// Find a file's encrypted file, or the other way round
+    Locate(locate::Arguments),
+    /// Show how far one file is
+    Filestatus(filestatus::Arguments),
+    /// Give a file a description in readable text; an empty one removes it
+    Describe(describe::Arguments),
+    /// List what is not in order
+    Problems(problems::Arguments),
+    /// Check this computer: one line and a remedy each
+    Check(check::Arguments),
+    /// Show and change settings
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Print completions for a shell
+    Completions(completions::Arguments),
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main(engine: &dyn Engine) -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // The only failure is that nobody reads it.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Success }.into();
+        }
+    };
+    let output = Output::new(cli.globals.quiet);
+    match run(cli, output, engine) {
+        Ok(exit) => exit.into(),
+        Err(error) if is_broken_pipe(&error) => Exit::Success.into(),
+        Err(error) => {
+            output.error(&error);
+            exit::of(&error).into()
+        }
+    }
+}
+
+fn run(cli: Cli, output: Output, engine: &dyn Engine) -> Result<Exit> {
+    let home = Home::from_environment()?;
+    // These two must work when the settings do not.
+    let command = match cli.command {
+        Command::Completions(arguments) => return completions::run(&arguments),
+        Command::Check(arguments) => return check::run(&arguments, &home, output, &cli.globals.settings),
+        Command::Config(config::Command::Set(arguments)) => return config::set(&arguments, &home, output),
+        other => other,
+    };
+    let config = Config::load(&home.config_file(), &cli.globals.settings)?;
+    home.create()?;
+    let is_daemon = matches!(command, Command::Daemon(_) | Command::Up(_));
+    logging::start(&config, is_daemon, cli.globals.verbose);
+    dispatch(command, &Shell::new(home, config, output), engine)
+}
+
+fn dispatch(command: Command, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
+    match command {
+        Command::Up(arguments) => up::run(&arguments, shell, engine),
+        Command::Daemon(arguments) => process::run(&arguments, shell, engine),
+        Command::Start => start::start(shell),
+        Command::Stop => start::stop(shell),
+        Command::Status(arguments) => status::run(&arguments, shell, engine),
+        Command::Pause(arguments) => control::pause(&arguments, shell),
+        Command::Resume(arguments) => control::resume(arguments, shell),
+        Command::Register(arguments) => account::register(&arguments, shell),
+        Command::Unlock => account::unlock(shell),
+        Command::Lock => account::lock(shell),
+        Command::RecoveryKey(command) => recovery_key::run(&command, shell),
+        Command::Keys(command) => keys::run(&command, shell),
+        Command::Folder(command) => folder::run(&command, shell, engine),
+        Command::Sync(arguments) => sync::run(&arguments, shell, engine),
+        Command::Verify(arguments) => verify::run(&arguments, shell, engine),
+        Command::Decrypt(arguments) => decrypt::run(&arguments, shell, engine),
+        Command::Ls(arguments) => ls::run(&arguments, shell, engine),
+        Command::Locate(arguments) => locate::run(&arguments, shell, engine),
+        Command::Filestatus(arguments) => filestatus::run(&arguments, shell, engine),
+        Command::Describe(arguments) => describe::run(&arguments, shell, engine),
+        Command::Problems(arguments) => problems::run(&arguments, shell, engine),
+        Command::Config(command) => config::run(&command, shell),
+        Command::Check(_) | Command::Completions(_) => Ok(Exit::Success),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|link| {
+        let io = link.downcast_ref::<io::Error>().map(io::Error::kind);
+        let json = link.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        io.or(json) == Some(io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// A path that the user named, as the folders' list spells paths: absolute, its existing part without symbolic links.
+fn named_path(path: &Path) -> Result<PathBuf> {
+    crate::refusals::resolve(path).with_context(|| format!("{} cannot be resolved", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_lines_that_scripts_rely_on_are_understood() {
+        for line in [
+            "ensafer register --email alice@example.com",
+            "ensafer folder add /w /e",
+            "ensafer sync --once",
+            "ensafer start",
+            "ensafer status --json",
+            "ensafer stop",
+            "ensafer problems --json",
+            "ensafer keys export --output account.ensafer-keys",
+            "ensafer keys import account.ensafer-keys",
+            "ensafer decrypt /e/00.ensafer /e/01.ensafer --output /d",
+            "ensafer up --work /w --encrypted /e",
+            "ensafer up --work /w --encrypted /e --email a@b.example -y",
+            "ensafer daemon --quit",
+            "ensafer pause --for 1h",
+            "ensafer resume --go-on 12ab",
+            "ensafer recovery-key show",
+            "ensafer recovery-key use",
+            "ensafer folder list --json",
+            "ensafer folder remove /w",
+            "ensafer verify --json",
+            "ensafer ls --json",
+            "ensafer locate /w/a --json",
+            "ensafer filestatus /w/a --json",
+            "ensafer describe /w/a text",
+            "ensafer check --json",
+            "ensafer config get settle_ms",
+            "ensafer config set settle_ms 100",
+            "ensafer config show --json",
+            "ensafer completions bash",
+            "ensafer -q sync --once --set settle_ms=0 -vv",
+        ] {
+            Cli::try_parse_from(line.split(' ')).unwrap_or_else(|e| panic!("{line}: {e}"));
+        }
+    }
+
+    #[test]
+    fn secrets_are_no_arguments() {
+        let mut pending = vec![Cli::command()];
+        while let Some(command) = pending.pop() {
+            for argument in command.get_arguments() {
+                let name = argument.get_id().as_str();
+                assert!(!name.contains("password") && !name.contains("secret"), "{name}");
+            }
+            pending.extend(command.get_subcommands().cloned());
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! `daemon`: the process itself.
+
+use anyhow::Result;
+use clap::Args;
+
+use super::engine::Engine;
+use crate::daemon;
+use crate::exit::Exit;
+use crate::local_api::Client;
+use crate::shell::Shell;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// End the daemon that runs
+    #[arg(long)]
+    quit: bool,
+    /// Leave the session of the terminal
+    #[arg(long, hide = true)]
+    detached: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
+    if arguments.quit {
+        return quit(shell);
+    }
+    if arguments.detached {
+        // Fails only where this process leads a session already, which is what is wanted.
+        let _ = rustix::process::setsid();
+    }
+    shell.require_account()?;
+    let lock = shell.home.lock()?;
+    daemon::run(shell, lock, |quit| engine.launch(shell, quit), |_| {})
+}
+
+/// Asks for the end, and waits until it has come.
+fn quit(shell: &Shell) -> Result<Exit> {
+    match Client::connect_if_running(&shell.home)? {
+        None => shell.output.note("No daemon runs."),
+        Some(client) => {
+            client.quit()?;
+            client.wait_for_end()?;
+        }
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,81 @@
+//! `sync --once`.
+
+use anyhow::Result;
+use clap::Args;
+use ensafer_core::api::local::SettleOutcome;
+
+use super::Format;
+use super::engine::Engine;
+use crate::daemon::exit_on_interrupt;
+use crate::exit::Exit;
+use crate::folders::Folders;
+use crate::local_api::Client;
+use crate::shell::Shell;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Settle both sides of every folder, then exit: 0, or 3 when problems are listed, or 7 when a brake holds
+    #[arg(long, required = true)]
+    once: bool,
+    #[command(flatten)]
+    format: Format,
+}
+
+pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
+    shell.require_account()?;
+    if Folders::load(shell.home.data_dir())?.entries().is_empty() {
+        return Err(super::folder::none_set_up().into());
+    }
+    exit_on_interrupt()?;
+    let outcome = match Client::connect_if_running(&shell.home)? {
+        Some(client) => client.sync()?,
+        None => {
+            let _lock = shell.home.lock()?;
+            let progress = shell.progress("Syncing");
+            engine.sync_once(shell, &progress)?
+        }
+    };
+    if arguments.format.json {
+        shell.output.document(&outcome)?;
+    } else {
+        shell.output.note(describe(&outcome));
+    }
+    Ok(exit(&outcome))
+}
+
+fn exit(outcome: &SettleOutcome) -> Exit {
+    match outcome {
+        SettleOutcome { braked: true, .. } => Exit::BrakeTripped,
+        SettleOutcome { problems: 1.., .. } => Exit::Partial,
+        _ => Exit::Success,
+    }
+}
+
+fn describe(outcome: &SettleOutcome) -> String {
+    let SettleOutcome { problems, braked, published, applied, conflicts } = outcome;
+    let mut text = format!("Settled: {published} encrypted, {applied} changed here");
+    if *conflicts > 0 {
+        text += &format!(", {conflicts} kept twice");
+    }
+    if *problems > 0 {
+        text += &format!(", {problems} not in order (ensafer problems)");
+    }
+    if *braked {
+        text += ". A brake holds (ensafer status)";
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_outcome_chooses_the_exit_code() {
+        let outcome = |problems, braked| SettleOutcome { problems, braked, ..SettleOutcome::default() };
+        assert_eq!(exit(&outcome(0, false)), Exit::Success);
+        assert_eq!(exit(&outcome(2, false)), Exit::Partial);
+        assert_eq!(exit(&outcome(2, true)), Exit::BrakeTripped);
+        assert!(describe(&outcome(2, true)).contains("2 not in order"));
+    }
+}

@@ -1,0 +1,107 @@
+//! `up --work DIR --encrypted DIR`: everything in one command.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use ensafer_core::status::Status;
+use tokio::sync::watch;
+
+use super::engine::Engine;
+use super::named_path;
+use crate::account;
+use crate::daemon;
+use crate::exit::{Exit, Failure};
+use crate::folders::Folders;
+use crate::output::Output;
+use crate::prompt;
+use crate::refusals;
+use crate::shell::Shell;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The directory with ordinary files
+    #[arg(long, value_name = "DIR")]
+    work: PathBuf,
+    /// The directory, inside the cloud client's, with encrypted files
+    #[arg(long, value_name = "DIR")]
+    encrypted: PathBuf,
+    /// The e-mail address that names a new account; user@host if left out
+    #[arg(long)]
+    email: Option<String>,
+    /// Make missing directories without asking
+    #[arg(short, long)]
+    yes: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
+    // First, so that nothing is set up beside a running daemon.
+    let lock = shell.home.lock()?;
+    let known = is_known(shell, arguments)?;
+    if !known {
+        make_missing(arguments)?;
+        refuse_early(shell, arguments)?;
+    }
+    if !account::exists(&shell.home) {
+        super::account::create(shell, arguments.email.as_deref())?;
+    }
+    // A password that has to be typed is asked for here, where somebody sees it.
+    drop(shell.open_account()?);
+    if !known {
+        super::folder::add(shell, engine, &arguments.work, &arguments.encrypted)?;
+    }
+    shell.home.set_stopped(false)?;
+    shell.output.note("Syncing until Ctrl-C.");
+    let output = shell.output;
+    daemon::run(shell, lock, |quit| engine.launch(shell, quit), |status| tell(output, status))
+}
+
+/// Whether exactly this pair is on the list already.
+fn is_known(shell: &Shell, arguments: &Arguments) -> Result<bool> {
+    let (work, encrypted) = (named_path(&arguments.work)?, named_path(&arguments.encrypted)?);
+    let folders = Folders::load(shell.home.data_dir())?;
+    Ok(folders.entries().iter().any(|folder| folder.work == work && folder.encrypted == encrypted))
+}
+
+fn make_missing(arguments: &Arguments) -> Result<()> {
+    let directories: [&Path; 2] = [&arguments.work, &arguments.encrypted];
+    let missing = refusals::missing(&directories);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    refusals::check_before_making(&arguments.work, &arguments.encrypted)?;
+    let names: Vec<_> = missing.iter().map(|path| path.display().to_string()).collect();
+    let names = names.join(" and ");
+    let do_not = if missing.len() == 1 { "does not exist. Make it?" } else { "do not exist. Make them?" };
+    if !prompt::confirm(&format!("{names} {do_not}"), arguments.yes)? {
+        return Err(Failure::new(Exit::Usage, "Nothing was made").with_remedy("Name directories that exist").into());
+    }
+    for path in missing {
+        fs::create_dir_all(path).with_context(|| format!("{} cannot be made", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Refuses before a password is asked for.
+fn refuse_early(shell: &Shell, arguments: &Arguments) -> Result<()> {
+    let folders = Folders::load(shell.home.data_dir())?;
+    let own = shell.home.directories();
+    refusals::check_pair(&arguments.work, &arguments.encrypted, folders.entries(), &own)?;
+    Ok(())
+}
+
+/// Prints each change of the status, until the daemon ends.
+fn tell(output: Output, mut status: watch::Receiver<Status>) {
+    status.mark_changed();
+    tokio::spawn(async move {
+        let mut last = String::new();
+        while status.changed().await.is_ok() {
+            let text = status.borrow_and_update().state.to_string();
+            if text != last {
+                output.note(&text);
+                last = text;
+            }
+        }
+    });
+}

@@ -1,0 +1,364 @@
+//! Settings: `config.toml`, the environment, and flags, the later beating the earlier.
+
+use std::ffi::OsString;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{env, io};
+
+use serde::{Deserialize, Serialize};
+
+use crate::private_file;
+
+/// Every key with its default: the documentation, and the text that tests compare with the code.
+pub const EXAMPLE: &str = include_str!("../../config.example.toml");
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read or written.
+    #[error("cannot use {}", path.display())]
+    Io {
+        /// It.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The file is not TOML, has an unknown key, or a value of the wrong type. The source names the line.
+    #[error("{} is wrong", path.display())]
+    Parse {
+        /// It.
+        path: PathBuf,
+        /// Line, column and reason.
+        source: Box<toml::de::Error>,
+    },
+    /// A value from the environment or a flag does not fit.
+    #[error("{origin} is wrong: {reason}")]
+    Override {
+        /// The variable or flag.
+        origin: String,
+        /// Why.
+        reason: String,
+    },
+    /// A value is out of bounds.
+    #[error("{key} = {value} is not between {least} and {most}")]
+    OutOfBounds {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: u64,
+        /// The least that is allowed.
+        least: u64,
+        /// The most that is allowed.
+        most: u64,
+    },
+    /// A key that does not exist.
+    #[error("there is no setting named {key}")]
+    UnknownKey {
+        /// It.
+        key: String,
+    },
+}
+
+/// What the encrypted files' sizes show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Padding {
+    /// The exact length.
+    None,
+    /// The length rounded up by at most 12 % (Padmé).
+    Padme,
+}
+
+/// Where this device's key is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keyring {
+    /// The system's keyring, and a sealed file where there is none.
+    Auto,
+    /// The sealed file.
+    Off,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names are those of tracing's levels")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// How it is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// All settings. `config.example.toml` says what each does and its bounds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "documented in config.example.toml, which a test compares with this")]
+pub struct Config {
+    pub settle_ms: u64,
+    pub full_scan_interval_s: u64,
+    pub trash_days: u64,
+    pub padding: Padding,
+    pub threads: u64,
+    pub pbkdf2_iterations: u32,
+    pub keyring: Keyring,
+    pub log_level: LogLevel,
+    pub log_format: LogFormat,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            settle_ms: 200,
+            full_scan_interval_s: 3600,
+            trash_days: 30,
+            padding: Padding::Padme,
+            threads: 0,
+            pbkdf2_iterations: 1_000_000,
+            keyring: Keyring::Auto,
+            log_level: LogLevel::Info,
+            log_format: LogFormat::Text,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file, if there is one, and lets the environment and then `flags` (`KEY=VALUE`) override it.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming the file and line, the variable or the flag.
+    pub fn load(file: &Path, flags: &[String]) -> Result<Self, ConfigError> {
+        Self::load_with(file, |name| env::var_os(name), flags)
+    }
+
+    fn load_with(
+        file: &Path,
+        environment: impl Fn(&str) -> Option<OsString>,
+        flags: &[String],
+    ) -> Result<Self, ConfigError> {
+        let bytes = private_file::read(file).map_err(|source| io_error(file, source))?.unwrap_or_default();
+        let text = String::from_utf8(bytes)
+            .map_err(|e| io_error(file, io::Error::new(io::ErrorKind::InvalidData, e)))?;
+        let mut config = Self::parse(&text, file)?;
+        for key in Self::keys() {
+            let variable = format!("ENSAFER_{}", key.to_uppercase());
+            if let Some(value) = environment(&variable) {
+                config = config.with(&key, &value.to_string_lossy(), &variable)?;
+            }
+        }
+        for flag in flags {
+            let origin = format!("--set {flag}");
+            let (key, value) = flag.split_once('=').ok_or_else(|| ConfigError::Override {
+                origin: origin.clone(),
+                reason: "expected KEY=VALUE".to_owned(),
+            })?;
+            config = config.with(key, value, &origin)?;
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Parses and checks the text of a `config.toml`; `file` is for messages.
+    ///
+    /// # Errors
+    /// [`ConfigError::Parse`] with the line, or [`ConfigError::OutOfBounds`].
+    pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigError> {
+        let parse_error = |e| ConfigError::Parse { path: file.to_path_buf(), source: Box::new(e) };
+        let config: Self = toml::from_str(text).map_err(parse_error)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The names of all keys.
+    #[must_use]
+    pub fn keys() -> Vec<String> {
+        Self::default().to_table().keys().cloned().collect()
+    }
+
+    /// The value of `key` as `config get` prints it.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<String> {
+        self.to_table().get(key).map(|value| match value {
+            toml::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        })
+    }
+
+    /// All settings as a `config.toml`.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        self.to_table().to_string()
+    }
+
+    /// How long a file must have rested.
+    #[must_use]
+    pub fn settle(&self) -> Duration {
+        Duration::from_millis(self.settle_ms)
+    }
+
+    /// How often both sides are looked at in full.
+    #[must_use]
+    pub fn full_scan_interval(&self) -> Duration {
+        Duration::from_secs(self.full_scan_interval_s)
+    }
+
+    /// How long the trash keeps.
+    #[must_use]
+    pub fn trash_time(&self) -> Duration {
+        Duration::from_secs(self.trash_days * 24 * 60 * 60)
+    }
+
+    fn to_table(&self) -> toml::Table {
+        toml::Table::try_from(self).expect("a flat struct of numbers and words is a table")
+    }
+
+    fn with(&self, key: &str, value: &str, origin: &str) -> Result<Self, ConfigError> {
+        let mut table = self.to_table();
+        if !table.contains_key(key) {
+            return Err(ConfigError::UnknownKey { key: key.to_owned() });
+        }
+        table.insert(key.to_owned(), parse_value(value));
+        table.try_into().map_err(|e: toml::de::Error| ConfigError::Override {
+            origin: origin.to_owned(),
+            reason: e.message().to_owned(),
+        })
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let within = |key, value: u64, bounds: RangeInclusive<u64>| {
+            if bounds.contains(&value) {
+                return Ok(());
+            }
+            Err(ConfigError::OutOfBounds { key, value, least: *bounds.start(), most: *bounds.end() })
+        };
+        within("settle_ms", self.settle_ms, 0..=60_000)?;
+        within("full_scan_interval_s", self.full_scan_interval_s, 60..=604_800)?;
+        within("trash_days", self.trash_days, 0..=3650)?;
+        within("threads", self.threads, 0..=256)?;
+        within("pbkdf2_iterations", self.pbkdf2_iterations.into(), 600_000..=10_000_000)
+    }
+}
+
+/// Sets one key in the file, keeping its comments; makes the file if there is none. Nothing is written unless the
+/// whole file is right afterwards.
+///
+/// # Errors
+/// [`ConfigError`].
+pub fn set(file: &Path, key: &str, value: &str) -> Result<(), ConfigError> {
+    let bytes = private_file::read(file).map_err(|source| io_error(file, source))?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    Config::parse(&text, file)?;
+    Config::default().with(key, value, key)?.check()?;
+    let mut document: toml_edit::DocumentMut =
+        text.parse().map_err(|e: toml_edit::TomlError| io_error(file, io::Error::other(e)))?;
+    document[key] = match parse_value(value) {
+        toml::Value::Integer(number) => toml_edit::value(number),
+        toml::Value::Boolean(truth) => toml_edit::value(truth),
+        _ => toml_edit::value(value),
+    };
+    let changed = document.to_string();
+    Config::parse(&changed, file)?;
+    private_file::replace(file, changed.as_bytes()).map_err(|source| io_error(file, source))
+}
+
+/// A number or a truth value where the text is one, else the text.
+fn parse_value(text: &str) -> toml::Value {
+    if let Ok(number) = text.parse() {
+        return toml::Value::Integer(number);
+    }
+    text.parse().map_or_else(|_| toml::Value::String(text.to_owned()), toml::Value::Boolean)
+}
+
+fn io_error(path: &Path, source: io::Error) -> ConfigError {
+    ConfigError::Io { path: path.to_path_buf(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str, environment: &[(&str, &str)], flags: &[&str]) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config.toml");
+        std::fs::write(&file, text).unwrap();
+        let lookup = |name: &str| environment.iter().find(|e| e.0 == name).map(|e| OsString::from(e.1));
+        let flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
+        Config::load_with(&file, lookup, &flags)
+    }
+
+    #[test]
+    fn the_example_documents_every_key_with_its_default() {
+        let example: toml::Table = EXAMPLE.parse().unwrap();
+        assert_eq!(example, Config::default().to_table());
+        let mut documented = false;
+        for line in EXAMPLE.lines() {
+            let is_key = line.contains(" = ") && !line.starts_with('#');
+            assert!(!is_key || documented, "a comment stands above: {line}");
+            documented = line.starts_with('#');
+        }
+    }
+
+    #[test]
+    fn the_stated_bounds_are_the_codes() {
+        for (key, least, most) in
+            [("settle_ms", 0, 60_000), ("full_scan_interval_s", 60, 604_800), ("trash_days", 0, 3650)]
+        {
+            for good in [least, most] {
+                load(&format!("{key} = {good}"), &[], &[]).unwrap();
+            }
+            load(&format!("{key} = {}", most + 1), &[], &[]).unwrap_err();
+        }
+        load("pbkdf2_iterations = 599999", &[], &[]).unwrap_err();
+        load("pbkdf2_iterations = 10000001", &[], &[]).unwrap_err();
+        load("threads = 257", &[], &[]).unwrap_err();
+    }
+
+    #[test]
+    fn flags_beat_environment_beats_file() {
+        let environment = [("ENSAFER_SETTLE_MS", "20"), ("ENSAFER_KEYRING", "off")];
+        let config = load("settle_ms = 10\ntrash_days = 7", &environment, &["settle_ms=30"]).unwrap();
+        assert_eq!((config.settle_ms, config.trash_days, config.keyring), (30, 7, Keyring::Off));
+        assert_eq!(load("settle_ms = 10", &environment, &[]).unwrap().settle_ms, 20);
+        assert_eq!(load("settle_ms = 10", &[], &[]).unwrap().settle_ms, 10);
+        assert_eq!(load("", &[], &[]).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn errors_say_where() {
+        let unknown = load("settle_ms = 10\n\nsetle_ms = 5", &[], &[]).unwrap_err();
+        let chain = crate::exit::describe(&unknown.into());
+        assert!(chain.contains("line 3") && chain.contains("setle_ms"), "{chain}");
+        let variable = load("", &[("ENSAFER_THREADS", "many")], &[]).unwrap_err().to_string();
+        assert!(variable.contains("ENSAFER_THREADS"), "{variable}");
+        assert!(matches!(load("", &[], &["nope=1"]), Err(ConfigError::UnknownKey { .. })));
+        assert!(matches!(load("", &[], &["settle_ms"]), Err(ConfigError::Override { .. })));
+    }
+
+    #[test]
+    fn set_keeps_comments_and_refuses_nonsense() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config.toml");
+        set(&file, "settle_ms", "50").unwrap();
+        std::fs::write(&file, "# mine\nsettle_ms = 50 # why\n").unwrap();
+        set(&file, "padding", "none").unwrap();
+        let before = std::fs::read_to_string(&file).unwrap();
+        assert!(before.contains("# mine\nsettle_ms = 50 # why") && before.contains("padding = \"none\""), "{before}");
+        for (key, value) in [("padding", "some"), ("settle_ms", "-1"), ("nope", "1"), ("threads", "9999")] {
+            set(&file, key, value).unwrap_err();
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+        }
+        assert_eq!(Config::load_with(&file, |_| None, &[]).unwrap().get("padding").unwrap(), "none");
+    }
+}

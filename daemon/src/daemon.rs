@@ -1,0 +1,123 @@
+//! The daemon as a process: one per home, listening on its socket, ending cleanly.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::exit::Exit;
+use crate::home::HomeLock;
+use crate::local_api::{Control, LocalServer};
+use crate::shell::Shell;
+
+/// How long open connections are waited for at the end.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The wish that the process ends.
+#[derive(Debug, Clone)]
+pub struct QuitSignal(Arc<watch::Sender<bool>>);
+
+impl Default for QuitSignal {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+}
+
+impl QuitSignal {
+    /// Asks for the end. Never blocks; more than once is the same as once.
+    pub fn request(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Returns when the end was asked for.
+    pub async fn requested(&self) {
+        // An error would mean that the sender is gone, and this is one.
+        let _ = self.0.subscribe().wait_for(|wanted| *wanted).await;
+    }
+}
+
+/// A daemon's engine at work.
+pub struct Running {
+    /// What the local API drives.
+    pub control: Arc<dyn Control>,
+    /// Ends the work cleanly: whatever is being written is finished or undone. Blocks until then.
+    pub finish: Box<dyn FnOnce() + Send>,
+}
+
+/// Runs until a signal or the local API asks for the end. `launch` starts the engine; it is called inside a tokio
+/// runtime, with the home's lock held, and the control it returns must call [`QuitSignal::request`] for
+/// [`Control::quit`]. `watch_over` runs beside it, for a terminal.
+///
+/// # Errors
+/// The socket cannot be made, or `launch` fails.
+pub fn run(
+    shell: &Shell,
+    mut lock: HomeLock,
+    launch: impl FnOnce(QuitSignal) -> Result<Running>,
+    watch_over: impl FnOnce(watch::Receiver<ensafer_core::status::Status>),
+) -> Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let socket = shell.home.create_socket_path()?;
+    let quit = QuitSignal::default();
+    runtime.block_on(async {
+        let server = LocalServer::bind(&socket)?;
+        quit_on_signals(&quit)?;
+        let Running { control, finish } = launch(quit.clone())?;
+        lock.record(Some(&socket))?;
+        tracing::info!(process = std::process::id(), "listening");
+        watch_over(control.subscribe());
+        let finished = {
+            let quit = quit.clone();
+            async move {
+                quit.requested().await;
+                tracing::info!("ending");
+                if let Err(error) = tokio::task::spawn_blocking(finish).await {
+                    tracing::error!(%error, "the engine did not end cleanly");
+                }
+            }
+        };
+        server.serve(control, quit.clone(), GRACE, finished).await?;
+        lock.record(None)?;
+        anyhow::Ok(())
+    })?;
+    // Nothing is left to run but threads that wait for files.
+    runtime.shutdown_timeout(GRACE);
+    Ok(Exit::Success)
+}
+
+/// The first Ctrl-C or termination asks for the end; a second one does not wait for it.
+fn quit_on_signals(quit: &QuitSignal) -> Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("Signals cannot be received")?;
+    let mut terminate = signal(SignalKind::terminate()).context("Signals cannot be received")?;
+    let quit = quit.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if *quit.0.borrow() {
+                std::process::exit(Exit::Interrupted as i32);
+            }
+            quit.request();
+        }
+    });
+    Ok(())
+}
+
+/// Makes Ctrl-C end this process with exit code 130, for commands that run once. What they were writing is undone by
+/// the next run.
+///
+/// # Errors
+/// No thread can be made.
+pub fn exit_on_interrupt() -> Result<()> {
+    std::thread::Builder::new().name("interrupt".to_owned()).spawn(|| {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
+        if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+            std::process::exit(Exit::Interrupted as i32);
+        }
+    })?;
+    Ok(())
+}

@@ -1,0 +1,219 @@
+//! Decrypts files of an encrypted folder with an account's keys and nothing else: no configured folder, no server.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::{self, File, FileTimes, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use ensafer_core::account::Account;
+use ensafer_core::api::local::Decrypted;
+use ensafer_core::format::{
+    AccountAlone, HeaderError, ObjectKind, OpenedHeader, System, open_header, to_local_name,
+};
+use ensafer_core::ids::FileId;
+use ensafer_core::layout::{Layout, layout};
+use ensafer_core::plan::ProblemClass;
+use ensafer_core::time::Timestamp;
+use ensafer_core::tree::{Content, Folding, Object};
+
+use crate::payload::{PayloadFailure, open_payload, read_head};
+use crate::progress::Progress;
+use crate::store::{StoreError, StoreStamp, StoredObject, io_error};
+
+/// A file given by its path, wherever it lies.
+struct LoneFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl LoneFile {
+    fn open(path: &Path) -> Result<Self, StoreError> {
+        let file = File::open(path).map_err(|source| io_error(source, path))?;
+        Ok(Self { file, path: path.into() })
+    }
+}
+
+impl StoredObject for LoneFile {
+    fn stamp(&self) -> Result<StoreStamp, StoreError> {
+        let metadata = self.file.metadata().map_err(|source| io_error(source, &self.path))?;
+        Ok(StoreStamp::of(&metadata))
+    }
+
+    fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
+        self.file.read_exact_at(buffer, offset).map_err(|source| io_error(source, &self.path))
+    }
+}
+
+/// One file whose header opened.
+struct Opened {
+    given: PathBuf,
+    file: LoneFile,
+    header: OpenedHeader,
+    object: Object,
+}
+
+/// Decrypts `files` into the directory `output`. Directories among them are made, and what belongs into them is put
+/// there; everything else goes to the top. Nothing that is there is overwritten, and no file appears before its
+/// signature and content were verified. Only what the account itself has signed is taken.
+pub fn decrypt(account: &Account, files: &[PathBuf], output: &Path, progress: &Progress) -> Vec<Decrypted> {
+    let keys = AccountAlone::new(account.envelope_key(), Vec::new());
+    let mut results = Vec::with_capacity(files.len());
+    let mut opened = Vec::with_capacity(files.len());
+    for path in files {
+        match open(path, &keys, account) {
+            Ok(Some(file)) => opened.push(file),
+            Ok(None) => {}
+            Err((class, what)) => results.push(failure(path, class, what)),
+        }
+    }
+    let given: HashSet<FileId> = opened.iter().map(|opened| opened.object.id).collect();
+    let root = FileId::new([0; 16]);
+    for opened in &mut opened {
+        if !given.contains(&opened.object.parent) {
+            opened.object.parent = root;
+        }
+    }
+    let layout = layout(opened.iter().map(|opened| &opened.object), root, Folding::Exact);
+    let by_id: HashMap<FileId, &Opened> = opened.iter().map(|opened| (opened.object.id, opened)).collect();
+    progress.set_length(opened.len() as u64, opened.iter().map(|opened| opened.header.statement.size).sum());
+    for id in layout.shown() {
+        if let Some(opened) = by_id.get(&id) {
+            results.push(match write(opened, &layout, output, progress) {
+                Ok(path) => success(&opened.given, &path),
+                Err((class, what)) => failure(&opened.given, class, what),
+            });
+            progress.advance(1, 0);
+        }
+    }
+    set_directory_times(&opened, &layout, output);
+    results
+}
+
+fn success(given: &Path, output: &Path) -> Decrypted {
+    let output = Some(output.to_string_lossy().into_owned());
+    Decrypted { object: given.to_string_lossy().into_owned(), output, class: None, what: String::new() }
+}
+
+fn failure(given: &Path, class: ProblemClass, what: String) -> Decrypted {
+    Decrypted { object: given.to_string_lossy().into_owned(), output: None, class: Some(class), what }
+}
+
+/// Opens one file's header. Rosters and manifests hold nothing to decrypt: `None`.
+fn open(
+    path: &Path,
+    keys: &AccountAlone<'_>,
+    account: &Account,
+) -> Result<Option<Opened>, (ProblemClass, String)> {
+    let store = |error: StoreError| (error.class(), error.to_string());
+    let file = LoneFile::open(path).map_err(store)?;
+    let length = file.stamp().map_err(store)?.length;
+    let head = read_head(&file, length).map_err(store)?;
+    let header = open_header(&head, keys).map_err(|error| (lone_class(&error), error.to_string()))?;
+    if length != header.total_len {
+        let class = if length < header.total_len { ProblemClass::StillArriving } else { ProblemClass::Damaged };
+        return Err((class, format!("{length} bytes instead of {}", header.total_len)));
+    }
+    if matches!(header.statement.kind, ObjectKind::Roster | ObjectKind::Manifest) {
+        return Ok(None);
+    }
+    if header.statement.writer != account.identity().public() {
+        let who = header.statement.writer.fingerprint();
+        return Err((ProblemClass::UnknownSigner, format!("signed by the unknown identity {who}")));
+    }
+    let Some(object) = header.statement.to_object(header.prefix.file_id, account.login().into()) else {
+        return Err((ProblemClass::NewerVersion, "an unknown kind of object".into()));
+    };
+    Ok(Some(Opened { given: path.into(), file, header, object }))
+}
+
+/// Nobody waits for a lone file: one that is not whole, or does not verify, is damaged.
+fn lone_class(error: &HeaderError) -> ProblemClass {
+    match error {
+        HeaderError::Unauthentic => ProblemClass::Damaged,
+        _ => error.class_when(true),
+    }
+}
+
+/// Writes one object and says where.
+fn write(
+    opened: &Opened,
+    layout: &Layout,
+    output: &Path,
+    progress: &Progress,
+) -> Result<PathBuf, (ProblemClass, String)> {
+    let refused = |what: String| (ProblemClass::BadName, what);
+    let shown = layout.path(opened.object.id).ok_or_else(|| refused("shows nowhere".into()))?;
+    let mut path = output.to_path_buf();
+    for component in shown.split('/') {
+        let name = ensafer_core::tree::Name::new(component).map_err(|error| refused(error.to_string()))?;
+        let local = to_local_name(&name, System::current()).map_err(|error| refused(error.to_string()))?;
+        path.push(local.as_str());
+    }
+    let failed = |source: io::Error| {
+        let error = io_error(source, &path);
+        (error.class(), error.to_string())
+    };
+    match &opened.object.content {
+        Content::Directory => fs::create_dir(&path).map_err(failed)?,
+        Content::Symlink { target } => symlink(&**target, &path).map_err(failed)?,
+        Content::File { executable, .. } => write_file(opened, &path, *executable, progress)?,
+        Content::Tombstone { .. } => return Err((ProblemClass::Missing, "was deleted; only its name is left".into())),
+    }
+    Ok(path)
+}
+
+/// Writes beside `path` first: the file appears whole and verified, or not at all.
+fn write_file(
+    opened: &Opened,
+    path: &Path,
+    executable: bool,
+    progress: &Progress,
+) -> Result<(), (ProblemClass, String)> {
+    let failed = |source: io::Error| {
+        let error = io_error(source, path);
+        (error.class(), error.to_string())
+    };
+    let temporary = path.with_file_name(format!(".~ensafer-{}.tmp", opened.object.id));
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary).map_err(failed)?;
+    let written = open_payload(&opened.file, &opened.header, || false, |offset, bytes| {
+        progress.advance(0, bytes.len() as u64);
+        file.write_all_at(bytes, offset)
+    });
+    let result = match written {
+        Ok(()) => finish_file(&file, &temporary, path, opened.object.modified, executable).map_err(failed),
+        Err(PayloadFailure::Sink(source)) => Err(failed(source)),
+        Err(PayloadFailure::Store(error)) => Err((error.class(), error.to_string())),
+        Err(failure) => Err((ProblemClass::Damaged, failure.to_string())),
+    };
+    // On success the temporary name is one of two for the same file.
+    let _ = fs::remove_file(&temporary);
+    result
+}
+
+fn finish_file(file: &File, temporary: &Path, path: &Path, modified: Timestamp, executable: bool) -> io::Result<()> {
+    let mode = if executable { 0o755 } else { 0o644 };
+    file.set_permissions(Permissions::from_mode(mode))?;
+    file.set_times(FileTimes::new().set_modified(system_time(modified)))?;
+    file.sync_all()?;
+    // Unlike a rename, a link never replaces what is there.
+    fs::hard_link(temporary, path)
+}
+
+fn set_directory_times(opened: &[Opened], layout: &Layout, output: &Path) {
+    for opened in opened.iter().filter(|opened| opened.object.content == Content::Directory) {
+        let times = FileTimes::new().set_modified(system_time(opened.object.modified));
+        if let Some(shown) = layout.path(opened.object.id)
+            && let Err(error) = File::open(output.join(shown)).and_then(|directory| directory.set_times(times))
+        {
+            tracing::debug!(%error, "the time of a directory could not be set");
+        }
+    }
+}
+
+fn system_time(at: Timestamp) -> SystemTime {
+    let nanos = at.as_nanos();
+    let distance = Duration::from_nanos(nanos.unsigned_abs());
+    if nanos < 0 { SystemTime::UNIX_EPOCH - distance } else { SystemTime::UNIX_EPOCH + distance }
+}

@@ -1,0 +1,56 @@
+//! Takes into base what a plan's batches finished, each batch durable before the next begins.
+
+use std::collections::HashMap;
+
+use ensafer_core::ids::FileId;
+use ensafer_core::tree::{BaseEntry, BaseTree};
+
+use super::encrypted::{Encrypted, Seen};
+use crate::apply::Outcome;
+use crate::state::{State, StateError, StoreRecord};
+
+/// Base, in memory and in the database, and what was seen of the encrypted folder.
+pub struct Ledger<'a> {
+    /// The database.
+    pub state: &'a mut State,
+    /// Base in memory.
+    pub base: &'a mut BaseTree,
+    /// The ciphertexts that belong to it.
+    pub records: &'a mut HashMap<FileId, StoreRecord>,
+    /// The encrypted folder as seen.
+    pub encrypted: &'a mut Encrypted,
+    /// Changes taken so far.
+    pub committed: u64,
+    /// The first failure; nothing is taken after it.
+    pub failed: Option<StateError>,
+}
+
+impl Ledger<'_> {
+    /// Commits and takes `outcome`'s records, and notes what was published and removed.
+    pub fn take(&mut self, outcome: &mut Outcome) {
+        for key in outcome.removed.drain(..) {
+            self.encrypted.seen.remove(&key);
+        }
+        for version in outcome.news.drain(..) {
+            let (key, stamp) = (version.record.key.clone(), version.record.stamp);
+            self.encrypted.seen.insert(key, Seen { stamp, result: Ok(version) });
+        }
+        let records = std::mem::take(&mut outcome.records);
+        if self.failed.is_some() {
+            return;
+        }
+        if let Err(error) = self.state.commit(&records) {
+            self.failed = Some(error);
+            return;
+        }
+        self.committed += records.len() as u64;
+        for record in records {
+            let id = record.object.id;
+            self.base.entries.insert(id, BaseEntry { object: record.object, work: record.work });
+            match record.store {
+                Some(store) => _ = self.records.insert(id, store),
+                None => _ = self.records.remove(&id),
+            }
+        }
+    }
+}

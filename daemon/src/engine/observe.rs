@@ -1,0 +1,184 @@
+//! Looking at both sides, and what is remembered of it until the next look.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use ensafer_core::format::DAMAGED_AFTER;
+use ensafer_core::ids::FileId;
+use ensafer_core::plan::{Plan, Problem, ProblemClass, Subject};
+use ensafer_core::reconcile::{Policy, reconcile};
+use ensafer_core::time::Timestamp;
+use ensafer_core::tree::{NodeId, NodeKind};
+use rayon::prelude::*;
+
+use super::encrypted::read_headers;
+use super::{EngineError, Env, Folder};
+use crate::scan::{Scan, ScanOptions, hash_file, rescan, scan};
+use crate::state::StandingProblem;
+use crate::store::{EncryptedStore, StoreStamp};
+use crate::watch::Hint;
+
+/// What vanished or was rolled back is published again after this long, in a second complete look (engine rule 19).
+const PUT_BACK_AFTER: Duration = Duration::from_secs(10 * 60);
+
+/// What one step found not to be in order.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Problems, with the ciphertext's stamp where they are about one.
+    pub problems: Vec<(Problem, Option<StoreStamp>)>,
+}
+
+impl Found {
+    /// Adds what a plan found.
+    pub fn plan(&mut self, plan: &Plan) {
+        self.problems.extend(plan.problems.iter().map(|problem| (problem.clone(), None)));
+    }
+}
+
+impl Folder {
+    /// Whether the work folder is the one that was added, with its marker.
+    pub(super) fn check_marker(&self) -> Result<bool, EngineError> {
+        if !self.work.is_in_place() {
+            return Ok(false);
+        }
+        let marker = self.work.read_marker()?;
+        Ok(marker.is_some_and(|marker| marker.folder_id == self.entry.id))
+    }
+
+    /// Scans the work folder where hints say so.
+    pub(super) fn observe_work(&mut self, now: Timestamp, found: &mut Found) {
+        let options = ScanOptions { now, settle: self.settings.settle, folding: self.work.folding() };
+        let hints = std::mem::take(&mut self.hints);
+        let scanned = match self.scan.take() {
+            Some(previous) if !hints.contains(&Hint::Everything) => rescan(&self.work, &previous, &hints, options),
+            previous => scan(&self.work, previous.as_ref(), options),
+        };
+        found.problems.extend(scanned.problems.iter().map(|problem| (problem.clone(), None)));
+        self.scan = Some(scanned);
+    }
+
+    /// Lists the encrypted folder and reads what changed. Returns whether the roster is there and accepted.
+    pub(super) fn observe_encrypted(
+        &mut self,
+        now: Timestamp,
+        env: &Env<'_>,
+        found: &mut Found,
+    ) -> Result<bool, EngineError> {
+        if std::mem::take(&mut self.encrypted_changed) {
+            let listing = self.store.list()?;
+            if let Some(problem) = self.observe_roster(&listing, env, now)? {
+                found.problems.push((problem, None));
+                self.encrypted_changed = true;
+                return Ok(false);
+            }
+            let unread = self.encrypted.unread(&listing, self.roster.key());
+            let read = if unread.is_empty() {
+                Vec::new()
+            } else {
+                let keys = self.keys(env)?;
+                read_headers(&self.store, &keys, unread)
+            };
+            self.encrypted.update(listing, self.roster.key(), read);
+        }
+        found.problems.extend(self.encrypted.problems(&self.standing, now));
+        Ok(true)
+    }
+
+    /// Reconciles, hashing what reconcile asks for until it asks no more.
+    pub(super) fn plan(&mut self, now: Timestamp, env: &Env<'_>, found: &mut Found) -> Result<Plan, EngineError> {
+        let encrypted = self.encrypted.tree();
+        let republish = self.to_be_published_again(now, &found.problems);
+        loop {
+            let plan = self.reconcile(now, env, &encrypted, &republish)?;
+            let Some(scanned) = &mut self.scan else { return Ok(plan) };
+            if plan.hash.is_empty() {
+                return Ok(plan);
+            }
+            hash_nodes(&self.work, scanned, &plan.hash, found);
+        }
+    }
+
+    /// Objects whose loss or damage has stood long enough (engine rules 5, 9 and 19).
+    fn to_be_published_again(
+        &self,
+        now: Timestamp,
+        problems: &[(Problem, Option<StoreStamp>)],
+    ) -> HashSet<FileId> {
+        let lost = self.lost_since.iter().filter(|(_, since)| now.since(**since) >= PUT_BACK_AFTER).map(|(&id, _)| id);
+        let damaged = problems
+            .iter()
+            .filter(|(problem, _)| problem.class == ProblemClass::Damaged)
+            .filter_map(|(problem, _)| self.encrypted.id_of(&problem.subject));
+        lost.chain(damaged).filter(|id| self.base.entries.contains_key(id)).collect()
+    }
+
+    /// Remembers since when entries are absent and objects lost.
+    pub(super) fn remember_absences(&mut self, plan: &Plan, now: Timestamp) -> Result<(), EngineError> {
+        self.absent_since = since(&self.absent_since, &plan.absent, now);
+        let lost = since(&self.lost_since, &plan.lost, now);
+        if lost != self.lost_since {
+            self.state.put("lost-since", &lost)?;
+            self.lost_since = lost;
+        }
+        Ok(())
+    }
+
+    /// Remembers what is not in order, and since when.
+    pub(super) fn remember_problems(&mut self, found: Found, now: Timestamp) -> Result<(), EngineError> {
+        let mut standing: HashMap<Subject, StandingProblem> = HashMap::with_capacity(found.problems.len());
+        for (problem, stamp) in found.problems {
+            let known = self.standing.get(&problem.subject).filter(|known| known.stamp == stamp);
+            let since = known.map_or(now, |known| known.since);
+            standing.entry(problem.subject.clone()).or_insert(StandingProblem { problem, since, stamp });
+        }
+        if standing != self.standing {
+            self.standing = standing;
+            let list = self.problems();
+            self.state.set_problems(&list)?;
+        }
+        Ok(())
+    }
+
+    /// How soon something that was not ready may be.
+    pub(super) fn look_again(&self, plan: &Plan, now: Timestamp) -> Option<Duration> {
+        let rested = self.scan.as_ref().and_then(|scan| scan.restless).map(|at| at.since(now));
+        [plan.look_again, rested].into_iter().flatten().min()
+    }
+
+    /// How soon something lost is published again, or something that arrives is damaged.
+    pub(super) fn later(&self, plan: &Plan, now: Timestamp) -> Option<Duration> {
+        let lost = plan.lost.iter().filter_map(|id| self.lost_since.get(id)).map(|since| since.plus(PUT_BACK_AFTER));
+        let arriving = self.standing.values().filter(|s| s.problem.class == ProblemClass::StillArriving);
+        let arriving = arriving.map(|standing| standing.since.plus(DAMAGED_AFTER));
+        let due = lost.chain(arriving).filter(|due| *due > now).min()?;
+        Some(due.since(now))
+    }
+}
+
+/// Since when each of `now_seen` has been seen without a break.
+fn since(before: &HashMap<FileId, Timestamp>, now_seen: &[FileId], now: Timestamp) -> HashMap<FileId, Timestamp> {
+    now_seen.iter().map(|id| (*id, before.get(id).copied().unwrap_or(now))).collect()
+}
+
+/// Hashes `nodes` on all cores. What changed meanwhile has not rested; what cannot be read is unknown and a problem.
+fn hash_nodes(work: &crate::work_dir::WorkDir, scanned: &mut Scan, nodes: &[NodeId], found: &mut Found) {
+    let tree = &scanned.tree;
+    let results: Vec<_> = nodes
+        .par_iter()
+        .map(|&id| (id, tree.path(id), hash_file(work, &tree.path(id), &tree.node(id).stamp)))
+        .collect();
+    for (id, path, result) in results {
+        let node = &mut scanned.tree.nodes[id.0 as usize];
+        match result {
+            Ok(digest) => node.digest = Some(digest),
+            Err(error) => {
+                node.rested = false;
+                if let Some(class) = error.class() {
+                    node.kind = NodeKind::Unknown;
+                    let detail = error.to_string();
+                    found.problems.push((Problem { class, subject: Subject::Path(path), detail }, None));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The thread that owns one folder: it takes hints and wishes, and steps when there is a reason to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::{EngineError, Env, Folder, Settled, Settings, Step, settle};
+use crate::board::{Board, Happening};
+use crate::clock::Clock;
+use crate::folder_keys::{FolderKeysError, Vault};
+use crate::folders::FolderEntry;
+use crate::progress::Progress;
+use crate::watch::{Hint, Side, Watch};
+
+/// Hints that come in a burst are answered by one look.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// Shortest time between the end of one look and the next.
+const BREATHE: Duration = Duration::from_millis(50);
+
+/// Wait before a folder that cannot go on is tried again.
+const TRY_AGAIN: Duration = Duration::from_secs(30);
+
+/// What a folder's thread is told.
+pub enum Message {
+    /// Something may have changed there.
+    Hint(Side, Hint),
+    /// Sync on changes, or do not.
+    Run(bool),
+    /// Settle both sides now, also while stopped.
+    Settle(oneshot::Sender<Result<Settled, String>>),
+    /// Let the brake with this token go on.
+    GoOn(String),
+    /// Keys are at hand again.
+    Unlocked,
+    /// Forget the keys.
+    Lock,
+    /// Objects' descriptions were set.
+    Look,
+    /// End.
+    Quit,
+}
+
+/// What every folder's thread shares.
+#[derive(Clone)]
+pub struct Shared {
+    /// How the engine behaves.
+    pub settings: Settings,
+    /// How often everything is looked at, however quiet the watcher.
+    pub full_scan_interval: Duration,
+    /// Opens keys when they are first needed.
+    pub vault: Arc<dyn Vault>,
+    /// Where the status is put together.
+    pub board: Arc<Board>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A running folder.
+pub struct Task {
+    sender: Sender<Message>,
+    cancel: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Task {
+    /// Starts the thread of the folder `entry`, whose state lies in `state_directory`.
+    pub fn start(entry: FolderEntry, state_directory: &std::path::Path, shared: Shared, running: bool) -> std::io::Result<Self> {
+        let (sender, inbox) = channel();
+        let cancel = Arc::new(AtomicBool::new(false));
+        let hints = sender.clone();
+        let worker = Worker {
+            entry,
+            state_directory: state_directory.into(),
+            shared,
+            inbox,
+            hints,
+            cancel: cancel.clone(),
+            folder: None,
+            watch: None,
+            running,
+            next_look: Some(Instant::now()),
+            next_full: Instant::now(),
+            quit: false,
+        };
+        let thread = std::thread::Builder::new().name("folder".into()).spawn(move || worker.run())?;
+        Ok(Self { sender, cancel, thread: Some(thread) })
+    }
+
+    /// Tells the thread something. Whatever asks it to stop what it does interrupts it after the current file.
+    pub fn tell(&self, message: Message) {
+        if matches!(message, Message::Run(false) | Message::Quit | Message::Lock) {
+            self.cancel.store(true, Ordering::Relaxed);
+        }
+        // A thread that is gone has nothing to be told.
+        let _ = self.sender.send(message);
+    }
+
+    /// Ends the thread, cleanly. Blocks until it has.
+    pub fn finish(mut self) {
+        self.tell(Message::Quit);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("a folder's thread ended by a panic");
+        }
+    }
+}
+
+/// The thread's own side.
+struct Worker {
+    entry: FolderEntry,
+    state_directory: std::path::PathBuf,
+    shared: Shared,
+    inbox: Receiver<Message>,
+    hints: Sender<Message>,
+    cancel: Arc<AtomicBool>,
+    folder: Option<Folder>,
+    watch: Option<Watch>,
+    running: bool,
+    next_look: Option<Instant>,
+    next_full: Instant,
+    quit: bool,
+}
+
+impl Worker {
+    fn run(mut self) {
+        while !self.quit {
+            self.receive();
+            if self.running && !self.quit && self.next_look.is_some_and(|at| at <= Instant::now()) {
+                self.look();
+            }
+        }
+    }
+
+    /// Takes messages until the next look is due.
+    fn receive(&mut self) {
+        loop {
+            let due = if self.running { self.next_look } else { None };
+            let received = match due {
+                Some(at) => match self.inbox.recv_timeout(at.saturating_duration_since(Instant::now())) {
+                    Ok(message) => message,
+                    Err(RecvTimeoutError::Timeout) => return,
+                    Err(RecvTimeoutError::Disconnected) => Message::Quit,
+                },
+                None => self.inbox.recv().unwrap_or(Message::Quit),
+            };
+            self.handle(received);
+            if self.quit {
+                return;
+            }
+        }
+    }
+
+    fn handle(&mut self, message: Message) {
+        match message {
+            Message::Hint(side, hint) => {
+                if let Some(folder) = &mut self.folder {
+                    folder.hint(side, hint);
+                }
+                self.look_in(GATHER);
+            }
+            Message::Look => self.look_in(Duration::ZERO),
+            Message::Run(running) => {
+                self.running = running;
+                self.cancel.store(false, Ordering::Relaxed);
+                let happening = if running { Happening::Checking } else { Happening::Stopped };
+                self.shared.board.tell(self.entry.id, happening);
+                self.look_at_everything();
+            }
+            Message::Settle(reply) => {
+                let result = self.settle().map_err(|error| format!("{:#}", anyhow::Error::from(error)));
+                let _ = reply.send(result);
+            }
+            Message::GoOn(token) => {
+                if let Some(folder) = &mut self.folder {
+                    folder.allow(token);
+                }
+                self.look_at_everything();
+            }
+            Message::Unlocked => self.look_at_everything(),
+            Message::Lock => {
+                if let Some(folder) = &mut self.folder {
+                    folder.lock();
+                }
+                self.cancel.store(false, Ordering::Relaxed);
+                self.shared.board.tell(self.entry.id, Happening::Locked);
+            }
+            Message::Quit => self.quit = true,
+        }
+    }
+
+    fn look_in(&mut self, wait: Duration) {
+        let at = Instant::now() + wait;
+        self.next_look = Some(self.next_look.map_or(at, |before| before.min(at)));
+    }
+
+    fn look_at_everything(&mut self) {
+        if let Some(folder) = &mut self.folder {
+            folder.look_at_everything();
+        }
+        self.look_in(Duration::ZERO);
+    }
+
+    fn look(&mut self) {
+        let now = Instant::now();
+        if now >= self.next_full {
+            self.next_full = now + self.shared.full_scan_interval;
+            if let Some(folder) = &mut self.folder {
+                folder.look_at_everything();
+            }
+        }
+        let result = self.with_folder(|folder, env| folder.step(env));
+        self.next_look = Some(match result {
+            Ok(step) => self.after(&step),
+            Err(error) => self.after_error(&error),
+        });
+    }
+
+    /// When to look next, after a step.
+    fn after(&mut self, step: &Step) -> Instant {
+        let now = Instant::now();
+        let mut next = self.next_full;
+        let soon = (step.published + step.committed > 0 || step.retry).then_some(BREATHE);
+        for wait in [soon, step.look_again.map(|wait| wait.max(BREATHE)), step.later].into_iter().flatten() {
+            next = next.min(now + wait);
+        }
+        if let Some(folder) = &self.folder {
+            self.shared.board.tell(self.entry.id, Happening::stepped(folder, step));
+        }
+        next
+    }
+
+    fn after_error(&mut self, error: &EngineError) -> Instant {
+        if let EngineError::Keys(FolderKeysError::Locked) = error {
+            self.shared.board.tell(self.entry.id, Happening::Locked);
+            return self.next_full;
+        }
+        tracing::warn!(folder = %self.entry.id, error = %error, "the folder cannot go on");
+        self.shared.board.tell(self.entry.id, Happening::Broken(format!("{error:#}")));
+        self.folder = None;
+        self.watch = None;
+        Instant::now() + TRY_AGAIN
+    }
+
+    fn settle(&mut self) -> Result<Settled, EngineError> {
+        let settled = self.with_folder(settle)?;
+        self.look_at_everything();
+        Ok(settled)
+    }
+
+    /// Runs `work` on the folder, which is opened, and watched, when it is first needed.
+    fn with_folder<T>(
+        &mut self,
+        work: impl FnOnce(&mut Folder, &Env<'_>) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let shared = self.shared.clone();
+        let folder = match &mut self.folder {
+            Some(folder) => folder,
+            vacant => {
+                let now = shared.clock.now();
+                let folder = Folder::open(self.entry.clone(), shared.settings.clone(), &self.state_directory, now)?;
+                self.watch = Some(watch(&self.entry, &self.hints));
+                shared.board.opened(self.entry.id, folder.reader());
+                vacant.insert(folder)
+            }
+        };
+        let progress = Progress::hidden();
+        let env = Env { clock: &*shared.clock, vault: &*shared.vault, cancel: &self.cancel, progress: &progress };
+        work(folder, &env)
+    }
+}
+
+fn watch(entry: &FolderEntry, hints: &Sender<Message>) -> Watch {
+    let hints = hints.clone();
+    let (watch, warnings) = Watch::new(&entry.work, &entry.encrypted, move |side, hint| {
+        // A thread that is gone needs no hints.
+        let _ = hints.send(Message::Hint(side, hint));
+    });
+    for warning in warnings {
+        tracing::warn!(folder = %entry.id, %warning, "changes are found by looking from time to time only");
+    }
+    watch
+}

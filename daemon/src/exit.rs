@@ -1,0 +1,169 @@
+//! Exit codes, and the errors that choose them.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::account::AccountError;
+use crate::config::ConfigError;
+use crate::home::HomeError;
+use crate::local_api::ClientError;
+
+/// How a command ends. Scripts rely on the numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything was done.
+    Success = 0,
+    /// An error that has no number of its own.
+    Error = 1,
+    /// The arguments make no sense, or a question could not be asked.
+    Usage = 2,
+    /// Done except for the listed problems.
+    Partial = 3,
+    /// Done; conflicts wait for somebody.
+    ConflictsPending = 4,
+    /// Not now: something else has to end first.
+    RetryLater = 5,
+    /// A brake holds (engine rule 15).
+    BrakeTripped = 7,
+    /// No account, or no folder, is set up here.
+    NotSetUp = 10,
+    /// Another process uses this home.
+    AlreadyRunning = 11,
+    /// The password, or the recovery key, is not the right one.
+    WrongPassword = 12,
+    /// No envelope is for this account.
+    NotARecipient = 13,
+    /// The key server cannot be reached.
+    ServerUnreachable = 14,
+    /// Files failed verification.
+    VerificationFailed = 26,
+    /// Ctrl-C before the work was finished.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// An error for people: what happened, to what, and what to do about it.
+#[derive(Debug)]
+pub struct Failure {
+    exit: Exit,
+    what: String,
+    remedy: Option<String>,
+}
+
+impl Failure {
+    /// `what` says what happened and to what.
+    #[must_use]
+    pub fn new(exit: Exit, what: impl Into<String>) -> Self {
+        Self { exit, what: what.into(), remedy: None }
+    }
+
+    /// With what to do about it, as a sentence or a command to type.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// How the command ends.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&str> {
+        self.remedy.as_deref()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// No account is here.
+#[must_use]
+pub fn not_set_up() -> Failure {
+    Failure::new(Exit::NotSetUp, "No account is set up on this computer")
+        .with_remedy("ensafer register --email YOU@EXAMPLE.COM, or ensafer keys import FILE")
+}
+
+/// The exit code of an error: that of the first link of the chain that has one.
+#[must_use]
+pub fn of(error: &anyhow::Error) -> Exit {
+    error.chain().find_map(of_link).unwrap_or(Exit::Error)
+}
+
+fn of_link(link: &(dyn std::error::Error + 'static)) -> Option<Exit> {
+    if let Some(failure) = link.downcast_ref::<Failure>() {
+        return Some(failure.exit());
+    }
+    if let Some(HomeError::AlreadyRunning { .. }) = link.downcast_ref::<HomeError>() {
+        return Some(Exit::AlreadyRunning);
+    }
+    if let Some(error) = link.downcast_ref::<ClientError>() {
+        return Some(error.exit());
+    }
+    if let Some(error) = link.downcast_ref::<AccountError>() {
+        return Some(error.exit());
+    }
+    link.is::<ConfigError>().then_some(Exit::Usage)
+}
+
+/// What to do about an error, where some link of the chain knows.
+#[must_use]
+pub fn remedy(error: &anyhow::Error) -> Option<&str> {
+    error.chain().find_map(|link| {
+        let of_failure = link.downcast_ref::<Failure>().and_then(Failure::remedy);
+        let of_account = || link.downcast_ref::<AccountError>().and_then(AccountError::remedy);
+        let of_client = || link.downcast_ref::<ClientError>().and_then(ClientError::remedy);
+        of_failure.or_else(of_account).or_else(of_client)
+    })
+}
+
+/// The chain in one line, without a cause repeating what was said before it.
+#[must_use]
+pub fn describe(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for link in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = link;
+        } else if !text.contains(&link) {
+            text = format!("{text}: {link}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_keeps_its_number_under_any_context() {
+        let error: anyhow::Error = not_set_up().into();
+        let wrapped = Err::<(), _>(error).context("While starting").unwrap_err();
+        assert_eq!(of(&wrapped), Exit::NotSetUp);
+        assert!(remedy(&wrapped).unwrap().contains("ensafer register"));
+        assert_eq!(describe(&wrapped), "While starting: No account is set up on this computer");
+    }
+
+    #[test]
+    fn other_errors_are_plain_errors() {
+        assert_eq!(of(&anyhow::anyhow!("something")), Exit::Error);
+        let busy = HomeError::AlreadyRunning { path: "/x".into(), process_id: Some(7) };
+        assert_eq!(of(&busy.into()), Exit::AlreadyRunning);
+    }
+}

@@ -1,0 +1,394 @@
+//! Where Ensafer keeps its own files: configuration, data, cache, state and the socket.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::private_file;
+
+/// Puts every directory under one root, so that two devices can live on one machine.
+pub const HOME_VARIABLE: &str = "ENSAFER_HOME";
+
+/// The room for a socket's path, its final zero included (`sun_path` of unix(7); 104 on the BSDs and macOS).
+const SOCKET_PATH_BYTES: usize = if cfg!(target_os = "linux") { 108 } else { 104 };
+
+/// Why the directories cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// No home directory is known for this user.
+    #[error("this user has no home directory")]
+    NoHomeDirectory,
+    /// A directory or file cannot be made or read.
+    #[error("cannot use {}", path.display())]
+    Io {
+        /// It.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Another process holds the lock.
+    #[error("another Ensafer runs on {}{}", path.display(), of_process(*process_id))]
+    AlreadyRunning {
+        /// The data directory.
+        path: PathBuf,
+        /// That process, where it has said so.
+        process_id: Option<u32>,
+    },
+    /// The directory for sockets is a link, belongs to somebody else, or is open to others.
+    #[error("{} is not a private directory of this user", path.display())]
+    NotPrivate {
+        /// It.
+        path: PathBuf,
+    },
+    /// Every candidate for the socket's path is too long.
+    #[error("no path for a socket is short enough; the last tried was {}", path.display())]
+    SocketPathTooLong {
+        /// The last candidate.
+        path: PathBuf,
+    },
+}
+
+fn of_process(id: Option<u32>) -> String {
+    id.map(|id| format!(" (process {id})")).unwrap_or_default()
+}
+
+/// All directories of one installation. Nothing is made until [`create`](Self::create).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    config: PathBuf,
+    data: PathBuf,
+    cache: PathBuf,
+    state: PathBuf,
+    /// Absent where the platform has none: then the per-user directory is used.
+    runtime: Option<PathBuf>,
+}
+
+impl Home {
+    /// `ENSAFER_HOME`, or the platform's rules.
+    ///
+    /// # Errors
+    /// [`HomeError::NoHomeDirectory`], or `ENSAFER_HOME` is relative and the current directory unknown.
+    pub fn from_environment() -> Result<Self, HomeError> {
+        match env::var_os(HOME_VARIABLE).filter(|v| !v.is_empty()) {
+            Some(root) => {
+                let root = PathBuf::from(root);
+                let absolute = std::path::absolute(&root).map_err(io_error(&root))?;
+                Ok(Self::under(&absolute))
+            }
+            None => Self::of_platform(),
+        }
+    }
+
+    /// Everything under `root`, which should be absolute.
+    #[must_use]
+    pub fn under(root: &Path) -> Self {
+        Self {
+            config: root.join("config"),
+            data: root.join("data"),
+            cache: root.join("cache"),
+            state: root.join("state"),
+            runtime: Some(root.join("runtime")),
+        }
+    }
+
+    fn of_platform() -> Result<Self, HomeError> {
+        let dirs = directories::ProjectDirs::from("", "", "ensafer").ok_or(HomeError::NoHomeDirectory)?;
+        let data = dirs.data_local_dir().to_path_buf();
+        Ok(Self {
+            config: dirs.config_dir().to_path_buf(),
+            cache: dirs.cache_dir().to_path_buf(),
+            state: dirs.state_dir().map_or_else(|| data.join("state"), Path::to_path_buf),
+            runtime: dirs.runtime_dir().map(Path::to_path_buf),
+            data,
+        })
+    }
+
+    /// Makes the directories that are missing and closes them to other users.
+    ///
+    /// # Errors
+    /// [`HomeError::Io`].
+    pub fn create(&self) -> Result<(), HomeError> {
+        for path in self.directories() {
+            private_file::create_directory(path).map_err(io_error(path))?;
+        }
+        Ok(())
+    }
+
+    /// Settings.
+    #[must_use]
+    pub fn config_dir(&self) -> &Path {
+        &self.config
+    }
+
+    /// What must not be lost: the account, the list of folders.
+    #[must_use]
+    pub fn data_dir(&self) -> &Path {
+        &self.data
+    }
+
+    /// What can be made again: opened envelopes.
+    #[must_use]
+    pub fn cache_dir(&self) -> &Path {
+        &self.cache
+    }
+
+    /// What belongs to this device only: base trees, logs.
+    #[must_use]
+    pub fn state_dir(&self) -> &Path {
+        &self.state
+    }
+
+    /// `config.toml`.
+    #[must_use]
+    pub fn config_file(&self) -> PathBuf {
+        self.config.join("config.toml")
+    }
+
+    /// What the detached daemon prints.
+    #[must_use]
+    pub fn log_file(&self) -> PathBuf {
+        self.state.join("daemon.log")
+    }
+
+    /// All directories that are Ensafer's own, and must not be part of a folder.
+    #[must_use]
+    pub fn directories(&self) -> Vec<&Path> {
+        let all = [&self.config, &self.data, &self.cache, &self.state];
+        all.into_iter().chain(self.runtime.as_ref()).map(PathBuf::as_path).collect()
+    }
+
+    /// Whether syncing is stopped by the user's wish, also after a restart.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stopped_file().exists()
+    }
+
+    /// Remembers whether syncing is stopped.
+    ///
+    /// # Errors
+    /// [`HomeError::Io`].
+    pub fn set_stopped(&self, stopped: bool) -> Result<(), HomeError> {
+        let path = self.stopped_file();
+        let done = if stopped { private_file::replace(&path, b"") } else { private_file::remove(&path) };
+        done.map_err(io_error(&path))
+    }
+
+    fn stopped_file(&self) -> PathBuf {
+        self.state.join("stopped")
+    }
+
+    /// Where this process would listen: in the runtime directory if that is short enough, else in a private directory
+    /// of this user under a name derived from the home. The directory exists afterwards.
+    ///
+    /// # Errors
+    /// [`HomeError::NotPrivate`] or [`HomeError::SocketPathTooLong`].
+    pub fn create_socket_path(&self) -> Result<PathBuf, HomeError> {
+        let user_runtime = env::var_os("XDG_RUNTIME_DIR").filter(|v| !v.is_empty()).map(PathBuf::from);
+        let candidates = self.socket_candidates(user_runtime.as_deref(), rustix::process::geteuid().as_raw());
+        let mut last = PathBuf::new();
+        for (directory, socket) in candidates {
+            if socket.as_os_str().len() >= SOCKET_PATH_BYTES {
+                last = socket;
+                continue;
+            }
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory);
+            made.map_err(io_error(&directory))?;
+            check_private(&directory)?;
+            return Ok(socket);
+        }
+        Err(HomeError::SocketPathTooLong { path: last })
+    }
+
+    fn socket_candidates(&self, user_runtime: Option<&Path>, uid: u32) -> Vec<(PathBuf, PathBuf)> {
+        let name = self.socket_name();
+        let own = self.runtime.iter().map(|dir| (dir.clone(), dir.join("ensafer.sock")));
+        let user = user_runtime.map(|dir| dir.join("ensafer"));
+        let shared = [user, Some(PathBuf::from(format!("/tmp/ensafer-{uid}")))];
+        own.chain(shared.into_iter().flatten().map(|dir| (dir.clone(), dir.join(&name)))).collect()
+    }
+
+    /// Distinguishes the homes of one user in a shared directory.
+    fn socket_name(&self) -> String {
+        let digest = blake3::hash(self.data.as_os_str().as_bytes()).to_hex();
+        format!("{}.sock", &digest[..16])
+    }
+
+    /// Takes this home for the calling process, until the lock is dropped or the process ends.
+    ///
+    /// # Errors
+    /// [`HomeError::AlreadyRunning`] where another process has it.
+    pub fn lock(&self) -> Result<HomeLock, HomeError> {
+        let path = self.lock_file();
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let mut file = file.map_err(io_error(&path))?;
+        match file.try_lock() {
+            Ok(()) => {
+                let mut lock = HomeLock { file, path };
+                lock.record(None)?;
+                Ok(lock)
+            }
+            Err(TryLockError::WouldBlock) => {
+                let process_id = read_holder(&mut file).map(|holder| holder.process_id);
+                Err(HomeError::AlreadyRunning { path: self.data.clone(), process_id })
+            }
+            Err(TryLockError::Error(source)) => Err(HomeError::Io { path, source }),
+        }
+    }
+
+    /// The socket of the process that took this home, as that process recorded it, because its environment may
+    /// differ from ours. Whether it still listens is found by connecting.
+    #[must_use]
+    pub fn running_socket(&self) -> Option<PathBuf> {
+        read_holder(&mut File::open(self.lock_file()).ok()?)?.socket
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.data.join("daemon.lock")
+    }
+}
+
+/// What the holder of the lock says of itself.
+#[derive(Debug, Serialize, Deserialize)]
+struct Holder {
+    process_id: u32,
+    socket: Option<PathBuf>,
+}
+
+fn read_holder(file: &mut File) -> Option<Holder> {
+    let mut text = String::new();
+    file.read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// Proof that this process alone uses the home.
+#[derive(Debug)]
+pub struct HomeLock {
+    file: File,
+    path: PathBuf,
+}
+
+impl HomeLock {
+    /// Tells others where this process listens.
+    ///
+    /// # Errors
+    /// [`HomeError::Io`].
+    pub fn record(&mut self, socket: Option<&Path>) -> Result<(), HomeError> {
+        let holder = Holder { process_id: std::process::id(), socket: socket.map(Path::to_path_buf) };
+        let text = serde_json::to_string(&holder).map_err(|e| HomeError::Io {
+            path: self.path.clone(),
+            source: io::Error::new(io::ErrorKind::InvalidInput, e),
+        })?;
+        self.file
+            .set_len(0)
+            .and_then(|()| self.file.rewind())
+            .and_then(|()| self.file.write_all(text.as_bytes()))
+            .map_err(io_error(&self.path))
+    }
+}
+
+impl Drop for HomeLock {
+    fn drop(&mut self) {
+        // Only a courtesy: a killed process leaves its record too, and connecting tells.
+        let _ = self.file.set_len(0);
+    }
+}
+
+/// Checks that a directory is no link, is this user's and is closed to others.
+fn check_private(path: &Path) -> Result<(), HomeError> {
+    let found = fs::symlink_metadata(path).map_err(io_error(path))?;
+    let own = found.is_dir() && found.uid() == rustix::process::geteuid().as_raw();
+    if own && found.mode() & 0o077 == 0 {
+        Ok(())
+    } else {
+        Err(HomeError::NotPrivate { path: path.to_path_buf() })
+    }
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> HomeError {
+    let path = path.to_path_buf();
+    move |source| HomeError::Io { path, source }
+}
+
+/// `user@host` of this session, offered as the name of a local account.
+#[must_use]
+pub fn user_at_host() -> String {
+    let user = env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_else(|_| "user".to_owned());
+    let system = rustix::system::uname();
+    let host = OsStr::from_bytes(system.nodename().to_bytes()).to_string_lossy().into_owned();
+    format!("{user}@{}", if host.is_empty() { "localhost".to_owned() } else { host })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn everything_lies_under_one_root_and_is_closed() {
+        let root = tempfile::tempdir().unwrap();
+        let home = Home::under(root.path());
+        home.create().unwrap();
+        for dir in ["config", "data", "cache", "state", "runtime"] {
+            let mode = fs::metadata(root.path().join(dir)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o700, "{dir}");
+        }
+        assert_eq!(home.create_socket_path().unwrap(), root.path().join("runtime/ensafer.sock"));
+    }
+
+    #[test]
+    fn socket_paths_fit_whatever_the_home() {
+        let short = Home::under(Path::new("/home/alice"));
+        let long = Home::under(&Path::new("/srv").join("a".repeat(200)));
+        let other = Home::under(&Path::new("/srv").join("b".repeat(200)));
+        let fits = |home: &Home| {
+            let all = home.socket_candidates(Some(Path::new("/run/user/1000")), 1000);
+            all.into_iter().map(|(_, socket)| socket).find(|s| s.as_os_str().len() < SOCKET_PATH_BYTES).unwrap()
+        };
+        assert_eq!(fits(&short), Path::new("/home/alice/runtime/ensafer.sock"));
+        assert!(fits(&long).starts_with("/run/user/1000/ensafer"));
+        assert_ne!(fits(&long), fits(&other), "two long homes do not share a socket");
+
+        let deep = Path::new("/run").join("u".repeat(150));
+        let candidates = long.socket_candidates(Some(&deep), 4_294_967_295);
+        assert!(candidates.last().unwrap().1.as_os_str().len() < SOCKET_PATH_BYTES, "the last resort always fits");
+    }
+
+    #[test]
+    fn a_shared_directory_must_be_ones_own() {
+        let root = tempfile::tempdir().unwrap();
+        let open = root.path().join("open");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(matches!(check_private(&open), Err(HomeError::NotPrivate { .. })));
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o700)).unwrap();
+        check_private(&open).unwrap();
+        let link = root.path().join("link");
+        symlink(&open, &link).unwrap();
+        assert!(matches!(check_private(&link), Err(HomeError::NotPrivate { .. })));
+    }
+
+    #[test]
+    fn the_second_one_learns_who_the_first_is() {
+        let root = tempfile::tempdir().unwrap();
+        let home = Home::under(root.path());
+        home.create().unwrap();
+        assert_eq!(home.running_socket(), None);
+        let mut lock = home.lock().unwrap();
+        assert_eq!(home.running_socket(), None, "locked, but listening nowhere yet");
+        lock.record(Some(Path::new("/run/x.sock"))).unwrap();
+        assert_eq!(home.running_socket(), Some(PathBuf::from("/run/x.sock")));
+        let Err(HomeError::AlreadyRunning { process_id, .. }) = home.lock() else { panic!("locked twice") };
+        assert_eq!(process_id, Some(std::process::id()));
+        drop(lock);
+        assert_eq!(home.running_socket(), None);
+        home.lock().unwrap();
+    }
+}

@@ -1,0 +1,385 @@
+//! The command line's side: one blocking call, one connection.
+
+use std::io;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use ensafer_core::api::local::{
+    DescribeRequest, FileStatus, ListedEntry, Located, PauseRequest, ProblemReport, Refusal, RefusalClass,
+    ResumeRequest, SettleOutcome,
+};
+use ensafer_core::status::Status;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::net::UnixStream;
+use tokio::runtime::Runtime;
+
+use super::Queries;
+use crate::exit::Exit;
+use crate::home::Home;
+use crate::prompt::Password;
+
+/// A daemon that takes longer than this to answer a plain request is stuck. Unlocking derives a key first.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often an ending daemon is looked at.
+const END_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Why the daemon did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No daemon listens.
+    #[error("no Ensafer daemon runs")]
+    NotRunning,
+    /// The socket cannot be opened.
+    #[error("cannot reach the daemon at {}", path.display())]
+    Connect {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The process at the socket is another user's.
+    #[error("the daemon at {} belongs to another user", path.display())]
+    OtherUser {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The connection broke.
+    #[error("the daemon broke off the conversation")]
+    Http(#[from] hyper::Error),
+    /// The daemon did not answer in time.
+    #[error("the daemon did not answer within {} s", ANSWER_TIMEOUT.as_secs())]
+    Timeout,
+    /// The answer is not what this version expects.
+    #[error("the daemon's answer is not understood; is it of another version?")]
+    Answer(#[from] serde_json::Error),
+    /// The daemon refused.
+    #[error("{}", .0.what)]
+    Refused(Refusal),
+}
+
+impl ClientError {
+    /// How a command that fails so ends.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NotRunning | Self::Timeout | Self::Http(_) => Exit::RetryLater,
+            Self::Connect { .. } | Self::OtherUser { .. } | Self::Answer(_) => Exit::Error,
+            Self::Refused(refusal) => match refusal.class {
+                RefusalClass::NotSetUp => Exit::NotSetUp,
+                RefusalClass::Locked | RefusalClass::WrongPassword => Exit::WrongPassword,
+                RefusalClass::NoSuchBrake | RefusalClass::BadRequest => Exit::Usage,
+                RefusalClass::Failed => Exit::Error,
+            },
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&str> {
+        match self {
+            Self::NotRunning => Some("ensafer start"),
+            Self::Refused(refusal) if refusal.class == RefusalClass::Locked => Some("ensafer unlock"),
+            Self::Refused(refusal) if refusal.class == RefusalClass::NoSuchBrake => Some("ensafer status"),
+            Self::Timeout | Self::Answer(_) => Some("ensafer daemon --quit, then ensafer start"),
+            _ => None,
+        }
+    }
+}
+
+/// A connection to the daemon of one home.
+#[derive(Debug)]
+pub struct Client {
+    runtime: Runtime,
+    path: PathBuf,
+}
+
+impl Client {
+    /// Connects to the daemon of `home`.
+    ///
+    /// # Errors
+    /// [`ClientError::NotRunning`] where none listens.
+    pub fn connect(home: &Home) -> Result<Self, ClientError> {
+        let path = home.running_socket().ok_or(ClientError::NotRunning)?;
+        Self::connect_to(&path)
+    }
+
+    /// Connects to the daemon of `home`, if one runs.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), except that none runs.
+    pub fn connect_if_running(home: &Home) -> Result<Option<Self>, ClientError> {
+        match Self::connect(home) {
+            Ok(client) => Ok(Some(client)),
+            Err(ClientError::NotRunning) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Connects to the socket `path`.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_to(path: &Path) -> Result<Self, ClientError> {
+        let connect_error = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NotRunning,
+            _ => ClientError::Connect { path: path.to_path_buf(), source },
+        };
+        StdUnixStream::connect(path).map_err(connect_error)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|source| ClientError::Connect { path: path.to_path_buf(), source })?;
+        Ok(Self { runtime, path: path.to_path_buf() })
+    }
+
+    /// The one status.
+    ///
+    /// # Errors
+    /// [`ClientError`]; so for all that follow.
+    pub fn status(&self) -> Result<Status, ClientError> {
+        self.get("/v1/status")
+    }
+
+    /// Everything that is not in order.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn problems(&self) -> Result<Vec<ProblemReport>, ClientError> {
+        self.get("/v1/problems")
+    }
+
+    /// Begins syncing.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn start(&self) -> Result<(), ClientError> {
+        self.post("/v1/start", &())
+    }
+
+    /// Stops syncing.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn stop(&self) -> Result<(), ClientError> {
+        self.post("/v1/stop", &())
+    }
+
+    /// Pauses.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn pause(&self, duration: Option<Duration>) -> Result<(), ClientError> {
+        self.post("/v1/pause", &PauseRequest { for_s: duration.map(|d| d.as_secs()) })
+    }
+
+    /// Ends a pause or releases a brake.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn resume(&self, go_on: Option<String>) -> Result<(), ClientError> {
+        self.post("/v1/resume", &ResumeRequest { go_on })
+    }
+
+    /// Opens the keys.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn unlock(&self, password: &Password) -> Result<(), ClientError> {
+        let body = Bytes::copy_from_slice(password.expose().as_bytes());
+        self.call(Method::POST, "/v1/unlock", "text/plain; charset=utf-8", body, Some(ANSWER_TIMEOUT))
+    }
+
+    /// Forgets the keys.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn lock(&self) -> Result<(), ClientError> {
+        self.post("/v1/lock", &())
+    }
+
+    /// Settles both sides of every folder; waits as long as that takes.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn sync(&self) -> Result<SettleOutcome, ClientError> {
+        self.call(Method::POST, "/v1/sync", JSON, Bytes::new(), None)
+    }
+
+    /// Has the list of folders read again.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn reload_folders(&self) -> Result<(), ClientError> {
+        self.post("/v1/folders/reload", &())
+    }
+
+    /// Ends the daemon.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn quit(&self) -> Result<(), ClientError> {
+        self.post("/v1/quit", &())
+    }
+
+    /// Waits until `reached` holds of the status, at most `limit`; the last status either way.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn wait_for(
+        &self,
+        limit: Duration,
+        mut reached: impl FnMut(&Status) -> bool,
+    ) -> Result<Status, ClientError> {
+        let mut last = self.status()?;
+        let waited = self.runtime.block_on(tokio::time::timeout(limit, async {
+            let response = self.send(Method::GET, "/v1/events", JSON, Bytes::new()).await?;
+            let mut body = response.into_body();
+            let mut pending = Vec::new();
+            while !reached(&last) {
+                let Some(frame) = body.frame().await.transpose()? else { return Err(ClientError::NotRunning) };
+                pending.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+                if let Some(status) = newest_event(&mut pending)? {
+                    last = status;
+                }
+            }
+            Ok(())
+        }));
+        match waited {
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(())) | Err(_) => Ok(last),
+        }
+    }
+
+    /// Waits until the daemon no longer listens, at most as long as for an answer.
+    ///
+    /// # Errors
+    /// [`ClientError::Timeout`].
+    pub fn wait_for_end(&self) -> Result<(), ClientError> {
+        self.runtime.block_on(async {
+            let ended = async {
+                while UnixStream::connect(&self.path).await.is_ok() {
+                    tokio::time::sleep(END_INTERVAL).await;
+                }
+            };
+            tokio::time::timeout(ANSWER_TIMEOUT, ended).await.map_err(|_| ClientError::Timeout)
+        })
+    }
+
+    fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, ClientError> {
+        self.call(Method::GET, target, JSON, Bytes::new(), Some(ANSWER_TIMEOUT))
+    }
+
+    fn post<T: DeserializeOwned>(&self, target: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        let body = Bytes::from(serde_json::to_vec(body)?);
+        self.call(Method::POST, target, JSON, body, Some(ANSWER_TIMEOUT))
+    }
+
+    fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        target: &str,
+        content_type: &str,
+        body: Bytes,
+        limit: Option<Duration>,
+    ) -> Result<T, ClientError> {
+        self.runtime.block_on(async {
+            let exchange = async {
+                let response = self.send(method, target, content_type, body).await?;
+                let success = response.status().is_success();
+                let bytes = response.into_body().collect().await?.to_bytes();
+                if success { Ok(serde_json::from_slice(&bytes)?) } else { Err(refusal(&bytes)) }
+            };
+            match limit {
+                None => exchange.await,
+                Some(limit) => tokio::time::timeout(limit, exchange).await.unwrap_or(Err(ClientError::Timeout)),
+            }
+        })
+    }
+
+    /// One request on a connection of its own. The peer is checked first: a socket in a shared directory may be
+    /// somebody else's.
+    async fn send(
+        &self,
+        method: Method,
+        target: &str,
+        content_type: &str,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, ClientError> {
+        let connect_error = |source| ClientError::Connect { path: self.path.clone(), source };
+        let stream = UnixStream::connect(&self.path).await.map_err(connect_error)?;
+        if stream.peer_cred().map_err(connect_error)?.uid() != rustix::process::geteuid().as_raw() {
+            return Err(ClientError::OtherUser { path: self.path.clone() });
+        }
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // Ends when the response's body does; its error is the response's error too.
+        tokio::spawn(connection);
+        let request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header("host", "ensafer")
+            .header("content-type", content_type)
+            .body(Full::new(body))
+            .expect("the method, the path and the headers are made here and valid");
+        Ok(sender.send_request(request).await?)
+    }
+}
+
+impl Queries for Client {
+    fn file_status(&self, path: &Path) -> Result<FileStatus> {
+        Ok(self.get(&format!("/v1/filestatus?path={}", percent_encode(&path.to_string_lossy())))?)
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<ListedEntry>> {
+        Ok(self.get(&format!("/v1/list?path={}", percent_encode(&path.to_string_lossy())))?)
+    }
+
+    fn locate(&self, sought: &str) -> Result<Option<Located>> {
+        Ok(self.get(&format!("/v1/locate?sought={}", percent_encode(sought)))?)
+    }
+
+    fn describe(&self, path: &Path, text: &str) -> Result<()> {
+        let body = DescribeRequest { path: path.to_string_lossy().into_owned(), text: text.to_owned() };
+        Ok(self.post("/v1/describe", &body)?)
+    }
+}
+
+const JSON: &str = "application/json";
+
+fn refusal(bytes: &[u8]) -> ClientError {
+    let parsed = serde_json::from_slice(bytes);
+    // What axum itself refuses (a body that is too long, or not the expected document) is plain text.
+    ClientError::Refused(parsed.unwrap_or_else(|_| Refusal {
+        class: RefusalClass::BadRequest,
+        what: String::from_utf8_lossy(bytes).into_owned(),
+    }))
+}
+
+/// Takes the complete events out of `pending`; the status of the last one.
+fn newest_event<T: for<'de> Deserialize<'de>>(pending: &mut Vec<u8>) -> Result<Option<T>, serde_json::Error> {
+    let Some(end) = pending.windows(2).rposition(|pair| pair == b"\n\n") else { return Ok(None) };
+    let rest = pending.split_off(end + 2);
+    let complete = std::mem::replace(pending, rest);
+    let newest = complete.split(|&b| b == b'\n').filter_map(|line| line.strip_prefix(b"data: ")).next_back();
+    newest.map(serde_json::from_slice).transpose()
+}
+
+/// Everything but the unreserved characters of RFC 3986 section 2.3.
+fn percent_encode(text: &str) -> String {
+    use std::fmt::Write;
+
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            write!(encoded, "%{byte:02X}").expect("a String takes everything");
+        }
+        encoded
+    })
+}

@@ -1,0 +1,148 @@
+//! The local API: HTTP/1 with JSON over a Unix socket, spoken by the command line, the tray and scripts.
+//!
+//! `curl --unix-socket …/runtime/ensafer.sock http://ensafer/v1/status` shows it.
+
+mod client;
+mod server;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use ensafer_core::api::local::{
+    FileStatus, FolderReport, ListedEntry, Located, ProblemReport, RefusalClass, SettleOutcome,
+};
+use ensafer_core::status::Status;
+use tokio::sync::{oneshot, watch};
+
+use crate::prompt::Password;
+
+pub use client::{Client, ClientError};
+pub use server::{LocalServer, ServeError};
+
+/// Why the daemon cannot do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// No account is set up.
+    #[error("no account is set up on this computer")]
+    NotSetUp,
+    /// The keys are locked.
+    #[error("the keys are locked")]
+    Locked,
+    /// The password is wrong.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// No brake has that token.
+    #[error("no brake has this token; another set of changes may be waiting by now")]
+    NoSuchBrake,
+    /// It failed.
+    #[error(transparent)]
+    Failed(#[from] anyhow::Error),
+}
+
+impl ControlError {
+    fn class(&self) -> RefusalClass {
+        match self {
+            Self::NotSetUp => RefusalClass::NotSetUp,
+            Self::Locked => RefusalClass::Locked,
+            Self::WrongPassword => RefusalClass::WrongPassword,
+            Self::NoSuchBrake => RefusalClass::NoSuchBrake,
+            Self::Failed(_) => RefusalClass::Failed,
+        }
+    }
+}
+
+/// Answers about single files, from a running daemon or without one.
+pub trait Queries {
+    /// How far one path is. Paths are absolute, without symbolic links; so for all that follow.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    fn file_status(&self, path: &Path) -> Result<FileStatus>;
+
+    /// Everything below `path`, which lies in a work folder, sorted by path.
+    ///
+    /// # Errors
+    /// As [`file_status`](Self::file_status).
+    fn list(&self, path: &Path) -> Result<Vec<ListedEntry>>;
+
+    /// The object that shows at a path of a work folder, or whose id is in hex digits or a path or file name of an
+    /// encrypted file; `None` if there is none.
+    ///
+    /// # Errors
+    /// As [`file_status`](Self::file_status).
+    fn locate(&self, sought: &str) -> Result<Option<Located>>;
+
+    /// Gives the file at `path` a description; an empty one removes it.
+    ///
+    /// # Errors
+    /// No synced file is there.
+    fn describe(&self, path: &Path, text: &str) -> Result<()>;
+}
+
+/// The daemon as the local API sees it. Methods may block on files and key derivation: they are called on blocking
+/// threads.
+pub trait Control: Queries + Send + Sync + 'static {
+    /// The one status.
+    fn status(&self) -> Status;
+
+    /// The status and its changes.
+    fn subscribe(&self) -> watch::Receiver<Status>;
+
+    /// Everything that is not in order, oldest first.
+    fn problems(&self) -> Vec<ProblemReport>;
+
+    /// The folders of this device.
+    fn folders(&self) -> Vec<FolderReport>;
+
+    /// Begins syncing, and remembers that it shall.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    fn start(&self) -> Result<(), ControlError>;
+
+    /// Stops syncing, and remembers that it shall, also after a restart.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    fn stop(&self) -> Result<(), ControlError>;
+
+    /// Stops syncing for a while, or until [`resume`](Self::resume).
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    fn pause(&self, duration: Option<Duration>) -> Result<(), ControlError>;
+
+    /// Ends a pause, or releases the brake with the token `go_on`.
+    ///
+    /// # Errors
+    /// [`ControlError::NoSuchBrake`] where the token is unknown.
+    fn resume(&self, go_on: Option<String>) -> Result<(), ControlError>;
+
+    /// Opens the keys.
+    ///
+    /// # Errors
+    /// [`ControlError::WrongPassword`].
+    fn unlock(&self, password: Password) -> Result<(), ControlError>;
+
+    /// Forgets the keys.
+    fn lock(&self);
+
+    /// Settles both sides of every folder; the receiver gets the outcome.
+    ///
+    /// # Errors
+    /// [`ControlError::Locked`], [`ControlError::NotSetUp`].
+    fn settle(&self) -> Result<oneshot::Receiver<SettleOutcome>, ControlError>;
+
+    /// Reads the list of folders again.
+    ///
+    /// # Errors
+    /// [`ControlError`].
+    fn reload_folders(&self) -> Result<(), ControlError>;
+
+    /// Ends the process, cleanly and soon.
+    fn quit(&self);
+}
+
+#[cfg(test)]
+mod tests;

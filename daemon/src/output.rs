@@ -1,0 +1,96 @@
+//! What a command prints: results on standard output, everything else on standard error.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use crate::exit;
+
+/// How much a command says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Output {
+    quiet: bool,
+    colour: bool,
+    terminal: bool,
+}
+
+impl Output {
+    /// For this process: colour on a terminal only, and not where `NO_COLOR` is set (no-color.org).
+    #[must_use]
+    pub fn new(quiet: bool) -> Self {
+        let terminal = io::stderr().is_terminal();
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        Self { quiet, colour: terminal && !plain, terminal }
+    }
+
+    /// Whether progress bars make sense.
+    #[must_use]
+    pub fn shows_progress(&self) -> bool {
+        self.terminal && !self.quiet
+    }
+
+    /// A line of the result.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub fn line(&self, text: impl Display) -> io::Result<()> {
+        writeln!(io::stdout().lock(), "{text}")
+    }
+
+    /// The result as JSON: one document.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub fn document(&self, value: &impl Serialize) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        serde_json::to_writer(&mut out, value)?;
+        writeln!(out)
+    }
+
+    /// What a person may want to know beside the result; `-q` silences it.
+    pub fn note(&self, text: impl Display) {
+        if !self.quiet {
+            // Nobody is left to be told that standard error is closed.
+            let _ = writeln!(io::stderr().lock(), "{text}");
+        }
+    }
+
+    /// What must be read even with `-q`.
+    pub fn warn(&self, text: impl Display) {
+        let (on, off) = if self.colour { ("\u{1b}[33m", "\u{1b}[0m") } else { ("", "") };
+        let _ = writeln!(io::stderr().lock(), "{on}Note:{off} {text}");
+    }
+
+    /// Why the command failed, and what to do, once.
+    pub fn error(&self, error: &anyhow::Error) {
+        let (on, off) = if self.colour { ("\u{1b}[31m", "\u{1b}[0m") } else { ("", "") };
+        let mut err = io::stderr().lock();
+        let _ = writeln!(err, "{on}Error:{off} {}", exit::describe(error));
+        if let Some(remedy) = exit::remedy(error) {
+            let _ = writeln!(err, "  Do: {remedy}");
+        }
+    }
+}
+
+/// The text without control characters, which a name made by somebody else could use to write on the terminal.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
+/// A length for people, in powers of 1024.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    indicatif::BinaryBytes(bytes).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_write_on_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\nc é 😀"), "a\u{FFFD}[2Jb\u{FFFD}c é 😀");
+    }
+}

@@ -1,0 +1,188 @@
+//! Questions: passwords and consent. Secrets come from a command, the terminal or standard input, never from arguments.
+
+use std::env;
+use std::fmt;
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::exit::{Exit, Failure};
+
+/// Names the variable with a command that prints the password.
+pub const PASSWORD_COMMAND_VARIABLE: &str = "ENSAFER_PASSWORD_COMMAND";
+
+/// What a person typed to prove who they are. Wiped when dropped, never printed.
+pub struct Password(Zeroizing<String>);
+
+impl Password {
+    /// Takes the text as it is.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+/// Asks for a secret: the command of `ENSAFER_PASSWORD_COMMAND`, else the terminal with `question`, else the first line
+/// of standard input.
+///
+/// # Errors
+/// The command fails, there is no input, or the secret is empty.
+pub fn password(question: &str) -> Result<Password> {
+    match password_from_command()? {
+        Some(password) => Ok(password),
+        None => asked(question),
+    }
+}
+
+/// A password to be set: asked twice on a terminal.
+///
+/// # Errors
+/// As [`password`], or the two differ.
+pub fn new_password(question: &str) -> Result<Password> {
+    if let Some(password) = password_from_command()? {
+        return Ok(password);
+    }
+    let first = asked(question)?;
+    if io::stdin().is_terminal() && asked("The same again: ")?.expose() != first.expose() {
+        return Err(Failure::new(Exit::Usage, "The two passwords differ").with_remedy("Try again").into());
+    }
+    Ok(first)
+}
+
+/// The password that `ENSAFER_PASSWORD_COMMAND` prints, if it is set: for processes that cannot ask.
+///
+/// # Errors
+/// The command fails or prints nothing.
+pub fn password_from_command() -> Result<Option<Password>> {
+    match env::var(PASSWORD_COMMAND_VARIABLE) {
+        Ok(command) if !command.is_empty() => run_command(&command).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// A secret that is not the password (a recovery key): the terminal, else the first line of standard input.
+///
+/// # Errors
+/// There is no input, or it is empty.
+pub fn asked(question: &str) -> Result<Password> {
+    let text = if io::stdin().is_terminal() {
+        rpassword::prompt_password(question).context("The terminal cannot be read")?
+    } else {
+        first_line(&mut io::stdin().lock())?
+    };
+    non_empty(Password::new(text))
+}
+
+fn first_line(input: &mut impl BufRead) -> Result<String> {
+    let mut line = Zeroizing::new(String::new());
+    input.read_line(&mut line).context("Standard input cannot be read")?;
+    Ok(line.strip_suffix('\n').unwrap_or(&line).to_owned())
+}
+
+fn run_command(command: &str) -> Result<Password> {
+    let ran = Command::new("sh").arg("-c").arg(command).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let mut output = ran.with_context(|| format!("{PASSWORD_COMMAND_VARIABLE} cannot be run"))?;
+    if !output.status.success() {
+        output.stdout.zeroize();
+        let what = format!("{PASSWORD_COMMAND_VARIABLE} failed ({})", output.status);
+        return Err(Failure::new(Exit::Error, what).with_remedy(format!("Try it: sh -c '{command}'")).into());
+    }
+    let mut text = String::from_utf8(output.stdout).map_err(|error| {
+        error.into_bytes().zeroize();
+        Failure::new(Exit::Error, format!("{PASSWORD_COMMAND_VARIABLE} printed something that is not text"))
+    })?;
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    non_empty(Password::new(text))
+}
+
+fn non_empty(password: Password) -> Result<Password> {
+    if password.expose().is_empty() {
+        let failure = Failure::new(Exit::Usage, "No password was given");
+        return Err(failure
+            .with_remedy(format!("Type one, give it on standard input, or set {PASSWORD_COMMAND_VARIABLE}"))
+            .into());
+    }
+    Ok(password)
+}
+
+/// Asks a question that `-y` answers. Without a terminal nothing is assumed.
+///
+/// # Errors
+/// [`Exit::Usage`] where nobody can be asked.
+pub fn confirm(question: &str, yes: bool) -> Result<bool> {
+    if yes {
+        return Ok(true);
+    }
+    if !io::stdin().is_terminal() {
+        return Err(Failure::new(Exit::Usage, format!("{question} Nobody can be asked here"))
+            .with_remedy("Add -y to agree")
+            .into());
+    }
+    let answer = line(&format!("{question} [y/N] "))?;
+    Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Asks for a line of text on the terminal, trimmed.
+///
+/// # Errors
+/// The terminal cannot be read.
+pub fn line(question: &str) -> Result<String> {
+    let mut error = io::stderr().lock();
+    write!(error, "{question}").and_then(|()| error.flush()).context("The terminal cannot be written")?;
+    drop(error);
+    Ok(first_line(&mut io::stdin().lock())?.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_loses_one_newline_and_nothing_else() {
+        for (command, expected) in [
+            (r#"printf "correct horse battery""#, "correct horse battery"),
+            ("echo x", "x"),
+            (r"printf ' a\n\n'", " a\n"),
+            (r"printf 'ä\r\n'", "ä\r"),
+        ] {
+            assert_eq!(run_command(command).unwrap().expose(), expected);
+        }
+    }
+
+    #[test]
+    fn a_command_that_fails_is_reported() {
+        let error = run_command("echo secret; exit 3").unwrap_err();
+        assert!(error.to_string().contains("exit status: 3"), "{error}");
+        assert!(!format!("{error:?}").contains("Password(\"secret"), "{error:?}");
+        assert!(run_command("true").unwrap_err().to_string().contains("No password"));
+        assert!(run_command(r"printf '\377'").unwrap_err().to_string().contains("not text"));
+    }
+
+    #[test]
+    fn the_first_line_is_the_secret() {
+        assert_eq!(first_line(&mut &b"one\ntwo\n"[..]).unwrap(), "one");
+        assert_eq!(first_line(&mut &b"one"[..]).unwrap(), "one");
+        assert_eq!(first_line(&mut &b""[..]).unwrap(), "");
+    }
+
+    #[test]
+    fn passwords_are_not_printed() {
+        assert_eq!(format!("{:?}", Password::new("hunter2".into())), "Password(…)");
+    }
+}

@@ -1,0 +1,108 @@
+//! What every command starts from: directories, settings, output, and the account when it is first needed.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Result;
+use ensafer_core::account::Account;
+
+use crate::account::{self, AccountError};
+use crate::config::Config;
+use crate::exit;
+use crate::home::Home;
+use crate::output::Output;
+use crate::progress::Progress;
+use crate::prompt::{self, Password};
+
+/// The surroundings of one command.
+#[derive(Debug)]
+pub struct Shell {
+    /// Ensafer's own directories.
+    pub home: Home,
+    /// The settings.
+    pub config: Config,
+    /// Where results and remarks go.
+    pub output: Output,
+    /// The account, once it was opened in this process.
+    opened: Mutex<Option<Arc<Account>>>,
+}
+
+impl Shell {
+    /// With no account opened yet.
+    #[must_use]
+    pub fn new(home: Home, config: Config, output: Output) -> Self {
+        Self { home, config, output, opened: Mutex::new(None) }
+    }
+
+    /// Refuses, with the command to type, where no account is set up.
+    ///
+    /// # Errors
+    /// [`exit::not_set_up`].
+    pub fn require_account(&self) -> Result<()> {
+        if account::exists(&self.home) { Ok(()) } else { Err(exit::not_set_up().into()) }
+    }
+
+    /// Opens the account: with this device's key where it is at hand, else with the password, which is asked for. It
+    /// may take a second the first time: call it when keys are first needed, not before.
+    ///
+    /// # Errors
+    /// Not set up, or a wrong password.
+    pub fn open_account(&self) -> Result<Arc<Account>> {
+        self.require_account()?;
+        if let Some(account) = self.open_with_device()? {
+            return Ok(account);
+        }
+        let password = prompt::password("Password: ")?;
+        Ok(self.keep(account::unlock(&self.home, &self.config, &password)?))
+    }
+
+    /// Opens the account without asking anybody: with this device's key, else with the password that
+    /// `ENSAFER_PASSWORD_COMMAND` prints. `None` where neither is at hand: then it is locked.
+    ///
+    /// # Errors
+    /// Not set up, or the command prints a wrong password.
+    pub fn open_account_silently(&self) -> Result<Option<Arc<Account>>> {
+        self.require_account()?;
+        if let Some(account) = self.open_with_device()? {
+            return Ok(Some(account));
+        }
+        let Some(password) = prompt::password_from_command()? else { return Ok(None) };
+        Ok(Some(self.keep(account::unlock(&self.home, &self.config, &password)?)))
+    }
+
+    /// Opens the account with a password that was given.
+    ///
+    /// # Errors
+    /// Not set up, or a wrong password.
+    pub fn unlock(&self, password: &Password) -> Result<Arc<Account>, AccountError> {
+        Ok(self.keep(account::unlock(&self.home, &self.config, password)?))
+    }
+
+    /// Remembers an account that was opened elsewhere in this process.
+    pub fn keep(&self, account: Account) -> Arc<Account> {
+        let account = Arc::new(account);
+        *self.opened() = Some(Arc::clone(&account));
+        account
+    }
+
+    /// Forgets the account; whoever uses it now keeps it until done.
+    pub fn forget_account(&self) {
+        *self.opened() = None;
+    }
+
+    fn open_with_device(&self) -> Result<Option<Arc<Account>>> {
+        if let Some(account) = &*self.opened() {
+            return Ok(Some(Arc::clone(account)));
+        }
+        Ok(account::open_with_device(&self.home, &self.config)?.map(|account| self.keep(account)))
+    }
+
+    fn opened(&self) -> MutexGuard<'_, Option<Arc<Account>>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A bar named `what`, on a terminal.
+    #[must_use]
+    pub fn progress(&self, what: &'static str) -> Progress {
+        Progress::new(what, self.output.shows_progress())
+    }
+}

@@ -1,0 +1,261 @@
+//! The daemon's engine as a whole: one task per folder, and the local API's wishes carried to them.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use ensafer_core::api::local::{FileStatus, FolderReport, ListedEntry, Located, ProblemReport, SettleOutcome};
+use ensafer_core::ids::FolderId;
+use ensafer_core::status::Status;
+use tokio::sync::{oneshot, watch};
+
+use crate::board::Board;
+use crate::daemon::QuitSignal;
+use crate::engine::task::{Message, Shared, Task};
+use crate::folders::{FolderEntry, Folders};
+use crate::local_api::{Control, ControlError, Queries};
+use crate::prompt::Password;
+use crate::shell::Shell;
+use crate::vault::ShellVault;
+use crate::view::{self, View};
+
+/// All folders of this device, at work.
+pub struct Supervisor {
+    shell: Shell,
+    vault: Arc<ShellVault>,
+    shared: Shared,
+    board: Arc<Board>,
+    tasks: Mutex<HashMap<FolderId, Task>>,
+    quit: QuitSignal,
+    pauses: watch::Sender<u64>,
+}
+
+impl Supervisor {
+    /// Starts a task for every folder on the list.
+    pub fn start(shell: &Shell, vault: Arc<ShellVault>, shared: Shared, quit: QuitSignal) -> Result<Arc<Self>> {
+        let supervisor = Arc::new(Self {
+            shell: shell.clone(),
+            vault,
+            board: shared.board.clone(),
+            shared,
+            tasks: Mutex::default(),
+            quit,
+            pauses: watch::Sender::new(0),
+        });
+        if shell.home.is_stopped() {
+            supervisor.board.set_stopped(true);
+        }
+        supervisor.take_over_list()?;
+        Ok(supervisor)
+    }
+
+    /// Ends every task, cleanly. Blocks until all have ended.
+    pub fn finish(&self) {
+        let tasks: Vec<Task> = self.tasks().drain().map(|(_, task)| task).collect();
+        tasks.iter().for_each(|task| task.tell(Message::Quit));
+        tasks.into_iter().for_each(Task::finish);
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, HashMap<FolderId, Task>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell_all(&self, message: impl Fn() -> Message) {
+        self.tasks().values().for_each(|task| task.tell(message()));
+    }
+
+    fn folders_on_list(&self) -> Result<Vec<FolderEntry>> {
+        Ok(Folders::load(self.shell.home.data_dir())?.entries().to_vec())
+    }
+
+    /// Starts and ends tasks until they are those of the list.
+    fn take_over_list(&self) -> Result<()> {
+        let folders = Folders::load(self.shell.home.data_dir())?;
+        let mut gone = Vec::new();
+        {
+            let mut tasks = self.tasks();
+            let is_listed = |id: &FolderId| folders.entries().iter().any(|entry| entry.id == *id);
+            let ids: Vec<FolderId> = tasks.keys().copied().filter(|id| !is_listed(id)).collect();
+            for id in ids {
+                gone.extend(tasks.remove(&id));
+                self.board.forget(id);
+            }
+            for entry in folders.entries() {
+                if !tasks.contains_key(&entry.id) {
+                    self.board.add(entry);
+                    let directory = folders.state_directory(entry.id)?;
+                    let task = Task::start(entry.clone(), &directory, self.shared.clone(), self.board.is_running())
+                        .context("A folder's thread cannot be started")?;
+                    tasks.insert(entry.id, task);
+                }
+            }
+        }
+        gone.into_iter().for_each(Task::finish);
+        Ok(())
+    }
+
+    fn run(&self, running: bool) {
+        self.pauses.send_modify(|generation| *generation += 1);
+        self.tell_all(|| Message::Run(running));
+    }
+
+    /// Ends a pause after `duration`, unless something else was wished for meanwhile.
+    fn resume_after(self: &Arc<Self>, duration: Duration) {
+        let generation = *self.pauses.borrow();
+        let mut pauses = self.pauses.subscribe();
+        let supervisor = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let changed = tokio::time::timeout(duration, pauses.wait_for(|now| *now != generation)).await;
+            if changed.is_err()
+                && let Some(supervisor) = supervisor.upgrade()
+            {
+                supervisor.board.set_paused(false);
+                supervisor.run(true);
+            }
+        });
+    }
+
+    /// The folder that `path` lies in, and its view.
+    fn with_view<T>(&self, path: &Path, answer: impl FnOnce(&View<'_>) -> Result<T>) -> Result<Option<T>> {
+        let folders = self.folders_on_list()?;
+        let Some(entry) = folders.iter().find(|entry| path.starts_with(&entry.work)) else { return Ok(None) };
+        let reader = self.board.reader(entry.id);
+        answer(&View::read(entry, reader.as_ref())?).map(Some)
+    }
+}
+
+impl Queries for Arc<Supervisor> {
+    fn file_status(&self, path: &Path) -> Result<FileStatus> {
+        Ok(self.with_view(path, |view| view.file_status(path))?.unwrap_or_else(|| view::outside(path)))
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<ListedEntry>> {
+        Ok(self.with_view(path, |view| view.list(path))?.unwrap_or_default())
+    }
+
+    fn locate(&self, sought: &str) -> Result<Option<Located>> {
+        for entry in self.folders_on_list()? {
+            let reader = self.board.reader(entry.id);
+            if let Some(located) = View::read(&entry, reader.as_ref())?.locate(sought)? {
+                return Ok(Some(located));
+            }
+        }
+        Ok(None)
+    }
+
+    fn describe(&self, path: &Path, text: &str) -> Result<()> {
+        let located = self.locate(&path.to_string_lossy())?;
+        let located = located.ok_or_else(|| anyhow!("{} is no synced file", path.display()))?;
+        let tasks = self.tasks();
+        let task = tasks.get(&located.folder).context("the folder is not at work")?;
+        task.tell(Message::Describe(located.object, text.into()));
+        Ok(())
+    }
+}
+
+impl Control for Arc<Supervisor> {
+    fn status(&self) -> Status {
+        self.board.status()
+    }
+
+    fn subscribe(&self) -> watch::Receiver<Status> {
+        self.board.subscribe()
+    }
+
+    fn problems(&self) -> Vec<ProblemReport> {
+        self.board.problems()
+    }
+
+    fn folders(&self) -> Vec<FolderReport> {
+        self.folders_on_list().unwrap_or_default().iter().map(FolderEntry::report).collect()
+    }
+
+    fn start(&self) -> Result<(), ControlError> {
+        self.shell.home.set_stopped(false).map_err(anyhow::Error::from)?;
+        self.board.set_stopped(false);
+        self.board.set_paused(false);
+        self.run(true);
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), ControlError> {
+        self.shell.home.set_stopped(true).map_err(anyhow::Error::from)?;
+        self.board.set_stopped(true);
+        self.run(false);
+        Ok(())
+    }
+
+    fn pause(&self, duration: Option<Duration>) -> Result<(), ControlError> {
+        self.board.set_paused(true);
+        self.run(false);
+        if let Some(duration) = duration {
+            self.resume_after(duration);
+        }
+        Ok(())
+    }
+
+    fn resume(&self, go_on: Option<String>) -> Result<(), ControlError> {
+        match go_on {
+            Some(token) => {
+                let folder = self.board.braked_by(&token).ok_or(ControlError::NoSuchBrake)?;
+                if let Some(task) = self.tasks().get(&folder) {
+                    task.tell(Message::GoOn(token));
+                }
+            }
+            None if self.board.is_stopped() => {}
+            None => {
+                self.board.set_paused(false);
+                self.run(true);
+            }
+        }
+        Ok(())
+    }
+
+    fn unlock(&self, password: Password) -> Result<(), ControlError> {
+        self.vault.unlock(&password)?;
+        self.tell_all(|| Message::Unlocked);
+        Ok(())
+    }
+
+    fn lock(&self) {
+        self.vault.lock();
+        self.tell_all(|| Message::Lock);
+    }
+
+    fn settle(&self) -> Result<oneshot::Receiver<SettleOutcome>, ControlError> {
+        let waiting: Vec<_> = self
+            .tasks()
+            .values()
+            .map(|task| {
+                let (reply, receiver) = oneshot::channel();
+                task.tell(Message::Settle(reply));
+                receiver
+            })
+            .collect();
+        let (reply, receiver) = oneshot::channel();
+        let board = self.board.clone();
+        tokio::spawn(async move {
+            let mut outcome = SettleOutcome::default();
+            for waiting in waiting {
+                match waiting.await {
+                    Ok(Ok(settled)) => settled.add_to(&mut outcome),
+                    Ok(Err(_)) | Err(_) => outcome.problems += 1,
+                }
+            }
+            outcome.problems = outcome.problems.max(board.problems().len() as u64);
+            // Whoever asked may have gone away.
+            let _ = reply.send(outcome);
+        });
+        Ok(receiver)
+    }
+
+    fn reload_folders(&self) -> Result<(), ControlError> {
+        Ok(self.take_over_list()?)
+    }
+
+    fn quit(&self) {
+        self.quit.request();
+    }
+}

@@ -1,0 +1,79 @@
+//! Opens every file of an encrypted folder to the last byte, and writes nothing.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::Result;
+use ensafer_core::api::local::{VerifyFailure, VerifyReport};
+use ensafer_core::format::{OpenedHeader, open_header};
+use ensafer_core::plan::ProblemClass;
+use ensafer_core::tree::StoreKey;
+use rayon::prelude::*;
+
+use crate::folder_keys::OpenFolder;
+use crate::payload::{PayloadFailure, open_payload, read_head};
+use crate::progress::Progress;
+use crate::store::{EncryptedStore, Listed, StoredObject};
+
+/// Verifies every object of `store` with the keys of `folder`: header, signature, membership, length, name, content.
+pub fn verify(store: &dyn EncryptedStore, folder: &OpenFolder, progress: &Progress) -> Result<VerifyReport> {
+    let listing = store.list()?;
+    let bytes = AtomicU64::new(0);
+    progress.set_length(listing.objects.len() as u64, listing.objects.iter().map(|o| o.stamp.length).sum());
+    let mut failed: Vec<VerifyFailure> = listing
+        .objects
+        .par_iter()
+        .filter_map(|listed| {
+            let result = verify_object(store, folder, listed);
+            bytes.fetch_add(listed.stamp.length, Ordering::Relaxed);
+            progress.advance(1, listed.stamp.length);
+            let (class, what) = result.err()?;
+            Some(VerifyFailure { object: listed.key.to_string(), class, what })
+        })
+        .collect();
+    failed.sort_by(|a, b| a.object.cmp(&b.object));
+    Ok(VerifyReport { files: listing.objects.len() as u64, bytes: bytes.into_inner(), failed })
+}
+
+fn verify_object(
+    store: &dyn EncryptedStore,
+    folder: &OpenFolder,
+    listed: &Listed,
+) -> Result<(), (ProblemClass, String)> {
+    let failed = |error: &dyn std::error::Error| (ProblemClass::Failed, error.to_string());
+    let file = store.open(&listed.key).map_err(|error| (error.class(), error.to_string()))?;
+    let head = read_head(&*file, listed.stamp.length).map_err(|error| failed(&error))?;
+    let header = open_header(&head, &folder.source()).map_err(|error| (error.class_when(true), error.to_string()))?;
+    check_header(&listed.key, &header, listed.stamp.length, folder)?;
+    verify_payload(&*file, &header)
+}
+
+fn check_header(
+    key: &StoreKey,
+    header: &OpenedHeader,
+    length: u64,
+    folder: &OpenFolder,
+) -> Result<(), (ProblemClass, String)> {
+    if length != header.total_len {
+        let class = if length < header.total_len { ProblemClass::StillArriving } else { ProblemClass::Damaged };
+        return Err((class, format!("{length} bytes instead of {}", header.total_len)));
+    }
+    if !folder.accepts(header) {
+        return Err((ProblemClass::UnknownSigner, "signed by nobody who may write here".into()));
+    }
+    match crate::store::named_id(key) {
+        Some(id) if id != header.prefix.file_id => {
+            Err((ProblemClass::Misnamed, format!("holds the object {}", header.prefix.file_id)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn verify_payload(file: &dyn StoredObject, header: &OpenedHeader) -> Result<(), (ProblemClass, String)> {
+    let opened = open_payload(file, header, || false, |_, _| Ok::<(), std::convert::Infallible>(()));
+    opened.map_err(|failure| match failure {
+        PayloadFailure::Unauthentic(_) => (ProblemClass::Damaged, "its content does not verify".into()),
+        PayloadFailure::Store(error) => (error.class(), error.to_string()),
+        PayloadFailure::Sink(never) => match never {},
+        PayloadFailure::Cancelled => (ProblemClass::Failed, "interrupted".into()),
+    })
+}

@@ -1,0 +1,175 @@
+//! Answers about single files from base, while a daemon runs or not: which file shows where, and how far it is.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use ensafer_core::api::local::{EntryKind, FileState, FileStatus, ListedEntry, Located, ProblemReport};
+use ensafer_core::format::{StoreName, parse_store_name};
+use ensafer_core::ids::FileId;
+use ensafer_core::layout::{Layout, layout};
+use ensafer_core::tree::{BaseTree, Content, Folding, Kind, Object};
+
+use crate::folders::FolderEntry;
+use crate::scan::is_ignored;
+use crate::state::{StateReader, StoreRecord};
+
+/// One folder's base, read once.
+pub struct View<'a> {
+    entry: &'a FolderEntry,
+    base: BaseTree,
+    records: HashMap<FileId, StoreRecord>,
+    layout: Layout,
+    problems: Vec<ProblemReport>,
+}
+
+impl<'a> View<'a> {
+    /// Reads what base holds of `entry`. A folder without a state is empty.
+    pub fn read(entry: &'a FolderEntry, reader: Option<&StateReader>) -> Result<Self> {
+        let (base, records) = reader.map(StateReader::load_base).transpose()?.unwrap_or_default();
+        let standing = reader.map(StateReader::problems).transpose()?.unwrap_or_default();
+        let problems = standing.iter().map(|s| ProblemReport::new(&s.problem, entry.id, s.since)).collect();
+        let objects = base.entries.values().map(|entry| &*entry.object);
+        let layout = layout(objects, entry.id.root(), Folding::Exact);
+        Ok(Self { entry, base, records, layout, problems })
+    }
+
+    /// Everything that shows at or below `path`, which lies in the work folder, sorted by path.
+    pub fn list(&self, path: &Path) -> Result<Vec<ListedEntry>> {
+        let below = self.relative(path)?;
+        let mut entries: Vec<_> = self
+            .layout
+            .shown()
+            .filter_map(|id| Some((self.layout.path(id)?, &self.base.entries.get(&id)?.object)))
+            .filter(|(path, _)| is_at_or_below(path, &below))
+            .map(|(path, object)| self.listed(path, object))
+            .collect();
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(entries)
+    }
+
+    fn listed(&self, path: String, object: &Object) -> ListedEntry {
+        let (kind, size_bytes) = match &object.content {
+            Content::File { size, .. } => (EntryKind::File, *size),
+            Content::Symlink { .. } => (EntryKind::Symlink, 0),
+            Content::Directory | Content::Tombstone { .. } => (EntryKind::Directory, 0),
+        };
+        ListedEntry {
+            path,
+            kind,
+            size_bytes,
+            modified: object.modified.to_string(),
+            object: object.id,
+            encrypted: self.records.get(&object.id).map(|record| record.key.to_string()),
+            description: object.description.as_deref().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// The object that shows at `path`.
+    pub fn at(&self, path: &Path) -> Result<Option<FileId>> {
+        let sought = self.relative(path)?;
+        let mut at = self.entry.id.root();
+        for component in sought.split('/').filter(|component| !component.is_empty()) {
+            let Ok(name) = ensafer_core::tree::Name::new(component) else { return Ok(None) };
+            let Some(child) = self.layout.child(at, &name) else { return Ok(None) };
+            at = child;
+        }
+        Ok((at != self.entry.id.root()).then_some(at))
+    }
+
+    /// Both sides of the object that shows at a path, or that an encrypted file's name or id names.
+    pub fn locate(&self, sought: &str) -> Result<Option<Located>> {
+        let path = Path::new(sought);
+        let id = if path.starts_with(&self.entry.work) {
+            self.at(path)?
+        } else {
+            let name = sought.rsplit('/').next().unwrap_or_default();
+            match parse_store_name(name) {
+                StoreName::Object(id) | StoreName::Copy(Some(id)) => Some(id),
+                _ => name.parse().ok(),
+            }
+        };
+        Ok(id.and_then(|id| self.located(id)))
+    }
+
+    fn located(&self, id: FileId) -> Option<Located> {
+        let work = self.entry.work.join(self.layout.path(id)?);
+        let encrypted = self.records.get(&id).map(|record| self.entry.encrypted.join(&*record.key.0));
+        Some(Located {
+            folder: self.entry.id,
+            object: id,
+            work: work.to_string_lossy().into_owned(),
+            encrypted: encrypted.map(|path| path.to_string_lossy().into_owned()),
+        })
+    }
+
+    /// How far `path` is. Equal to base means up to date, as far as stamps tell.
+    pub fn file_status(&self, path: &Path) -> Result<FileStatus> {
+        let relative = self.relative(path)?;
+        let id = self.at(path)?;
+        let record = id.and_then(|id| self.records.get(&id));
+        let problems: Vec<_> = self.problems.iter().filter(|p| self.concerns(p, &relative, id)).cloned().collect();
+        let state = if has_ignored_component(&relative) {
+            FileState::Ignored
+        } else if !problems.is_empty() {
+            FileState::Problem
+        } else if id.is_some_and(|id| self.is_unchanged(id, path)) {
+            FileState::UpToDate
+        } else {
+            FileState::Pending
+        };
+        Ok(FileStatus {
+            path: path.to_string_lossy().into_owned(),
+            state,
+            folder: Some(self.entry.id),
+            object: id,
+            encrypted: record.map(|record| record.key.to_string()),
+            problems,
+        })
+    }
+
+    fn concerns(&self, problem: &ProblemReport, relative: &str, id: Option<FileId>) -> bool {
+        let by_path = problem.path.as_deref().is_some_and(|path| is_at_or_below(path, relative));
+        let key = id.and_then(|id| self.records.get(&id)).map(|record| record.key.to_string());
+        by_path || (key.is_some() && problem.object == key)
+    }
+
+    fn is_unchanged(&self, id: FileId, path: &Path) -> bool {
+        let Some(entry) = self.base.entries.get(&id) else { return false };
+        if entry.object.content.kind() == Kind::Directory {
+            return path.is_dir();
+        }
+        let seen = std::fs::symlink_metadata(path).ok().map(|metadata| crate::work_dir::stamp_of_metadata(&metadata));
+        seen.is_some() && seen == entry.work.map(|work| work.stamp)
+    }
+
+    fn relative(&self, path: &Path) -> Result<String> {
+        let relative = path.strip_prefix(&self.entry.work);
+        let relative = relative.with_context(|| format!("{} is not in {}", path.display(), self.entry.work.display()))?;
+        match relative.to_str() {
+            Some(text) => Ok(text.to_owned()),
+            None => bail!("{} is not UTF-8", path.display()),
+        }
+    }
+}
+
+/// The status of a path that lies in no folder.
+#[must_use]
+pub fn outside(path: &Path) -> FileStatus {
+    FileStatus {
+        path: path.to_string_lossy().into_owned(),
+        state: FileState::Outside,
+        folder: None,
+        object: None,
+        encrypted: None,
+        problems: Vec::new(),
+    }
+}
+
+fn is_at_or_below(path: &str, directory: &str) -> bool {
+    directory.is_empty() || path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn has_ignored_component(relative: &str) -> bool {
+    relative.split('/').enumerate().any(|(depth, name)| is_ignored(depth == 0, name))
+}
