@@ -1,1 +1,112 @@
-//! What people are told.
+//! What people are told: of states and of problems, what it is and what to do.
+
+use crate::plan::ProblemClass;
+use crate::status::State;
+
+impl State {
+    /// A few words for a status line.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Locked => "Locked: enter the password",
+            Self::Braked => "Stopped by the brake: look, then go on or undo",
+            Self::Attention => "Some files need attention",
+            Self::Offline => "A folder cannot be reached",
+            Self::Working => "Working",
+            Self::Checking => "Checking both sides",
+            Self::WaitingForCloud => "Waiting for the cloud to deliver",
+            Self::Paused => "Paused",
+            Self::Stopped => "Stopped",
+            Self::UpToDate => "Up to date",
+        }
+    }
+}
+
+impl ProblemClass {
+    /// Every class.
+    pub const ALL: [Self; 17] = [
+        Self::StillArriving,
+        Self::Damaged,
+        Self::NewerVersion,
+        Self::Foreign,
+        Self::NotARecipient,
+        Self::UnknownSigner,
+        Self::Misnamed,
+        Self::RolledBack,
+        Self::Missing,
+        Self::Inconsistent,
+        Self::UnknownParent,
+        Self::Unreadable,
+        Self::BadName,
+        Self::Unsupported,
+        Self::NestedMount,
+        Self::DiskFull,
+        Self::Failed,
+    ];
+
+    /// What is the matter, in a sentence.
+    #[must_use]
+    pub const fn what(self) -> &'static str {
+        match self {
+            Self::StillArriving => "The encrypted file has not arrived whole yet.",
+            Self::Damaged => "The encrypted file is damaged.",
+            Self::NewerVersion => "The file was written by a newer version of Ensafer.",
+            Self::Foreign => "The encrypted file belongs to another folder.",
+            Self::NotARecipient => "The encrypted file is not meant for this account.",
+            Self::UnknownSigner => "The file was signed by nobody who may write in this folder.",
+            Self::Misnamed => "The encrypted file has the name of another.",
+            Self::RolledBack => "The cloud has replaced the file by an older version.",
+            Self::Missing => "The encrypted file has vanished without having been deleted.",
+            Self::Inconsistent => "Two versions that cannot both be genuine say different things.",
+            Self::UnknownParent => "The directory that the file lies in has not arrived yet.",
+            Self::Unreadable => "The file or directory cannot be read.",
+            Self::BadName => "The name cannot be used on every computer, or equals another's.",
+            Self::Unsupported => "This is no file, directory or symbolic link.",
+            Self::NestedMount => "Another disk is mounted here, and is not synced.",
+            Self::DiskFull => "There was no space left.",
+            Self::Failed => "Writing failed.",
+        }
+    }
+
+    /// What to do about it, in a sentence.
+    #[must_use]
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::StillArriving => "Nothing: it is read as soon as the cloud client has delivered it.",
+            Self::Damaged => {
+                "Restore an earlier version from the cloud, or `ensafer restore` where the file is whole."
+            }
+            Self::NewerVersion => "Install the current version of Ensafer on this computer.",
+            Self::Foreign => "Move it back into the encrypted folder that it came from.",
+            Self::NotARecipient => "Ask a member of the folder to add your account.",
+            Self::UnknownSigner => "Ask the folder's owner who wrote it; it stays as it is until then.",
+            Self::Misnamed => "Give it back the name that `ensafer locate` shows, or delete it.",
+            Self::RolledBack => "Nothing, if you did not do it: the newer version is put back soon.",
+            Self::Missing => "Nothing, if you did not do it: it is put back from the work folder soon.",
+            Self::Inconsistent => {
+                "Compare the file on your computers, and save the right one under a new name."
+            }
+            Self::UnknownParent => {
+                "Nothing: it shows as soon as the cloud client has delivered the directory."
+            }
+            Self::Unreadable => "Give your user the right to read it.",
+            Self::BadName => "Rename it.",
+            Self::Unsupported => "Move it out of the work folder; everything else goes on.",
+            Self::NestedMount => "Add that disk as a folder of its own, or unmount it.",
+            Self::DiskFull => "Free some space; it goes on by itself.",
+            Self::Failed => "Check the disk and the permissions; it is tried again by itself.",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_says_what_it_is_and_what_to_do() {
+        for class in ProblemClass::ALL {
+            assert!(class.what().ends_with('.') && class.remedy().ends_with('.'), "{class:?}");
+        }
+    }
+}

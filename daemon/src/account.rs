@@ -6,6 +6,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ensafer_core::account::{Account, SealedAccount, UnlockError};
 use ensafer_core::crypto::{
@@ -146,6 +147,21 @@ struct Device {
     seal: Vec<u8>,
 }
 
+/// An account whose keys are at hand, and this device's own key, which seals what is cached here.
+#[derive(Debug, Clone)]
+pub struct Unlocked {
+    /// The account.
+    pub account: Arc<Account>,
+    /// This device's key.
+    pub device: Arc<DeviceKey>,
+}
+
+impl Unlocked {
+    fn new(account: Account, device: DeviceKey) -> Self {
+        Self { account: Arc::new(account), device: Arc::new(device) }
+    }
+}
+
 /// Whether an account is set up here.
 #[must_use]
 pub fn exists(home: &Home) -> bool {
@@ -185,28 +201,28 @@ pub fn register(
     config: &Config,
     login: &Login,
     password: &Password,
-) -> Result<(Account, RecoveryKey), AccountError> {
+) -> Result<(Unlocked, RecoveryKey), AccountError> {
     refuse_if_present(home)?;
     let (login, iterations) = (login.clone(), config.pbkdf2_iterations);
     let made = SealedAccount::create(login, REALM, password.expose(), iterations, &mut SystemRandom);
     let (sealed, account, recovery_key) = made?;
     create_file(home, &sealed)?;
-    bind_device(home, config, &account, password)?;
-    Ok((account, recovery_key))
+    let device = bind_device(home, config, &account, password)?;
+    Ok((Unlocked::new(account, device), recovery_key))
 }
 
 /// Opens the account with its password, and renews this device's own way into it. Takes a second.
 ///
 /// # Errors
 /// [`AccountError::WrongPassword`], [`AccountError::NotSetUp`].
-pub fn unlock(home: &Home, config: &Config, password: &Password) -> Result<Account, AccountError> {
+pub fn unlock(home: &Home, config: &Config, password: &Password) -> Result<Unlocked, AccountError> {
     let sealed = read_sealed(home)?;
-    if let Some(account) = open_with_sealed_file(home, config, &sealed, password)? {
-        return Ok(account);
+    if let Some(unlocked) = open_with_sealed_file(home, config, &sealed, password)? {
+        return Ok(unlocked);
     }
     let account = sealed.open_with_password(password.expose())?;
-    bind_device(home, config, &account, password)?;
-    Ok(account)
+    let device = bind_device(home, config, &account, password)?;
+    Ok(Unlocked::new(account, device))
 }
 
 /// Opens the account with this device's key from the system's keyring. `None` where the key is not at hand: there is
@@ -214,7 +230,7 @@ pub fn unlock(home: &Home, config: &Config, password: &Password) -> Result<Accou
 ///
 /// # Errors
 /// [`AccountError::NotSetUp`], [`AccountError::Damaged`].
-pub fn open_with_device(home: &Home, config: &Config) -> Result<Option<Account>, AccountError> {
+pub fn open_with_device(home: &Home, config: &Config) -> Result<Option<Unlocked>, AccountError> {
     let sealed = read_sealed(home)?;
     let Some(device) = read_device(home)? else { return Ok(None) };
     if device.kept_in != KeptIn::Keyring || config.keyring == Keyring::Off {
@@ -326,7 +342,7 @@ fn bind_device(
     config: &Config,
     account: &Account,
     password: &Password,
-) -> Result<(), AccountError> {
+) -> Result<DeviceKey, AccountError> {
     let id = read_device(home)?.map_or_else(|| DeviceId::new(SystemRandom.array()), |device| device.id);
     let key = DeviceKey::generate(&mut SystemRandom);
     let file = sealed_file(home, config, id);
@@ -339,7 +355,8 @@ fn bind_device(
         file.set(DEVICE_KEY, &*key.expose_for_keyring())?;
         KeptIn::SealedFile
     };
-    write_device(home, &Device { id, kept_in, seal: account.seal_for_device(&key, &mut SystemRandom) })
+    write_device(home, &Device { id, kept_in, seal: account.seal_for_device(&key, &mut SystemRandom) })?;
+    Ok(key)
 }
 
 /// Whether the keyring took the key and gives it back: a keyring that is locked may do neither.
@@ -368,7 +385,7 @@ fn open_with_sealed_file(
     config: &Config,
     sealed: &SealedAccount,
     password: &Password,
-) -> Result<Option<Account>, AccountError> {
+) -> Result<Option<Unlocked>, AccountError> {
     let Some(device) = read_device(home)? else { return Ok(None) };
     if device.kept_in != KeptIn::SealedFile {
         return Ok(None);
@@ -381,9 +398,10 @@ fn open_with_sealed_file(
     }
 }
 
-fn open_with_key(sealed: &SealedAccount, device: &Device, bytes: &[u8]) -> Option<Account> {
+fn open_with_key(sealed: &SealedAccount, device: &Device, bytes: &[u8]) -> Option<Unlocked> {
     let key = DeviceKey::from_keyring(bytes)?;
-    sealed.open_with_device(&device.seal, &key).ok()
+    let account = sealed.open_with_device(&device.seal, &key).ok()?;
+    Some(Unlocked::new(account, key))
 }
 
 fn create_file(home: &Home, sealed: &SealedAccount) -> Result<(), AccountError> {
@@ -469,7 +487,7 @@ mod tests {
         assert!(matches!(unlock(home, config, &password("right")), Err(AccountError::NotSetUp)));
         let login = parse_login(" Alice@Example.com ").unwrap();
         let (account, recovery) = register(home, config, &login, &password("right")).unwrap();
-        assert_eq!(account.login().as_str(), "alice@example.com");
+        assert_eq!(account.account.login().as_str(), "alice@example.com");
         let again = register(home, config, &login, &password("right"));
         assert!(matches!(again, Err(AccountError::Exists { .. })));
         for file in [account_file(home), device_file(home), home.data_dir().join("device.secrets")] {

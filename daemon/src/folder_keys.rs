@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ensafer_core::account::Account;
 use ensafer_core::clock::Dot;
-use ensafer_core::crypto::{DeviceKey, FolderKeyName, SigningKey, SystemRandom};
+use ensafer_core::crypto::{FolderKey, FolderKeyName, SigningKey, SystemRandom};
 use ensafer_core::format::roster::{OpenedRoster, Roster, RosterError, open_roster_object};
 use ensafer_core::format::{
     Access, AccountAlone, Authorship, EnvelopeType, FolderSeal, HeaderError, OpenedFolderKey, OpenedHeader,
@@ -13,17 +13,9 @@ use ensafer_core::format::{
 };
 use ensafer_core::ids::{FileId, Fingerprint, FolderId};
 
+use crate::account::Unlocked;
 use crate::envelopes::{EnvelopeName, Envelopes};
 use crate::state::Identity;
-
-/// An account whose keys are at hand.
-#[derive(Clone)]
-pub struct Unlocked {
-    /// The account.
-    pub account: Arc<Account>,
-    /// This device's own key: seals what is cached here.
-    pub device: Arc<DeviceKey>,
-}
 
 /// Opens the account when its keys are first needed, and not before.
 pub trait Vault: Send + Sync {
@@ -70,7 +62,7 @@ pub struct OpenFolder {
     pub author: Arc<str>,
     roster: Roster,
     file_envelopes: Access,
-    seal_key: Arc<ensafer_core::crypto::FolderKey>,
+    seal_key: Arc<FolderKey>,
     account: Arc<Account>,
 }
 

@@ -3,9 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
-use ensafer_core::account::Account;
 
-use crate::account::{self, AccountError};
+use crate::account::{self, AccountError, Unlocked};
 use crate::config::Config;
 use crate::exit;
 use crate::home::Home;
@@ -13,8 +12,8 @@ use crate::output::Output;
 use crate::progress::Progress;
 use crate::prompt::{self, Password};
 
-/// The surroundings of one command.
-#[derive(Debug)]
+/// The surroundings of one command. Clones share the opened account.
+#[derive(Debug, Clone)]
 pub struct Shell {
     /// Ensafer's own directories.
     pub home: Home,
@@ -23,14 +22,14 @@ pub struct Shell {
     /// Where results and remarks go.
     pub output: Output,
     /// The account, once it was opened in this process.
-    opened: Mutex<Option<Arc<Account>>>,
+    opened: Arc<Mutex<Option<Unlocked>>>,
 }
 
 impl Shell {
     /// With no account opened yet.
     #[must_use]
     pub fn new(home: Home, config: Config, output: Output) -> Self {
-        Self { home, config, output, opened: Mutex::new(None) }
+        Self { home, config, output, opened: Arc::default() }
     }
 
     /// Refuses, with the command to type, where no account is set up.
@@ -46,7 +45,7 @@ impl Shell {
     ///
     /// # Errors
     /// Not set up, or a wrong password.
-    pub fn open_account(&self) -> Result<Arc<Account>> {
+    pub fn open_account(&self) -> Result<Unlocked> {
         self.require_account()?;
         if let Some(account) = self.open_with_device()? {
             return Ok(account);
@@ -60,7 +59,7 @@ impl Shell {
     ///
     /// # Errors
     /// Not set up, or the command prints a wrong password.
-    pub fn open_account_silently(&self) -> Result<Option<Arc<Account>>> {
+    pub fn open_account_silently(&self) -> Result<Option<Unlocked>> {
         self.require_account()?;
         if let Some(account) = self.open_with_device()? {
             return Ok(Some(account));
@@ -73,15 +72,14 @@ impl Shell {
     ///
     /// # Errors
     /// Not set up, or a wrong password.
-    pub fn unlock(&self, password: &Password) -> Result<Arc<Account>, AccountError> {
+    pub fn unlock(&self, password: &Password) -> Result<Unlocked, AccountError> {
         Ok(self.keep(account::unlock(&self.home, &self.config, password)?))
     }
 
     /// Remembers an account that was opened elsewhere in this process.
-    pub fn keep(&self, account: Account) -> Arc<Account> {
-        let account = Arc::new(account);
-        *self.opened() = Some(Arc::clone(&account));
-        account
+    pub fn keep(&self, unlocked: Unlocked) -> Unlocked {
+        *self.opened() = Some(unlocked.clone());
+        unlocked
     }
 
     /// Forgets the account; whoever uses it now keeps it until done.
@@ -89,14 +87,14 @@ impl Shell {
         *self.opened() = None;
     }
 
-    fn open_with_device(&self) -> Result<Option<Arc<Account>>> {
+    fn open_with_device(&self) -> Result<Option<Unlocked>> {
         if let Some(account) = &*self.opened() {
-            return Ok(Some(Arc::clone(account)));
+            return Ok(Some(account.clone()));
         }
         Ok(account::open_with_device(&self.home, &self.config)?.map(|account| self.keep(account)))
     }
 
-    fn opened(&self) -> MutexGuard<'_, Option<Arc<Account>>> {
+    fn opened(&self) -> MutexGuard<'_, Option<Unlocked>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -32,13 +32,20 @@ pub struct AccessList {
 }
 
 impl AccessList {
-    /// Encodes and signs the list for the file and key epoch of `prefix`.
+    /// Signs the list for the file and key epoch of `prefix`.
     pub(crate) fn sign(
         &self,
         prefix: &Prefix,
         signer: &SigningKey,
     ) -> Result<(Vec<u8>, Signature), Malformed> {
-        check(self.signer == signer.public() && self.recipients.is_sorted_by(|a, b| a < b))?;
+        check(self.signer == signer.public())?;
+        let bytes = self.encode()?;
+        let signature = signer.sign(Domain::Access, &message(prefix, &bytes).each_ref().map(Vec::as_slice));
+        Ok((bytes, signature))
+    }
+
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, Malformed> {
+        check(self.recipients.is_sorted_by(|a, b| a < b))?;
         let mut w = Writer::new();
         w.map(3).uint(1).uint(self.access_seq);
         w.uint(2).array(self.recipients.len());
@@ -48,8 +55,7 @@ impl AccessList {
         w.uint(3).bytes(self.signer.as_bytes());
         let bytes = w.into_bytes();
         check(bytes.len() <= MAX_ACCESS_LIST_LEN && self.recipients.len() as u64 <= MAX_RECIPIENTS)?;
-        let signature = signer.sign(Domain::Access, &message(prefix, &bytes).each_ref().map(Vec::as_slice));
-        Ok((bytes, signature))
+        Ok(bytes)
     }
 
     /// Checks the signature and decodes the list.

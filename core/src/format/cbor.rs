@@ -24,7 +24,7 @@ pub(crate) fn check(condition: bool) -> Result<(), Malformed> {
 }
 
 /// The bytes of a CBOR head that carries `value`, in its shortest form.
-const fn head_len(value: u64) -> usize {
+pub(crate) const fn head_len(value: u64) -> usize {
     match value {
         0..24 => 1,
         24..0x100 => 2,

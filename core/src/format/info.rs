@@ -1,7 +1,7 @@
 //! INFO: the sealed part of the header, which carries the statement and its signatures.
 
 use super::access_list::MAX_ACCESS_LIST_LEN;
-use super::cbor::{Malformed, Reader, Writer, check};
+use super::cbor::{self, Malformed, Reader, Writer, check};
 use super::prefix::{MAX_INFO_LEN, PREFIX_LEN};
 use super::statement::{MAX_STATEMENT_LEN, SignedStatement};
 use crate::crypto::{Signature, cobblestone};
@@ -57,15 +57,13 @@ impl Info {
         Ok((Self { signed: SignedStatement { statement, signature }, access }, plain.len() - padding.len()))
     }
 
-    /// Bytes of [`encode`](Self::encode) where the statement has `statement_len` bytes and there is no access list.
-    pub fn encoded_len(statement_len: usize) -> usize {
-        let head = match statement_len {
-            0..24 => 1,
-            24..256 => 2,
-            _ => 3,
-        };
-        // The array's head, the signature with its head, three nulls.
-        1 + head + statement_len + 2 + Signature::LEN + 3
+    /// Bytes of [`encode`](Self::encode) for a statement and an access list of these lengths.
+    pub fn encoded_len(statement_len: usize, list_len: Option<usize>) -> usize {
+        let string = |len: usize| cbor::head_len(len as u64) + len;
+        let signature = string(Signature::LEN);
+        let lists = list_len.map_or(2, |len| string(len) + signature);
+        // Before these the array's head, after them null for the checkpoint.
+        1 + string(statement_len) + signature + lists + 1
     }
 }
 
@@ -93,9 +91,8 @@ mod tests {
             let info = Info { signed: SignedStatement { statement, signature }, access: list.map(|l| (l, signature)) };
             let mut plain = info.encode();
             let len = plain.len();
-            if info.access.is_none() {
-                prop_assert_eq!(len, Info::encoded_len(info.signed.statement.len()));
-            }
+            let list_len = info.access.as_ref().map(|(list, _)| list.len());
+            prop_assert_eq!(len, Info::encoded_len(info.signed.statement.len(), list_len));
             plain.resize(len + zeros, 0);
             prop_assert_eq!(Info::decode(&plain), Ok((info, len)));
             plain.push(1);

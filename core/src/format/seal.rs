@@ -1,17 +1,17 @@
 //! Sealing a new version: the payload first, then the header that signs it.
 
-use super::access::{Access, Envelope, EnvelopeType, folder_hint};
-use super::access_list::AccessList;
+use super::access::{Access, Envelope, EnvelopeType, file_hint, folder_hint};
+use super::access_list::{AccessList, Recipient};
 use super::cbor::Malformed;
 use super::header::{content_scope, statement_hash};
 use super::info::{Info, padded_info_len};
-use super::payload::{RUN_CHUNKS, RUN_LEN, Shape, hash, seal_run};
-use super::prefix::{MAC_OFFSET, PREFIX_LEN, Prefix};
+use super::payload::{RUN_LEN, Shape, hash, seal_run};
+use super::prefix::{MAC_OFFSET, Prefix};
 use super::statement::{ObjectKind, SignedStatement, Statement};
 use crate::crypto::cobblestone::{self, HEAD_BYTES, Stream};
 use crate::crypto::{
     ContentHasher, Domain, EnvelopePublicKey, FileKey, FileSubkeys, FolderKey, FolderKeyName, Random,
-    SigningKey,
+    Signature, SigningKey,
 };
 use crate::ids::{Digest, FileId, FolderId, StatementHash};
 
@@ -66,6 +66,13 @@ impl<'a> FolderSeal<'a> {
     #[must_use]
     pub const fn key_name(&self) -> FolderKeyName {
         self.name
+    }
+
+    /// Refuses rosters, other folders' objects, and ids that belong to the folder itself.
+    fn check_place(&self, id: FileId, statement: &Statement) -> Result<(), SealError> {
+        let is_ordinary = statement.kind != ObjectKind::Roster && statement.folder == self.name.folder;
+        let is_placed = id != statement.parent && id != statement.folder.root();
+        if is_ordinary && is_placed { Ok(()) } else { Err(SealError::Statement) }
     }
 
     fn access(
@@ -135,9 +142,9 @@ pub struct SealedObject {
 pub struct FileSeal {
     prefix: Prefix,
     access: Access,
+    list: Option<AccessList>,
     subkeys: FileSubkeys,
     statement: Statement,
-    plain_info_len: usize,
     stream: Stream,
     shape: Shape,
     hasher: ContentHasher,
@@ -157,19 +164,54 @@ impl FileSeal {
         statement: Statement,
         rng: &mut dyn Random,
     ) -> Result<Self, SealError> {
+        folder.check_place(id, &statement)?;
         let key = FileKey::generate(rng);
         let access = folder.access(id, key_epoch, &key, rng)?;
-        let is_ordinary = statement.kind != ObjectKind::Roster && statement.folder == folder.name.folder;
-        if !is_ordinary || id == statement.parent || id == statement.folder.root() {
-            return Err(SealError::Statement);
-        }
-        Self::begin_with(&key, access, id, key_epoch, statement, rng)
+        Self::begin_with(&key, access, None, id, key_epoch, statement, rng)
+    }
+
+    /// As [`begin`](Self::begin), for a file with readers beyond the folder's members: one envelope for each of
+    /// `users`, and the list of them, which the statement's writer signs and who must be the owner or an admin.
+    /// `access_seq` is one more than that of the list before.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub fn begin_shared(
+        folder: &FolderSeal<'_>,
+        users: &[EnvelopePublicKey],
+        access_seq: u64,
+        id: FileId,
+        key_epoch: u32,
+        statement: Statement,
+        rng: &mut dyn Random,
+    ) -> Result<Self, SealError> {
+        folder.check_place(id, &statement)?;
+        let key = FileKey::generate(rng);
+        let mut recipients: Vec<_> =
+            users.iter().map(|user| Recipient { kind: EnvelopeType::USER, id: user.spki_hash() }).collect();
+        recipients.sort_unstable();
+        recipients.dedup();
+        let wrap = |user: &EnvelopePublicKey| {
+            (file_hint(id, key_epoch, &user.spki_hash()), user.wrap_file_key(id, key_epoch, &key))
+        };
+        let wrapped: Vec<_> = users.iter().map(wrap).collect();
+        let own = folder.access(id, key_epoch, &key, rng)?;
+        let for_users = wrapped.iter().map(|(hint, body)| Envelope {
+            kind: EnvelopeType::USER,
+            flags: 0,
+            hint: *hint,
+            body,
+        });
+        let access = Access::build(own.envelopes().chain(for_users))?;
+        let list = AccessList { access_seq, recipients, signer: statement.writer };
+        Self::begin_with(&key, access, Some(list), id, key_epoch, statement, rng)
     }
 
     /// Starts with a key and envelopes that were made elsewhere.
     pub(crate) fn begin_with(
         key: &FileKey,
         access: Access,
+        list: Option<AccessList>,
         id: FileId,
         key_epoch: u32,
         mut statement: Statement,
@@ -195,7 +237,8 @@ impl FileSeal {
         } else {
             0
         };
-        let encoded_len = Info::encoded_len(statement.encode()?.len());
+        let list_len = list.as_ref().map(AccessList::encode).transpose()?.map(|encoded| encoded.len());
+        let encoded_len = Info::encoded_len(statement.encode()?.len(), list_len);
         let plain_info_len = padded_info_len(encoded_len, prefix.access_len, statement.padded_len)
             .ok_or(SealError::TooLarge)?;
         prefix.info_len = sealed_len(plain_info_len);
@@ -203,9 +246,9 @@ impl FileSeal {
         Ok(Self {
             prefix,
             access,
+            list,
             subkeys,
             statement,
-            plain_info_len,
             stream,
             shape,
             hasher: ContentHasher::new(),
@@ -272,13 +315,10 @@ impl FileSeal {
             access: &self.access,
             subkeys: &self.subkeys,
             statement: self.statement,
-            list: None,
+            list: self.list.as_ref().map(ListSource::New),
         };
         let sealed = draft.seal(signer, rng)?;
-        debug_assert_eq!(
-            sealed.bytes.len(),
-            PREFIX_LEN + self.access.as_bytes().len() + sealed_len(self.plain_info_len) + HEAD_BYTES
-        );
+        debug_assert_eq!(sealed.bytes.len(), self.prefix.header_len() + HEAD_BYTES);
         Ok(sealed)
     }
 }
@@ -295,7 +335,7 @@ pub(crate) struct HeaderDraft<'a> {
 /// Where a header's access list comes from.
 pub(crate) enum ListSource<'a> {
     /// As it was signed for this file and key epoch.
-    Kept(&'a (Vec<u8>, crate::crypto::Signature)),
+    Kept(&'a (Vec<u8>, Signature)),
     /// To be signed now.
     New(&'a AccessList),
 }
@@ -381,5 +421,3 @@ pub(crate) fn seal_content(
     bytes[..body_offset].copy_from_slice(&header.bytes);
     Ok(SealedObject { bytes, statement: header.statement, statement_hash: header.statement_hash })
 }
-
-const _: () = assert!(RUN_CHUNKS == 64);

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
-use ensafer_core::status::Status;
+use ensafer_core::status::{State, Status};
 
 use super::Format;
 use super::engine::Engine;
@@ -32,6 +32,22 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
 
 /// Prints the status for people.
 pub(super) fn print(output: Output, status: &Status) -> Result<()> {
-    output.line(status.state)?;
+    output.line(words(status.state))?;
     Ok(())
+}
+
+/// A state in words.
+pub(super) fn words(state: State) -> &'static str {
+    match state {
+        State::Locked => "Locked: the keys need the password (ensafer unlock)",
+        State::Checking => "Checking both sides",
+        State::UpToDate => "Up to date",
+        State::Working => "Working",
+        State::Paused => "Paused (ensafer resume)",
+        State::Stopped => "Stopped (ensafer start)",
+        State::Offline => "Offline: a folder cannot be reached",
+        State::WaitingForCloud => "Waiting for the cloud client to bring whole files",
+        State::Attention => "Something is not in order (ensafer problems)",
+        State::Braked => "A brake holds: so many changes need your word (ensafer resume --go-on TOKEN)",
+    }
 }

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::engine::Engine;
 use super::named_path;
+use super::status::words;
 use crate::account;
 use crate::daemon;
 use crate::exit::{Exit, Failure};
@@ -95,12 +96,11 @@ fn refuse_early(shell: &Shell, arguments: &Arguments) -> Result<()> {
 fn tell(output: Output, mut status: watch::Receiver<Status>) {
     status.mark_changed();
     tokio::spawn(async move {
-        let mut last = String::new();
+        let mut last = None;
         while status.changed().await.is_ok() {
-            let text = status.borrow_and_update().state.to_string();
-            if text != last {
-                output.note(&text);
-                last = text;
+            let state = status.borrow_and_update().state;
+            if last.replace(state) != Some(state) {
+                output.note(words(state));
             }
         }
     });

@@ -25,9 +25,10 @@ pub struct Settled {
 }
 
 /// Observes, plans and applies until both sides agree, waiting out engine rules 1 and 4. Ends early when cancelled or
-/// braked, or when nothing moves any more; what is left then is in the folder's problems.
-pub fn settle(folder: &mut Folder, env: &Env<'_>) -> Result<Settled, EngineError> {
+/// braked, or when nothing moves any more; what is left then is in the folder's problems. Returns the last step, too.
+pub fn settle(folder: &mut Folder, env: &Env<'_>) -> Result<(Settled, Step), EngineError> {
     let mut settled = Settled::default();
+    let mut last = Step::default();
     let mut fruitless = 0;
     while fruitless < FRUITLESS_STEPS && !env.cancel.load(Ordering::Relaxed) {
         folder.look_at_everything();
@@ -35,18 +36,19 @@ pub fn settle(folder: &mut Folder, env: &Env<'_>) -> Result<Settled, EngineError
         settled.published += step.published;
         settled.committed += step.committed;
         settled.conflicts += step.conflicts.len() as u64;
-        if step.brake.is_some() {
-            return Ok(Settled { braked: true, ..settled });
-        }
+        settled.braked = step.brake.is_some();
         let progressed = step.published + step.committed > 0;
         fruitless = if progressed { 0 } else { fruitless + 1 };
-        match wait_of(&step) {
+        let wait = wait_of(&step);
+        last = step;
+        match wait {
+            _ if settled.braked => break,
             Some(wait) => env.clock.wait(wait),
             None if progressed => {}
             None => break,
         }
     }
-    Ok(settled)
+    Ok((settled, last))
 }
 
 /// How long to wait before the next step; `None` where nothing is waited for.

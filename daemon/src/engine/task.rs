@@ -6,10 +6,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use ensafer_core::ids::FileId;
+use ensafer_core::status::{Event, Side as StatusSide};
 use tokio::sync::oneshot;
 
 use super::{EngineError, Env, Folder, Settled, Settings, Step, settle};
-use crate::board::{Board, Happening};
+use crate::board::Board;
 use crate::clock::Clock;
 use crate::folder_keys::{FolderKeysError, Vault};
 use crate::folders::FolderEntry;
@@ -39,8 +41,8 @@ pub enum Message {
     Unlocked,
     /// Forget the keys.
     Lock,
-    /// Objects' descriptions were set.
-    Look,
+    /// Give an object a description; an empty one removes it.
+    Describe(FileId, String),
     /// End.
     Quit,
 }
@@ -162,18 +164,28 @@ impl Worker {
                 if let Some(folder) = &mut self.folder {
                     folder.hint(side, hint);
                 }
+                let disturbed = match side {
+                    Side::Work => StatusSide::Work,
+                    Side::Encrypted => StatusSide::Encrypted,
+                };
+                self.tell([Event::Disturbed(disturbed)]);
                 self.look_in(GATHER);
             }
-            Message::Look => self.look_in(Duration::ZERO),
+            Message::Describe(object, text) => {
+                let described = self.with_folder(|folder, _| folder.describe(object, &text));
+                if let Err(error) = described {
+                    tracing::warn!(folder = %self.entry.id, %error, "a description could not be kept");
+                }
+                self.look_in(Duration::ZERO);
+            }
             Message::Run(running) => {
                 self.running = running;
                 self.cancel.store(false, Ordering::Relaxed);
-                let happening = if running { Happening::Checking } else { Happening::Stopped };
-                self.shared.board.tell(self.entry.id, happening);
+                self.tell([Event::Disturbed(StatusSide::Work), Event::Disturbed(StatusSide::Encrypted)]);
                 self.look_at_everything();
             }
             Message::Settle(reply) => {
-                let result = self.settle().map_err(|error| format!("{:#}", anyhow::Error::from(error)));
+                let result = self.settle().map_err(|error| crate::apply::describe(&error));
                 let _ = reply.send(result);
             }
             Message::GoOn(token) => {
@@ -188,7 +200,7 @@ impl Worker {
                     folder.lock();
                 }
                 self.cancel.store(false, Ordering::Relaxed);
-                self.shared.board.tell(self.entry.id, Happening::Locked);
+                self.tell([Event::Locked(true)]);
             }
             Message::Quit => self.quit = true,
         }
@@ -229,28 +241,53 @@ impl Worker {
         for wait in [soon, step.look_again.map(|wait| wait.max(BREATHE)), step.later].into_iter().flatten() {
             next = next.min(now + wait);
         }
-        if let Some(folder) = &self.folder {
-            self.shared.board.tell(self.entry.id, Happening::stepped(folder, step));
-        }
+        self.report(step);
         next
+    }
+
+    /// Says what a step found and left.
+    fn report(&self, step: &Step) {
+        let Some(folder) = &self.folder else { return };
+        self.shared.board.set_problems(self.entry.id, folder.problems());
+        let observed = [Event::Observed(StatusSide::Work), Event::Observed(StatusSide::Encrypted)];
+        let observed = observed.into_iter().filter(|_| !folder.has_hints());
+        let rest = [
+            Event::Locked(false),
+            Event::Brake(step.brake.clone()),
+            Event::Finished { settled: step.is_settled() },
+        ];
+        self.tell(observed.chain(rest));
+    }
+
+    fn tell(&self, events: impl IntoIterator<Item = Event>) {
+        self.shared.board.tell(self.entry.id, events);
     }
 
     fn after_error(&mut self, error: &EngineError) -> Instant {
         if let EngineError::Keys(FolderKeysError::Locked) = error {
-            self.shared.board.tell(self.entry.id, Happening::Locked);
+            self.tell([Event::Locked(true)]);
             return self.next_full;
         }
-        tracing::warn!(folder = %self.entry.id, error = %error, "the folder cannot go on");
-        self.shared.board.tell(self.entry.id, Happening::Broken(format!("{error:#}")));
+        let side = match error {
+            EngineError::Store(_) => StatusSide::Encrypted,
+            _ => StatusSide::Work,
+        };
+        let why = crate::apply::describe(error);
+        tracing::warn!(folder = %self.entry.id, error = %why, "the folder cannot go on");
+        self.tell([Event::Finished { settled: false }, Event::Unreachable(side, why)]);
         self.folder = None;
         self.watch = None;
         Instant::now() + TRY_AGAIN
     }
 
     fn settle(&mut self) -> Result<Settled, EngineError> {
-        let settled = self.with_folder(settle)?;
+        let result = self.with_folder(settle);
+        match &result {
+            Ok((_, step)) => _ = self.after(step),
+            Err(error) => self.next_look = Some(self.after_error(error)),
+        }
         self.look_at_everything();
-        Ok(settled)
+        Ok(result?.0)
     }
 
     /// Runs `work` on the folder, which is opened, and watched, when it is first needed.
@@ -270,7 +307,15 @@ impl Worker {
             }
         };
         let progress = Progress::hidden();
-        let env = Env { clock: &*shared.clock, vault: &*shared.vault, cancel: &self.cancel, progress: &progress };
+        let id = self.entry.id;
+        let report = |progress| shared.board.tell(id, [Event::Progressed(progress)]);
+        let env = Env {
+            clock: &*shared.clock,
+            vault: &*shared.vault,
+            cancel: &self.cancel,
+            progress: &progress,
+            report: &report,
+        };
         work(folder, &env)
     }
 }

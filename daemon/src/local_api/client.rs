@@ -238,7 +238,7 @@ impl Client {
         mut reached: impl FnMut(&Status) -> bool,
     ) -> Result<Status, ClientError> {
         let mut last = self.status()?;
-        let waited = self.runtime.block_on(tokio::time::timeout(limit, async {
+        let waiting = async {
             let response = self.send(Method::GET, "/v1/events", JSON, Bytes::new()).await?;
             let mut body = response.into_body();
             let mut pending = Vec::new();
@@ -250,7 +250,9 @@ impl Client {
                 }
             }
             Ok(())
-        }));
+        };
+        // The timer needs the runtime from the start.
+        let waited = self.runtime.block_on(async { tokio::time::timeout(limit, waiting).await });
         match waited {
             Ok(Err(error)) => Err(error),
             Ok(Ok(())) | Err(_) => Ok(last),

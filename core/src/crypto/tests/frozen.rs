@@ -15,12 +15,18 @@ const FOLDER: FolderId = FolderId::new([0xF0; 16]);
 const KEY_EPOCH: u32 = 7;
 const FOLDER_EPOCH: u32 = 3;
 
+/// `first`, `first` + 1 and so on.
+fn counting<const N: usize>(first: u8) -> [u8; N] {
+    let mut next = first..;
+    std::array::from_fn(|_| next.next().unwrap())
+}
+
 fn file_key() -> FileKey {
-    Key::from_bytes(&std::array::from_fn(|i| i as u8))
+    Key::from_bytes(&counting(0))
 }
 
 fn folder_key() -> FolderKey {
-    Key::from_bytes(&std::array::from_fn(|i| i as u8 + 100))
+    Key::from_bytes(&counting(100))
 }
 
 #[test]
@@ -160,7 +166,7 @@ fn password_keys() {
     let parameters = PasswordParameters {
         login: "alice@example.com".parse().unwrap(),
         realm: "local".into(),
-        nonce: std::array::from_fn(|i| i as u8),
+        nonce: counting(0),
         iterations: 600_000,
     };
     let keys = parameters.derive("pässword").unwrap();

@@ -99,7 +99,7 @@ pub fn seal_roster_object(
     };
     let file_key = key.roster_file_key(state.folder, state.epoch);
     let id = state.folder.root();
-    let seal = FileSeal::begin_with(&file_key, envelopes.clone(), id, state.epoch, statement, rng)?;
+    let seal = FileSeal::begin_with(&file_key, envelopes.clone(), None, id, state.epoch, statement, rng)?;
     seal_content(seal, &payload, signer, rng)
 }
 

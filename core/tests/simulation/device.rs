@@ -1,0 +1,377 @@
+//! A device: plans by `reconcile`, and an apply in memory that keeps to its contract.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ensafer_core::clock::Dot;
+use ensafer_core::ids::{DeviceId, FileId};
+use ensafer_core::plan::{Change, Place, Plan, Publish, Source, WorkChange};
+use ensafer_core::reconcile::{Ids, Policy, reconcile};
+use ensafer_core::time::Timestamp;
+use ensafer_core::tree::{
+    BaseEntry, BaseTree, Content, EncryptedTree, Folding, NodeKind, Object, WorkStamp, WorkTree,
+};
+
+use crate::cloud::{Cloud, own_key};
+use crate::disk::{self, Bytes, Disk, Inode, digest_of};
+
+pub const FOLDER_ROOT: FileId = FileId::new([0xF0; 16]);
+
+#[derive(Debug)]
+pub struct Device {
+    pub number: usize,
+    pub id: DeviceId,
+    pub disk: Disk,
+    pub base: BaseTree,
+    pub next_counter: u64,
+    absent_since: HashMap<FileId, Timestamp>,
+    lost_for: HashMap<FileId, u32>,
+    fresh: u64,
+}
+
+/// What a plan was made from.
+struct Seen {
+    work: WorkTree,
+    inodes: Vec<Inode>,
+    encrypted: EncryptedTree,
+    /// Revision of each store file.
+    revisions: HashMap<String, u64>,
+}
+
+/// The id of a conflict copy: any function that all devices share.
+pub fn copy_id(id: FileId, dot: Dot) -> FileId {
+    let mut bytes = *id.as_bytes();
+    let mut state = dot.counter.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xABCD;
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(u64::from(dot.device.as_bytes()[at]) + 1);
+        *byte ^= u8::try_from(state >> 56).unwrap();
+    }
+    FileId::new(bytes)
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing to do and nothing outstanding.
+    Settled,
+    /// Something was done, or is outstanding.
+    Busy,
+}
+
+impl Device {
+    pub fn new(number: usize) -> Self {
+        let n = u8::try_from(number).unwrap();
+        Self {
+            number,
+            id: DeviceId::new([n + 1; 16]),
+            disk: Disk::default(),
+            base: BaseTree::default(),
+            next_counter: 1,
+            absent_since: HashMap::new(),
+            lost_for: HashMap::new(),
+            fresh: 0,
+        }
+    }
+
+    /// A new state database, and hence a new device id.
+    pub fn lose_state(&mut self) {
+        let mut id = *self.id.as_bytes();
+        id[1] += 1;
+        self.id = DeviceId::new(id);
+        self.base = BaseTree::default();
+        self.next_counter = 1;
+        self.absent_since.clear();
+        self.lost_for.clear();
+    }
+
+    fn observe(&self, cloud: &Cloud, now: Timestamp) -> Seen {
+        let (work, inodes) = self.disk.scan(now);
+        let revisions =
+            cloud.files(self.number).iter().map(|(key, file)| (key.clone(), file.revision)).collect();
+        Seen { work, inodes, encrypted: cloud.tree(self.number), revisions }
+    }
+
+    fn plan(&mut self, seen: &mut Seen, now: Timestamp) -> Plan {
+        let republish: HashSet<FileId> =
+            self.lost_for.iter().filter(|&(_, &rounds)| rounds >= 3).map(|(&id, _)| id).collect();
+        let (number, mut fresh) = (self.number, self.fresh);
+        let mut make_fresh = || {
+            fresh += 1;
+            // Spread over the ids, so that either of two devices may have the smaller one.
+            let mixed = (fresh * 2 + number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let mut bytes = [number as u8; 16];
+            bytes[..8].copy_from_slice(&mixed.to_be_bytes());
+            FileId::new(bytes)
+        };
+        let mut rounds = 0;
+        let plan = loop {
+            let policy = Policy {
+                root: FOLDER_ROOT,
+                device: self.id,
+                author: format!("user{number}").into(),
+                now,
+                next_counter: self.next_counter,
+                folding: Folding::Exact,
+                stable_inodes: true,
+                settle: Duration::from_millis(200),
+                absent_since: &self.absent_since,
+                republish: &republish,
+                descriptions: &HashMap::new(),
+            };
+            let mut ids = Ids { fresh: &mut make_fresh, copy: &copy_id };
+            let plan = reconcile(&self.base, &seen.work, &seen.encrypted, &policy, &mut ids);
+            if plan.hash.is_empty() {
+                break plan;
+            }
+            for &id in &plan.hash {
+                let inode = seen.inodes[id.0 as usize];
+                let disk::Kind::File { bytes, .. } = self.disk.entries[&inode].kind else {
+                    panic!("no file")
+                };
+                seen.work.nodes[id.0 as usize].digest = Some(digest_of(bytes));
+            }
+            rounds += 1;
+            assert!(rounds < 5, "asks for digests again and again");
+        };
+        self.fresh = fresh;
+        self.absent_since =
+            plan.absent.iter().map(|&id| (id, *self.absent_since.get(&id).unwrap_or(&now))).collect();
+        self.lost_for = plan.lost.iter().map(|&id| (id, self.lost_for.get(&id).unwrap_or(&0) + 1)).collect();
+        plan
+    }
+
+    /// Plans, and applies the first `budget` parts of the plan; then the device is switched off.
+    pub fn step(&mut self, cloud: &mut Cloud, now: Timestamp, budget: usize) -> Outcome {
+        let mut seen = self.observe(cloud, now);
+        let plan = self.plan(&mut seen, now);
+        self.next_counter += plan.counters_used;
+        let outcome =
+            if plan.is_settled() && plan.lost.is_empty() { Outcome::Settled } else { Outcome::Busy };
+        let mut run =
+            Run { device: self, cloud, seen: &seen, plan: &plan, now, budget, directories: HashMap::new() };
+        if run.all().is_none() {
+            // Rule 18: after a crash the counter starts at the limit that was committed.
+            self.next_counter += 10_000;
+        }
+        outcome
+    }
+
+    /// The plan as it would be now.
+    pub fn look(&mut self, cloud: &Cloud, now: Timestamp) -> Plan {
+        let mut seen = self.observe(cloud, now);
+        self.plan(&mut seen, now)
+    }
+}
+
+struct Run<'a> {
+    device: &'a mut Device,
+    cloud: &'a mut Cloud,
+    seen: &'a Seen,
+    plan: &'a Plan,
+    now: Timestamp,
+    budget: usize,
+    /// Directories that this plan made.
+    directories: HashMap<FileId, Inode>,
+}
+
+/// A change that cannot be done now: what it meets is not what the plan saw.
+struct Deferred;
+
+impl Run<'_> {
+    /// Takes one part from the budget; `None` is the crash.
+    fn part(&mut self) -> Option<()> {
+        self.budget = self.budget.checked_sub(1)?;
+        Some(())
+    }
+
+    fn all(&mut self) -> Option<()> {
+        for change in &self.plan.changes {
+            self.one(change)?;
+        }
+        for key in &self.plan.surplus {
+            if self.is_as_seen(&key.0) {
+                self.part()?;
+                self.cloud.remove(self.device.number, &key.0);
+            }
+        }
+        Some(())
+    }
+
+    fn one(&mut self, change: &Change) -> Option<()> {
+        let mut target = change.target.clone();
+        if let Some(publish) = &change.publish {
+            self.part()?;
+            match self.publish(publish, &target) {
+                Ok(published) => target = published,
+                Err(Deferred) => return Some(()),
+            }
+        }
+        let mut entry = change.node.map(|node| self.seen.inodes[node.0 as usize]);
+        if let Some(work) = &change.work {
+            self.part()?;
+            match self.work(work, &target) {
+                Ok(made) => entry = made.or(entry),
+                Err(Deferred) => return Some(()),
+            }
+        }
+        self.part()?;
+        self.commit(target, entry.filter(|_| !matches!(change.work, Some(WorkChange::Trash { .. }))));
+        Some(())
+    }
+
+    fn commit(&mut self, target: Arc<Object>, entry: Option<Inode>) {
+        if let (Content::File { digest, .. }, Some(inode)) = (&target.content, entry) {
+            // What the user wrote meanwhile is not what base means.
+            let disk::Kind::File { bytes, .. } = self.device.disk.entries[&inode].kind else {
+                panic!("no file")
+            };
+            assert_eq!(*digest, Some(digest_of(bytes)), "base and work folder differ");
+        }
+        let work = entry.map(|inode| WorkStamp { stamp: self.device.disk.stamp(inode), racy: false });
+        self.device.base.entries.insert(target.id, BaseEntry { object: target, work });
+    }
+
+    fn is_as_seen(&self, key: &str) -> bool {
+        let now = self.cloud.files(self.device.number).get(key).map(|file| file.revision);
+        now == self.seen.revisions.get(key).copied()
+    }
+
+    fn publish(&mut self, publish: &Publish, target: &Arc<Object>) -> Result<Arc<Object>, Deferred> {
+        let key = own_key(target.id);
+        if !self.is_as_seen(&key) || publish.replaces.iter().any(|key| !self.is_as_seen(&key.0)) {
+            return Err(Deferred);
+        }
+        let payload = match &publish.source {
+            Source::Empty => None,
+            Source::Work(node) => {
+                let inode = self.seen.inodes[node.0 as usize];
+                let disk::Kind::File { bytes, .. } = self.device.disk.entries[&inode].kind else {
+                    panic!("no file")
+                };
+                Some(bytes)
+            }
+            Source::Keep(key) | Source::Reseal(key) => {
+                self.cloud.files(self.device.number).get(&*key.0).ok_or(Deferred)?.payload
+            }
+        };
+        let mut object = target.clone();
+        if let Content::File { size, digest, executable } = target.content {
+            let bytes = payload.expect("a file has a payload");
+            assert!(digest.is_none_or(|digest| digest == digest_of(bytes)), "the source has other bytes");
+            assert_eq!(size, disk::size_of(bytes));
+            let content = Content::File { size, digest: Some(digest_of(bytes)), executable };
+            object = Arc::new(Object { content, ..Object::clone(target) });
+        }
+        self.cloud.write(self.device.number, &key, object.clone(), payload);
+        for old in publish.replaces.iter().filter(|old| *old.0 != *key) {
+            self.cloud.remove(self.device.number, &old.0);
+        }
+        Ok(object)
+    }
+
+    fn work(&mut self, work: &WorkChange, target: &Object) -> Result<Option<Inode>, Deferred> {
+        match work {
+            WorkChange::Create { at } => {
+                let parent = self.free_place(at)?;
+                let kind = match &target.content {
+                    Content::File { executable, .. } => {
+                        disk::Kind::File { bytes: self.fetch(target)?, executable: *executable }
+                    }
+                    Content::Symlink { target } => disk::Kind::Symlink { target: target.clone() },
+                    _ => disk::Kind::Directory,
+                };
+                let is_directory = kind == disk::Kind::Directory;
+                let inode = self.device.disk.create(parent, &at.name, kind, target.modified, self.now);
+                if is_directory {
+                    self.directories.insert(target.id, inode);
+                }
+                Ok(Some(inode))
+            }
+            WorkChange::Update { node, to, content, metadata } => {
+                let inode = self.seen.inodes[node.0 as usize];
+                self.check_unchanged(*node)?;
+                if let Some(place) = to {
+                    let parent = self.free_place(place)?;
+                    if self.device.disk.is_below(parent, inode) {
+                        return Err(Deferred);
+                    }
+                    self.device.disk.rename(inode, parent, &place.name, self.now);
+                }
+                self.update(inode, target, *content, *metadata)?;
+                Ok(Some(inode))
+            }
+            WorkChange::Trash { node } => {
+                let inode = self.seen.inodes[node.0 as usize];
+                self.check_unchanged(*node)?;
+                if !self.device.disk.children(inode).is_empty() {
+                    return Err(Deferred);
+                }
+                self.device.disk.entries.remove(&inode);
+                Ok(None)
+            }
+        }
+    }
+
+    fn update(
+        &mut self,
+        inode: Inode,
+        target: &Object,
+        content: bool,
+        metadata: bool,
+    ) -> Result<(), Deferred> {
+        if content {
+            let kind = match &target.content {
+                Content::Symlink { target } => disk::Kind::Symlink { target: target.clone() },
+                _ => disk::Kind::File { bytes: self.fetch(target)?, executable: false },
+            };
+            // Exchanged with a new file, hence a new birth.
+            let entry = self.device.disk.entries.get_mut(&inode).unwrap();
+            (entry.kind, entry.born, entry.changed) = (kind, self.now, self.now);
+        }
+        if metadata {
+            let entry = self.device.disk.entries.get_mut(&inode).unwrap();
+            (entry.modified, entry.changed) = (target.modified, self.now);
+            if let (disk::Kind::File { executable, .. }, Content::File { executable: wanted, .. }) =
+                (&mut entry.kind, &target.content)
+            {
+                *executable = *wanted;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_unchanged(&self, node: ensafer_core::tree::NodeId) -> Result<(), Deferred> {
+        let inode = self.seen.inodes[node.0 as usize];
+        let seen = self.seen.work.node(node);
+        let is_directory = matches!(seen.kind, NodeKind::Directory { .. });
+        if is_directory || self.device.disk.stamp(inode) == seen.stamp { Ok(()) } else { Err(Deferred) }
+    }
+
+    /// The directory of a place in which nothing is.
+    fn free_place(&self, place: &Place) -> Result<Inode, Deferred> {
+        let parent = if place.parent == FOLDER_ROOT {
+            disk::ROOT
+        } else if let Some(&made) = self.directories.get(&place.parent) {
+            made
+        } else {
+            let node = self.plan.directories.get(&place.parent).ok_or(Deferred)?;
+            self.seen.inodes[node.0 as usize]
+        };
+        match self.device.disk.child(parent, &place.name) {
+            Some(_) => Err(Deferred),
+            None => Ok(parent),
+        }
+    }
+
+    fn fetch(&self, target: &Object) -> Result<Bytes, Deferred> {
+        self.cloud
+            .files(self.device.number)
+            .values()
+            .find(|file| file.object.id == target.id && file.object.content.same_bytes(&target.content))
+            .and_then(|file| file.payload)
+            .ok_or(Deferred)
+    }
+}

@@ -1,0 +1,61 @@
+//! Content digests.
+
+use std::cell::Cell;
+use std::os::unix::fs::FileExt;
+
+use ensafer_core::ids::Digest;
+use ensafer_core::tree::Stamp;
+
+use crate::work_dir::{WorkDir, WorkError, stamp_of};
+
+/// Bytes read at once.
+const RUN_BYTES: usize = 1024 * 1024;
+/// Files from this size on are hashed on all cores.
+const LARGE_BYTES: u64 = 8 * 1024 * 1024;
+
+thread_local! {
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// BLAKE3 of a file, read in runs of 1 MiB; [`WorkError::Changed`] unless it is `expected` before and after.
+pub fn hash_file(dir: &WorkDir, path: &str, expected: &Stamp) -> Result<Digest, WorkError> {
+    let file = dir.open_file(path)?;
+    let io = |source| WorkError::io(path, source);
+    let is_expected = || stamp_of(&file).map(|stamp| stamp == *expected).map_err(io);
+    let changed = || WorkError::Changed { path: path.to_owned() };
+    if !is_expected()? {
+        return Err(changed());
+    }
+    // Taken, not borrowed: while the cores share this file, this thread may begin with another.
+    let mut buffer = BUFFER.take();
+    buffer.resize(RUN_BYTES, 0);
+    let digest = hash(&file, expected.size, &mut buffer);
+    BUFFER.set(buffer);
+    match digest.map_err(io)? {
+        Some(digest) if is_expected()? => Ok(digest),
+        _ => Err(changed()),
+    }
+}
+
+/// `None` where the file is shorter or longer than expected.
+fn hash(file: &std::fs::File, size: u64, buffer: &mut [u8]) -> std::io::Result<Option<Digest>> {
+    let mut hasher = blake3::Hasher::new();
+    let mut offset = 0;
+    loop {
+        let read = match file.read_at(buffer, offset) {
+            Ok(read) => read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        if read == 0 {
+            let digest = Digest::new(*hasher.finalize().as_bytes());
+            return Ok((offset == size).then_some(digest));
+        }
+        if size < LARGE_BYTES {
+            hasher.update(&buffer[..read]);
+        } else {
+            hasher.update_rayon(&buffer[..read]);
+        }
+        offset += read as u64;
+    }
+}

@@ -1,0 +1,70 @@
+//! Opens the account for the engine when keys are first needed: asking, where somebody can be asked.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Result;
+
+use crate::account::{AccountError, Unlocked};
+use crate::envelopes::Envelopes;
+use crate::folder_keys::{FolderKeysError, Vault};
+use crate::prompt::Password;
+use crate::shell::Shell;
+
+/// The account of a command or a daemon.
+pub struct ShellVault {
+    shell: Shell,
+    may_ask: bool,
+    is_locked: AtomicBool,
+    envelopes: Envelopes,
+}
+
+impl std::fmt::Debug for ShellVault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ShellVault")
+    }
+}
+
+impl ShellVault {
+    /// The account of `shell`. Where `may_ask`, a password that is not at hand is asked for.
+    ///
+    /// # Errors
+    /// The envelope cache cannot be made.
+    pub fn new(shell: &Shell, may_ask: bool) -> Result<Self> {
+        let envelopes = Envelopes::open(&shell.home.cache_dir().join("envelopes"))?;
+        Ok(Self { shell: shell.clone(), may_ask, is_locked: AtomicBool::new(false), envelopes })
+    }
+
+    /// Opens the account with a password that was given.
+    ///
+    /// # Errors
+    /// As [`Shell::unlock`].
+    pub fn unlock(&self, password: &Password) -> Result<Unlocked, AccountError> {
+        let unlocked = self.shell.unlock(password)?;
+        self.is_locked.store(false, Ordering::Relaxed);
+        Ok(unlocked)
+    }
+
+    /// Forgets the account until it is [unlocked](Self::unlock), even if a way to open it silently is at hand.
+    pub fn lock(&self) {
+        self.is_locked.store(true, Ordering::Relaxed);
+        self.shell.forget_account();
+    }
+}
+
+impl Vault for ShellVault {
+    fn unlocked(&self) -> Result<Unlocked, FolderKeysError> {
+        if self.is_locked.load(Ordering::Relaxed) {
+            return Err(FolderKeysError::Locked);
+        }
+        let opened = if self.may_ask {
+            self.shell.open_account().map(Some)
+        } else {
+            self.shell.open_account_silently()
+        };
+        opened.map_err(FolderKeysError::Account)?.ok_or(FolderKeysError::Locked)
+    }
+
+    fn envelopes(&self) -> &Envelopes {
+        &self.envelopes
+    }
+}
