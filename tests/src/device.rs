@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use serde_json::Value;
 
-use crate::process::{DEADLINE, Finished, Running, ensafer, kill_at_once, processes_of, run};
+use crate::process::{DEADLINE, Finished, Running, ensafer, kill_at_once, processes_with, run};
 use crate::wait;
 
 /// The password of every account of the tests; tests look for it where it must not be.
@@ -163,7 +163,7 @@ impl Device {
     /// The processes of `ensafer` on this home.
     #[must_use]
     pub fn processes(&self) -> Vec<u32> {
-        processes_of(&self.home)
+        processes_with("ensafer", "ENSAFER_HOME", &self.home)
     }
 
     /// Kills the daemon, as a power failure does.

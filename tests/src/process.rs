@@ -224,17 +224,17 @@ pub fn peak_memory_kib(id: u32) -> Option<u64> {
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
-/// The processes that run the `ensafer` program on `home`, told by their environment. A home is a fresh temporary
-/// directory, so nobody else's process can be among them.
+/// The processes of `program` in whose environment `variable` is `directory`. That is a fresh temporary directory, so
+/// nobody else's process can be among them.
 #[must_use]
-pub fn processes_of(home: &Path) -> Vec<u32> {
-    let wanted = format!("ENSAFER_HOME={}", home.display());
+pub fn processes_with(program: &str, variable: &str, directory: &Path) -> Vec<u32> {
+    let wanted = format!("{variable}={}", directory.display());
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let Ok(id) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
         let Ok(environment) = fs::read(entry.path().join("environ")) else { continue };
         let ours = environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes());
-        if ours && runs_ensafer(&entry.path()) {
+        if ours && runs(&entry.path(), program) {
             found.push(id);
         }
     }
@@ -242,9 +242,9 @@ pub fn processes_of(home: &Path) -> Vec<u32> {
 }
 
 /// Also true where the program's file was replaced meanwhile, of which the kernel tells by a suffix.
-fn runs_ensafer(process: &Path) -> bool {
-    let Ok(program) = fs::read_link(process.join("exe")) else { return false };
-    program.file_name().is_some_and(|name| name.to_string_lossy().starts_with("ensafer"))
+fn runs(process: &Path, program: &str) -> bool {
+    let Ok(file) = fs::read_link(process.join("exe")) else { return false };
+    file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(program))
 }
 
 /// Ends the process `id` at once, as a crash does, and waits until it is gone.

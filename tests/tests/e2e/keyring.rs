@@ -34,13 +34,14 @@ fn keys_in_the_desktops_keyring() {
         ENSAFER_HOME="$SECOND" "$ENSAFER" sync --once || exit 94
         cmp "$WORK_1/hello" "$WORK_2/hello" || exit 95
     "#;
+    let runtime = private_directory(&world, "run");
     let mut command = Command::new("dbus-run-session");
     first.set_environment(&mut command);
     command
         .env("ENSAFER_KEYRING", "auto")
         // The keyring's own files, and its socket's directory.
         .env("HOME", world.directory("user"))
-        .env("XDG_RUNTIME_DIR", private_directory(&world, "run"))
+        .env("XDG_RUNTIME_DIR", &runtime)
         .env("ENSAFER", process::ensafer())
         .env("KEYS", Person::Alice.keys_file())
         .env("FIRST", text(&first.home))
@@ -49,7 +50,12 @@ fn keys_in_the_desktops_keyring() {
         .env("WORK_2", world.directory("work 2"))
         .env("CLOUD", world.encrypted())
         .args(["--", "sh", "-uc", script]);
-    process::run(&mut command).expect(0);
+    let finished = process::run(&mut command);
+    // It does not end with its session.
+    for id in process::processes_with("gnome-keyring-daemon", "XDG_RUNTIME_DIR", &runtime) {
+        process::kill_at_once(id);
+    }
+    finished.expect(0);
 }
 
 fn private_directory(world: &World, name: &str) -> PathBuf {
