@@ -16,11 +16,12 @@ use ensafer_core::ids::FileId;
 use ensafer_core::layout::{Layout, layout};
 use ensafer_core::plan::ProblemClass;
 use ensafer_core::time::Timestamp;
-use ensafer_core::tree::{Content, Folding, Object};
+use ensafer_core::tree::{Content, Folding, Kind, Object, Stamp};
 
 use crate::payload::{PayloadFailure, open_payload, read_head};
 use crate::progress::Progress;
-use crate::store::{StoreError, StoreStamp, StoredObject, io_error};
+use crate::work_dir::stamp_of;
+use crate::store::{StoreError, StoreStamp, StoredObject};
 
 /// A file given by its path, wherever it lies.
 struct LoneFile {
@@ -37,12 +38,22 @@ impl LoneFile {
 
 impl StoredObject for LoneFile {
     fn stamp(&self) -> Result<StoreStamp, StoreError> {
-        let metadata = self.file.metadata().map_err(|source| io_error(source, &self.path))?;
-        Ok(StoreStamp::of(&metadata))
+        let stamp = stamp_of(&self.file).map_err(|source| io_error(source, &self.path))?;
+        let Stamp { size, modified, changed, inode, .. } = stamp;
+        Ok(StoreStamp { length: size, modified, changed, inode })
     }
 
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
         self.file.read_exact_at(buffer, offset).map_err(|source| io_error(source, &self.path))
+    }
+}
+
+fn io_error(source: io::Error, path: &Path) -> StoreError {
+    let what = path.to_string_lossy().into_owned();
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::DiskFull { what, source },
+        io::ErrorKind::PermissionDenied => StoreError::Denied { what, source },
+        _ => StoreError::Io { what, source },
     }
 }
 
@@ -58,7 +69,7 @@ struct Opened {
 /// there; everything else goes to the top. Nothing that is there is overwritten, and no file appears before its
 /// signature and content were verified. Only what the account itself has signed is taken.
 pub fn decrypt(account: &Account, files: &[PathBuf], output: &Path, progress: &Progress) -> Vec<Decrypted> {
-    let keys = AccountAlone::new(account.envelope_key(), Vec::new());
+    let keys = AccountAlone::new(account.envelope(), Vec::new());
     let mut results = Vec::with_capacity(files.len());
     let mut opened = Vec::with_capacity(files.len());
     for path in files {
@@ -122,7 +133,7 @@ fn open(
         let who = header.statement.writer.fingerprint();
         return Err((ProblemClass::UnknownSigner, format!("signed by the unknown identity {who}")));
     }
-    let Some(object) = header.statement.to_object(header.prefix.file_id, account.login().into()) else {
+    let Some(object) = header.statement.to_object(header.prefix.file_id, account.login().as_str().into()) else {
         return Err((ProblemClass::NewerVersion, "an unknown kind of object".into()));
     };
     Ok(Some(Opened { given: path.into(), file, header, object }))
@@ -148,7 +159,7 @@ fn write(
     let mut path = output.to_path_buf();
     for component in shown.split('/') {
         let name = ensafer_core::tree::Name::new(component).map_err(|error| refused(error.to_string()))?;
-        let local = to_local_name(&name, System::current()).map_err(|error| refused(error.to_string()))?;
+        let local = to_local_name(&name, System::CURRENT).map_err(|error| refused(error.to_string()))?;
         path.push(local.as_str());
     }
     let failed = |source: io::Error| {
@@ -156,7 +167,7 @@ fn write(
         (error.class(), error.to_string())
     };
     match &opened.object.content {
-        Content::Directory => fs::create_dir(&path).map_err(failed)?,
+        Content::Directory | Content::Tombstone { was: Kind::Directory, .. } => fs::create_dir(&path).map_err(failed)?,
         Content::Symlink { target } => symlink(&**target, &path).map_err(failed)?,
         Content::File { executable, .. } => write_file(opened, &path, *executable, progress)?,
         Content::Tombstone { .. } => return Err((ProblemClass::Missing, "was deleted; only its name is left".into())),

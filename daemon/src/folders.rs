@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use ensafer_core::api::local::FolderReport;
 use ensafer_core::ids::FolderId;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,18 @@ pub struct FolderEntry {
     pub work: PathBuf,
     /// The directory with `.ensafer` files; absolute, without symbolic links.
     pub encrypted: PathBuf,
+}
+
+impl FolderEntry {
+    /// The folder as reports have it.
+    #[must_use]
+    pub fn report(&self) -> FolderReport {
+        FolderReport {
+            id: self.id,
+            work: self.work.to_string_lossy().into_owned(),
+            encrypted: self.encrypted.to_string_lossy().into_owned(),
+        }
+    }
 }
 
 /// The list could not be read or written.

@@ -269,6 +269,11 @@ impl std::fmt::Debug for StateReader {
 }
 
 impl StateReader {
+    /// The bytes of the last accepted roster object.
+    pub fn roster(&self) -> Result<Option<Vec<u8>>, StateError> {
+        self.get("roster")
+    }
+
     /// Opens the database at `path` for reading; `None` where there is none yet.
     pub fn open(path: &Path) -> Result<Option<Self>, StateError> {
         if !path.exists() {

@@ -11,6 +11,7 @@ use ensafer_core::ids::FolderId;
 use ensafer_core::status::Status;
 use tokio::sync::{oneshot, watch};
 
+use crate::account::AccountError;
 use crate::board::Board;
 use crate::daemon::QuitSignal;
 use crate::engine::task::{Message, Shared, Task};
@@ -84,7 +85,7 @@ impl Supervisor {
             }
             for entry in folders.entries() {
                 if !tasks.contains_key(&entry.id) {
-                    self.board.add(entry);
+                    self.board.add(entry.id);
                     let directory = folders.state_directory(entry.id)?;
                     let task = Task::start(entry.clone(), &directory, self.shared.clone(), self.board.is_running())
                         .context("A folder's thread cannot be started")?;
@@ -111,7 +112,7 @@ impl Supervisor {
             if changed.is_err()
                 && let Some(supervisor) = supervisor.upgrade()
             {
-                supervisor.board.set_paused(false);
+                supervisor.board.set_paused(None);
                 supervisor.run(true);
             }
         });
@@ -175,7 +176,7 @@ impl Control for Arc<Supervisor> {
     fn start(&self) -> Result<(), ControlError> {
         self.shell.home.set_stopped(false).map_err(anyhow::Error::from)?;
         self.board.set_stopped(false);
-        self.board.set_paused(false);
+        self.board.set_paused(None);
         self.run(true);
         Ok(())
     }
@@ -188,7 +189,8 @@ impl Control for Arc<Supervisor> {
     }
 
     fn pause(&self, duration: Option<Duration>) -> Result<(), ControlError> {
-        self.board.set_paused(true);
+        let why = duration.map_or("until resumed".into(), |d| format!("for {} s", d.as_secs()));
+        self.board.set_paused(Some(why));
         self.run(false);
         if let Some(duration) = duration {
             self.resume_after(duration);
@@ -206,7 +208,7 @@ impl Control for Arc<Supervisor> {
             }
             None if self.board.is_stopped() => {}
             None => {
-                self.board.set_paused(false);
+                self.board.set_paused(None);
                 self.run(true);
             }
         }
@@ -214,7 +216,11 @@ impl Control for Arc<Supervisor> {
     }
 
     fn unlock(&self, password: Password) -> Result<(), ControlError> {
-        self.vault.unlock(&password)?;
+        self.vault.unlock(&password).map_err(|error| match error {
+            AccountError::WrongPassword => ControlError::WrongPassword,
+            AccountError::NotSetUp => ControlError::NotSetUp,
+            error => ControlError::Failed(error.into()),
+        })?;
         self.tell_all(|| Message::Unlocked);
         Ok(())
     }

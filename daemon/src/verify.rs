@@ -60,7 +60,7 @@ fn check_header(
     if !folder.accepts(header) {
         return Err((ProblemClass::UnknownSigner, "signed by nobody who may write here".into()));
     }
-    match crate::store::named_id(key) {
+    match crate::engine::named_id(key) {
         Some(id) if id != header.prefix.file_id => {
             Err((ProblemClass::Misnamed, format!("holds the object {}", header.prefix.file_id)))
         }

@@ -13,6 +13,7 @@ use ensafer_core::tree::{BaseTree, Content, Folding, Kind, Object};
 use crate::folders::FolderEntry;
 use crate::scan::is_ignored;
 use crate::state::{StateReader, StoreRecord};
+use crate::work_dir::WorkDir;
 
 /// One folder's base, read once.
 pub struct View<'a> {
@@ -139,7 +140,9 @@ impl<'a> View<'a> {
         if entry.object.content.kind() == Kind::Directory {
             return path.is_dir();
         }
-        let seen = std::fs::symlink_metadata(path).ok().map(|metadata| crate::work_dir::stamp_of_metadata(&metadata));
+        let Ok(relative) = self.relative(path) else { return false };
+        let work = WorkDir::open(&self.entry.work).ok();
+        let seen = work.and_then(|work| work.look(&relative).ok().flatten()).map(|seen| seen.stamp);
         seen.is_some() && seen == entry.work.map(|work| work.stamp)
     }
 

@@ -10,7 +10,7 @@ mod publish;
 mod seal;
 mod work;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use std::time::Duration;
 use ensafer_core::ids::FileId;
 use ensafer_core::plan::{Change, Plan, Problem, ProblemClass, Subject};
 use ensafer_core::time::Timestamp;
-use ensafer_core::tree::{BaseTree, EncryptedTree, Object, Stamp, StoreKey, WorkStamp, WorkTree};
+use ensafer_core::tree::{EncryptedTree, Object, Stamp, StoreKey, WorkStamp, WorkTree};
 
 pub use publish::publish;
 pub use work::change_work;
@@ -50,8 +50,8 @@ pub struct Scene<'a> {
     pub store: &'a dyn EncryptedStore,
     /// What the scan saw.
     pub tree: &'a WorkTree,
-    /// What both sides agreed on.
-    pub base: &'a BaseTree,
+    /// Objects published again as base has them.
+    pub put_back: &'a HashSet<FileId>,
     /// What the encrypted folder held.
     pub encrypted: &'a EncryptedTree,
     /// Stamps of the encrypted folder's files, readable or not, as listed.
@@ -140,7 +140,8 @@ impl Failure {
 }
 
 /// An error with its causes, in one line.
-fn describe(error: &dyn std::error::Error) -> String {
+#[must_use]
+pub fn describe(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -109,9 +109,7 @@ fn name(
 fn is_worth_keeping(ready: &Ready<'_>, key: &StoreKey, scene: &Scene<'_>) -> bool {
     let is_deletion = matches!(ready.object.content, Content::Tombstone { was: Kind::File, .. });
     let is_unreadable = !scene.records.contains_key(key);
-    let base = scene.base.entries.get(&ready.object.id);
-    let is_put_back = base.is_some_and(|base| base.object.clock == ready.object.clock);
-    is_deletion || is_unreadable || is_put_back
+    is_deletion || is_unreadable || scene.put_back.contains(&ready.object.id)
 }
 
 /// Moves the copies that a cloud client made, and that the new version has merged, to the trash.

@@ -4,14 +4,14 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use ensafer_core::crypto::SystemRandom;
-use ensafer_core::format::{FileSeal, SealError, SealedHeader, Statement, open_header, rewrite_info, seal_bytes};
+use ensafer_core::format::{FileSeal, SealError, SealedHeader, Statement, rewrite_info, seal_bytes};
 use ensafer_core::ids::StatementHash;
 use ensafer_core::plan::{ProblemClass, Source};
 use ensafer_core::tree::{Content, NodeId, Object, StoreKey};
 
 use super::fetch::open_version;
 use super::{Failure, RUN_BYTES, Scene, describe};
-use crate::payload::{PayloadFailure, open_payload, with_run};
+use crate::payload::with_run;
 use crate::platform::is_open_for_writing;
 use crate::store::StagedObject;
 use crate::work_dir::stamp_of;

@@ -59,7 +59,7 @@ pub(super) fn add(shell: &Shell, engine: &dyn Engine, work: &Path, encrypted: &P
 
 fn list(format: &Format, shell: &Shell) -> Result<()> {
     let folders = Folders::load(shell.home.data_dir())?;
-    let all: Vec<_> = folders.entries().iter().map(report).collect();
+    let all: Vec<_> = folders.entries().iter().map(FolderEntry::report).collect();
     if format.json {
         shell.output.document(&all)?;
         return Ok(());
@@ -86,15 +86,6 @@ fn remove(directory: &Path, shell: &Shell) -> Result<()> {
     folders.remove_state(folder.id)?;
     shell.output.note(format_args!("{} is no longer synced. Its files stay.", folder.work.display()));
     Ok(())
-}
-
-/// A folder as reports have it.
-pub(super) fn report(folder: &FolderEntry) -> FolderReport {
-    FolderReport {
-        id: folder.id,
-        work: folder.work.to_string_lossy().into_owned(),
-        encrypted: folder.encrypted.to_string_lossy().into_owned(),
-    }
 }
 
 /// No folder is set up.

@@ -239,7 +239,7 @@ fn read_version(
 }
 
 /// The object that a file's name names, be it a copy that a cloud client made.
-fn named_id(key: &StoreKey) -> Option<FileId> {
+pub fn named_id(key: &StoreKey) -> Option<FileId> {
     let name = key.0.rsplit('/').next().unwrap_or_default();
     match parse_store_name(name) {
         StoreName::Object(id) => Some(id),

@@ -9,6 +9,7 @@ mod ledger;
 mod observe;
 mod roster;
 mod settle;
+pub mod task;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
@@ -16,14 +17,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use ensafer_core::ids::{FileId, FolderId};
-use ensafer_core::plan::{Conflict, Plan, Problem, Subject};
-use ensafer_core::reconcile::{Policy, reconcile};
-use ensafer_core::safety::{self, Brake, History, Verdict};
+use ensafer_core::ids::FileId;
+use ensafer_core::plan::{Conflict, Plan, Subject};
+use ensafer_core::safety::{Brake, Circumstances, History, Verdict, safety};
 use ensafer_core::time::Timestamp;
-use ensafer_core::tree::{BaseTree, StoreKey};
+use ensafer_core::tree::{BaseEntry, BaseTree, Kind};
 
-pub use encrypted::{Encrypted, Fault, Seen, SeenVersion};
+pub use encrypted::{Encrypted, Fault, Seen, SeenVersion, named_id};
+use ledger::Ledger;
+use observe::Found;
+pub use identity::current as current_identity;
 pub use settle::{Settled, settle};
 
 use crate::apply::{self, Outcome, Scene};
@@ -32,18 +35,27 @@ use crate::folder_keys::{FolderKeysError, OpenFolder, Vault};
 use crate::folders::FolderEntry;
 use crate::progress::Progress;
 use crate::scan::Scan;
-use crate::state::{BaseRecord, Identity, StandingProblem, State, StateError, StoreRecord};
-use crate::store::{DirectoryStore, EncryptedStore, StoreError, StoreStamp};
-use crate::watch::Hint;
+use crate::state::{Identity, StandingProblem, State, StateError, StateReader, StoreRecord};
+use crate::store::{DirectoryStore, EncryptedStore, StoreError};
+use crate::watch::{Hint, Side};
 use crate::work_dir::{WorkDir, WorkError};
+
+/// Name under which the state keeps descriptions that are not published yet.
+const DESCRIPTIONS: &str = "descriptions";
+
+/// Name under which the state keeps who writes here, so that planning needs no keys.
+const AUTHOR: &str = "author";
+
+/// A file that is open for writing is waited for so long (engine rule 4).
+const BUSY_LIMIT: Duration = Duration::from_secs(30);
 
 /// How the engine behaves: from the configuration.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// How long a file must have rested before it is read (engine rule 4).
     pub settle: Duration,
-    /// Whether lengths are rounded up.
-    pub padding: ensafer_core::format::padding::Padding,
+    /// Whether lengths are rounded up (PADMÉ).
+    pub padding: bool,
     /// A name for this device, shown in conflict copies.
     pub device_name: String,
 }
@@ -56,8 +68,10 @@ pub struct Env<'a> {
     pub vault: &'a dyn Vault,
     /// Set when the work is to end after the current file.
     pub cancel: &'a AtomicBool,
-    /// Who wants to know how far it is.
-    pub progress: &'a dyn Progress,
+    /// Counts what is done.
+    pub progress: &'a Progress,
+    /// Is told how much of a plan is done.
+    pub report: &'a dyn Fn(ensafer_core::status::Progress),
 }
 
 /// A folder cannot go on as a whole. One file's trouble is a [`Problem`] instead.
@@ -66,6 +80,9 @@ pub enum EngineError {
     /// The keys could not be opened.
     #[error(transparent)]
     Keys(#[from] FolderKeysError),
+    /// The roster was never seen.
+    #[error("the folder's roster has not arrived")]
+    NoRoster,
     /// The state database failed.
     #[error(transparent)]
     State(#[from] StateError),
@@ -94,6 +111,22 @@ pub struct Step {
     pub brake: Option<Brake>,
     /// Contents that were kept twice.
     pub conflicts: Vec<Conflict>,
+    /// Whether the folder could be planned at all: its roster is there.
+    pub planned: bool,
+    /// Changes that could not be carried out.
+    pub failed: u64,
+}
+
+impl Step {
+    /// Whether both sides were seen, and nothing was left to do.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.planned
+            && self.published + self.committed == 0
+            && !self.retry
+            && self.look_again.is_none()
+            && self.brake.is_none()
+    }
 }
 
 /// One folder.
@@ -118,6 +151,10 @@ pub struct Folder {
     standing: HashMap<Subject, StandingProblem>,
     history: History,
     allowed: Option<String>,
+    descriptions: HashMap<FileId, Option<Arc<str>>>,
+    author: Option<Arc<str>>,
+    put_back: HashSet<FileId>,
+    last_look: Timestamp,
 }
 
 impl std::fmt::Debug for Folder {
@@ -140,7 +177,7 @@ impl Folder {
         let work = WorkDir::open(&entry.work)?;
         let store = DirectoryStore::open(&entry.encrypted, identity.device)?;
         work.sweep_temporaries()?;
-        store.sweep(&work.open_trash(now).reserve("replaced")?)?;
+        store.sweep(&work.open_trash(now).reserve("encrypted")?)?;
         let (base, records) = state.load_base()?;
         let encrypted = Encrypted::from_records(
             records.iter().filter_map(|(id, record)| Some((&base.entries.get(id)?.object, record))),
@@ -151,6 +188,10 @@ impl Folder {
             lost_since: state.get("lost-since")?.unwrap_or_default(),
             history: state.get("history")?.unwrap_or_default(),
             allowed: None,
+            descriptions: state.get(DESCRIPTIONS)?.unwrap_or_default(),
+            author: state.get(AUTHOR)?,
+            put_back: HashSet::new(),
+            last_look: now,
             keys: None,
             scan: None,
             hints: BTreeSet::from([Hint::Everything]),
@@ -220,25 +261,45 @@ impl Folder {
         self.keys = None;
     }
 
+    /// Whether something is known to need another look.
+    #[must_use]
+    pub fn has_hints(&self) -> bool {
+        !self.hints.is_empty() || self.encrypted_changed
+    }
+
+    /// Reads the folder's state from any thread.
+    #[must_use]
+    pub fn reader(&self) -> StateReader {
+        self.state.reader()
+    }
+
+    /// Gives an object a description, which the next step publishes; an empty one removes it.
+    pub fn describe(&mut self, object: FileId, text: &str) -> Result<(), EngineError> {
+        keep_description(&mut self.state, object, text)?;
+        self.descriptions = self.state.get(DESCRIPTIONS)?.unwrap_or_default();
+        Ok(())
+    }
+
     /// Looks, plans, and carries out what the plan says, once.
     ///
     /// # Errors
     /// Where the folder as a whole cannot go on; one file's trouble is in [`problems`](Self::problems) instead.
     pub fn step(&mut self, env: &Env<'_>) -> Result<Step, EngineError> {
         let now = env.clock.now();
+        self.last_look = now;
         let mut found = Found::default();
         let marker = self.check_marker()?;
         self.observe_work(now, &mut found);
-        let roster_stands = self.observe_encrypted(now, env, &mut found)?;
-        if !roster_stands {
+        if !self.observe_encrypted(now, env, &mut found)? {
             self.remember_problems(found, now)?;
-            return Ok(Step::default());
+            return Ok(Step { later: Some(observe::PUT_BACK_AFTER), ..Step::default() });
         }
         let plan = self.plan(now, env, &mut found)?;
         let mut step = Step {
             look_again: self.look_again(&plan, now),
             later: self.later(&plan, now),
             conflicts: plan.conflicts.clone(),
+            planned: true,
             ..Step::default()
         };
         found.plan(&plan);
@@ -269,6 +330,7 @@ impl Folder {
         let stamps = self.encrypted.seen.iter().map(|(key, seen)| (key.clone(), seen.stamp)).collect();
         let records = self.encrypted.records();
         let busy_since = std::mem::take(&mut self.busy_since);
+        let put_back = std::mem::take(&mut self.put_back);
         let scene = Scene {
             work: &self.work,
             store: &self.store,
@@ -277,6 +339,7 @@ impl Folder {
             stamps: &stamps,
             records: &records,
             folder: &keys,
+            put_back: &put_back,
             padding: self.settings.padding,
             now,
             read_busy: &|path| busy_since.get(path).is_some_and(|&since| now.since(since) >= BUSY_LIMIT),
@@ -332,10 +395,19 @@ impl Folder {
 
     fn check_safety(&mut self, plan: &Plan, marker: bool, now: Timestamp) -> Result<Verdict, EngineError> {
         let Some(scan) = &self.scan else { return Ok(Verdict::Go) };
-        let facts = safety::Facts { marker_present: marker, now };
-        let verdict =
-            safety::check(plan, &self.base, &scan.tree, &facts, &mut self.history, self.allowed.as_deref());
-        self.state.put("history", &self.history)?;
+        let is_shown_file = |entry: &&BaseEntry| entry.work.is_some() && entry.object.content.kind() == Kind::File;
+        let files = self.base.entries.values().filter(is_shown_file).count() as u64;
+        let circumstances = Circumstances {
+            root_gone: !marker || (files > 0 && scan.tree.nodes.len() == 1),
+            file_count: files,
+            put_back: self.put_back.clone(),
+            ..Circumstances::default()
+        };
+        let before = self.history.clone();
+        let verdict = safety(plan, &circumstances, &mut self.history, self.allowed.as_deref(), now);
+        if self.history != before {
+            self.state.put("history", &self.history)?;
+        }
         Ok(verdict)
     }
 
@@ -344,8 +416,29 @@ impl Folder {
         if let Some(keys) = &self.keys {
             return Ok(keys.clone());
         }
-        let keys = Arc::new(self.roster.open(&mut self.state, &self.store, env.vault, &self.identity, &self.settings)?);
-        self.keys = Some(keys.clone());
+        let roster = match self.state.roster()? {
+            Some(roster) => roster,
+            None => return Err(EngineError::NoRoster),
+        };
+        let keys = OpenFolder::open(&roster, env.vault, &self.identity, &self.settings.device_name)?;
+        let keys = Arc::new(keys);
+        self.set_keys(keys.clone())?;
         Ok(keys)
     }
+
+    fn set_keys(&mut self, keys: Arc<OpenFolder>) -> Result<(), EngineError> {
+        if self.author.as_ref() != Some(&keys.author) {
+            self.state.put(AUTHOR, &keys.author)?;
+            self.author = Some(keys.author.clone());
+        }
+        self.keys = Some(keys);
+        Ok(())
+    }
+}
+
+/// Keeps a description until it is published.
+pub fn keep_description(state: &mut State, object: FileId, text: &str) -> Result<(), StateError> {
+    let mut descriptions: HashMap<FileId, Option<Arc<str>>> = state.get(DESCRIPTIONS)?.unwrap_or_default();
+    descriptions.insert(object, (!text.is_empty()).then(|| text.into()));
+    state.put(DESCRIPTIONS, &descriptions)
 }

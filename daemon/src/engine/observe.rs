@@ -1,17 +1,21 @@
 //! Looking at both sides, and what is remembered of it until the next look.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use ensafer_core::clock::Dot;
+use ensafer_core::crypto::{Random, SystemRandom};
 use ensafer_core::format::DAMAGED_AFTER;
 use ensafer_core::ids::FileId;
 use ensafer_core::plan::{Plan, Problem, ProblemClass, Subject};
-use ensafer_core::reconcile::{Policy, reconcile};
+use ensafer_core::reconcile::{Ids, Policy, reconcile};
 use ensafer_core::time::Timestamp;
-use ensafer_core::tree::{NodeId, NodeKind};
+use ensafer_core::tree::{EncryptedTree, NodeId, NodeKind};
 use rayon::prelude::*;
 
 use super::encrypted::read_headers;
+use super::roster::RosterFound;
 use super::{EngineError, Env, Folder};
 use crate::scan::{Scan, ScanOptions, hash_file, rescan, scan};
 use crate::state::StandingProblem;
@@ -19,7 +23,7 @@ use crate::store::{EncryptedStore, StoreStamp};
 use crate::watch::Hint;
 
 /// What vanished or was rolled back is published again after this long, in a second complete look (engine rule 19).
-const PUT_BACK_AFTER: Duration = Duration::from_secs(10 * 60);
+pub const PUT_BACK_AFTER: Duration = Duration::from_secs(10 * 60);
 
 /// What one step found not to be in order.
 #[derive(Debug, Default)]
@@ -66,10 +70,14 @@ impl Folder {
     ) -> Result<bool, EngineError> {
         if std::mem::take(&mut self.encrypted_changed) {
             let listing = self.store.list()?;
-            if let Some(problem) = self.observe_roster(&listing, env, now)? {
-                found.problems.push((problem, None));
-                self.encrypted_changed = true;
-                return Ok(false);
+            match self.observe_roster(&listing, env, now)? {
+                RosterFound::Accepted => {}
+                RosterFound::Problem(problem) => found.problems.push((problem, None)),
+                RosterFound::Missing(problem) => {
+                    found.problems.push((problem, None));
+                    self.encrypted_changed = true;
+                    return Ok(false);
+                }
             }
             let unread = self.encrypted.unread(&listing, self.roster.key());
             let read = if unread.is_empty() {
@@ -87,15 +95,51 @@ impl Folder {
     /// Reconciles, hashing what reconcile asks for until it asks no more.
     pub(super) fn plan(&mut self, now: Timestamp, env: &Env<'_>, found: &mut Found) -> Result<Plan, EngineError> {
         let encrypted = self.encrypted.tree();
-        let republish = self.to_be_published_again(now, &found.problems);
+        self.put_back = self.to_be_published_again(now, &found.problems);
+        if self.author.is_none() {
+            self.keys(env)?;
+        }
         loop {
-            let plan = self.reconcile(now, env, &encrypted, &republish)?;
+            let (plan, needs_keys) = self.reconcile(now, &encrypted);
+            if needs_keys {
+                self.keys(env)?;
+                continue;
+            }
             let Some(scanned) = &mut self.scan else { return Ok(plan) };
             if plan.hash.is_empty() {
                 return Ok(plan);
             }
             hash_nodes(&self.work, scanned, &plan.hash, found);
         }
+    }
+
+    /// Reconciles once. The ids of conflict copies need keys; where they are not open, that is said instead.
+    fn reconcile(&self, now: Timestamp, encrypted: &EncryptedTree) -> (Plan, bool) {
+        let Some(scanned) = &self.scan else { return (Plan::default(), false) };
+        let policy = Policy {
+            root: self.entry.id.root(),
+            device: self.identity.device,
+            author: self.author.clone().unwrap_or_default(),
+            now,
+            next_counter: self.state.next_counter(),
+            folding: self.work.folding(),
+            stable_inodes: self.work.stable_inodes(),
+            settle: self.settings.settle,
+            absent_since: &self.absent_since,
+            republish: &self.put_back,
+            descriptions: &self.descriptions,
+        };
+        let needs_keys = Cell::new(false);
+        let copy = |file: FileId, losing: Dot| match &self.keys {
+            Some(keys) => keys.copy_id(file, losing),
+            None => {
+                needs_keys.set(true);
+                file
+            }
+        };
+        let mut ids = Ids { fresh: &mut || FileId::new(SystemRandom.array()), copy: &copy };
+        let plan = reconcile(&self.base, &scanned.tree, encrypted, &policy, &mut ids);
+        (plan, needs_keys.get())
     }
 
     /// Objects whose loss or damage has stood long enough (engine rules 5, 9 and 19).

@@ -104,7 +104,7 @@ impl Folder {
             LogOrder::Same | LogOrder::Ahead => {
                 self.state.set_roster(bytes)?;
                 self.state.put(STAMP, &stamp)?;
-                self.keys = Some(Arc::new(found));
+                self.set_keys(Arc::new(found))?;
                 Ok(RosterFound::Accepted)
             }
             LogOrder::Behind => {

@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use ensafer_core::api::local::SettleOutcome;
+
 use super::{EngineError, Env, Folder, Step};
 
 /// Steps in a row that get nothing done before what is left is left for later.
@@ -22,6 +24,16 @@ pub struct Settled {
     pub conflicts: u64,
     /// Whether a brake holds.
     pub braked: bool,
+}
+
+impl Settled {
+    /// Adds this folder's part to what is said of all folders.
+    pub fn add_to(&self, outcome: &mut SettleOutcome) {
+        outcome.published += self.published;
+        outcome.applied += self.committed.saturating_sub(self.published);
+        outcome.conflicts += self.conflicts;
+        outcome.braked |= self.braked;
+    }
 }
 
 /// Observes, plans and applies until both sides agree, waiting out engine rules 1 and 4. Ends early when cancelled or

@@ -1,0 +1,178 @@
+//! Adding a pair of directories: makes a folder where the encrypted directory has none, joins it where it has one.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use ensafer_core::clock::{Clock as VersionVector, Dot};
+use ensafer_core::crypto::{FolderKey, Random, SystemRandom};
+use ensafer_core::format::roster::{
+    FolderLayout, MAX_ROSTER_LEN, Roster, RosterStatement, seal_roster_object,
+};
+use ensafer_core::format::{HeaderError, PREFIX_LEN, Prefix, object_name};
+use ensafer_core::ids::{DeviceId, FolderId};
+use ensafer_core::time::Timestamp;
+use ensafer_core::tree::StoreKey;
+
+use crate::account::Unlocked;
+use crate::engine::current_identity;
+use crate::exit::{Exit, Failure};
+use crate::folder_keys::{FolderKeysError, OpenFolder, Vault};
+use crate::folders::{FolderEntry, Folders};
+use crate::refusals::Pair;
+use crate::state::{Identity, State};
+use crate::store::{DirectoryStore, EncryptedStore, Listed};
+use crate::work_dir::{Marker, WorkDir};
+
+/// Makes or joins the folder of `pair` and puts it on the list. Nothing is changed where that is refused.
+///
+/// # Errors
+/// The encrypted folder belongs to another account, its roster has not arrived, or the work directory is already part
+/// of another folder.
+pub fn add(
+    pair: &Pair,
+    folders: &mut Folders,
+    vault: &dyn Vault,
+    device_name: &str,
+    now: Timestamp,
+) -> Result<FolderEntry> {
+    let unlocked = vault.unlocked()?;
+    let work = WorkDir::open(&pair.work)?;
+    work.probe()?;
+    let provisional = DeviceId::new(SystemRandom.array());
+    let store = DirectoryStore::open(&pair.encrypted, provisional)?;
+    store.probe()?;
+    let marker = work.read_marker()?;
+    let entry = |id| FolderEntry { id, work: pair.work.clone(), encrypted: pair.encrypted.clone() };
+    let identity = Identity { device: provisional, machine: String::new() };
+    let id = match find_roster(&store)? {
+        Some(bytes) => {
+            let id = check_own(OpenFolder::open(&bytes, vault, &identity, device_name), pair)?.id;
+            refuse_other_folder(marker.as_ref(), id, pair)?;
+            id
+        }
+        None => {
+            refuse_lost_roster(&store, marker.as_ref(), pair)?;
+            create(&store, &unlocked, provisional, device_name, now)?
+        }
+    };
+    let mut state = State::open(&folders.state_directory(id)?.join("state.redb"))?;
+    let identity = current_identity(&mut state)?;
+    work.write_marker(&Marker { folder_id: id, device_id: identity.device, made: now })?;
+    folders.add(entry(id))?;
+    Ok(entry(id))
+}
+
+/// The bytes of the roster in `encrypted`.
+///
+/// # Errors
+/// There is none.
+pub fn read_roster(encrypted: &Path) -> Result<Vec<u8>> {
+    let store = DirectoryStore::open(encrypted, DeviceId::new([0; 16]))?;
+    find_roster(&store)?.with_context(|| format!("{} has no roster", encrypted.display()))
+}
+
+/// The bytes of the roster in an encrypted directory, `None` where there is none.
+fn find_roster(store: &DirectoryStore) -> Result<Option<Vec<u8>>> {
+    let listing = store.list()?;
+    for Listed { key, stamp } in &listing.objects {
+        let file = store.open(key)?;
+        let mut start = [0; PREFIX_LEN];
+        let is_long_enough = stamp.length >= PREFIX_LEN as u64;
+        if !is_long_enough || file.read_exact_at(0, &mut start).is_err() {
+            continue;
+        }
+        let is_roster = Prefix::parse(&start).is_ok_and(|prefix| prefix.roster);
+        if is_roster && stamp.length <= MAX_ROSTER_LEN {
+            let mut bytes = vec![0; usize::try_from(stamp.length)?];
+            file.read_exact_at(0, &mut bytes)?;
+            return Ok(Some(bytes));
+        }
+    }
+    Ok(None)
+}
+
+/// Says in words why a folder cannot be joined.
+fn check_own(opened: Result<OpenFolder, FolderKeysError>, pair: &Pair) -> Result<OpenFolder> {
+    let directory = pair.encrypted.display();
+    match opened {
+        Err(FolderKeysError::OtherOwner { owner }) => {
+            let what = format!("The encrypted folder {directory} belongs to another account ({owner})");
+            Err(not_a_recipient(what))
+        }
+        Err(FolderKeysError::Roster(HeaderError::NotARecipient)) => {
+            Err(not_a_recipient(format!("The encrypted folder {directory} belongs to another account")))
+        }
+        other => other.with_context(|| format!("The folder in {directory} cannot be joined")),
+    }
+}
+
+fn not_a_recipient(what: String) -> anyhow::Error {
+    let remedy = "Use an empty directory for a folder of your own. Joining somebody else's folder \
+                  (folder add WORK ENCRYPTED --from EMAIL) comes with the key server";
+    Failure::new(Exit::NotARecipient, what).with_remedy(remedy).into()
+}
+
+/// A work directory belongs to one folder.
+fn refuse_other_folder(marker: Option<&Marker>, id: FolderId, pair: &Pair) -> Result<()> {
+    match marker {
+        Some(marker) if marker.folder_id != id => {
+            let what = format!("The work folder {} is part of another encrypted folder", pair.work.display());
+            let remedy = format!("Use another directory, or remove {}/.ensafer/folder if it is not", pair.work.display());
+            Err(Failure::new(Exit::Error, what).with_remedy(remedy).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Encrypted files without a roster, or a work directory that was synced before, are no place for a new folder.
+fn refuse_lost_roster(store: &DirectoryStore, marker: Option<&Marker>, pair: &Pair) -> Result<()> {
+    let directory = pair.encrypted.display();
+    if !store.list()?.objects.is_empty() {
+        let what = format!("{directory} holds encrypted files, but the roster that belongs to them is not there");
+        let remedy = "Wait until the cloud client has fetched everything, or use an empty directory";
+        return Err(Failure::new(Exit::RetryLater, what).with_remedy(remedy).into());
+    }
+    if marker.is_some() {
+        let what = format!("{} was synced with another encrypted folder before, and {directory} is empty", pair.work.display());
+        let remedy = format!(
+            "Wait until the cloud client has fetched everything, or remove {}/.ensafer/folder to begin anew",
+            pair.work.display()
+        );
+        return Err(Failure::new(Exit::RetryLater, what).with_remedy(remedy).into());
+    }
+    Ok(())
+}
+
+/// Makes a folder of the account: a roster with one member, durable when this returns.
+fn create(
+    store: &DirectoryStore,
+    unlocked: &Unlocked,
+    device: DeviceId,
+    device_name: &str,
+    now: Timestamp,
+) -> Result<FolderId> {
+    let account = &unlocked.account;
+    let mut rng = SystemRandom;
+    let key = FolderKey::generate(&mut rng);
+    let bundle = account.bundle().clone();
+    let roster = Roster::create(bundle, account.identity(), rng.array(), FolderLayout::Flat, key)?;
+    let dot = Dot { counter: 1, device };
+    let fields = RosterStatement {
+        device,
+        device_name: device_name.into(),
+        clock: VersionVector::new().with(dot),
+        dot,
+        modified: now,
+        created: now,
+    };
+    let object = seal_roster_object(&roster, &roster.member_envelopes()?, fields, account.identity(), &mut rng)?;
+    let id = roster.state().folder;
+    let staged = store.stage()?;
+    staged.write_at(0, &object.bytes)?;
+    let batch = [staged];
+    store.barrier(&batch)?;
+    let [staged] = batch;
+    store.commit(staged, &StoreKey(object_name(id.root()).into()), None, None)?;
+    store.sync_directories()?;
+    Ok(id)
+}

@@ -1,0 +1,195 @@
+//! The engine that the command line drives.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result, anyhow};
+use ensafer_core::api::local::{
+    Decrypted, FileStatus, FolderReport, ListedEntry, Located, ProblemReport, SettleOutcome, VerifyReport,
+};
+use ensafer_core::ids::DeviceId;
+use ensafer_core::status::{Event, Facts, Status};
+
+use crate::board::Board;
+use crate::cli::engine::Engine;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Padding;
+use crate::daemon::{QuitSignal, Running};
+use crate::engine::task::Shared;
+use crate::engine::{Env, Folder, Settings, settle};
+use crate::folder_keys::{OpenFolder, Vault};
+use crate::folders::{FolderEntry, Folders};
+use crate::home::host_name;
+use crate::local_api::Queries;
+use crate::progress::Progress;
+use crate::refusals::Pair;
+use crate::shell::Shell;
+use crate::state::{State, StateReader};
+use crate::store::DirectoryStore;
+use crate::supervisor::Supervisor;
+use crate::vault::ShellVault;
+use crate::view::{self, View};
+use crate::{decrypt, join, verify};
+
+/// The engine in this process.
+#[derive(Debug, Clone, Copy)]
+pub struct LocalEngine;
+
+impl Engine for LocalEngine {
+    fn launch(&self, shell: &Shell, quit: QuitSignal) -> Result<Running> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let vault = Arc::new(ShellVault::new(shell, false)?);
+        let shared = Shared {
+            settings: settings(shell),
+            full_scan_interval: shell.config.full_scan_interval(),
+            vault: vault.clone(),
+            board: Arc::new(Board::new(clock.clone())),
+            clock,
+        };
+        let supervisor = Supervisor::start(shell, vault, shared, quit)?;
+        let control = Arc::new(supervisor.clone());
+        Ok(Running { control, finish: Box::new(move || supervisor.finish()) })
+    }
+
+    fn add_folder(&self, shell: &Shell, pair: &Pair) -> Result<FolderReport> {
+        let vault = ShellVault::new(shell, true)?;
+        let mut folders = Folders::load(shell.home.data_dir())?;
+        let now = SystemClock::default().now();
+        let entry = join::add(pair, &mut folders, &vault, &host_name(), now)?;
+        Ok(entry.report())
+    }
+
+    fn sync_once(&self, shell: &Shell, progress: &Progress) -> Result<SettleOutcome> {
+        let vault = ShellVault::new(shell, true)?;
+        let clock = SystemClock::default();
+        let folders = Folders::load(shell.home.data_dir())?;
+        let mut outcome = SettleOutcome::default();
+        for entry in folders.entries() {
+            let directory = folders.state_directory(entry.id)?;
+            let opened = Folder::open(entry.clone(), settings(shell), &directory, clock.now());
+            let mut folder = opened.with_context(|| format!("{} cannot be synced", entry.work.display()))?;
+            let env = Env {
+                clock: &clock,
+                vault: &vault,
+                cancel: &AtomicBool::new(false),
+                progress,
+                report: &|_| {},
+            };
+            let (settled, _) =
+                settle(&mut folder, &env).with_context(|| format!("{} cannot be synced", entry.work.display()))?;
+            settled.add_to(&mut outcome);
+            outcome.problems += folder.problems().len() as u64;
+        }
+        progress.finish();
+        Ok(outcome)
+    }
+
+    fn status(&self, shell: &Shell) -> Result<Status> {
+        let now = SystemClock::default().now();
+        let folders = Folders::load(shell.home.data_dir())?;
+        let statuses = folders.entries().iter().map(|entry| {
+            let standing = reader(&folders, entry)?.map_or(Ok(Vec::new()), |reader| reader.problems())?;
+            let classes = standing.iter().map(|standing| standing.problem.class).collect();
+            let events = [Event::Stopped(true), Event::Problems(classes)];
+            let facts = events.into_iter().fold(Facts::new(entry.id, now), |facts, event| facts.fold(event, now));
+            Ok(facts.status())
+        });
+        Ok(Status::of(statuses.collect::<Result<_>>()?))
+    }
+
+    fn problems(&self, shell: &Shell) -> Result<Vec<ProblemReport>> {
+        let folders = Folders::load(shell.home.data_dir())?;
+        let mut all = Vec::new();
+        for entry in folders.entries() {
+            let standing = reader(&folders, entry)?.map_or(Ok(Vec::new()), |reader| reader.problems())?;
+            all.extend(standing.into_iter().map(|standing| (standing.since, entry.id, standing.problem)));
+        }
+        all.sort_by_key(|(since, ..)| *since);
+        Ok(all.iter().map(|(since, id, problem)| ProblemReport::new(problem, *id, *since)).collect())
+    }
+
+    fn queries(&self, shell: &Shell) -> Result<Box<dyn Queries>> {
+        Ok(Box::new(StoredQueries { folders: Folders::load(shell.home.data_dir())? }))
+    }
+
+    fn verify(&self, shell: &Shell, folder: &FolderEntry, progress: &Progress) -> Result<VerifyReport> {
+        let vault = ShellVault::new(shell, true)?;
+        let folders = Folders::load(shell.home.data_dir())?;
+        let roster = reader(&folders, folder)?.map(|reader| reader.roster()).transpose()?.flatten();
+        let bytes = match roster {
+            Some(bytes) => bytes,
+            None => join::read_roster(&folder.encrypted)?,
+        };
+        let identity = crate::state::Identity { device: DeviceId::new([0; 16]), machine: String::new() };
+        let open = OpenFolder::open(&bytes, &vault, &identity, &host_name())?;
+        let store = DirectoryStore::open(&folder.encrypted, identity.device)?;
+        verify::verify(&store, &open, progress)
+    }
+
+    fn decrypt(
+        &self,
+        shell: &Shell,
+        files: &[PathBuf],
+        output: &Path,
+        progress: &Progress,
+    ) -> Result<Vec<Decrypted>> {
+        let vault = ShellVault::new(shell, true)?;
+        let unlocked = vault.unlocked()?;
+        Ok(decrypt::decrypt(&unlocked.account, files, output, progress))
+    }
+}
+
+/// What the configuration asks of the engine.
+fn settings(shell: &Shell) -> Settings {
+    Settings {
+        settle: shell.config.settle(),
+        padding: shell.config.padding == Padding::Padme,
+        device_name: host_name(),
+    }
+}
+
+fn reader(folders: &Folders, entry: &FolderEntry) -> Result<Option<StateReader>> {
+    Ok(StateReader::open(&folders.state_directory(entry.id)?.join("state.redb"))?)
+}
+
+/// Answers from the state as it was last committed, without a daemon.
+struct StoredQueries {
+    folders: Folders,
+}
+
+impl StoredQueries {
+    fn view<'a>(&self, entry: &'a FolderEntry) -> Result<View<'a>> {
+        View::read(entry, reader(&self.folders, entry)?.as_ref())
+    }
+}
+
+impl Queries for StoredQueries {
+    fn file_status(&self, path: &Path) -> Result<FileStatus> {
+        match self.folders.containing(path) {
+            Some(entry) => self.view(entry)?.file_status(path),
+            None => Ok(view::outside(path)),
+        }
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<ListedEntry>> {
+        self.folders.containing(path).map_or(Ok(Vec::new()), |entry| self.view(entry)?.list(path))
+    }
+
+    fn locate(&self, sought: &str) -> Result<Option<Located>> {
+        for entry in self.folders.entries() {
+            if let Some(located) = self.view(entry)?.locate(sought)? {
+                return Ok(Some(located));
+            }
+        }
+        Ok(None)
+    }
+
+    fn describe(&self, path: &Path, text: &str) -> Result<()> {
+        let located = self.locate(&path.to_string_lossy())?;
+        let located = located.ok_or_else(|| anyhow!("{} is no synced file", path.display()))?;
+        let file = self.folders.state_directory(located.folder)?.join("state.redb");
+        let mut state = State::open(&file)?;
+        Ok(crate::engine::keep_description(&mut state, located.object, text)?)
+    }
+}
