@@ -3,7 +3,7 @@
 //! A pure function of the objects and of how the file system compares names, and never written to the store:
 //! every device that has the same objects shows the same tree.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::ids::FileId;
 use crate::plan::Place;
@@ -205,34 +205,32 @@ impl Positions {
                 self.spots[child as usize].parent = parent;
             }
         }
-        let suffixed = self.settle(objects, parent, clashes, groups);
-        for &member in group {
-            for &child in families.of(member) {
-                let Some(object) = objects[child as usize] else { continue };
-                let spot = &mut self.spots[child as usize];
-                if spot.name.is_none() && spot.representative == child {
-                    spot.name = Some(object.name.clone());
-                    if object.content.kind() == Kind::Directory && !suffixed.merged.contains_key(&child) {
-                        groups.push(vec![child]);
-                    }
-                }
-                if self.spots[child as usize].representative == child {
-                    self.order.push(child);
-                }
+        let merged = self.settle(objects, parent, clashes, groups);
+        for &child in group.iter().flat_map(|&member| families.of(member)) {
+            let Some(object) = objects[child as usize] else { continue };
+            let spot = &mut self.spots[child as usize];
+            if spot.representative != child || spot.waits {
+                continue;
+            }
+            spot.name.get_or_insert_with(|| object.name.clone());
+            self.order.push(child);
+            if object.content.kind() == Kind::Directory && !merged.contains(&child) {
+                groups.push(vec![child]);
             }
         }
     }
 
-    /// Merges directories of one name, lets one object keep it, and gives the others a suffix.
+    /// Merges directories of one name, lets one object keep it, and gives the others a suffix. Returns the directories
+    /// that others were merged into; those groups are in the queue already.
     fn settle(
         &mut self,
         objects: &[Option<&Object>],
         parent: u32,
         clashes: HashMap<Name, Vec<u32>>,
         groups: &mut Vec<Vec<u32>>,
-    ) -> Settled {
+    ) -> HashSet<u32> {
         let id = |at: u32| objects[at as usize].map(|object| object.id);
-        let mut settled = Settled { merged: HashMap::new() };
+        let mut merged = HashSet::new();
         let mut losers = Vec::new();
         for (key, mut rivals) in clashes {
             rivals.sort_unstable_by_key(|&at| id(at));
@@ -246,7 +244,7 @@ impl Positions {
                 for &member in &directories {
                     self.spots[member as usize].representative = keeper;
                 }
-                settled.merged.insert(keeper, ());
+                merged.insert(keeper);
                 groups.push(directories);
             }
         }
@@ -256,7 +254,7 @@ impl Positions {
                 self.give_suffix(parent, at, object);
             }
         }
-        settled
+        merged
     }
 
     fn give_suffix(&mut self, parent: u32, at: u32, object: &Object) {
@@ -270,13 +268,8 @@ impl Positions {
             }
         }
         // Somebody has given another object this one's full id as a name. It waits until that one goes.
-        self.spots[at as usize].representative = NONE;
+        self.spots[at as usize].waits = true;
     }
-}
-
-/// What [`Positions::settle`] found: directories whose group is already in the queue.
-struct Settled {
-    merged: HashMap<u32, ()>,
 }
 
 /// For each object the position of the directory that holds it; [`NONE`] where that is not there.

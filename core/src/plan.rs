@@ -61,6 +61,14 @@ pub enum WorkChange {
         /// Set `modified` and the executable bit.
         metadata: bool,
     },
+    /// Move an entry aside, because others wait for its place and it waits for theirs. Base takes nothing of this
+    /// change: the next plan moves the entry to where it belongs.
+    Park {
+        /// The entry.
+        node: NodeId,
+        /// Where it stays until then.
+        to: Place,
+    },
     /// Move an entry to the trash.
     Trash {
         /// The entry.
@@ -68,8 +76,8 @@ pub enum WorkChange {
     },
 }
 
-/// Everything to be done for one object. `base` takes `target` only when every part is done; a change without parts
-/// is for `base` alone ("adopt").
+/// Everything to be done for one object. `base` takes `target` only when every part is done (and never of a
+/// [`Park`](WorkChange::Park)); a change without parts is for `base` alone ("adopt").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// What both sides will agree on. A file's digest is `None` while its content has yet to be read.

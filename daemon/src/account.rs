@@ -43,6 +43,12 @@ pub enum AccountError {
         /// Its file.
         path: PathBuf,
     },
+    /// The file to be written exists, and is left as it is.
+    #[error("{} exists already", path.display())]
+    OutputExists {
+        /// It.
+        path: PathBuf,
+    },
     /// The password does not open it.
     #[error("the password is wrong")]
     WrongPassword,
@@ -105,11 +111,16 @@ impl AccountError {
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::NotSetUp => Some("ensafer register --email YOU@EXAMPLE.COM, or ensafer keys import FILE"),
-            Self::Exists { .. } => Some("Use it, or give the other account a home of its own with ENSAFER_HOME"),
+            Self::Exists { .. } => {
+                Some("Use it, or give the other account a home of its own with ENSAFER_HOME")
+            }
+            Self::OutputExists { .. } => Some("Name a file that does not exist, or remove that one"),
             Self::WrongPassword => Some("Try again, or ensafer recovery-key use"),
             Self::WrongRecoveryKey | Self::RecoveryKey(_) => Some("Compare it with what you wrote down"),
             Self::Login { .. } => Some("ensafer register --email YOU@EXAMPLE.COM"),
-            Self::Damaged { .. } => Some("Take the account from another computer: ensafer keys export, keys import"),
+            Self::Damaged { .. } => {
+                Some("Take the account from another computer: ensafer keys export, keys import")
+            }
             _ => None,
         }
     }
@@ -264,10 +275,15 @@ pub fn lock(home: &Home, config: &Config) -> Result<(), AccountError> {
 /// Writes the sealed account to `output`, mode 0600. What belongs to this device stays here.
 ///
 /// # Errors
-/// [`AccountError::Io`], also where `output` exists.
+/// [`AccountError::OutputExists`], [`AccountError::Io`].
 pub fn export(home: &Home, output: &Path) -> Result<(), AccountError> {
     let sealed = read_sealed(home)?;
-    private_file::create(output, &sealed.to_bytes()).map_err(io_error(output))
+    match private_file::create(output, &sealed.to_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(AccountError::OutputExists { path: output.to_path_buf() })
+        }
+        other => other.map_err(io_error(output)),
+    }
 }
 
 /// Reads a file that [`export`] wrote; checks its form, not its password.
@@ -471,8 +487,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let home = Home::under(root.path());
         home.create().unwrap();
-        let config =
-            Config { keyring: Keyring::Off, pbkdf2_iterations: MIN_ITERATIONS, ..Config::default() };
+        let config = Config { keyring: Keyring::Off, pbkdf2_iterations: MIN_ITERATIONS, ..Config::default() };
         Place { _root: root, home, config }
     }
 
@@ -496,18 +511,18 @@ mod tests {
         }
 
         // By the sealed file, and by the account's own seal when that is lost.
-        assert_eq!(unlock(home, config, &password("right")).unwrap().id(), account.id());
+        assert_eq!(unlock(home, config, &password("right")).unwrap().account.id(), account.account.id());
         assert!(matches!(unlock(home, config, &password("wrong")), Err(AccountError::WrongPassword)));
         assert!(open_with_device(home, config).unwrap().is_none(), "nothing opens without a password");
         lock(home, config).unwrap();
         assert!(!home.data_dir().join("device.secrets").exists());
         assert!(matches!(unlock(home, config, &password("wrong")), Err(AccountError::WrongPassword)));
-        assert_eq!(unlock(home, config, &password("right")).unwrap().id(), account.id());
+        assert_eq!(unlock(home, config, &password("right")).unwrap().account.id(), account.account.id());
 
         let shown = recovery_key(home, &password("right")).unwrap();
         assert_eq!(*shown.to_text(), *recovery.to_text(), "the recovery key can be shown again");
 
-        taken_along(home, &account);
+        taken_along(home, &account.account);
 
         let other = RecoveryKey::generate(&mut SystemRandom);
         assert!(matches!(
@@ -516,14 +531,14 @@ mod tests {
         ));
         recover(home, config, &recovery, &password("new")).unwrap();
         assert!(matches!(unlock(home, config, &password("right")), Err(AccountError::WrongPassword)));
-        assert_eq!(unlock(home, config, &password("new")).unwrap().id(), account.id());
+        assert_eq!(unlock(home, config, &password("new")).unwrap().account.id(), account.account.id());
     }
 
     fn taken_along(home: &Home, account: &Account) {
         let second = place();
         let file = second.home.cache_dir().join("exported");
         export(home, &file).unwrap();
-        assert!(export(home, &file).is_err(), "an export overwrites nothing");
+        assert!(matches!(export(home, &file), Err(AccountError::OutputExists { .. })));
         let sealed = read_exported(&file).unwrap();
         let wrong = import(&second.home, &second.config, &sealed, &password("wrong"));
         assert!(matches!(wrong, Err(AccountError::WrongPassword)));

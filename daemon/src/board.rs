@@ -141,7 +141,11 @@ impl Board {
     pub fn braked_by(&self, token: &str) -> Option<FolderId> {
         let status = self.status();
         let held = |brake: &ensafer_core::safety::Brake| brake.token == token;
-        status.folders.iter().find(|folder| folder.brake.as_ref().is_some_and(held)).map(|folder| folder.folder)
+        status
+            .folders
+            .iter()
+            .find(|folder| folder.brake.as_ref().is_some_and(held))
+            .map(|folder| folder.folder)
     }
 
     fn tell_all(&self, event: &Event) {

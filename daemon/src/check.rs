@@ -69,7 +69,8 @@ impl Finding {
 #[must_use]
 pub fn all(home: &Home, flags: &[String]) -> Vec<Finding> {
     let config = Config::load(&home.config_file(), flags);
-    let mut findings = vec![kernel(), clock(SystemTime::now()), settings(home, &config), home_is_private(home)];
+    let mut findings =
+        vec![kernel(), clock(SystemTime::now()), settings(home, &config), home_is_private(home)];
     findings.push(account_is_there(home));
     findings.push(keyring(&config.unwrap_or_default()));
     findings.extend(watches());
@@ -77,7 +78,11 @@ pub fn all(home: &Home, flags: &[String]) -> Vec<Finding> {
         Ok(folders) => findings.extend(folders.entries().iter().flat_map(folder)),
         Err(error) => {
             let what = crate::exit::describe(&error.into());
-            findings.push(Finding::failed("folders", what, "Restore the list, or remove it and add the folders again"));
+            findings.push(Finding::failed(
+                "folders",
+                what,
+                "Restore the list, or remove it and add the folders again",
+            ));
         }
     }
     findings
@@ -129,7 +134,11 @@ fn home_is_private(home: &Home) -> Finding {
         Err(_) => Finding::good("home", format!("{} will be made", data.display())),
         Ok(found) if found.uid() != rustix::process::geteuid().as_raw() => {
             let what = format!("{} belongs to another user", data.display());
-            Finding::failed("home", what, "Run Ensafer as that user, or choose another home with ENSAFER_HOME")
+            Finding::failed(
+                "home",
+                what,
+                "Run Ensafer as that user, or choose another home with ENSAFER_HOME",
+            )
         }
         Ok(found) if found.mode() & 0o077 != 0 => {
             let what = format!("{} is open to other users", data.display());
@@ -143,7 +152,11 @@ fn account_is_there(home: &Home) -> Finding {
     if account::exists(home) {
         return Finding::good("account", "is set up");
     }
-    Finding::doubtful("account", "is not set up", "ensafer register --email YOU@EXAMPLE.COM, or ensafer keys import FILE")
+    Finding::doubtful(
+        "account",
+        "is not set up",
+        "ensafer register --email YOU@EXAMPLE.COM, or ensafer keys import FILE",
+    )
 }
 
 fn keyring(config: &Config) -> Finding {
@@ -165,7 +178,11 @@ fn watches() -> Option<Finding> {
     let limit: u64 = fs::read_to_string("/proc/sys/fs/inotify/max_user_watches").ok()?.trim().parse().ok()?;
     let what = format!("{limit} directories can be watched");
     Some(if limit < FEW_WATCHES {
-        Finding::doubtful("watches", what, "sudo sysctl fs.inotify.max_user_watches=524288; scans do the rest until then")
+        Finding::doubtful(
+            "watches",
+            what,
+            "sudo sysctl fs.inotify.max_user_watches=524288; scans do the rest until then",
+        )
     } else {
         Finding::good("watches", what)
     })
@@ -208,12 +225,15 @@ fn file_system(subject: &str, path: &Path) -> Finding {
     match renamed {
         Ok(()) => Finding::good(subject, "is writable and can rename without overwriting"),
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
-            let remedy = "Nothing: names are checked before each rename instead; a local file system is safer";
+            let remedy =
+                "Nothing: names are checked before each rename instead; a local file system is safer";
             Finding::doubtful(subject, "cannot rename without overwriting", remedy)
         }
-        Err(error) => {
-            Finding::failed(subject, format!("is not writable: {error}"), "Give yourself the right to write there")
-        }
+        Err(error) => Finding::failed(
+            subject,
+            format!("is not writable: {error}"),
+            "Give yourself the right to write there",
+        ),
     }
 }
 

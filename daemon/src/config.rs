@@ -354,7 +354,10 @@ mod tests {
         std::fs::write(&file, "# mine\nsettle_ms = 50 # why\n").unwrap();
         set(&file, "padding", "none").unwrap();
         let before = std::fs::read_to_string(&file).unwrap();
-        assert!(before.contains("# mine\nsettle_ms = 50 # why") && before.contains("padding = \"none\""), "{before}");
+        assert!(
+            before.contains("# mine\nsettle_ms = 50 # why") && before.contains("padding = \"none\""),
+            "{before}"
+        );
         for (key, value) in [("padding", "some"), ("settle_ms", "-1"), ("nope", "1"), ("threads", "9999")] {
             set(&file, key, value).unwrap_err();
             assert_eq!(std::fs::read_to_string(&file).unwrap(), before);

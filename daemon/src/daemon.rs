@@ -121,3 +121,67 @@ pub fn exit_on_interrupt() -> Result<()> {
     })?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::exit;
+    use crate::home::Home;
+    use crate::local_api::Client;
+    use crate::local_api::tests::Fake;
+    use crate::output::Output;
+
+    fn connect(home: &Home) -> Client {
+        loop {
+            if let Some(client) = Client::connect_if_running(home).unwrap() {
+                return client;
+            }
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_daemon_lives_once_in_a_home_however_long_its_path() {
+        let root = tempfile::tempdir().unwrap();
+        let home = Home::under(&root.path().join("h".repeat(150)));
+        home.create().unwrap();
+        let shell = Shell::new(home.clone(), Config::default(), Output::new(true));
+        let finished = Arc::new(AtomicBool::new(false));
+        let lock = home.lock().unwrap();
+        let daemon = thread::spawn({
+            let finished = Arc::clone(&finished);
+            move || {
+                let launch = |quit: QuitSignal| {
+                    let finish = Box::new(move || finished.store(true, Ordering::SeqCst));
+                    Ok(Running { control: Fake::new(quit), finish })
+                };
+                run(&shell, lock, launch, |_| {})
+            }
+        });
+        let client = connect(&home);
+        client.status().unwrap();
+        let second = home.lock().unwrap_err();
+        assert_eq!(exit::of(&second.into()), Exit::AlreadyRunning);
+        client.quit().unwrap();
+        assert_eq!(daemon.join().unwrap().unwrap(), Exit::Success);
+        assert!(finished.load(Ordering::SeqCst), "the engine ended cleanly");
+        assert!(Client::connect_if_running(&home).unwrap().is_none());
+        home.lock().unwrap();
+    }
+
+    #[test]
+    fn a_launch_that_fails_leaves_nothing_behind() {
+        let root = tempfile::tempdir().unwrap();
+        let home = Home::under(root.path());
+        home.create().unwrap();
+        let shell = Shell::new(home.clone(), Config::default(), Output::new(true));
+        let error = run(&shell, home.lock().unwrap(), |_| anyhow::bail!("no state"), |_| {}).unwrap_err();
+        assert_eq!(error.to_string(), "no state");
+        assert!(!root.path().join("runtime/ensafer.sock").exists());
+        home.lock().unwrap();
+    }
+}

@@ -20,8 +20,8 @@ use ensafer_core::tree::{Content, Folding, Kind, Object, Stamp};
 
 use crate::payload::{PayloadFailure, open_payload, read_head};
 use crate::progress::Progress;
-use crate::work_dir::stamp_of;
 use crate::store::{StoreError, StoreStamp, StoredObject};
+use crate::work_dir::stamp_of;
 
 /// A file given by its path, wherever it lies.
 struct LoneFile {
@@ -123,7 +123,8 @@ fn open(
     let head = read_head(&file, length).map_err(store)?;
     let header = open_header(&head, keys).map_err(|error| (lone_class(&error), error.to_string()))?;
     if length != header.total_len {
-        let class = if length < header.total_len { ProblemClass::StillArriving } else { ProblemClass::Damaged };
+        let class =
+            if length < header.total_len { ProblemClass::StillArriving } else { ProblemClass::Damaged };
         return Err((class, format!("{length} bytes instead of {}", header.total_len)));
     }
     if matches!(header.statement.kind, ObjectKind::Roster | ObjectKind::Manifest) {
@@ -133,7 +134,8 @@ fn open(
         let who = header.statement.writer.fingerprint();
         return Err((ProblemClass::UnknownSigner, format!("signed by the unknown identity {who}")));
     }
-    let Some(object) = header.statement.to_object(header.prefix.file_id, account.login().as_str().into()) else {
+    let Some(object) = header.statement.to_object(header.prefix.file_id, account.login().as_str().into())
+    else {
         return Err((ProblemClass::NewerVersion, "an unknown kind of object".into()));
     };
     Ok(Some(Opened { given: path.into(), file, header, object }))
@@ -167,10 +169,14 @@ fn write(
         (error.class(), error.to_string())
     };
     match &opened.object.content {
-        Content::Directory | Content::Tombstone { was: Kind::Directory, .. } => fs::create_dir(&path).map_err(failed)?,
+        Content::Directory | Content::Tombstone { was: Kind::Directory, .. } => {
+            fs::create_dir(&path).map_err(failed)?
+        }
         Content::Symlink { target } => symlink(&**target, &path).map_err(failed)?,
         Content::File { executable, .. } => write_file(opened, &path, *executable, progress)?,
-        Content::Tombstone { .. } => return Err((ProblemClass::Missing, "was deleted; only its name is left".into())),
+        Content::Tombstone { .. } => {
+            return Err((ProblemClass::Missing, "was deleted; only its name is left".into()));
+        }
     }
     Ok(path)
 }
@@ -187,11 +193,17 @@ fn write_file(
         (error.class(), error.to_string())
     };
     let temporary = path.with_file_name(format!(".~ensafer-{}.tmp", opened.object.id));
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary).map_err(failed)?;
-    let written = open_payload(&opened.file, &opened.header, || false, |offset, bytes| {
-        progress.advance(0, bytes.len() as u64);
-        file.write_all_at(bytes, offset)
-    });
+    let file =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary).map_err(failed)?;
+    let written = open_payload(
+        &opened.file,
+        &opened.header,
+        || false,
+        |offset, bytes| {
+            progress.advance(0, bytes.len() as u64);
+            file.write_all_at(bytes, offset)
+        },
+    );
     let result = match written {
         Ok(()) => finish_file(&file, &temporary, path, opened.object.modified, executable).map_err(failed),
         Err(PayloadFailure::Sink(source)) => Err(failed(source)),
@@ -203,7 +215,13 @@ fn write_file(
     result
 }
 
-fn finish_file(file: &File, temporary: &Path, path: &Path, modified: Timestamp, executable: bool) -> io::Result<()> {
+fn finish_file(
+    file: &File,
+    temporary: &Path,
+    path: &Path,
+    modified: Timestamp,
+    executable: bool,
+) -> io::Result<()> {
     let mode = if executable { 0o755 } else { 0o644 };
     file.set_permissions(Permissions::from_mode(mode))?;
     file.set_times(FileTimes::new().set_modified(system_time(modified)))?;
@@ -216,7 +234,8 @@ fn set_directory_times(opened: &[Opened], layout: &Layout, output: &Path) {
     for opened in opened.iter().filter(|opened| opened.object.content == Content::Directory) {
         let times = FileTimes::new().set_modified(system_time(opened.object.modified));
         if let Some(shown) = layout.path(opened.object.id)
-            && let Err(error) = File::open(output.join(shown)).and_then(|directory| directory.set_times(times))
+            && let Err(error) =
+                File::open(output.join(shown)).and_then(|directory| directory.set_times(times))
         {
             tracing::debug!(%error, "the time of a directory could not be set");
         }

@@ -17,7 +17,9 @@ const RECREATE_BYTES: u64 = 16 << 20;
 
 /// The cache could not be opened even after it was made anew.
 #[derive(Debug, thiserror::Error)]
-#[error("the envelope cache {path} cannot be made; check the space and the permissions of the cache directory")]
+#[error(
+    "the envelope cache {path} cannot be made; check the space and the permissions of the cache directory"
+)]
 pub struct EnvelopesError {
     /// Its directory.
     path: PathBuf,
@@ -53,7 +55,10 @@ impl std::fmt::Debug for Envelopes {
 impl Envelopes {
     /// Opens the cache in `directory`. One that does not open, or has grown large, is made anew.
     pub fn open(directory: &Path) -> Result<Self, EnvelopesError> {
-        let failed = |source: Box<dyn std::error::Error + Send + Sync>| EnvelopesError { path: directory.into(), source };
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| EnvelopesError {
+            path: directory.into(),
+            source,
+        };
         if let Ok(database) = open_database(directory)
             && database.size_on_disk().unwrap_or(u64::MAX) <= RECREATE_BYTES
         {

@@ -167,7 +167,11 @@ fn author(login: &str, device_name: &str) -> Arc<str> {
 ///
 /// # Errors
 /// What [`open_roster_object`] refuses.
-pub fn open_roster(object: &[u8], unlocked: &Unlocked, cache: &Envelopes) -> Result<OpenedRoster, HeaderError> {
+pub fn open_roster(
+    object: &[u8],
+    unlocked: &Unlocked,
+    cache: &Envelopes,
+) -> Result<OpenedRoster, HeaderError> {
     let envelopes = member_envelopes(object)?;
     let known = envelopes.iter().filter_map(|(folder_key, name)| {
         let key = cache.get(&unlocked.device, *name)?;

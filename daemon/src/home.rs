@@ -356,7 +356,10 @@ mod tests {
         let other = Home::under(&Path::new("/srv").join("b".repeat(200)));
         let fits = |home: &Home| {
             let all = home.socket_candidates(Some(Path::new("/run/user/1000")), 1000);
-            all.into_iter().map(|(_, socket)| socket).find(|s| s.as_os_str().len() < SOCKET_PATH_BYTES).unwrap()
+            all.into_iter()
+                .map(|(_, socket)| socket)
+                .find(|s| s.as_os_str().len() < SOCKET_PATH_BYTES)
+                .unwrap()
         };
         assert_eq!(fits(&short), Path::new("/home/alice/runtime/ensafer.sock"));
         assert!(fits(&long).starts_with("/run/user/1000/ensafer"));
@@ -364,7 +367,10 @@ mod tests {
 
         let deep = Path::new("/run").join("u".repeat(150));
         let candidates = long.socket_candidates(Some(&deep), 4_294_967_295);
-        assert!(candidates.last().unwrap().1.as_os_str().len() < SOCKET_PATH_BYTES, "the last resort always fits");
+        assert!(
+            candidates.last().unwrap().1.as_os_str().len() < SOCKET_PATH_BYTES,
+            "the last resort always fits"
+        );
     }
 
     #[test]

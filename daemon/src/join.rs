@@ -117,7 +117,10 @@ fn refuse_other_folder(marker: Option<&Marker>, id: FolderId, pair: &Pair) -> Re
     match marker {
         Some(marker) if marker.folder_id != id => {
             let what = format!("The work folder {} is part of another encrypted folder", pair.work.display());
-            let remedy = format!("Use another directory, or remove {}/.ensafer/folder if it is not", pair.work.display());
+            let remedy = format!(
+                "Use another directory, or remove {}/.ensafer/folder if it is not",
+                pair.work.display()
+            );
             Err(Failure::new(Exit::Error, what).with_remedy(remedy).into())
         }
         _ => Ok(()),
@@ -128,12 +131,16 @@ fn refuse_other_folder(marker: Option<&Marker>, id: FolderId, pair: &Pair) -> Re
 fn refuse_lost_roster(store: &DirectoryStore, marker: Option<&Marker>, pair: &Pair) -> Result<()> {
     let directory = pair.encrypted.display();
     if !store.list()?.objects.is_empty() {
-        let what = format!("{directory} holds encrypted files, but the roster that belongs to them is not there");
+        let what =
+            format!("{directory} holds encrypted files, but the roster that belongs to them is not there");
         let remedy = "Wait until the cloud client has fetched everything, or use an empty directory";
         return Err(Failure::new(Exit::RetryLater, what).with_remedy(remedy).into());
     }
     if marker.is_some() {
-        let what = format!("{} was synced with another encrypted folder before, and {directory} is empty", pair.work.display());
+        let what = format!(
+            "{} was synced with another encrypted folder before, and {directory} is empty",
+            pair.work.display()
+        );
         let remedy = format!(
             "Wait until the cloud client has fetched everything, or remove {}/.ensafer/folder to begin anew",
             pair.work.display()
@@ -165,7 +172,8 @@ fn create(
         modified: now,
         created: now,
     };
-    let object = seal_roster_object(&roster, &roster.member_envelopes()?, fields, account.identity(), &mut rng)?;
+    let object =
+        seal_roster_object(&roster, &roster.member_envelopes()?, fields, account.identity(), &mut rng)?;
     let id = roster.state().folder;
     let staged = store.stage()?;
     staged.write_at(0, &object.bytes)?;

@@ -76,8 +76,8 @@ impl Engine for LocalEngine {
                 progress,
                 report: &|_| {},
             };
-            let (settled, _) =
-                settle(&mut folder, &env).with_context(|| format!("{} cannot be synced", entry.work.display()))?;
+            let (settled, _) = settle(&mut folder, &env)
+                .with_context(|| format!("{} cannot be synced", entry.work.display()))?;
             settled.add_to(&mut outcome);
             outcome.problems += folder.problems().len() as u64;
         }
@@ -92,7 +92,8 @@ impl Engine for LocalEngine {
             let standing = reader(&folders, entry)?.map_or(Ok(Vec::new()), |reader| reader.problems())?;
             let classes = standing.iter().map(|standing| standing.problem.class).collect();
             let events = [Event::Stopped(true), Event::Problems(classes)];
-            let facts = events.into_iter().fold(Facts::new(entry.id, now), |facts, event| facts.fold(event, now));
+            let facts =
+                events.into_iter().fold(Facts::new(entry.id, now), |facts, event| facts.fold(event, now));
             Ok(facts.status())
         });
         Ok(Status::of(statuses.collect::<Result<_>>()?))
@@ -145,6 +146,7 @@ fn settings(shell: &Shell) -> Settings {
     Settings {
         settle: shell.config.settle(),
         padding: shell.config.padding == Padding::Padme,
+        trash_days: usize::try_from(shell.config.trash_days).unwrap_or(usize::MAX),
         device_name: host_name(),
     }
 }

@@ -66,11 +66,20 @@ impl Output {
     pub fn error(&self, error: &anyhow::Error) {
         let (on, off) = if self.colour { ("\u{1b}[31m", "\u{1b}[0m") } else { ("", "") };
         let mut err = io::stderr().lock();
-        let _ = writeln!(err, "{on}Error:{off} {}", exit::describe(error));
+        let _ = writeln!(err, "{on}Error:{off} {}", sentence(&exit::describe(error)));
         if let Some(remedy) = exit::remedy(error) {
             let _ = writeln!(err, "  Do: {remedy}");
         }
     }
+}
+
+/// The text with a capital at its start, unless it starts with something that is spelt as it is.
+fn sentence(text: &str) -> String {
+    let first = text.split(' ').next().unwrap_or_default();
+    if first.is_empty() || !first.bytes().all(|b| b.is_ascii_lowercase()) {
+        return text.to_owned();
+    }
+    text[..1].to_uppercase() + &text[1..]
 }
 
 /// The text without control characters, which a name made by somebody else could use to write on the terminal.
@@ -90,7 +99,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_cannot_write_on_the_terminal() {
+    fn text_is_fit_for_a_terminal() {
+        assert_eq!(sentence("no daemon runs"), "No daemon runs");
+        assert_eq!(sentence("settle_ms = 1"), "settle_ms = 1");
         assert_eq!(printable("a\u{1b}[2Jb\nc é 😀"), "a\u{FFFD}[2Jb\u{FFFD}c é 😀");
     }
 }

@@ -75,7 +75,8 @@ impl Drop for Progress {
 }
 
 fn style() -> ProgressStyle {
-    let template = "{prefix} {wide_bar} {msg}, {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta}";
+    let template =
+        "{prefix} {wide_bar} {msg}, {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta}";
     ProgressStyle::with_template(template).expect("the template is a constant that a test parses")
 }
 

@@ -94,7 +94,8 @@ fn first_line(input: &mut impl BufRead) -> Result<String> {
 }
 
 fn run_command(command: &str) -> Result<Password> {
-    let ran = Command::new("sh").arg("-c").arg(command).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let ran =
+        Command::new("sh").arg("-c").arg(command).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let mut output = ran.with_context(|| format!("{PASSWORD_COMMAND_VARIABLE} cannot be run"))?;
     if !output.status.success() {
         output.stdout.zeroize();
@@ -130,7 +131,7 @@ pub fn confirm(question: &str, yes: bool) -> Result<bool> {
         return Ok(true);
     }
     if !io::stdin().is_terminal() {
-        return Err(Failure::new(Exit::Usage, format!("{question} Nobody can be asked here"))
+        return Err(Failure::new(Exit::Usage, format!("{question} There is no terminal to answer on"))
             .with_remedy("Add -y to agree")
             .into());
     }

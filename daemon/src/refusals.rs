@@ -27,7 +27,8 @@ pub fn check_pair(
     folders: &[FolderEntry],
     own: &[&Path],
 ) -> Result<Pair, Failure> {
-    let pair = Pair { work: real_directory(work, "work")?, encrypted: real_directory(encrypted, "encrypted")? };
+    let pair =
+        Pair { work: real_directory(work, "work")?, encrypted: real_directory(encrypted, "encrypted")? };
     check_apart(&pair)?;
     for folder in folders {
         check_against(&pair, folder)?;
@@ -218,7 +219,8 @@ mod tests {
             encrypted: root.join(e),
         };
         assert!(refusal(root, "w", "e", &[folder("w", "e")]).contains("already"));
-        for (work, encrypted) in [("w", "e2"), ("w2", "e"), ("w/inner", "e2"), ("w2", "w"), ("e/inner", "e2")] {
+        for (work, encrypted) in [("w", "e2"), ("w2", "e"), ("w/inner", "e2"), ("w2", "w"), ("e/inner", "e2")]
+        {
             let what = refusal(root, work, encrypted, &[folder("w", "e")]);
             assert!(what.contains("another folder"), "{work} {encrypted}: {what}");
         }
@@ -240,7 +242,10 @@ mod tests {
         assert!(refusal(root, "w", "absent", &[]).contains("does not exist"));
         assert!(refusal(root, "file", "w", &[]).contains("is not a directory"));
         assert!(refusal(root, "w", "dangling", &[]).contains("does not exist"));
-        assert!(missing(&[&root.join("w"), &root.join("dangling"), &root.join("absent")]) == [root.join("absent")]);
+        assert!(
+            missing(&[&root.join("w"), &root.join("dangling"), &root.join("absent")])
+                == [root.join("absent")]
+        );
     }
 
     #[test]

@@ -56,7 +56,9 @@ pub enum StateError {
         source: postcard::Error,
     },
     /// Written by a newer version.
-    #[error("the state database {path} was written by a newer version of Ensafer (schema {found}); upgrade Ensafer")]
+    #[error(
+        "the state database {path} was written by a newer version of Ensafer (schema {found}); upgrade Ensafer"
+    )]
     Newer {
         /// Its file.
         path: PathBuf,
@@ -126,10 +128,9 @@ impl std::fmt::Debug for State {
 impl State {
     /// Opens the database at `path`, or creates it. The counter jumps to the reserved limit (engine rule 18).
     pub fn open(path: &Path) -> Result<Self, StateError> {
-        let database = builder()
-            .create(path)
-            .map_err(|e| failed(path, e))?;
-        let mut state = Self { database: Arc::new(database), path: path.into(), next_counter: 1, counter_limit: 1 };
+        let database = builder().create(path).map_err(|e| failed(path, e))?;
+        let mut state =
+            Self { database: Arc::new(database), path: path.into(), next_counter: 1, counter_limit: 1 };
         match state.get::<u32>("schema")? {
             None => state.put("schema", &SCHEMA)?,
             Some(SCHEMA) => {}

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use ensafer_core::api::local::{FileStatus, FolderReport, ListedEntry, Located, ProblemReport, SettleOutcome};
+use ensafer_core::api::local::{
+    FileStatus, FolderReport, ListedEntry, Located, ProblemReport, SettleOutcome,
+};
 use ensafer_core::ids::FolderId;
 use ensafer_core::status::Status;
 use tokio::sync::{oneshot, watch};
@@ -35,7 +37,12 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Starts a task for every folder on the list.
-    pub fn start(shell: &Shell, vault: Arc<ShellVault>, shared: Shared, quit: QuitSignal) -> Result<Arc<Self>> {
+    pub fn start(
+        shell: &Shell,
+        vault: Arc<ShellVault>,
+        shared: Shared,
+        quit: QuitSignal,
+    ) -> Result<Arc<Self>> {
         let supervisor = Arc::new(Self {
             shell: shell.clone(),
             vault,
@@ -87,8 +94,9 @@ impl Supervisor {
                 if !tasks.contains_key(&entry.id) {
                     self.board.add(entry.id);
                     let directory = folders.state_directory(entry.id)?;
-                    let task = Task::start(entry.clone(), &directory, self.shared.clone(), self.board.is_running())
-                        .context("A folder's thread cannot be started")?;
+                    let task =
+                        Task::start(entry.clone(), &directory, self.shared.clone(), self.board.is_running())
+                            .context("A folder's thread cannot be started")?;
                     tasks.insert(entry.id, task);
                 }
             }

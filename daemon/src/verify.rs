@@ -42,7 +42,8 @@ fn verify_object(
     let failed = |error: &dyn std::error::Error| (ProblemClass::Failed, error.to_string());
     let file = store.open(&listed.key).map_err(|error| (error.class(), error.to_string()))?;
     let head = read_head(&*file, listed.stamp.length).map_err(|error| failed(&error))?;
-    let header = open_header(&head, &folder.source()).map_err(|error| (error.class_when(true), error.to_string()))?;
+    let header =
+        open_header(&head, &folder.source()).map_err(|error| (error.class_when(true), error.to_string()))?;
     check_header(&listed.key, &header, listed.stamp.length, folder)?;
     verify_payload(&*file, &header)
 }
@@ -54,7 +55,8 @@ fn check_header(
     folder: &OpenFolder,
 ) -> Result<(), (ProblemClass, String)> {
     if length != header.total_len {
-        let class = if length < header.total_len { ProblemClass::StillArriving } else { ProblemClass::Damaged };
+        let class =
+            if length < header.total_len { ProblemClass::StillArriving } else { ProblemClass::Damaged };
         return Err((class, format!("{length} bytes instead of {}", header.total_len)));
     }
     if !folder.accepts(header) {

@@ -109,7 +109,8 @@ impl<'a> View<'a> {
         let relative = self.relative(path)?;
         let id = self.at(path)?;
         let record = id.and_then(|id| self.records.get(&id));
-        let problems: Vec<_> = self.problems.iter().filter(|p| self.concerns(p, &relative, id)).cloned().collect();
+        let problems: Vec<_> =
+            self.problems.iter().filter(|p| self.concerns(p, &relative, id)).cloned().collect();
         let state = if has_ignored_component(&relative) {
             FileState::Ignored
         } else if !problems.is_empty() {
@@ -148,7 +149,8 @@ impl<'a> View<'a> {
 
     fn relative(&self, path: &Path) -> Result<String> {
         let relative = path.strip_prefix(&self.entry.work);
-        let relative = relative.with_context(|| format!("{} is not in {}", path.display(), self.entry.work.display()))?;
+        let relative = relative
+            .with_context(|| format!("{} is not in {}", path.display(), self.entry.work.display()))?;
         match relative.to_str() {
             Some(text) => Ok(text.to_owned()),
             None => bail!("{} is not UTF-8", path.display()),
@@ -170,7 +172,8 @@ pub fn outside(path: &Path) -> FileStatus {
 }
 
 fn is_at_or_below(path: &str, directory: &str) -> bool {
-    directory.is_empty() || path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    directory.is_empty()
+        || path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn has_ignored_component(relative: &str) -> bool {

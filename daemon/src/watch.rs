@@ -4,6 +4,7 @@
 //! misses what happens in a new directory before it is watched. So everything that is told here is "look there".
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RemoveKind, RenameMode};
@@ -11,6 +12,7 @@ use notify::{Config, ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveM
 
 use crate::scan::is_ignored;
 use crate::store::is_object_name;
+use crate::work_dir::PRIVATE;
 
 /// Which of the two directories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,7 +55,7 @@ pub enum WatchWarning {
     },
 }
 
-type Send = dyn Fn(Side, Hint) + std::marker::Send + Sync;
+type Sink = dyn Fn(Side, Hint) + Send + Sync;
 type Shared = Arc<Mutex<RecommendedWatcher>>;
 
 /// Watches both directories until it is dropped.
@@ -68,9 +70,9 @@ impl Watch {
     pub fn new(
         work: &Path,
         encrypted: &Path,
-        send: impl Fn(Side, Hint) + std::marker::Send + Sync + 'static,
+        send: impl Fn(Side, Hint) + Send + Sync + 'static,
     ) -> (Self, Vec<WatchWarning>) {
-        let send: Arc<Send> = Arc::new(send);
+        let send: Arc<Sink> = Arc::new(send);
         let mut watchers = Vec::new();
         let mut warnings = Vec::new();
         for (side, root) in [(Side::Work, work), (Side::Encrypted, encrypted)] {
@@ -86,15 +88,27 @@ impl Watch {
     }
 }
 
-fn watch(side: Side, root: &Path, send: Arc<Send>) -> notify::Result<(Shared, Option<WatchWarning>)> {
+fn watch(side: Side, root: &Path, send: Arc<Sink>) -> notify::Result<(Shared, Option<WatchWarning>)> {
     let root = root.canonicalize()?;
     let (new_directories, added) = mpsc::channel();
-    let translator = Translator { side, root: root.clone(), send: Arc::clone(&send), new_directories };
+    let translator = Translator {
+        side,
+        root: root.clone(),
+        send: Arc::clone(&send),
+        new_directories,
+        warned: AtomicBool::new(false),
+    };
     let config = Config::default().with_follow_symlinks(false);
     let watcher = RecommendedWatcher::new(move |event| translator.handle(event), config)?;
     let watcher = Arc::new(Mutex::new(watcher));
     follow_new_directories(side, added, Arc::downgrade(&watcher), send)?;
-    let begun = watcher.lock().unwrap_or_else(PoisonError::into_inner).watch(&root, RecursiveMode::Recursive);
+    let begun = {
+        let mut watcher = watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = watcher.watch(&root, RecursiveMode::Recursive);
+        // Spares the events of every temporary file. Where it is not watched there is nothing to spare.
+        let _ = watcher.unwatch(&root.join(PRIVATE));
+        begun
+    };
     Ok((watcher, begun.err().map(|error| warn(side, error))))
 }
 
@@ -111,14 +125,15 @@ fn follow_new_directories(
     side: Side,
     added: mpsc::Receiver<String>,
     watcher: Weak<Mutex<RecommendedWatcher>>,
-    send: Arc<Send>,
+    send: Arc<Sink>,
 ) -> std::io::Result<()> {
     let follow = move || {
         while let Ok(first) = added.recv() {
             let Some(watcher) = watcher.upgrade() else { return };
             // The watcher answers after it has dealt with every event that it had read, and so after it has begun to
             // watch the directories that those told of.
-            let answered = watcher.lock().unwrap_or_else(PoisonError::into_inner).configure(Config::default());
+            let answered =
+                watcher.lock().unwrap_or_else(PoisonError::into_inner).configure(Config::default());
             drop(watcher);
             if answered.is_err() {
                 return;
@@ -133,8 +148,9 @@ fn follow_new_directories(
 struct Translator {
     side: Side,
     root: PathBuf,
-    send: Arc<Send>,
+    send: Arc<Sink>,
     new_directories: mpsc::Sender<String>,
+    warned: AtomicBool,
 }
 
 impl Translator {
@@ -143,7 +159,12 @@ impl Translator {
             Ok(event) if event.need_rescan() => self.hint(Hint::Everything),
             Ok(event) => self.translate(&event),
             // A watch that could not be added, or a queue that could not be read: something may be missed.
-            Err(_) => self.hint(Hint::Everything),
+            Err(error) => {
+                if !self.warned.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(side = ?self.side, kind = ?error.kind, "not every change is told");
+                }
+                self.hint(Hint::Everything);
+            }
         }
     }
 
@@ -233,7 +254,9 @@ impl Change {
             EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Some(Self::Came),
             // Both halves were told already.
             EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => None,
-            EventKind::Modify(ModifyKind::Name(_)) | EventKind::Remove(RemoveKind::Folder) => Some(Self::DirectoryGone),
+            EventKind::Modify(ModifyKind::Name(_)) | EventKind::Remove(RemoveKind::Folder) => {
+                Some(Self::DirectoryGone)
+            }
             _ => Some(Self::Other),
         }
     }
@@ -345,6 +368,7 @@ mod tests {
             root: PathBuf::from("/r"),
             send: Arc::new(move |_, hint| sender.lock().unwrap().send(hint).unwrap()),
             new_directories: mpsc::channel().0,
+            warned: AtomicBool::new(false),
         };
         translator.handle(Ok(Event::new(EventKind::Other).set_flag(notify::event::Flag::Rescan)));
         translator.handle(Err(notify::Error::new(ErrorKind::MaxFilesWatch)));

@@ -37,74 +37,18 @@ impl ProblemReport {
             Subject::Object(key) => (Some(key.to_string()), None),
             Subject::Path(path) => (None, Some(path.clone())),
         };
-        let (what, remedy) = words(problem.class);
         let what = match problem.detail.as_str() {
-            "" => what.to_owned(),
-            detail => format!("{what}: {detail}"),
+            "" => problem.class.what().to_owned(),
+            detail => format!("{} ({detail})", problem.class.what()),
         };
-        Self { class: problem.class, object, path, folder, since: since.to_string(), what, remedy: remedy.to_owned() }
+        let (since, remedy) = (since.to_string(), problem.class.remedy().to_owned());
+        Self { class: problem.class, object, path, folder, since, what, remedy }
     }
 
     /// What it is about.
     #[must_use]
     pub fn subject(&self) -> &str {
         self.object.as_deref().or(self.path.as_deref()).unwrap_or_default()
-    }
-}
-
-/// What a class means, and what to do about it.
-fn words(class: ProblemClass) -> (&'static str, &'static str) {
-    match class {
-        ProblemClass::StillArriving => (
-            "the encrypted file is not complete yet",
-            "Wait until the cloud client has fetched it; if nothing changes, fetch it again there",
-        ),
-        ProblemClass::Damaged => (
-            "the encrypted file is damaged",
-            "Restore an earlier version with the cloud's own history, or delete it: a device that has the file puts it back",
-        ),
-        ProblemClass::NewerVersion => ("written by a newer version of Ensafer", "Update Ensafer on this computer"),
-        ProblemClass::Foreign => {
-            ("belongs to another encrypted folder", "Move it back to the encrypted folder that it came from")
-        }
-        ProblemClass::NotARecipient => {
-            ("not encrypted for this account", "Ask its owner to share the folder with this account")
-        }
-        ProblemClass::UnknownSigner => (
-            "signed by nobody who may write here",
-            "If you do not expect it, delete it; it was not decrypted",
-        ),
-        ProblemClass::Misnamed => {
-            ("its name belongs to another object", "Give it its name back, or delete it if it is a copy")
-        }
-        ProblemClass::RolledBack => (
-            "replaced by an older version of itself",
-            "Nothing, the newer version is published again; look at what the cloud client restored",
-        ),
-        ProblemClass::Missing => (
-            "vanished from the encrypted folder without having been deleted here",
-            "Nothing, it is put back; look at what the cloud client removed",
-        ),
-        ProblemClass::Inconsistent => (
-            "two different versions claim the same history",
-            "Look at the devices of this account: one was restored from a copy; edit the file to settle it",
-        ),
-        ProblemClass::UnknownParent => {
-            ("the directory that holds it has not arrived", "Wait until the cloud client has fetched everything")
-        }
-        ProblemClass::Unreadable => ("cannot be read", "Give yourself the right to read it"),
-        ProblemClass::BadName => {
-            ("its name cannot be kept on every system, or clashes with another's", "Rename it")
-        }
-        ProblemClass::Unsupported => {
-            ("neither a file, a directory nor a symbolic link", "Nothing: it stays on this computer only")
-        }
-        ProblemClass::NestedMount => (
-            "another file system is mounted here",
-            "Nothing: it is not synced; add it as a folder of its own if it should be",
-        ),
-        ProblemClass::DiskFull => ("no space is left on the disk", "Free some space; Ensafer goes on by itself"),
-        ProblemClass::Failed => ("could not be written", "Follow the reason given; Ensafer tries again by itself"),
     }
 }
 
@@ -338,6 +282,6 @@ mod tests {
         };
         let report = ProblemReport::new(&path, folder, Timestamp::from_parts(0, 0));
         assert_eq!((report.path.as_deref(), report.object.as_deref()), (Some("a/b"), None));
-        assert_eq!(report.what, "cannot be read: permission denied");
+        assert_eq!(report.what, "The file or directory cannot be read. (permission denied)");
     }
 }

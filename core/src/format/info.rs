@@ -104,8 +104,9 @@ mod tests {
             let payload = if large { LARGE_PAYLOAD } else { LARGE_PAYLOAD - 1 };
             let unit = if large { 4096 } else { 256 };
             let plain = padded_info_len(encoded, access, payload).unwrap();
-            prop_assert!(plain >= encoded && plain - encoded < unit + 17);
-            prop_assert_eq!((80 + access + usize::try_from(cobblestone::sealed_len(plain as u64)).unwrap()) % unit, 0);
+            let is_whole = |plain: usize| (80 + access as u64 + cobblestone::sealed_len(plain as u64)).is_multiple_of(unit);
+            prop_assert!(plain >= encoded && is_whole(plain));
+            prop_assert!(!(encoded..plain).any(is_whole), "not the fewest");
         }
 
         #[test]

@@ -3,7 +3,7 @@
 //! Everything is bytes in, bytes out. A file is sealed by [`FileSeal`] (or, when it is small, [`seal_bytes`]): first
 //! its payload, run by run, then the header that belongs in front of it. It is read by [`open_header`] and
 //! [`OpenPayload`] (or [`open_bytes`]). A header is opened only as a whole: keys, MAC, signature, payload head.
-//! Membership is the [roster](roster)'s: [`RosterState::may_write`](roster::RosterState::may_write).
+//! Membership is the [roster]'s: [`RosterState::may_write`](roster::RosterState::may_write).
 
 mod access;
 mod access_list;
@@ -81,9 +81,10 @@ pub enum HeaderError {
 }
 
 impl HeaderError {
-    /// The problem that this is at once; `full_length` says whether the file has all the bytes that its header
-    /// promises. What is [`StillArriving`](ProblemClass::StillArriving) turns into
-    /// [`Damaged`](ProblemClass::Damaged) after [`grace`].
+    /// The problem that this is, if nothing about the file will change any more; `full_length` says whether it has
+    /// all the bytes that its header promises. While it may change, [`NotEnsafer`](Self::NotEnsafer) and
+    /// [`Unauthentic`](Self::Unauthentic) are [`StillArriving`](ProblemClass::StillArriving), too, and what is still
+    /// arriving is [`Damaged`](ProblemClass::Damaged) once it has stood for its [`grace`] (engine rule 5).
     #[must_use]
     pub const fn class_when(&self, full_length: bool) -> ProblemClass {
         match self {

@@ -280,7 +280,7 @@ mod tests {
 
         #[test]
         fn no_file_name_panics(text in "\\PC{0,60}") {
-            parse_store_name(&text);
+            let _ = parse_store_name(&text);
         }
     }
 }

@@ -9,7 +9,6 @@ use crate::crypto::ContentHasher;
 use crate::crypto::cobblestone::{
     CHUNK_BYTES, HEAD_BYTES, SEALED_CHUNK_BYTES, Stream, TAG_BYTES, chunk_count,
 };
-use crate::plan::ProblemClass;
 
 /// Chunks of a run: what is read, sealed and written at a time.
 pub const RUN_CHUNKS: u64 = 64;
@@ -21,19 +20,11 @@ const FEW_CHUNKS: usize = 4;
 /// From so many bytes on, BLAKE3 is worth several threads.
 const PARALLEL_HASH_LEN: usize = 128 << 10;
 
-/// The payload is not the one that was signed, or not whole.
+/// The payload is not the one that was signed, or not whole. At first it counts as still arriving, whatever its
+/// length, as a cloud client may write a file's blocks in any order (engine rule 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the content is damaged, forged or not whole")]
 pub struct PayloadError;
-
-impl PayloadError {
-    /// The problem that this is at once: still arriving, whatever the length, as a cloud client may write a file's
-    /// blocks in any order (engine rule 5).
-    #[must_use]
-    pub const fn class_when(&self, _full_length: bool) -> ProblemClass {
-        ProblemClass::StillArriving
-    }
-}
 
 /// Where the chunks of a payload lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

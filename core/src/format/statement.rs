@@ -311,6 +311,10 @@ impl Statement {
         let clock = keys.required(r, 8, read_clock)?;
         let roster_head = StatementHash::new(keys.required(r, 9, Reader::array_of)?);
         let kind = keys.required(r, 10, Reader::uint)?;
+        if kind > ObjectKind::Manifest.number() {
+            // 6 (info) and 7 (tombstone-set) are reserved, the others unheard of. Their fields may be others, too.
+            return Err(StatementError::Newer);
+        }
         let size = keys.required(r, 11, Reader::uint)?;
         let modified = Timestamp::from_nanos(keys.required(r, 12, Reader::int)?);
         let created = Timestamp::from_nanos(keys.required(r, 13, Reader::int)?);
@@ -381,7 +385,7 @@ impl Statement {
     }
 }
 
-fn object_kind(number: u64, was: Option<Kind>) -> Result<ObjectKind, StatementError> {
+fn object_kind(number: u64, was: Option<Kind>) -> Result<ObjectKind, Malformed> {
     match (number, was) {
         (0, None) => Ok(ObjectKind::File),
         (1, None) => Ok(ObjectKind::Directory),
@@ -389,9 +393,7 @@ fn object_kind(number: u64, was: Option<Kind>) -> Result<ObjectKind, StatementEr
         (3, Some(was)) => Ok(ObjectKind::Tombstone(was)),
         (4, None) => Ok(ObjectKind::Roster),
         (5, None) => Ok(ObjectKind::Manifest),
-        (0..=5, _) => Err(Malformed.into()),
-        // 6 (info) and 7 (tombstone-set) are reserved, the others unheard of.
-        _ => Err(StatementError::Newer),
+        _ => Err(Malformed),
     }
 }
 

@@ -1,11 +1,12 @@
 //! Where everything shows in the end, and the steps that lead there (engine rules 11 and 12).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::local::same_name;
-use super::slots::{Decision, Lacks, Local, Slot, Slots};
-use crate::layout::{NONE, Positions, ROOT};
+use super::slots::{Decision, Lacks, Local, PENDING, Slot, Slots};
+use crate::layout::{NONE, Positions, ROOT, clash_name};
 use crate::plan::{Change, Place, Plan, Problem, ProblemClass, Subject, WorkChange};
+use crate::suffix::Detail;
 use crate::tree::{Kind, Name, NodeId, Object, WorkTree};
 
 pub(super) fn arrange(slots: &mut Slots<'_>, plan: &mut Plan) {
@@ -70,7 +71,7 @@ impl<'s, 'a> Arrangement<'s, 'a> {
         let occupied = slots
             .work
             .iter()
-            .filter(|&(id, _)| slots.slot_of(id) >= super::slots::PENDING)
+            .filter(|&(id, _)| slots.slot_of(id) >= PENDING)
             .map(|(_, node)| (node.parent, node.name.folded(slots.policy.folding)))
             .collect();
         let count = slots.all.len();
@@ -203,7 +204,7 @@ impl<'s, 'a> Arrangement<'s, 'a> {
             );
         }
         let at = self.slots.slot_of(id);
-        if at >= super::slots::PENDING {
+        if at >= PENDING {
             return false;
         }
         let is_over = match &self.slots.get(at).decision {
@@ -223,17 +224,23 @@ impl<'s, 'a> Arrangement<'s, 'a> {
     }
 
     fn emit(mut self, plan: &mut Plan) {
-        let mut changes: Vec<((u8, u32), Change)> = Vec::new();
+        let mut changes: Vec<Option<Change>> = Vec::with_capacity(self.slots.all.len());
         for (slot, at) in self.slots.all.iter().zip(0u32..) {
             if self.positions.waits(at) {
                 report_waiting(slot, plan);
             }
-            if let Some(change) = self.change(slot, at) {
-                changes.push((self.rank(&change, at), change));
-            }
+            changes.push(self.change(slot, at));
         }
-        changes.sort_by_key(|&(rank, _)| rank);
-        for (_, change) in changes {
+        let mut order: Vec<((u8, u32), u32)> = (0u32..)
+            .zip(&changes)
+            .filter_map(|(at, change)| Some((self.rank(change.as_ref()?, at), at)))
+            .collect();
+        order.sort_unstable();
+        let mut sequence = Sequence::new(&self, changes);
+        for (_, at) in order {
+            sequence.visit(at, Need::Other);
+        }
+        for change in sequence.done {
             self.name_directory(&change, plan);
             plan.changes.push(change);
         }
@@ -277,12 +284,154 @@ impl<'s, 'a> Arrangement<'s, 'a> {
 
     fn name_directory(&self, change: &Change, plan: &mut Plan) {
         let place = match &change.work {
-            Some(WorkChange::Create { at } | WorkChange::Update { to: Some(at), .. }) => at,
+            Some(
+                WorkChange::Create { at }
+                | WorkChange::Update { to: Some(at), .. }
+                | WorkChange::Park { to: at, .. },
+            ) => at,
             _ => return,
         };
         if let Some(node) = self.slots.index.get(&place.parent).and_then(|&at| self.entry(at)) {
             plan.directories.insert(place.parent, node);
         }
+    }
+}
+
+/// Brings changes into an order in which each finds its place free.
+///
+/// Where entries take one another's places there is no such order. Then one of them is parked under the name with
+/// which it would show beside a rival, a name by which the next plan knows it again, and goes to its place then.
+struct Sequence<'s, 'a> {
+    arrangement: &'s Arrangement<'s, 'a>,
+    changes: Vec<Option<Change>>,
+    marks: Vec<Mark>,
+    /// What leaves its place, by that place.
+    leaving: HashMap<(NodeId, Name), u32>,
+    /// What leaves each directory.
+    leaving_from: HashMap<NodeId, Vec<u32>>,
+    done: Vec<Change>,
+    /// What is being visited: each needs the next.
+    waiting: Vec<(u32, Need)>,
+}
+
+/// Why a change is done before another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Need {
+    /// It leaves the place that the other goes to.
+    Place,
+    /// Any other reason.
+    Other,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Mark {
+    Unseen,
+    /// Waits for what it needs first.
+    Active,
+    Parked,
+    Done,
+}
+
+/// Chains of changes that need one another are followed so far; what is left, apply finds out, and the next plan.
+const MAX_CHAIN: usize = 1_000;
+
+impl<'s, 'a> Sequence<'s, 'a> {
+    fn new(arrangement: &'s Arrangement<'s, 'a>, changes: Vec<Option<Change>>) -> Self {
+        let mut leaving = HashMap::new();
+        let mut leaving_from: HashMap<NodeId, Vec<u32>> = HashMap::new();
+        for (change, at) in changes.iter().zip(0u32..) {
+            let node = match change.as_ref().and_then(|change| change.work.as_ref()) {
+                Some(WorkChange::Update { node, to: Some(_), .. } | WorkChange::Trash { node }) => {
+                    arrangement.slots.node(*node)
+                }
+                _ => continue,
+            };
+            leaving.insert((node.parent, node.name.folded(arrangement.slots.policy.folding)), at);
+            leaving_from.entry(node.parent).or_default().push(at);
+        }
+        let marks = vec![Mark::Unseen; changes.len()];
+        Self { arrangement, changes, marks, leaving, leaving_from, done: Vec::new(), waiting: Vec::new() }
+    }
+
+    fn visit(&mut self, at: u32, need: Need) {
+        if self.marks[at as usize] != Mark::Unseen || self.waiting.len() > MAX_CHAIN {
+            return;
+        }
+        let Some(change) = self.changes[at as usize].take() else { return };
+        self.marks[at as usize] = Mark::Active;
+        self.waiting.push((at, need));
+        match &change.work {
+            Some(WorkChange::Create { at: place } | WorkChange::Update { to: Some(place), .. }) => {
+                self.make_way(at, place);
+            }
+            Some(WorkChange::Trash { node }) => {
+                for inner in self.leaving_from.get(node).cloned().unwrap_or_default() {
+                    self.before(at, inner, Need::Other);
+                }
+            }
+            _ => {}
+        }
+        self.waiting.pop();
+        if self.marks[at as usize] != Mark::Parked {
+            self.marks[at as usize] = Mark::Done;
+            self.done.push(change);
+        }
+    }
+
+    /// Does first what makes or moves a directory above `place`, and what leaves it.
+    fn make_way(&mut self, at: u32, place: &Place) {
+        let parent = self.arrangement.positions.parent(at);
+        let mut above = parent;
+        while above < PENDING {
+            if self.marks[above as usize] != Mark::Unseen || self.changes[above as usize].is_some() {
+                self.before(at, above, Need::Other);
+                break;
+            }
+            above = self.arrangement.positions.parent(above);
+        }
+        let Some(directory) = self.arrangement.entry(parent) else { return };
+        let key = (directory, place.name.folded(self.arrangement.slots.policy.folding));
+        if let Some(&occupant) = self.leaving.get(&key) {
+            self.before(at, occupant, Need::Place);
+        }
+    }
+
+    /// Does `first` before `at`. If `first` itself waits for `at`, one of those that wait for one another, and whose
+    /// place another waits for, is parked.
+    fn before(&mut self, at: u32, first: u32, need: Need) {
+        if first == at {
+            return;
+        }
+        if self.marks[first as usize] != Mark::Active {
+            return self.visit(first, need);
+        }
+        let start = self.waiting.iter().position(|&(waits, _)| waits == first).unwrap_or(0);
+        let in_the_way = self.waiting[start + 1..].iter().find(|(_, need)| *need == Need::Place);
+        if let Some(&(occupant, _)) = in_the_way {
+            self.park(occupant);
+        } else if need == Need::Place {
+            self.park(first);
+        }
+    }
+
+    fn park(&mut self, at: u32) {
+        let slot = self.arrangement.slots.get(at);
+        let (Some(base), Some(id)) = (slot.base, slot.node) else { return };
+        if self.marks[at as usize] == Mark::Parked {
+            return;
+        }
+        let node = self.arrangement.slots.node(id);
+        let Some(&parent) = self.arrangement.slots.of_node.get(node.parent.0 as usize) else { return };
+        let name = clash_name(&base.object, Detail::Short);
+        let work =
+            WorkChange::Park { node: id, to: Place { parent: self.arrangement.slots.id(parent), name } };
+        self.marks[at as usize] = Mark::Parked;
+        self.done.push(Change {
+            target: base.object.clone(),
+            publish: None,
+            work: Some(work),
+            node: Some(id),
+        });
     }
 }
 

@@ -7,12 +7,13 @@ use crate::ids::Digest;
 use crate::layout::{NONE, ROOT, clash_name};
 use crate::plan::Plan;
 use crate::suffix::{Detail, stripped};
-use crate::tree::{Content, Name, Node, NodeId, NodeKind, Object, Stamp};
+use crate::tree::{BaseEntry, Content, Name, Node, NodeId, NodeKind, Object, Stamp};
 
 /// Joins by path first, which keeps the id through an editor's save-by-rename; then finds what was renamed.
 pub(super) fn join(slots: &mut Slots<'_>, plan: &mut Plan) {
+    let disguised = Disguised::new(slots);
     for (id, _) in slots.work.iter() {
-        join_by_path(slots, id);
+        join_by_path(slots, id, &disguised);
     }
     let open: Vec<NodeId> = unjoined(slots);
     if open.is_empty() {
@@ -24,7 +25,9 @@ pub(super) fn join(slots: &mut Slots<'_>, plan: &mut Plan) {
     }
     if slots.policy.stable_inodes {
         for &id in &open {
-            if !join_by_path(slots, id) && matches!(slots.node(id).kind, NodeKind::Directory { .. }) {
+            if !join_by_path(slots, id, &disguised)
+                && matches!(slots.node(id).kind, NodeKind::Directory { .. })
+            {
                 join_directory_by_inode(slots, id, &missing);
             }
         }
@@ -40,18 +43,23 @@ fn unjoined(slots: &Slots<'_>) -> Vec<NodeId> {
     slots.work.iter().map(|(id, _)| id).filter(|&id| slots.slot_of(id) == NONE).collect()
 }
 
-fn join_by_path(slots: &mut Slots<'_>, id: NodeId) -> bool {
+fn join_by_path(slots: &mut Slots<'_>, id: NodeId, disguised: &Disguised) -> bool {
     let node = slots.node(id);
     let parent = slots.slot_of(node.parent);
     if parent >= super::slots::PENDING && parent != ROOT {
         return false;
     }
-    let Some(at) = disguised(slots, parent, node).or_else(|| slots.shown.child(parent, &node.name)) else {
-        return false;
-    };
+    if slots.slot_of(id) != NONE {
+        return true;
+    }
+    let Some(at) = slots.shown.child(parent, &node.name) else { return false };
     let slot = slots.get(at);
-    let Some(base) = slot.base else { return false };
-    if slot.node.is_some() || !could_be(node, &base.object, base.work.is_some()) {
+    let Some(base) = slot.base.filter(|_| slot.node.is_none()) else { return false };
+    if let Some(parked) = disguised.find(slots, base, node) {
+        slots.link(parked, at);
+        return false;
+    }
+    if !could_be(node, &base.object, base.work.is_some()) {
         return false;
     }
     if let Some(work) = base.work {
@@ -67,14 +75,28 @@ fn join_by_path(slots: &mut Slots<'_>, id: NodeId) -> bool {
     true
 }
 
-/// The object that `node` shows under a suffix which base's layout does not give it, or not any more: a plan was
-/// interrupted. Only the very same file counts.
-fn disguised(slots: &Slots<'_>, parent: u32, node: &Node) -> Option<u32> {
-    let bare = stripped(&node.name)?;
-    let at = slots.shown.child(parent, &bare)?;
-    let base = slots.get(at).base?;
-    let work = base.work?;
-    (is_disguise(&node.name, &base.object) && same_inode(slots, &work.stamp, &node.stamp)).then_some(at)
+/// Entries whose names have a suffix of ours, by inode number. An interrupted plan may have left an object under such
+/// a name, and another at its place.
+struct Disguised(HashMap<u64, NodeId>);
+
+impl Disguised {
+    fn new(slots: &Slots<'_>) -> Self {
+        let has_suffix = |node: &Node| stripped(&node.name).is_some();
+        let found = slots.work.iter().filter(|(_, node)| has_suffix(node));
+        Self(found.map(|(id, node)| (node.stamp.inode, id)).collect())
+    }
+
+    /// The entry beside `node` that is the very file that base has at `node`'s place.
+    fn find(&self, slots: &Slots<'_>, base: &BaseEntry, node: &Node) -> Option<NodeId> {
+        let was = base.work?.stamp;
+        let id = *self.0.get(&was.inode).filter(|_| was.inode != node.stamp.inode)?;
+        let other = slots.node(id);
+        let is_it = other.parent == node.parent
+            && slots.slot_of(id) == NONE
+            && same_inode(slots, &was, &other.stamp)
+            && is_disguise(&other.name, &base.object);
+        is_it.then_some(id)
+    }
 }
 
 /// Whether `name` is one under which `object` may show.
@@ -100,7 +122,8 @@ fn same_inode(slots: &Slots<'_>, was: &Stamp, is: &Stamp) -> bool {
     same_device && was.inode == is.inode && was.born == is.born
 }
 
-/// Objects that were in the work folder and are not where they were, by inode number.
+/// Objects that were in the work folder and are not where they were, by inode number. Among them are those whose
+/// directory is not known: an interrupted plan may have published a child of a directory that it did not come to.
 struct Missing {
     by_inode: Vec<(u64, u32)>,
 }
@@ -111,7 +134,7 @@ impl Missing {
             .all
             .iter()
             .zip(0u32..)
-            .filter(|(slot, at)| slot.node.is_none() && slots.shown.shows(*at))
+            .filter(|(slot, at)| slot.node.is_none() && (slots.shown.shows(*at) || slots.shown.waits(*at)))
             .filter_map(|(slot, at)| Some((slot.base?.work?.stamp.inode, at)))
             .collect();
         by_inode.sort_unstable();

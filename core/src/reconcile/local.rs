@@ -20,7 +20,7 @@ pub(super) fn compare(slots: &mut Slots<'_>, plan: &mut Plan) {
 
 fn look(slots: &Slots<'_>, at: u32, base: &BaseEntry, plan: &mut Plan) -> Local {
     let representative = slots.shown.representative(at);
-    if !slots.shown.shows(representative) {
+    if !slots.shown.shows(representative) && slots.get(at).node.is_none() {
         return Local::None;
     }
     let shown = slots.get(representative);

@@ -10,11 +10,12 @@ use ensafer_core::plan::{Change, Place, Plan, Publish, Source, WorkChange};
 use ensafer_core::reconcile::{Ids, Policy, reconcile};
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::{
-    BaseEntry, BaseTree, Content, EncryptedTree, Folding, NodeKind, Object, WorkStamp, WorkTree,
+    BaseEntry, BaseTree, Content, EncryptedTree, Folding, NodeId, NodeKind, Object, WorkStamp, WorkTree,
 };
 
 use crate::cloud::{Cloud, own_key};
-use crate::disk::{self, Bytes, Disk, Inode, digest_of};
+use crate::disk::{self, Bytes, Disk, Entry, Inode, digest_of};
+use crate::trace;
 
 pub const FOLDER_ROOT: FileId = FileId::new([0xF0; 16]);
 
@@ -31,12 +32,60 @@ pub struct Device {
 }
 
 /// What a plan was made from.
+#[derive(Debug)]
 struct Seen {
     work: WorkTree,
     inodes: Vec<Inode>,
     encrypted: EncryptedTree,
     /// Revision of each store file.
     revisions: HashMap<String, u64>,
+}
+
+/// A plan and what it was made from.
+#[derive(Debug)]
+pub struct Prepared {
+    seen: Seen,
+    plan: Plan,
+}
+
+impl Seen {
+    /// Makes some entries unreadable, restless, or not listed to the end.
+    fn cover(&mut self, fog: u64) {
+        let mut hidden = vec![false; self.work.nodes.len()];
+        let mut kept: Vec<usize> = Vec::new();
+        for at in 0..self.work.nodes.len() {
+            let node = &mut self.work.nodes[at];
+            if at > 0 && hidden[node.parent.0 as usize] {
+                hidden[at] = true;
+                continue;
+            }
+            kept.push(at);
+            match (node.stamp.inode + 1).wrapping_mul(fog).wrapping_mul(0x9E37_79B9) >> 5 & 15 {
+                0 | 1 => node.rested = false,
+                2 if at > 0 => {
+                    node.kind = NodeKind::Unknown;
+                    hidden[at] = true;
+                }
+                3 => {
+                    if let NodeKind::Directory { complete } = &mut node.kind {
+                        *complete = false;
+                        // And something of it was not listed.
+                        hidden[at] = at > 0;
+                    }
+                }
+                _ => {}
+            }
+        }
+        let number =
+            |old: usize| NodeId(u32::try_from(kept.iter().position(|&k| k == old).unwrap()).unwrap());
+        let nodes = kept.iter().map(|&at| {
+            let node = self.work.nodes[at].clone();
+            ensafer_core::tree::Node { parent: number(node.parent.0 as usize), ..node }
+        });
+        let nodes: Vec<_> = nodes.collect();
+        self.inodes = kept.iter().map(|&at| self.inodes[at]).collect();
+        self.work.nodes = nodes;
+    }
 }
 
 /// The id of a conflict copy: any function that all devices share.
@@ -145,9 +194,31 @@ impl Device {
 
     /// Plans, and applies the first `budget` parts of the plan; then the device is switched off.
     pub fn step(&mut self, cloud: &mut Cloud, now: Timestamp, budget: usize) -> Outcome {
+        let prepared = self.prepare(cloud, now, 0);
+        self.carry_out(prepared, cloud, now, budget)
+    }
+
+    /// Observes and plans. `fog` hides some entries of the work folder, or makes them restless.
+    pub fn prepare(&mut self, cloud: &Cloud, now: Timestamp, fog: u8) -> Prepared {
         let mut seen = self.observe(cloud, now);
+        if fog > 0 {
+            seen.cover(u64::from(fog));
+        }
         let plan = self.plan(&mut seen, now);
         self.next_counter += plan.counters_used;
+        Prepared { seen, plan }
+    }
+
+    /// Applies the first `budget` parts of a plan, in a world that may have changed since.
+    pub fn carry_out(
+        &mut self,
+        prepared: Prepared,
+        cloud: &mut Cloud,
+        now: Timestamp,
+        budget: usize,
+    ) -> Outcome {
+        let Prepared { seen, plan } = prepared;
+        trace(|| describe(self.number, &plan, &seen.work));
         let outcome =
             if plan.is_settled() && plan.lost.is_empty() { Outcome::Settled } else { Outcome::Busy };
         let mut run =
@@ -164,6 +235,41 @@ impl Device {
         let mut seen = self.observe(cloud, now);
         self.plan(&mut seen, now)
     }
+}
+
+fn describe(device: usize, plan: &Plan, work: &WorkTree) -> String {
+    use std::fmt::Write as _;
+    let mut text = format!("  device {device}: ");
+    for (id, node) in work.iter() {
+        let _ = write!(text, "[{} {} i{}] ", id.0, work.path(id), node.stamp.inode);
+    }
+    for change in &plan.changes {
+        let object = &change.target;
+        let short = |id: FileId| id.to_string()[..4].to_owned();
+        let _ = write!(
+            text,
+            "\n    {} {}/{} {:?} c{:?} p{:?} clock {:?}: {:?} {:?} node {:?}",
+            short(object.id),
+            short(object.parent),
+            object.name,
+            object.content.kind(),
+            object.content_dot.counter,
+            object.place_dot.counter,
+            object.clock.iter().map(|dot| (dot.device.as_bytes()[0], dot.counter)).collect::<Vec<_>>(),
+            change.publish.as_ref().map(|publish| &publish.source),
+            change.work,
+            change.node.map(|node| node.0),
+        );
+        if object.content.is_tombstone() {
+            text.push_str(" TOMBSTONE");
+        }
+    }
+    let _ = write!(
+        text,
+        "\n    absent {:?} lost {:?} surplus {:?} again {:?}",
+        plan.absent, plan.lost, plan.surplus, plan.look_again
+    );
+    text
 }
 
 struct Run<'a> {
@@ -202,6 +308,9 @@ impl Run<'_> {
 
     fn one(&mut self, change: &Change) -> Option<()> {
         let mut target = change.target.clone();
+        if change.node.is_some_and(|node| self.check_unchanged(node).is_err()) {
+            return Some(());
+        }
         if let Some(publish) = &change.publish {
             self.part()?;
             match self.publish(publish, &target) {
@@ -216,6 +325,9 @@ impl Run<'_> {
                 Ok(made) => entry = made.or(entry),
                 Err(Deferred) => return Some(()),
             }
+        }
+        if matches!(change.work, Some(WorkChange::Park { .. })) {
+            return Some(());
         }
         self.part()?;
         self.commit(target, entry.filter(|_| !matches!(change.work, Some(WorkChange::Trash { .. }))));
@@ -247,12 +359,14 @@ impl Run<'_> {
         let payload = match &publish.source {
             Source::Empty => None,
             Source::Work(node) => {
+                self.check_unchanged(*node)?;
                 let inode = self.seen.inodes[node.0 as usize];
                 let disk::Kind::File { bytes, .. } = self.device.disk.entries[&inode].kind else {
                     panic!("no file")
                 };
                 Some(bytes)
             }
+            Source::Keep(key) | Source::Reseal(key) if !self.is_as_seen(&key.0) => return Err(Deferred),
             Source::Keep(key) | Source::Reseal(key) => {
                 self.cloud.files(self.device.number).get(&*key.0).ok_or(Deferred)?.payload
             }
@@ -303,6 +417,12 @@ impl Run<'_> {
                 self.update(inode, target, *content, *metadata)?;
                 Ok(Some(inode))
             }
+            WorkChange::Park { node, to } => {
+                let inode = self.seen.inodes[node.0 as usize];
+                let parent = self.free_place(to)?;
+                self.device.disk.rename(inode, parent, &to.name, self.now);
+                Ok(None)
+            }
             WorkChange::Trash { node } => {
                 let inode = self.seen.inodes[node.0 as usize];
                 self.check_unchanged(*node)?;
@@ -343,11 +463,16 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn check_unchanged(&self, node: ensafer_core::tree::NodeId) -> Result<(), Deferred> {
+    fn check_unchanged(&self, node: NodeId) -> Result<(), Deferred> {
         let inode = self.seen.inodes[node.0 as usize];
         let seen = self.seen.work.node(node);
-        let is_directory = matches!(seen.kind, NodeKind::Directory { .. });
-        if is_directory || self.device.disk.stamp(inode) == seen.stamp { Ok(()) } else { Err(Deferred) }
+        let parent = self.seen.inodes[seen.parent.0 as usize];
+        match self.device.disk.entries.get(&inode) {
+            Some(entry) if entry.name != seen.name || entry.parent != parent => Err(Deferred),
+            Some(Entry { kind: disk::Kind::Directory, .. }) => Ok(()),
+            Some(_) if self.device.disk.stamp(inode) == seen.stamp => Ok(()),
+            _ => Err(Deferred),
+        }
     }
 
     /// The directory of a place in which nothing is.
@@ -360,9 +485,11 @@ impl Run<'_> {
             let node = self.plan.directories.get(&place.parent).ok_or(Deferred)?;
             self.seen.inodes[node.0 as usize]
         };
+        let is_directory = parent == disk::ROOT
+            || self.device.disk.entries.get(&parent).is_some_and(|entry| entry.kind == disk::Kind::Directory);
         match self.device.disk.child(parent, &place.name) {
-            Some(_) => Err(Deferred),
-            None => Ok(parent),
+            None if is_directory => Ok(parent),
+            _ => Err(Deferred),
         }
     }
 

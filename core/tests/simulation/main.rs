@@ -4,8 +4,11 @@
 mod cloud;
 mod device;
 mod disk;
+#[cfg(test)]
+mod scratch;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use ensafer_core::time::Timestamp;
 use proptest::prelude::*;
@@ -17,11 +20,25 @@ use disk::{Diary, Edit};
 /// Rounds, each of them a step of every device, in which everything must have come to rest.
 const ROUNDS: usize = 60;
 
+/// A history, one event a line, fit to be pasted into a test.
+#[derive(Clone)]
+struct Events(Vec<Event>);
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|event| write!(f, "\n    {event:?},"))
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Event {
     Edit(u8, Edit),
     /// Plan and apply; switched off after so many parts.
     Step(u8, Option<u8>),
+    /// Plan; then the user edits, and another device takes a step; then apply.
+    Race(u8, Edit, u8),
+    /// Plan and apply, seeing only a part of the work folder.
+    Fog(u8, u8),
     /// The cloud's client brings some files together.
     Deliver(u8, u16),
     LoseState(u8),
@@ -60,6 +77,21 @@ impl World {
             Event::Step(device, budget) => {
                 let budget = budget.map_or(usize::MAX, usize::from);
                 self.devices[usize::from(*device) % count].step(&mut self.cloud, now, budget);
+            }
+            Event::Race(device, edit, other) => {
+                let (device, other) = (usize::from(*device) % count, usize::from(*other) % count);
+                let prepared = self.devices[device].prepare(&self.cloud, now, 0);
+                self.devices[device].disk.edit(edit, &mut self.diary, now);
+                if other != device {
+                    self.devices[other].step(&mut self.cloud, now, usize::MAX);
+                }
+                let now = self.now();
+                self.devices[device].carry_out(prepared, &mut self.cloud, now, usize::MAX);
+            }
+            Event::Fog(device, fog) => {
+                let device = &mut self.devices[usize::from(*device) % count];
+                let prepared = device.prepare(&self.cloud, now, *fog);
+                device.carry_out(prepared, &mut self.cloud, now, usize::MAX);
             }
             Event::Deliver(device, mask) => {
                 let mut turn = 0;
@@ -127,9 +159,17 @@ impl World {
     }
 }
 
+/// Prints what happens where `SIMULATION_TRACE` is set.
+pub fn trace(text: impl FnOnce() -> String) {
+    if std::env::var_os("SIMULATION_TRACE").is_some() {
+        println!("{}", text());
+    }
+}
+
 fn run(manners: Manners, devices: usize, events: &[Event]) -> Result<(), TestCaseError> {
     let mut world = World::new(manners, devices);
     for event in events {
+        trace(|| format!("{event:?}"));
         world.happen(event);
     }
     world.settle()
@@ -152,15 +192,17 @@ fn edits() -> impl Strategy<Value = Edit> {
     ]
 }
 
-fn events(losses: bool) -> impl Strategy<Value = Vec<Event>> {
+fn events(losses: bool) -> impl Strategy<Value = Events> {
     let event = prop_oneof![
         8 => (0..3u8, edits()).prop_map(|(device, edit)| Event::Edit(device, edit)),
         5 => (0..3u8).prop_map(|device| Event::Step(device, None)),
         2 => (0..3u8, 0..12u8).prop_map(|(device, parts)| Event::Step(device, Some(parts))),
+        2 => (0..3u8, edits(), 0..3u8).prop_map(|(device, edit, other)| Event::Race(device, edit, other)),
+        2 => (0..3u8, 1..=255u8).prop_map(|(device, fog)| Event::Fog(device, fog)),
         4 => (0..3u8, any::<u16>()).prop_map(|(device, mask)| Event::Deliver(device, mask)),
         u32::from(losses) => (0..3u8).prop_map(Event::LoseState),
     ];
-    prop::collection::vec(event, 1..40)
+    prop::collection::vec(event, 1..40).prop_map(Events)
 }
 
 proptest! {
@@ -168,21 +210,21 @@ proptest! {
 
     #[test]
     fn one_shared_directory(devices in 2..=3usize, events in events(false)) {
-        run(Manners::Shared, devices, &events)?;
+        run(Manners::Shared, devices, &events.0)?;
     }
 
     #[test]
     fn a_cloud_whose_last_writer_wins(devices in 2..=3usize, events in events(false)) {
-        run(Manners::LastWriterWins, devices, &events)?;
+        run(Manners::LastWriterWins, devices, &events.0)?;
     }
 
     #[test]
     fn a_cloud_that_makes_copies(devices in 2..=3usize, events in events(false)) {
-        run(Manners::MakesCopies, devices, &events)?;
+        run(Manners::MakesCopies, devices, &events.0)?;
     }
 
     #[test]
     fn devices_that_lose_their_state(devices in 2..=3usize, events in events(true)) {
-        run(Manners::Shared, devices, &events)?;
+        run(Manners::Shared, devices, &events.0)?;
     }
 }

@@ -36,12 +36,19 @@ pub fn fetch(
         return Err(Failure::retry(path));
     }
     let mut staged = scene.work.stage().map_err(|error| Failure::work(&error, path))?;
-    let written = open_payload(&*file, &header, || scene.is_cancelled(), |offset, bytes| {
-        scene.progress.advance(0, bytes.len() as u64);
-        staged.write_at(offset, bytes)
-    });
+    let written = open_payload(
+        &*file,
+        &header,
+        || scene.is_cancelled(),
+        |offset, bytes| {
+            scene.progress.advance(0, bytes.len() as u64);
+            staged.write_at(offset, bytes)
+        },
+    );
     written.map_err(|failure| match failure {
-        PayloadFailure::Unauthentic(class) => Failure::object(class, &record.key, "its content does not verify"),
+        PayloadFailure::Unauthentic(class) => {
+            Failure::object(class, &record.key, "its content does not verify")
+        }
         PayloadFailure::Store(error) => Failure::store(&error, path),
         PayloadFailure::Sink(error) => Failure::work(&error, path),
         PayloadFailure::Cancelled => Failure::retry(path),

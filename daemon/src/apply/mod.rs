@@ -10,7 +10,7 @@ mod publish;
 mod seal;
 mod work;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -165,8 +165,6 @@ pub struct Outcome {
     pub removed: Vec<StoreKey>,
     /// What was not carried out.
     pub failures: Vec<Failure>,
-    /// Directories of the work folder, as paths, in which something was changed or was not as expected.
-    pub touched: BTreeSet<String>,
 }
 
 /// The record that base takes of a change whose every part is done; `None` where the object is not in the work folder
@@ -199,7 +197,8 @@ pub fn adopt(plan: &Plan, scene: &Scene<'_>) -> Vec<BaseRecord> {
 /// The record of the version in the encrypted folder that equals `object`.
 fn current_record(scene: &Scene<'_>, object: &Object) -> Option<StoreRecord> {
     let versions = scene.encrypted.versions.get(&object.id)?;
-    let version = versions.iter().find(|version| version.object.clock == object.clock).or_else(|| versions.first())?;
+    let version =
+        versions.iter().find(|version| version.object.clock == object.clock).or_else(|| versions.first())?;
     scene.records.get(&version.key).cloned()
 }
 

@@ -15,16 +15,7 @@ pub struct Places<'a> {
     /// Directories made since.
     made: HashMap<FileId, Place>,
     /// Entries moved since.
-    moved: HashMap<NodeId, Spot>,
-}
-
-/// Where an entry is.
-#[derive(Debug, Clone)]
-pub enum Spot {
-    /// Where the scan saw this node, whatever has become of it.
-    Scanned(NodeId),
-    /// In a directory that is an object.
-    At(Place),
+    moved: HashMap<NodeId, Place>,
 }
 
 impl<'a> Places<'a> {
@@ -53,14 +44,9 @@ impl<'a> Places<'a> {
         self.made.insert(id, place);
     }
 
-    /// `node` was moved to `spot`.
-    pub fn moved(&mut self, node: NodeId, spot: Spot) {
-        self.moved.insert(node, spot);
-    }
-
-    /// Where `node` is now, relative to a directory that may itself move.
-    pub fn spot(&self, node: NodeId) -> Spot {
-        self.moved.get(&node).cloned().unwrap_or(Spot::Scanned(node))
+    /// `node` was moved to `place`.
+    pub fn moved(&mut self, node: NodeId, place: Place) {
+        self.moved.insert(node, place);
     }
 
     fn place_path(&self, place: &Place, depth: usize) -> Option<String> {
@@ -83,15 +69,12 @@ impl<'a> Places<'a> {
         }
         let depth = self.bounded(depth)?;
         match self.moved.get(&node) {
-            Some(Spot::At(place)) => self.place_path(place, depth),
-            Some(&Spot::Scanned(other)) => self.scanned(other, depth),
-            None => self.scanned(node, depth),
+            Some(place) => self.place_path(place, depth),
+            None => {
+                let seen = self.tree.node(node);
+                Some(join(self.node(seen.parent, depth + 1)?, seen.name.as_str()))
+            }
         }
-    }
-
-    fn scanned(&self, node: NodeId, depth: usize) -> Option<String> {
-        let seen = self.tree.node(node);
-        Some(join(self.node(seen.parent, depth + 1)?, seen.name.as_str()))
     }
 
     /// Moves that contradict each other end here instead of running in circles.
@@ -139,27 +122,12 @@ mod tests {
         let place = |parent, name| Place { parent, name: Name::new(name).unwrap() };
         assert_eq!(places.node_path(NodeId(3)).as_deref(), Some("a/b/file"));
         places.made(new, place(root, "new"));
-        places.moved(NodeId(2), Spot::At(place(new, "c")));
+        places.moved(NodeId(2), place(new, "c"));
         assert_eq!(places.node_path(NodeId(3)).as_deref(), Some("new/c/file"));
-        places.moved(NodeId(1), Spot::At(place(b, "a")));
+        places.moved(NodeId(1), place(b, "a"));
         assert_eq!(places.path(&place(a, "x")).as_deref(), Some("new/c/a/x"));
         assert_eq!(places.path(&place(FileId::new([9; 16]), "x")), None);
-        places.moved(NodeId(2), Spot::At(place(a, "round")));
+        places.moved(NodeId(2), place(a, "round"));
         assert_eq!(places.node_path(NodeId(3)), None, "a circle has no path");
-    }
-
-    #[test]
-    fn an_entry_may_take_another_ones_place() {
-        let tree = WorkTree {
-            nodes: vec![node(0, "root"), node(0, "a"), node(0, "b")],
-            scanned: Timestamp::default(),
-        };
-        let (root, seen) = (FileId::new([0; 16]), HashMap::new());
-        let mut places = Places::new(&tree, root, &seen);
-        let place_of_a = places.spot(NodeId(1));
-        places.moved(NodeId(1), places.spot(NodeId(2)));
-        places.moved(NodeId(2), place_of_a);
-        assert_eq!(places.node_path(NodeId(1)).as_deref(), Some("b"));
-        assert_eq!(places.node_path(NodeId(2)).as_deref(), Some("a"));
     }
 }

@@ -113,13 +113,7 @@ fn is_worth_keeping(ready: &Ready<'_>, key: &StoreKey, scene: &Scene<'_>) -> boo
 }
 
 /// Moves the copies that a cloud client made, and that the new version has merged, to the trash.
-fn remove_copies(
-    ready: &Ready<'_>,
-    own: &StoreKey,
-    scene: &Scene<'_>,
-    trash: &Trash,
-    outcome: &mut Outcome,
-) {
+fn remove_copies(ready: &Ready<'_>, own: &StoreKey, scene: &Scene<'_>, trash: &Trash, outcome: &mut Outcome) {
     for key in ready.publish.replaces.iter().filter(|key| *key != own) {
         remove(key, scene, trash, outcome);
     }
@@ -157,7 +151,13 @@ fn remove_surplus(plan: &Plan, scene: &Scene<'_>, trash: &Trash, outcome: &mut O
 
 /// The epoch of the newest file key that the plan saw for the object.
 fn key_epoch(scene: &Scene<'_>, publish: &Publish) -> u32 {
-    publish.replaces.iter().filter_map(|key| scene.records.get(key)).map(|record| record.key_epoch).max().unwrap_or(0)
+    publish
+        .replaces
+        .iter()
+        .filter_map(|key| scene.records.get(key))
+        .map(|record| record.key_epoch)
+        .max()
+        .unwrap_or(0)
 }
 
 /// What a failure of this change is about, for people: its path in the work folder where it has one.

@@ -151,13 +151,14 @@ fn seal_kept(
 ) -> Result<Sealed, Failure> {
     let (file, old) = open_version(scene, key, path)?;
     let folder = scene.folder.seal();
-    let header = match rewrite_info(&old, statement.clone(), &folder, scene.folder.signer(), &mut SystemRandom) {
-        Ok(header) => header,
-        Err(SealError::OldEpoch) => {
-            return reseal(scene, object, statement, key, key_epoch.max(old.prefix.key_epoch) + 1, path);
-        }
-        Err(error) => return Err(seal_failure(&error, path)),
-    };
+    let header =
+        match rewrite_info(&old, statement.clone(), &folder, scene.folder.signer(), &mut SystemRandom) {
+            Ok(header) => header,
+            Err(SealError::OldEpoch) => {
+                return reseal(scene, object, statement, key, key_epoch.max(old.prefix.key_epoch) + 1, path);
+            }
+            Err(error) => return Err(seal_failure(&error, path)),
+        };
     let staged = scene.store.stage().map_err(|error| Failure::store(&error, path))?;
     let from = (old.header_len + ensafer_core::crypto::cobblestone::HEAD_BYTES) as u64;
     let mut at = header.bytes.len() as u64;
@@ -203,7 +204,8 @@ fn reseal(
     let sealed = seal_stream(scene, object, statement, key_epoch, path, |_, run| {
         sealed_run.clear();
         sealed_run.resize(payload.next_run_len(), 0);
-        file.read_exact_at(payload.offset(chunk), &mut sealed_run).map_err(|error| Failure::store(&error, path))?;
+        file.read_exact_at(payload.offset(chunk), &mut sealed_run)
+            .map_err(|error| Failure::store(&error, path))?;
         payload.open_next(&mut sealed_run).map_err(|_| unauthentic())?;
         chunk += ensafer_core::format::RUN_CHUNKS;
         if sealed_run.len() != run.len() {
@@ -220,8 +222,11 @@ fn reseal(
 fn with_digest(object: &Arc<Object>, header: &SealedHeader) -> Arc<Object> {
     match &object.content {
         Content::File { size, executable, digest } if *digest != header.statement.content_digest => {
-            let content =
-                Content::File { size: *size, executable: *executable, digest: header.statement.content_digest };
+            let content = Content::File {
+                size: *size,
+                executable: *executable,
+                digest: header.statement.content_digest,
+            };
             Arc::new(Object { content, ..(**object).clone() })
         }
         _ => object.clone(),
@@ -231,10 +236,6 @@ fn with_digest(object: &Arc<Object>, header: &SealedHeader) -> Arc<Object> {
 fn seal_failure(error: &SealError, path: &str) -> Failure {
     match error {
         SealError::SizeChanged => Failure::retry(path),
-        _ => Failure {
-            class: Some(ProblemClass::Failed),
-            detail: describe(error),
-            ..Failure::retry(path)
-        },
+        _ => Failure { class: Some(ProblemClass::Failed), detail: describe(error), ..Failure::retry(path) },
     }
 }

@@ -8,14 +8,19 @@ use ensafer_core::tree::{Content, Kind, NodeId, Object, Stamp, WorkStamp};
 use rayon::prelude::*;
 
 use super::fetch::{Fetched, fetch};
-use super::places::{Places, Spot};
+use super::places::Places;
 use super::{Failure, Outcome, Scene, batches, current_record, finished_record};
 use crate::state::StoreRecord;
 use crate::work_dir::{Trash, WorkError};
 
 /// Carries out what `plan` wants in the work folder, for every change whose publication (if it had one) is in
 /// `outcome`. Adds to `outcome`, and has `commit` take from it what has become durable.
-pub fn change_work(plan: &Plan, scene: &Scene<'_>, outcome: &mut Outcome, commit: &mut dyn FnMut(&mut Outcome)) {
+pub fn change_work(
+    plan: &Plan,
+    scene: &Scene<'_>,
+    outcome: &mut Outcome,
+    commit: &mut dyn FnMut(&mut Outcome),
+) {
     let ready: Vec<&Change> = plan
         .changes
         .iter()
@@ -32,11 +37,9 @@ pub fn change_work(plan: &Plan, scene: &Scene<'_>, outcome: &mut Outcome, commit
         trash: scene.work.open_trash(scene.now),
         outcome,
     };
-    pass.trash_files(&ready);
-    let made = pass.make_and_move(&ready);
+    let made = pass.rearrange(&ready);
     pass.fetch_contents(&ready, commit);
     pass.set_metadata(&ready);
-    pass.trash_directories(&ready);
     pass.set_directory_times(&made);
     if let Err(error) = scene.work.sync_directories() {
         pass.outcome.records.clear();
@@ -62,24 +65,26 @@ impl Pass<'_, '_> {
         Some((self.places.node_path(node)?, stamp))
     }
 
-    fn trash_files(&mut self, changes: &[&Change]) {
-        for change in changes {
-            if let Some(WorkChange::Trash { node }) = change.work
-                && change.target.content.kind() != Kind::Directory
-            {
-                self.trash_entry(change, node);
+    /// Moves entries to the trash and to their places, and makes directories and symbolic links: in the plan's order,
+    /// in which each finds its place free. Returns the directories made.
+    fn rearrange<'c>(&mut self, changes: &[&'c Change]) -> Vec<&'c Change> {
+        let mut made = Vec::new();
+        for &change in changes {
+            match &change.work {
+                Some(WorkChange::Trash { node }) => self.trash_entry(change, *node),
+                Some(WorkChange::Create { at }) if !is_file(&change.target) => {
+                    if self.make(change, at) && change.target.content.kind() == Kind::Directory {
+                        made.push(change);
+                    }
+                }
+                Some(WorkChange::Update { node, to: Some(to), .. } | WorkChange::Park { node, to }) => {
+                    self.rename(change, *node, to);
+                }
+                _ => {}
             }
+            self.relink(change);
         }
-    }
-
-    fn trash_directories(&mut self, changes: &[&Change]) {
-        for change in changes.iter().rev() {
-            if let Some(WorkChange::Trash { node }) = change.work
-                && change.target.content.kind() == Kind::Directory
-            {
-                self.trash_entry(change, node);
-            }
-        }
+        made
     }
 
     fn trash_entry(&mut self, change: &Change, node: NodeId) {
@@ -90,29 +95,6 @@ impl Pass<'_, '_> {
         }
     }
 
-    /// Makes directories and symbolic links, and moves entries, in the plan's order. Returns the directories made.
-    fn make_and_move<'c>(&mut self, changes: &[&'c Change]) -> Vec<&'c Change> {
-        let mut made = Vec::new();
-        let mut blocked = Vec::new();
-        for &change in changes {
-            match &change.work {
-                Some(WorkChange::Create { at }) if !is_file(&change.target) => {
-                    if self.make(change, at) && change.target.content == Content::Directory {
-                        made.push(change);
-                    }
-                }
-                Some(WorkChange::Update { node, to: Some(to), .. }) => {
-                    if !self.rename(change, *node, to) {
-                        blocked.push((change, *node, to));
-                    }
-                }
-                _ => {}
-            }
-        }
-        self.unblock(blocked);
-        made
-    }
-
     fn make(&mut self, change: &Change, at: &Place) -> bool {
         let Some(path) = self.places.path(at) else { return false };
         let made = match &change.target.content {
@@ -121,7 +103,7 @@ impl Pass<'_, '_> {
         };
         match made {
             Ok(stamp) => {
-                if change.target.content == Content::Directory {
+                if change.target.content.kind() == Kind::Directory {
                     self.places.made(change.target.id, at.clone());
                 }
                 self.finish(change, Some(stamp));
@@ -134,75 +116,32 @@ impl Pass<'_, '_> {
         }
     }
 
-    /// Moves an entry; `false` where its new place is taken.
-    fn rename(&mut self, change: &Change, node: NodeId, to: &Place) -> bool {
-        let (Some((from, stamp)), Some(path)) = (self.expected(node), self.places.path(to)) else { return true };
+    /// Points a symbolic link elsewhere.
+    fn relink(&mut self, change: &Change) {
+        let Some(WorkChange::Update { node, to, content: true, .. }) = &change.work else { return };
+        let Content::Symlink { target } = &change.target.content else { return };
+        if to.is_some() && !self.stamps.contains_key(node) {
+            return;
+        }
+        let Some((path, stamp)) = self.expected(*node) else { return };
+        match self.scene.work.replace_with_symlink(target, &path, &stamp, &self.trash) {
+            Ok(stamp) => self.finish(change, Some(stamp)),
+            Err(error) => self.fail(&error, &path),
+        }
+    }
+
+    /// Moves an entry. Where nothing else is to be done to it, the change is finished.
+    fn rename(&mut self, change: &Change, node: NodeId, to: &Place) {
+        let (Some((from, stamp)), Some(path)) = (self.expected(node), self.places.path(to)) else { return };
         match self.scene.work.rename(&from, &path, &stamp) {
             Ok(stamp) => {
-                self.moved(change, node, to, stamp);
-                true
-            }
-            Err(WorkError::Occupied { .. }) => false,
-            Err(error) => {
-                self.fail(&error, &from);
-                true
-            }
-        }
-    }
-
-    fn moved(&mut self, change: &Change, node: NodeId, to: &Place, stamp: Stamp) {
-        self.places.moved(node, Spot::At(to.clone()));
-        self.stamps.insert(node, stamp);
-        if let Some(WorkChange::Update { content: false, metadata: false, .. }) = change.work {
-            self.finish(change, Some(stamp));
-        }
-    }
-
-    /// Moves whose place was taken: tries again as long as places become free, then exchanges entries that stand in
-    /// each other's way. What stays blocked is planned anew.
-    fn unblock(&mut self, mut blocked: Vec<(&Change, NodeId, &Place)>) {
-        loop {
-            let before = blocked.len();
-            blocked.retain(|&(change, node, to)| !self.rename(change, node, to));
-            if blocked.len() == before {
-                let Some((first, second)) = self.find_swap(&blocked) else { break };
-                let (change, node, to) = blocked.remove(first);
-                if !self.exchange(change, node, to, second) {
-                    break;
+                self.places.moved(node, to.clone());
+                self.stamps.insert(node, stamp);
+                if let Some(WorkChange::Update { content: false, metadata: false, .. }) = change.work {
+                    self.finish(change, Some(stamp));
                 }
             }
-        }
-        for (_, node, _) in blocked {
-            let path = self.places.node_path(node).unwrap_or_default();
-            self.outcome.failures.push(Failure::retry(&path));
-        }
-    }
-
-    /// An entry, by its position, and another one that is in the place that it wants.
-    fn find_swap(&self, blocked: &[(&Change, NodeId, &Place)]) -> Option<(usize, NodeId)> {
-        let at: HashMap<String, NodeId> =
-            blocked.iter().filter_map(|(_, node, _)| Some((self.places.node_path(*node)?, *node))).collect();
-        blocked.iter().enumerate().find_map(|(i, (_, node, to))| {
-            let other = *at.get(&self.places.path(to)?)?;
-            (other != *node).then_some((i, other))
-        })
-    }
-
-    /// Exchanges `node` with the entry in the place that it wants. That entry has yet to go where it shall.
-    fn exchange(&mut self, change: &Change, node: NodeId, to: &Place, other: NodeId) -> bool {
-        let (Some((a, stamp_a)), Some((b, stamp_b))) = (self.expected(node), self.expected(other)) else { return false };
-        match self.scene.work.exchange(&a, &stamp_a, &b, &stamp_b) {
-            Ok((at_b, at_a)) => {
-                let freed = self.places.spot(node);
-                self.moved(change, node, to, at_b);
-                self.places.moved(other, freed);
-                self.stamps.insert(other, at_a);
-                true
-            }
-            Err(error) => {
-                self.fail(&error, &a);
-                false
-            }
+            Err(error) => self.fail(&error, &from),
         }
     }
 
@@ -232,7 +171,13 @@ impl Pass<'_, '_> {
             .par_iter()
             .map(|job| {
                 let record = published.get(&job.change.target.id).map(|(_, record)| record);
-                fetch(scene, &job.change.target, record, job.replaces.as_ref().map(|(path, _)| path.as_str()), &job.path)
+                fetch(
+                    scene,
+                    &job.change.target,
+                    record,
+                    job.replaces.as_ref().map(|(path, _)| path.as_str()),
+                    &job.path,
+                )
             })
             .collect();
         let mut ready = Vec::with_capacity(jobs.len());
@@ -271,14 +216,16 @@ impl Pass<'_, '_> {
                 let (path, stamp) = self.expected(*node)?;
                 Some(Job { change, path: path.clone(), replaces: Some((path, stamp)) })
             }
-            WorkChange::Trash { .. } => None,
+            WorkChange::Trash { .. } | WorkChange::Park { .. } => None,
         }
     }
 
     /// Sets times and executable bits of entries whose content stays.
     fn set_metadata(&mut self, changes: &[&Change]) {
         for change in changes {
-            let Some(WorkChange::Update { node, to, content: false, metadata: true }) = &change.work else { continue };
+            let Some(WorkChange::Update { node, to, content: false, metadata: true }) = &change.work else {
+                continue;
+            };
             if to.is_some() && !self.stamps.contains_key(node) {
                 continue;
             }
@@ -316,7 +263,7 @@ impl Pass<'_, '_> {
         };
         let work: Option<WorkStamp> = stamp.map(|stamp| self.scene.work_stamp(stamp));
         self.outcome.records.extend(finished_record(change, object, work, store));
-        self.scene.progress.advance(1, super::content_bytes(&change.target));
+        self.scene.progress.advance(1, 0);
     }
 
     fn fail(&mut self, error: &WorkError, path: &str) {
@@ -343,4 +290,3 @@ fn wants_content(change: &Change) -> bool {
         _ => false,
     }
 }
-

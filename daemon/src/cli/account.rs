@@ -40,7 +40,9 @@ pub(super) fn create(shell: &Shell, email: Option<&str>) -> Result<()> {
 
 /// Prints a recovery key and what it is for.
 pub(super) fn show_recovery_key(output: Output, text: &str) -> Result<()> {
-    output.note("Recovery key: it opens the account when the password is lost. Write it down and keep it apart.");
+    output.note(
+        "Recovery key: it opens the account when the password is lost. Write it down and keep it apart.",
+    );
     output.line(text)?;
     Ok(())
 }
@@ -60,10 +62,10 @@ pub(super) fn unlock(shell: &Shell) -> Result<Exit> {
 /// Forgets the keys of this computer, and those of a running daemon.
 pub(super) fn lock(shell: &Shell) -> Result<Exit> {
     shell.require_account()?;
-    account::lock(&shell.home, &shell.config)?;
     if let Some(client) = Client::connect_if_running(&shell.home)? {
         client.lock()?;
     }
+    account::lock(&shell.home, &shell.config)?;
     shell.output.note("Locked.");
     Ok(Exit::Success)
 }

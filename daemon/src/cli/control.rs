@@ -45,7 +45,8 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         "d" => 24 * 60 * 60,
         _ => return Err("expected a number and s, m, h or d, as in 1h".to_owned()),
     };
-    let number: u32 = number.parse().map_err(|_| "expected a whole number before the unit, as in 90m".to_owned())?;
+    let number: u32 =
+        number.parse().map_err(|_| "expected a whole number before the unit, as in 90m".to_owned())?;
     if number == 0 {
         return Err("expected more than nothing".to_owned());
     }

@@ -76,7 +76,8 @@ fn list(format: &Format, shell: &Shell) -> Result<()> {
 fn remove(directory: &Path, shell: &Shell) -> Result<()> {
     let path = named_path(directory)?;
     let mut folders = Folders::load(shell.home.data_dir())?;
-    let found = folders.entries().iter().find(|folder| folder.work == path || folder.encrypted == path).cloned();
+    let found =
+        folders.entries().iter().find(|folder| folder.work == path || folder.encrypted == path).cloned();
     let Some(folder) = found else { return Err(super::ls::outside(&path).into()) };
     folders.remove(folder.id)?;
     // A running daemon lets go of the folder's state before it is deleted.

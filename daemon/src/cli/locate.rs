@@ -32,7 +32,9 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
         shell.output.document(&found)?;
     } else {
         shell.output.line(printable(&found.work))?;
-        shell.output.line(found.encrypted.as_deref().map_or_else(|| "(not encrypted yet)".to_owned(), printable))?;
+        shell
+            .output
+            .line(found.encrypted.as_deref().map_or_else(|| "(not encrypted yet)".to_owned(), printable))?;
     }
     Ok(Exit::Success)
 }

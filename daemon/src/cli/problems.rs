@@ -30,7 +30,11 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
     }
     for problem in &problems {
         let what = printable(&problem.what);
-        shell.output.line(format_args!("{}: {what} (since {})", printable(problem.subject()), problem.since))?;
+        shell.output.line(format_args!(
+            "{}: {what} (since {})",
+            printable(problem.subject()),
+            problem.since
+        ))?;
         shell.output.line(format_args!("  Do: {}", problem.remedy))?;
     }
     Ok(Exit::Success)

@@ -41,7 +41,7 @@ pub(super) fn start(shell: &Shell) -> Result<Exit> {
     }
     client.start()?;
     let status = client.wait_for(OBSERVATION_LIMIT, |status| status.state != State::Checking)?;
-    super::status::print(shell.output, &status)?;
+    super::status::print(shell, &status)?;
     Ok(Exit::Success)
 }
 
@@ -90,7 +90,9 @@ fn launch(shell: &Shell) -> Result<Client> {
         thread::sleep(LAUNCH_INTERVAL);
     }
     let what = format!("The daemon did not come up within {} s", LAUNCH_LIMIT.as_secs());
-    Err(Failure::new(Exit::RetryLater, what).with_remedy(format!("Look at the end of {}", log.display())).into())
+    Err(Failure::new(Exit::RetryLater, what)
+        .with_remedy(format!("Look at the end of {}", log.display()))
+        .into())
 }
 
 /// This program as a daemon that outlives the terminal. It inherits the environment, and with it the home.

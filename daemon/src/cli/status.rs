@@ -2,13 +2,15 @@
 
 use anyhow::Result;
 use clap::Args;
-use ensafer_core::status::{State, Status};
+use ensafer_core::safety::{Brake, BrakeKind};
+use ensafer_core::status::{FolderStatus, Status};
 
 use super::Format;
 use super::engine::Engine;
 use crate::exit::Exit;
+use crate::folders::Folders;
 use crate::local_api::Client;
-use crate::output::Output;
+use crate::output::printable;
 use crate::shell::Shell;
 
 #[derive(Debug, Args)]
@@ -25,29 +27,81 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
     if arguments.format.json {
         shell.output.document(&status)?;
     } else {
-        print(shell.output, &status)?;
+        print(shell, &status)?;
     }
     Ok(Exit::Success)
 }
 
-/// Prints the status for people.
-pub(super) fn print(output: Output, status: &Status) -> Result<()> {
-    output.line(words(status.state))?;
+/// Prints the status for people: one line for all, and some for each folder.
+pub(super) fn print(shell: &Shell, status: &Status) -> Result<()> {
+    shell.output.line(status.state.text())?;
+    let folders = Folders::load(shell.home.data_dir())?;
+    for folder in &status.folders {
+        let entry = folders.entries().iter().find(|entry| entry.id == folder.folder);
+        let name = entry.map_or_else(|| folder.folder.to_string(), |entry| entry.work.display().to_string());
+        shell.output.line(format_args!("{}: {}", printable(&name), describe(folder)))?;
+        if let Some(brake) = &folder.brake {
+            shell.output.line(format_args!("  {}", describe_brake(brake)))?;
+            shell
+                .output
+                .line(format_args!("  Do: ensafer resume --go-on {}, if that is right", brake.token))?;
+        }
+    }
+    if status.folders.is_empty() && folders.entries().is_empty() {
+        shell.output.note("No folder is set up: ensafer folder add WORK ENCRYPTED");
+    }
     Ok(())
 }
 
-/// A state in words.
-pub(super) fn words(state: State) -> &'static str {
-    match state {
-        State::Locked => "Locked: the keys need the password (ensafer unlock)",
-        State::Checking => "Checking both sides",
-        State::UpToDate => "Up to date",
-        State::Working => "Working",
-        State::Paused => "Paused (ensafer resume)",
-        State::Stopped => "Stopped (ensafer start)",
-        State::Offline => "Offline: a folder cannot be reached",
-        State::WaitingForCloud => "Waiting for the cloud client to bring whole files",
-        State::Attention => "Something is not in order (ensafer problems)",
-        State::Braked => "A brake holds: so many changes need your word (ensafer resume --go-on TOKEN)",
+fn describe(folder: &FolderStatus) -> String {
+    let mut text = folder.state.text().to_owned();
+    if let Some(why) = &folder.why {
+        text += &format!(" ({})", printable(why));
+    }
+    if let Some(progress) = &folder.progress {
+        text += &format!(", {} of {}", progress.done_count, progress.total_count);
+    }
+    for (count, what) in [
+        (folder.problems, "not in order (ensafer problems)"),
+        (folder.still_arriving, "still arriving"),
+        (folder.conflicts, "kept twice"),
+    ] {
+        if count > 0 {
+            text += &format!(", {count} {what}");
+        }
+    }
+    text
+}
+
+fn describe_brake(brake: &Brake) -> String {
+    let Brake { count, of, .. } = brake;
+    match brake.kind {
+        BrakeKind::RootGone => {
+            format!("The work folder is empty or another one; {of} files would be deleted")
+        }
+        BrakeKind::LocalDeletions => format!("{count} of {of} files were deleted here"),
+        BrakeKind::RemoteDeletions => format!("{count} of {of} files were deleted on other devices"),
+        BrakeKind::PutBack => format!("{count} of {of} encrypted files vanished and would be written back"),
+        BrakeKind::Conflicts => format!("{count} of {of} files would be kept twice"),
+        BrakeKind::Scrambled => format!("{count} of {of} files turned into noise, as ransomware does it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ensafer_core::ids::FolderId;
+    use ensafer_core::status::{Event, Facts};
+    use ensafer_core::time::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_is_described_with_what_matters() {
+        let now = Timestamp::from_parts(0, 0);
+        let facts = Facts::new(FolderId::new([1; 16]), now);
+        let paused = facts.clone().fold(Event::Paused(Some("for\u{1b} an hour".into())), now);
+        assert_eq!(describe(&paused.status()), "Paused (for\u{FFFD} an hour)");
+        let conflicts = facts.fold(Event::Conflicts(2), now);
+        assert_eq!(describe(&conflicts.status()), "Checking both sides, 2 kept twice");
     }
 }

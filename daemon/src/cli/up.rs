@@ -10,7 +10,6 @@ use tokio::sync::watch;
 
 use super::engine::Engine;
 use super::named_path;
-use super::status::words;
 use crate::account;
 use crate::daemon;
 use crate::exit::{Exit, Failure};
@@ -76,7 +75,9 @@ fn make_missing(arguments: &Arguments) -> Result<()> {
     let names = names.join(" and ");
     let do_not = if missing.len() == 1 { "does not exist. Make it?" } else { "do not exist. Make them?" };
     if !prompt::confirm(&format!("{names} {do_not}"), arguments.yes)? {
-        return Err(Failure::new(Exit::Usage, "Nothing was made").with_remedy("Name directories that exist").into());
+        return Err(Failure::new(Exit::Usage, "Nothing was made")
+            .with_remedy("Name directories that exist")
+            .into());
     }
     for path in missing {
         fs::create_dir_all(path).with_context(|| format!("{} cannot be made", path.display()))?;
@@ -100,7 +101,7 @@ fn tell(output: Output, mut status: watch::Receiver<Status>) {
         while status.changed().await.is_ok() {
             let state = status.borrow_and_update().state;
             if last.replace(state) != Some(state) {
-                output.note(words(state));
+                output.note(state.text());
             }
         }
     });

@@ -103,7 +103,8 @@ impl Encrypted {
         for (key, seen) in &self.seen {
             match &seen.result {
                 Ok(version) => {
-                    let versions = tree.versions.entry(version.object.id).or_insert_with(|| Vec::with_capacity(1));
+                    let versions =
+                        tree.versions.entry(version.object.id).or_insert_with(|| Vec::with_capacity(1));
                     versions.push(Version { object: version.object.clone(), key: key.clone() });
                 }
                 Err(Fault { id: Some(id), .. }) => {
@@ -119,7 +120,11 @@ impl Encrypted {
     }
 
     /// What is not in order. `standing` says since when; it makes "still arriving" into "damaged".
-    pub fn problems(&self, standing: &HashMap<Subject, StandingProblem>, now: Timestamp) -> Vec<(Problem, Option<StoreStamp>)> {
+    pub fn problems(
+        &self,
+        standing: &HashMap<Subject, StandingProblem>,
+        now: Timestamp,
+    ) -> Vec<(Problem, Option<StoreStamp>)> {
         let faults = self.seen.iter().filter_map(|(key, seen)| {
             let fault = seen.result.as_ref().err()?;
             let subject = Subject::Object(key.clone());

@@ -27,7 +27,8 @@ pub fn renew(state: &mut State, machine: String) -> Result<Identity, StateError>
 
 /// The machine's own id (`machine-id(5)`), empty where it has none.
 pub fn machine_id() -> String {
-    let read = fs::read_to_string("/etc/machine-id").or_else(|_| fs::read_to_string("/var/lib/dbus/machine-id"));
+    let read =
+        fs::read_to_string("/etc/machine-id").or_else(|_| fs::read_to_string("/var/lib/dbus/machine-id"));
     read.map(|text| text.trim().to_owned()).unwrap_or_default()
 }
 

@@ -7,7 +7,7 @@ use ensafer_core::tree::{BaseEntry, BaseTree};
 
 use super::encrypted::{Encrypted, Seen};
 use crate::apply::Outcome;
-use crate::state::{State, StateError, StoreRecord};
+use crate::state::{BaseRecord, State, StateError, StoreRecord};
 
 /// Base, in memory and in the database, and what was seen of the encrypted folder.
 pub struct Ledger<'a> {
@@ -35,10 +35,11 @@ impl Ledger<'_> {
             let (key, stamp) = (version.record.key.clone(), version.record.stamp);
             self.encrypted.seen.insert(key, Seen { stamp, result: Ok(version) });
         }
-        let records = std::mem::take(&mut outcome.records);
+        let mut records = std::mem::take(&mut outcome.records);
         if self.failed.is_some() {
             return;
         }
+        records.retain(|record| !self.is_known(record));
         if let Err(error) = self.state.commit(&records) {
             self.failed = Some(error);
             return;
@@ -52,5 +53,13 @@ impl Ledger<'_> {
                 None => _ = self.records.remove(&id),
             }
         }
+    }
+
+    /// Whether base has this already, so that it is neither written again nor taken for progress.
+    fn is_known(&self, record: &BaseRecord) -> bool {
+        let id = record.object.id;
+        let known = self.base.entries.get(&id);
+        known.is_some_and(|known| known.object == record.object && known.work == record.work)
+            && self.records.get(&id) == record.store.as_ref()
     }
 }

@@ -4,6 +4,7 @@
 //! [`State`]; nothing else survives a restart, because nothing else is needed.
 
 mod encrypted;
+mod expiry;
 mod identity;
 mod ledger;
 mod observe;
@@ -24,9 +25,9 @@ use ensafer_core::time::Timestamp;
 use ensafer_core::tree::{BaseEntry, BaseTree, Kind};
 
 pub use encrypted::{Encrypted, Fault, Seen, SeenVersion, named_id};
+pub use identity::current as current_identity;
 use ledger::Ledger;
 use observe::Found;
-pub use identity::current as current_identity;
 pub use settle::{Settled, settle};
 
 use crate::apply::{self, Outcome, Scene};
@@ -46,6 +47,9 @@ const DESCRIPTIONS: &str = "descriptions";
 /// Name under which the state keeps who writes here, so that planning needs no keys.
 const AUTHOR: &str = "author";
 
+/// Name under which the state keeps conflicts that are not resolved.
+const CONFLICTS: &str = "conflicts";
+
 /// A file that is open for writing is waited for so long (engine rule 4).
 const BUSY_LIMIT: Duration = Duration::from_secs(30);
 
@@ -56,6 +60,8 @@ pub struct Settings {
     pub settle: Duration,
     /// Whether lengths are rounded up (PADMÉ).
     pub padding: bool,
+    /// Days of running after which the trash is emptied (engine rule 21).
+    pub trash_days: usize,
     /// A name for this device, shown in conflict copies.
     pub device_name: String,
 }
@@ -150,8 +156,10 @@ pub struct Folder {
     busy_since: HashMap<String, Timestamp>,
     standing: HashMap<Subject, StandingProblem>,
     history: History,
-    allowed: Option<String>,
+    allowed: HashSet<String>,
     descriptions: HashMap<FileId, Option<Arc<str>>>,
+    today: Option<String>,
+    conflicts: Vec<Conflict>,
     author: Option<Arc<str>>,
     put_back: HashSet<FileId>,
     last_look: Timestamp,
@@ -187,8 +195,10 @@ impl Folder {
             roster: roster::RosterFile::new(entry.id),
             lost_since: state.get("lost-since")?.unwrap_or_default(),
             history: state.get("history")?.unwrap_or_default(),
-            allowed: None,
+            allowed: HashSet::new(),
             descriptions: state.get(DESCRIPTIONS)?.unwrap_or_default(),
+            today: None,
+            conflicts: state.get(CONFLICTS)?.unwrap_or_default(),
             author: state.get(AUTHOR)?,
             put_back: HashSet::new(),
             last_look: now,
@@ -253,7 +263,7 @@ impl Folder {
 
     /// Lets the brake with this token go on with exactly the changes that it named.
     pub fn allow(&mut self, token: String) {
-        self.allowed = Some(token);
+        self.allowed.insert(token);
     }
 
     /// Forgets the keys; they are asked for again when they are next needed.
@@ -287,6 +297,7 @@ impl Folder {
     pub fn step(&mut self, env: &Env<'_>) -> Result<Step, EngineError> {
         let now = env.clock.now();
         self.last_look = now;
+        self.expire_trash(now)?;
         let mut found = Found::default();
         let marker = self.check_marker()?;
         self.observe_work(now, &mut found);
@@ -306,8 +317,15 @@ impl Folder {
         self.remember_absences(&plan, now)?;
         match self.check_safety(&plan, marker, now)? {
             Verdict::Brake(brake) => step.brake = Some(brake),
-            Verdict::Go => self.carry_out(&plan, env, now, &mut step, &mut found)?,
+            Verdict::Go => {
+                if !marker {
+                    self.write_marker(now)?;
+                }
+                self.carry_out(&plan, env, now, &mut step, &mut found)?;
+            }
         }
+        self.remember_conflicts(&plan)?;
+        self.forget_published_descriptions()?;
         self.remember_problems(found, now)?;
         Ok(step)
     }
@@ -363,7 +381,10 @@ impl Folder {
         let failed = ledger.failed.take();
         self.busy_since = busy_since;
         self.settle_failures(&outcome, now, step, found);
-        self.hints.extend(outcome.touched.into_iter().map(Hint::Directory));
+        // What was scanned is out of date where something was changed, and absences must not be read from it.
+        if plan.changes.iter().any(|change| change.work.is_some()) {
+            self.hints.insert(Hint::Everything);
+        }
         self.scan = Some(scan);
         failed.map_or(Ok(()), |error| Err(error.into()))
     }
@@ -395,20 +416,59 @@ impl Folder {
 
     fn check_safety(&mut self, plan: &Plan, marker: bool, now: Timestamp) -> Result<Verdict, EngineError> {
         let Some(scan) = &self.scan else { return Ok(Verdict::Go) };
-        let is_shown_file = |entry: &&BaseEntry| entry.work.is_some() && entry.object.content.kind() == Kind::File;
+        let is_shown_file =
+            |entry: &&BaseEntry| entry.work.is_some() && entry.object.content.kind() == Kind::File;
         let files = self.base.entries.values().filter(is_shown_file).count() as u64;
         let circumstances = Circumstances {
-            root_gone: !marker || (files > 0 && scan.tree.nodes.len() == 1),
+            // Somebody who deletes the only file means it.
+            root_gone: !marker || (files > 1 && scan.tree.nodes.len() == 1),
             file_count: files,
             put_back: self.put_back.clone(),
             ..Circumstances::default()
         };
-        let before = self.history.clone();
-        let verdict = safety(plan, &circumstances, &mut self.history, self.allowed.as_deref(), now);
-        if self.history != before {
-            self.state.put("history", &self.history)?;
+        let (verdict, history) = safety(plan, &circumstances, &self.history, &self.allowed, now);
+        if history != self.history {
+            self.state.put("history", &history)?;
+            self.history = history;
         }
         Ok(verdict)
+    }
+
+    /// Remembers contents that were kept twice, as long as the copies are there.
+    fn remember_conflicts(&mut self, plan: &Plan) -> Result<(), EngineError> {
+        let mut conflicts = self.conflicts.clone();
+        conflicts.retain(|known| {
+            let copy = self.base.entries.get(&known.copy);
+            copy.is_none_or(|copy| !copy.object.content.is_tombstone())
+        });
+        for conflict in &plan.conflicts {
+            if !conflicts.iter().any(|known| known.copy == conflict.copy) {
+                conflicts.push(conflict.clone());
+            }
+        }
+        if conflicts != self.conflicts {
+            self.state.put(CONFLICTS, &conflicts)?;
+            self.conflicts = conflicts;
+        }
+        Ok(())
+    }
+
+    /// Descriptions that base has need not be kept any more.
+    fn forget_published_descriptions(&mut self) -> Result<(), EngineError> {
+        let before = self.descriptions.len();
+        let base = &self.base.entries;
+        self.descriptions
+            .retain(|id, text| base.get(id).is_some_and(|entry| entry.object.description != *text));
+        if self.descriptions.len() != before {
+            self.state.put(DESCRIPTIONS, &self.descriptions)?;
+        }
+        Ok(())
+    }
+
+    /// Number of contents that were kept twice and are both still there.
+    #[must_use]
+    pub fn conflict_count(&self) -> u64 {
+        self.conflicts.len() as u64
     }
 
     /// Opens the folder's keys, once.

@@ -21,6 +21,7 @@ use crate::scan::{Scan, ScanOptions, hash_file, rescan, scan};
 use crate::state::StandingProblem;
 use crate::store::{EncryptedStore, StoreStamp};
 use crate::watch::Hint;
+use crate::work_dir::{Marker, WorkDir, WorkError};
 
 /// What vanished or was rolled back is published again after this long, in a second complete look (engine rule 19).
 pub const PUT_BACK_AFTER: Duration = Duration::from_secs(10 * 60);
@@ -43,10 +44,16 @@ impl Folder {
     /// Whether the work folder is the one that was added, with its marker.
     pub(super) fn check_marker(&self) -> Result<bool, EngineError> {
         if !self.work.is_in_place() {
-            return Ok(false);
+            return Err(WorkError::Missing { path: self.entry.work.to_string_lossy().into_owned() }.into());
         }
         let marker = self.work.read_marker()?;
         Ok(marker.is_some_and(|marker| marker.folder_id == self.entry.id))
+    }
+
+    /// Marks the work folder as this folder's, after the user has said to go on without a marker.
+    pub(super) fn write_marker(&mut self, now: Timestamp) -> Result<(), EngineError> {
+        let marker = Marker { folder_id: self.entry.id, device_id: self.identity.device, made: now };
+        Ok(self.work.write_marker(&marker)?)
     }
 
     /// Scans the work folder where hints say so.
@@ -54,7 +61,9 @@ impl Folder {
         let options = ScanOptions { now, settle: self.settings.settle, folding: self.work.folding() };
         let hints = std::mem::take(&mut self.hints);
         let scanned = match self.scan.take() {
-            Some(previous) if !hints.contains(&Hint::Everything) => rescan(&self.work, &previous, &hints, options),
+            Some(previous) if !hints.contains(&Hint::Everything) => {
+                rescan(&self.work, &previous, &hints, options)
+            }
             previous => scan(&self.work, previous.as_ref(), options),
         };
         found.problems.extend(scanned.problems.iter().map(|problem| (problem.clone(), None)));
@@ -93,7 +102,12 @@ impl Folder {
     }
 
     /// Reconciles, hashing what reconcile asks for until it asks no more.
-    pub(super) fn plan(&mut self, now: Timestamp, env: &Env<'_>, found: &mut Found) -> Result<Plan, EngineError> {
+    pub(super) fn plan(
+        &mut self,
+        now: Timestamp,
+        env: &Env<'_>,
+        found: &mut Found,
+    ) -> Result<Plan, EngineError> {
         let encrypted = self.encrypted.tree();
         self.put_back = self.to_be_published_again(now, &found.problems);
         if self.author.is_none() {
@@ -148,7 +162,11 @@ impl Folder {
         now: Timestamp,
         problems: &[(Problem, Option<StoreStamp>)],
     ) -> HashSet<FileId> {
-        let lost = self.lost_since.iter().filter(|(_, since)| now.since(**since) >= PUT_BACK_AFTER).map(|(&id, _)| id);
+        let lost = self
+            .lost_since
+            .iter()
+            .filter(|(_, since)| now.since(**since) >= PUT_BACK_AFTER)
+            .map(|(&id, _)| id);
         let damaged = problems
             .iter()
             .filter(|(problem, _)| problem.class == ProblemClass::Damaged)
@@ -159,6 +177,10 @@ impl Folder {
     /// Remembers since when entries are absent and objects lost.
     pub(super) fn remember_absences(&mut self, plan: &Plan, now: Timestamp) -> Result<(), EngineError> {
         self.absent_since = since(&self.absent_since, &plan.absent, now);
+        if !self.absent_since.is_empty() {
+            // The second observation must be one, and not what is remembered of the first.
+            self.hints.insert(Hint::Everything);
+        }
         let lost = since(&self.lost_since, &plan.lost, now);
         if lost != self.lost_since {
             self.state.put("lost-since", &lost)?;
@@ -191,7 +213,8 @@ impl Folder {
 
     /// How soon something lost is published again, or something that arrives is damaged.
     pub(super) fn later(&self, plan: &Plan, now: Timestamp) -> Option<Duration> {
-        let lost = plan.lost.iter().filter_map(|id| self.lost_since.get(id)).map(|since| since.plus(PUT_BACK_AFTER));
+        let lost =
+            plan.lost.iter().filter_map(|id| self.lost_since.get(id)).map(|since| since.plus(PUT_BACK_AFTER));
         let arriving = self.standing.values().filter(|s| s.problem.class == ProblemClass::StillArriving);
         let arriving = arriving.map(|standing| standing.since.plus(DAMAGED_AFTER));
         let due = lost.chain(arriving).filter(|due| *due > now).min()?;
@@ -200,12 +223,16 @@ impl Folder {
 }
 
 /// Since when each of `now_seen` has been seen without a break.
-fn since(before: &HashMap<FileId, Timestamp>, now_seen: &[FileId], now: Timestamp) -> HashMap<FileId, Timestamp> {
+fn since(
+    before: &HashMap<FileId, Timestamp>,
+    now_seen: &[FileId],
+    now: Timestamp,
+) -> HashMap<FileId, Timestamp> {
     now_seen.iter().map(|id| (*id, before.get(id).copied().unwrap_or(now))).collect()
 }
 
 /// Hashes `nodes` on all cores. What changed meanwhile has not rested; what cannot be read is unknown and a problem.
-fn hash_nodes(work: &crate::work_dir::WorkDir, scanned: &mut Scan, nodes: &[NodeId], found: &mut Found) {
+fn hash_nodes(work: &WorkDir, scanned: &mut Scan, nodes: &[NodeId], found: &mut Found) {
     let tree = &scanned.tree;
     let results: Vec<_> = nodes
         .par_iter()

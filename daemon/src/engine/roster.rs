@@ -108,7 +108,8 @@ impl Folder {
                 Ok(RosterFound::Accepted)
             }
             LogOrder::Behind => {
-                let problem = self.roster.problem(ProblemClass::RolledBack, "entries are missing that were seen");
+                let problem =
+                    self.roster.problem(ProblemClass::RolledBack, "entries are missing that were seen");
                 self.publish_roster(Some(stamp))?;
                 Ok(RosterFound::Problem(problem))
             }

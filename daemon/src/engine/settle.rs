@@ -1,5 +1,6 @@
 //! Steps until nothing is left to do.
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -42,12 +43,14 @@ pub fn settle(folder: &mut Folder, env: &Env<'_>) -> Result<(Settled, Step), Eng
     let mut settled = Settled::default();
     let mut last = Step::default();
     let mut fruitless = 0;
+    let mut copies = HashSet::new();
     while fruitless < FRUITLESS_STEPS && !env.cancel.load(Ordering::Relaxed) {
         folder.look_at_everything();
         let step = folder.step(env)?;
         settled.published += step.published;
         settled.committed += step.committed;
-        settled.conflicts += step.conflicts.len() as u64;
+        copies.extend(step.conflicts.iter().map(|conflict| conflict.copy));
+        settled.conflicts = copies.len() as u64;
         settled.braked = step.brake.is_some();
         let progressed = step.published + step.committed > 0;
         fruitless = if progressed { 0 } else { fruitless + 1 };

@@ -10,7 +10,7 @@ use ensafer_core::ids::FileId;
 use ensafer_core::status::{Event, Side as StatusSide};
 use tokio::sync::oneshot;
 
-use super::{EngineError, Env, Folder, Settled, Settings, Step, settle};
+use super::{EngineError, Env, Folder, Settings, Settled, Step, settle};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::folder_keys::{FolderKeysError, Vault};
@@ -71,7 +71,12 @@ pub struct Task {
 
 impl Task {
     /// Starts the thread of the folder `entry`, whose state lies in `state_directory`.
-    pub fn start(entry: FolderEntry, state_directory: &std::path::Path, shared: Shared, running: bool) -> std::io::Result<Self> {
+    pub fn start(
+        entry: FolderEntry,
+        state_directory: &std::path::Path,
+        shared: Shared,
+        running: bool,
+    ) -> std::io::Result<Self> {
         let (sender, inbox) = channel();
         let cancel = Arc::new(AtomicBool::new(false));
         let hints = sender.clone();
@@ -235,13 +240,16 @@ impl Worker {
 
     /// When to look next, after a step.
     fn after(&mut self, step: &Step) -> Instant {
+        self.report(step);
         let now = Instant::now();
         let mut next = self.next_full;
+        if step.brake.is_some() {
+            return next;
+        }
         let soon = (step.published + step.committed > 0 || step.retry).then_some(BREATHE);
         for wait in [soon, step.look_again.map(|wait| wait.max(BREATHE)), step.later].into_iter().flatten() {
             next = next.min(now + wait);
         }
-        self.report(step);
         next
     }
 
@@ -254,6 +262,7 @@ impl Worker {
         let rest = [
             Event::Locked(false),
             Event::Brake(step.brake.clone()),
+            Event::Conflicts(folder.conflict_count()),
             Event::Finished { settled: step.is_settled() },
         ];
         self.tell(observed.chain(rest));
@@ -300,7 +309,8 @@ impl Worker {
             Some(folder) => folder,
             vacant => {
                 let now = shared.clock.now();
-                let folder = Folder::open(self.entry.clone(), shared.settings.clone(), &self.state_directory, now)?;
+                let folder =
+                    Folder::open(self.entry.clone(), shared.settings.clone(), &self.state_directory, now)?;
                 self.watch = Some(watch(&self.entry, &self.hints));
                 shared.board.opened(self.entry.id, folder.reader());
                 vacant.insert(folder)

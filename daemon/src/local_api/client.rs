@@ -243,7 +243,9 @@ impl Client {
             let mut body = response.into_body();
             let mut pending = Vec::new();
             while !reached(&last) {
-                let Some(frame) = body.frame().await.transpose()? else { return Err(ClientError::NotRunning) };
+                let Some(frame) = body.frame().await.transpose()? else {
+                    return Err(ClientError::NotRunning);
+                };
                 pending.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
                 if let Some(status) = newest_event(&mut pending)? {
                     last = status;
@@ -300,7 +302,9 @@ impl Client {
             };
             match limit {
                 None => exchange.await,
-                Some(limit) => tokio::time::timeout(limit, exchange).await.unwrap_or(Err(ClientError::Timeout)),
+                Some(limit) => {
+                    tokio::time::timeout(limit, exchange).await.unwrap_or(Err(ClientError::Timeout))
+                }
             }
         })
     }

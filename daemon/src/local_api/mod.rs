@@ -145,4 +145,4 @@ pub trait Control: Queries + Send + Sync + 'static {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -49,7 +49,18 @@ pub struct ServeError {
 #[derive(Debug)]
 pub struct LocalServer {
     listener: OwnerListener,
-    path: PathBuf,
+    socket: SocketFile,
+}
+
+/// Removes the socket with the server, also with one that never served.
+#[derive(Debug)]
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // The next daemon removes what is left.
+        let _ = private_file::remove(&self.0);
+    }
 }
 
 impl LocalServer {
@@ -66,7 +77,7 @@ impl LocalServer {
             Ok(OwnerListener { listener, uid })
         });
         match bound {
-            Ok(listener) => Ok(Self { listener, path: path.to_path_buf() }),
+            Ok(listener) => Ok(Self { listener, socket: SocketFile(path.to_path_buf()) }),
             Err(source) => Err(ServeError { path: path.to_path_buf(), source }),
         }
     }
@@ -83,7 +94,7 @@ impl LocalServer {
         grace: Duration,
         until: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
-        let Self { listener, path } = self;
+        let Self { listener, socket } = self;
         let (ended, mut end) = tokio::sync::oneshot::channel::<()>();
         let until = async move {
             until.await;
@@ -96,8 +107,7 @@ impl LocalServer {
             served = serving => served,
             () = async { let _ = (&mut end).await; tokio::time::sleep(grace).await } => Ok(()),
         };
-        let removed = private_file::remove(&path);
-        served.and(removed).map_err(|source| ServeError { path, source })
+        served.map_err(|source| ServeError { path: socket.0.clone(), source })
     }
 }
 
@@ -167,7 +177,9 @@ fn router(door: Door) -> Router {
         .route("/v1/lock", post(lock))
         .route("/v1/sync", post(sync))
         .route("/v1/quit", post(quit))
-        .fallback(|| async { refuse(StatusCode::NOT_FOUND, RefusalClass::BadRequest, "no such request".into()) })
+        .fallback(|| async {
+            refuse(StatusCode::NOT_FOUND, RefusalClass::BadRequest, "no such request".into())
+        })
         .method_not_allowed_fallback(|| async {
             refuse(StatusCode::METHOD_NOT_ALLOWED, RefusalClass::BadRequest, "no such method here".into())
         })

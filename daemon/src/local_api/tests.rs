@@ -17,7 +17,7 @@ use crate::exit::{self, Exit};
 const GRACE: Duration = Duration::from_secs(5);
 
 /// A daemon that syncs nothing, but is otherwise one.
-struct Fake {
+pub(crate) struct Fake {
     status: watch::Sender<Status>,
     calls: Mutex<Vec<String>>,
     settling: Mutex<Vec<oneshot::Sender<SettleOutcome>>>,
@@ -25,7 +25,7 @@ struct Fake {
 }
 
 impl Fake {
-    fn new(quit: QuitSignal) -> Arc<Self> {
+    pub(crate) fn new(quit: QuitSignal) -> Arc<Self> {
         Arc::new(Self {
             status: watch::Sender::new(status(State::Locked)),
             calls: Mutex::default(),
@@ -324,7 +324,9 @@ fn only_the_owner_gets_in() {
     std::fs::set_permissions(&served.path, std::fs::Permissions::from_mode(0o666)).unwrap();
     match as_nobody() {
         Ok(answer) => assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer)),
-        Err(error) => assert_ne!(error.kind(), std::io::ErrorKind::PermissionDenied, "it got as far as the socket"),
+        Err(error) => {
+            assert_ne!(error.kind(), std::io::ErrorKind::PermissionDenied, "it got as far as the socket")
+        }
     }
     assert_eq!(served.client().status().unwrap().state, State::Locked, "the owner still gets in");
     served.end();

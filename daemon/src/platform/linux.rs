@@ -82,7 +82,11 @@ pub fn open_beneath(root: BorrowedFd<'_>, path: &str, flags: OFlags, mode: Mode)
 }
 
 fn open_chunk(at: BorrowedFd<'_>, path: &str, flags: OFlags, mode: Mode) -> Result<OwnedFd> {
-    if has_openat2(at) { open_at_once(at, path, flags, mode) } else { open_by_components(at, path, flags, mode) }
+    if has_openat2(at) {
+        open_at_once(at, path, flags, mode)
+    } else {
+        open_by_components(at, path, flags, mode)
+    }
 }
 
 /// Whether the kernel (5.6 and later) has `openat2(2)` and no sandbox forbids it.
@@ -177,6 +181,7 @@ impl FileSystem {
     /// Of an open file. Nothing is trusted where the system does not tell.
     #[must_use]
     pub fn of(file: impl AsFd) -> Self {
+        #[allow(clippy::useless_conversion, reason = "32 bits on 32-bit machines")]
         let magic = rustix::fs::fstatfs(file).map_or(0, |found| i64::from(found.f_type) & 0xFFFF_FFFF);
         Self {
             stable_inodes: magic != 0 && !NETWORK_OR_FUSE.contains(&magic) && !FAT.contains(&magic),
@@ -215,7 +220,8 @@ pub fn umask() -> u32 {
 pub fn is_open_for_writing(file: &File) -> Option<bool> {
     // A read lease is granted only while nobody writes. It is given back at once, but a writer may come first; the
     // signal that tells of it must not be SIGIO, which would end the process. SIGURG is ignored by default.
-    let told = fcntl(file, F_SETSIG, libc::SIGURG).and_then(|()| fcntl(file, libc::F_SETLEASE, libc::F_RDLCK));
+    let told =
+        fcntl(file, F_SETSIG, libc::SIGURG).and_then(|()| fcntl(file, libc::F_SETLEASE, libc::F_RDLCK));
     match told {
         Ok(()) => {
             // Should this fail, closing the file gives the lease back.

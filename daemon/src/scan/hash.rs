@@ -1,6 +1,7 @@
 //! Content digests.
 
 use std::cell::Cell;
+use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use ensafer_core::ids::Digest;
@@ -20,25 +21,35 @@ thread_local! {
 /// BLAKE3 of a file, read in runs of 1 MiB; [`WorkError::Changed`] unless it is `expected` before and after.
 pub fn hash_file(dir: &WorkDir, path: &str, expected: &Stamp) -> Result<Digest, WorkError> {
     let file = dir.open_file(path)?;
+    // Taken, not borrowed: while the cores share this file, this thread may begin with another.
+    let mut buffer = BUFFER.take();
+    buffer.resize(RUN_BYTES, 0);
+    let digest = if_unchanged(&file, path, expected, |file| hash(file, expected.size, &mut buffer));
+    BUFFER.set(buffer);
+    digest
+}
+
+/// What `read` finds in the file, if that is the expected one before and after.
+fn if_unchanged(
+    file: &File,
+    path: &str,
+    expected: &Stamp,
+    read: impl FnOnce(&File) -> std::io::Result<Option<Digest>>,
+) -> Result<Digest, WorkError> {
     let io = |source| WorkError::io(path, source);
-    let is_expected = || stamp_of(&file).map(|stamp| stamp == *expected).map_err(io);
+    let is_expected = || stamp_of(file).map(|stamp| stamp == *expected).map_err(io);
     let changed = || WorkError::Changed { path: path.to_owned() };
     if !is_expected()? {
         return Err(changed());
     }
-    // Taken, not borrowed: while the cores share this file, this thread may begin with another.
-    let mut buffer = BUFFER.take();
-    buffer.resize(RUN_BYTES, 0);
-    let digest = hash(&file, expected.size, &mut buffer);
-    BUFFER.set(buffer);
-    match digest.map_err(io)? {
+    match read(file).map_err(io)? {
         Some(digest) if is_expected()? => Ok(digest),
         _ => Err(changed()),
     }
 }
 
 /// `None` where the file is shorter or longer than expected.
-fn hash(file: &std::fs::File, size: u64, buffer: &mut [u8]) -> std::io::Result<Option<Digest>> {
+fn hash(file: &File, size: u64, buffer: &mut [u8]) -> std::io::Result<Option<Digest>> {
     let mut hasher = blake3::Hasher::new();
     let mut offset = 0;
     loop {
@@ -57,5 +68,27 @@ fn hash(file: &std::fs::File, size: u64, buffer: &mut [u8]) -> std::io::Result<O
             hasher.update_rayon(&buffer[..read]);
         }
         offset += read as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_has_no_digest() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("f");
+        std::fs::write(&path, b"one").unwrap();
+        let file = File::open(&path).unwrap();
+        let expected = stamp_of(&file).unwrap();
+        let read = |file: &File| hash(file, 3, &mut [0; 8]);
+        if_unchanged(&file, "f", &expected, read).unwrap();
+        let changed = if_unchanged(&file, "f", &expected, |file| {
+            let digest = read(file);
+            std::fs::write(&path, b"two, and longer")?;
+            digest
+        });
+        assert!(matches!(changed, Err(WorkError::Changed { .. })), "{changed:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::ffi::CStr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use ensafer_core::plan::{Problem, ProblemClass, Subject};
 use ensafer_core::time::Timestamp;
@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::{ScanOptions, is_ignored, join};
 use crate::platform::{self, Facts, facts_at, facts_of};
-use crate::work_dir::{WorkDir, node_kind};
+use crate::work_dir::{PRIVATE, WorkDir, node_kind};
 
 /// What listing one directory gave.
 pub(super) struct Directory {
@@ -114,7 +114,7 @@ impl<'s> Lister<'s> {
         Self { path, device, earlier, options, is_complete: true, directory }
     }
 
-    fn run(&mut self, handle: std::os::fd::BorrowedFd<'_>) {
+    fn run(&mut self, handle: BorrowedFd<'_>) {
         // Before the listing: what changes meanwhile makes the directory look changed the next time.
         match facts_of(handle) {
             Ok(found) => self.directory.stamp = Some(found.stamp),
@@ -135,10 +135,19 @@ impl<'s> Lister<'s> {
         }
     }
 
-    fn add(&mut self, handle: std::os::fd::BorrowedFd<'_>, found_name: &CStr, kind: FileType) {
+    fn add(&mut self, handle: BorrowedFd<'_>, found_name: &CStr, kind: FileType) {
         let text = found_name.to_string_lossy();
-        if kind != FileType::Directory && is_ignored(self.path.is_empty(), &text) || self.is_private(&text) {
-            return;
+        if is_ignored(self.path.is_empty(), &text) {
+            let is_directory = match kind {
+                FileType::Unknown => {
+                    facts_at(handle, found_name).is_ok_and(|f| f.kind == FileType::Directory)
+                }
+                known => known == FileType::Directory,
+            };
+            let is_private = self.path.is_empty() && text.eq_ignore_ascii_case(PRIVATE);
+            if is_private || !is_directory {
+                return;
+            }
         }
         let name = match found_name.to_str().ok().map(Name::new) {
             Some(Ok(name)) => name,
@@ -157,11 +166,7 @@ impl<'s> Lister<'s> {
         }
     }
 
-    fn is_private(&self, name: &str) -> bool {
-        self.path.is_empty() && is_ignored(true, name)
-    }
-
-    fn add_found(&mut self, handle: std::os::fd::BorrowedFd<'_>, found_name: &CStr, name: Name, facts: &Facts) {
+    fn add_found(&mut self, handle: BorrowedFd<'_>, found_name: &CStr, name: Name, facts: &Facts) {
         let (kind, trouble) = match node_kind(handle, found_name, facts) {
             Err(Errno::NOENT) => return,
             Err(errno) => (NodeKind::Unknown, Some((ProblemClass::Unreadable, errno.to_string()))),
@@ -242,7 +247,7 @@ fn newest(stamp: &Stamp, now: Timestamp) -> Option<Timestamp> {
 }
 
 /// Whether this process may read a file. Asked only where the permissions leave a doubt.
-fn is_readable(handle: std::os::fd::BorrowedFd<'_>, name: &CStr, facts: &Facts) -> bool {
+fn is_readable(handle: BorrowedFd<'_>, name: &CStr, facts: &Facts) -> bool {
     facts.mode & 0o444 == 0o444
         || !matches!(
             rustix::fs::accessat(handle, name, Access::READ_OK, AtFlags::EACCESS),

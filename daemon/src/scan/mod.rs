@@ -64,7 +64,8 @@ pub fn rescan(dir: &WorkDir, previous: &Scan, hints: &BTreeSet<Hint>, options: S
 }
 
 /// Whether a scan passes over this name silently: Ensafer's own directory and temporary files, locks of office
-/// programs, desktop litter. Objects with such names cannot be shown in the work folder either.
+/// programs, desktop litter. But for [`PRIVATE`] at the root, it passes over files and links only, not directories.
+/// Files with such names cannot be shown in the work folder either.
 #[must_use]
 pub fn is_ignored(at_root: bool, name: &str) -> bool {
     const LITTER: [&str; 3] = [".ds_store", "desktop.ini", "thumbs.db"];
@@ -274,7 +275,10 @@ impl<'s> Walk<'s> {
     }
 
     fn next_id(&self) -> NodeId {
-        NodeId(u32::try_from(self.scan.tree.nodes.len()).expect("four thousand million nodes do not fit in memory"))
+        NodeId(
+            u32::try_from(self.scan.tree.nodes.len())
+                .expect("four thousand million nodes do not fit in memory"),
+        )
     }
 }
 

@@ -72,7 +72,8 @@ impl SealedFile {
     }
 
     fn create(&self) -> Result<Document, SecretError> {
-        let parameters = PasswordParameters::generate(self.login(), REALM, self.iterations, &mut SystemRandom);
+        let parameters =
+            PasswordParameters::generate(self.login(), REALM, self.iterations, &mut SystemRandom);
         let document = Document {
             version: VERSION,
             nonce: parameters.nonce,
@@ -85,7 +86,8 @@ impl SealedFile {
 
     fn derive(&self, document: &Document, password: &Password) -> Result<PasswordKek, SecretError> {
         let (nonce, iterations) = (document.nonce, document.iterations);
-        let parameters = PasswordParameters { login: self.login(), realm: REALM.to_owned(), nonce, iterations };
+        let parameters =
+            PasswordParameters { login: self.login(), realm: REALM.to_owned(), nonce, iterations };
         Ok(parameters.derive(password.expose())?.kek)
     }
 

@@ -275,8 +275,10 @@ impl EncryptedStore for DirectoryStore {
     }
 
     fn barrier(&self, batch: &[Box<dyn StagedObject>]) -> Result<(), StoreError> {
-        let staged: Vec<&Staged> =
-            batch.iter().map(|object| object.as_any().downcast_ref().ok_or_else(foreign)).collect::<Result<_, _>>()?;
+        let staged: Vec<&Staged> = batch
+            .iter()
+            .map(|object| object.as_any().downcast_ref().ok_or_else(foreign))
+            .collect::<Result<_, _>>()?;
         let bytes = staged.iter().map(|object| object.length()).sum();
         let done = self.anchor.barrier(staged.iter().map(|object| &object.file), bytes);
         done.map_err(|e| failed("new objects", e))

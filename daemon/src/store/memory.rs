@@ -63,8 +63,7 @@ impl State {
     fn insert(&mut self, key: &StoreKey, bytes: Vec<u8>) -> StoreStamp {
         self.ticks += 1;
         let now = Timestamp::from_nanos(i64::try_from(self.ticks).unwrap_or(i64::MAX));
-        let stamp =
-            StoreStamp { length: bytes.len() as u64, modified: now, changed: now, inode: self.ticks };
+        let stamp = StoreStamp { length: bytes.len() as u64, modified: now, changed: now, inode: self.ticks };
         self.objects.insert(key.clone(), Stored { bytes: Arc::new(bytes), stamp });
         stamp
     }
@@ -184,9 +183,12 @@ impl StoredObject for Stored {
     }
 
     fn read_exact_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
-        let range = usize::try_from(offset).ok().and_then(|at| self.bytes.get(at..at.checked_add(buffer.len())?));
+        let range =
+            usize::try_from(offset).ok().and_then(|at| self.bytes.get(at..at.checked_add(buffer.len())?));
         let source = std::io::ErrorKind::UnexpectedEof;
-        buffer.copy_from_slice(range.ok_or(StoreError::Io { what: "an object".into(), source: source.into() })?);
+        buffer.copy_from_slice(
+            range.ok_or(StoreError::Io { what: "an object".into(), source: source.into() })?,
+        );
         Ok(())
     }
 }
@@ -200,7 +202,8 @@ fn check_key(key: &StoreKey) -> Result<(), StoreError> {
 /// The trash is a real directory even where the encrypted folder is not.
 fn keep_at(keep: Option<&Path>, bytes: &[u8]) -> Result<(), StoreError> {
     let Some(keep) = keep else { return Ok(()) };
-    let written = std::fs::File::create_new(keep).and_then(|mut file| std::io::Write::write_all(&mut file, bytes));
+    let written =
+        std::fs::File::create_new(keep).and_then(|mut file| std::io::Write::write_all(&mut file, bytes));
     written.map_err(|source| StoreError::Io { what: keep.display().to_string(), source })
 }
 

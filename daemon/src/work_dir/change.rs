@@ -14,7 +14,9 @@ use crate::platform::{Facts, exchange, facts_at, facts_of, open_beneath, rename_
 impl WorkDir {
     /// Makes a directory, where nothing may be. Its stamp changes as it is filled.
     pub fn make_directory(&self, path: &str) -> Result<Stamp, WorkError> {
-        self.make(path, |parent, name| rustix::fs::mkdirat(parent, name, Mode::RWXU | Mode::RWXG | Mode::RWXO))
+        self.make(path, |parent, name| {
+            rustix::fs::mkdirat(parent, name, Mode::RWXU | Mode::RWXG | Mode::RWXO)
+        })
     }
 
     /// Makes a symbolic link, where nothing may be. The target is never looked at.

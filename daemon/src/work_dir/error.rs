@@ -6,7 +6,7 @@ use rustix::io::Errno;
 /// Something about one path of the work folder.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkError {
-    /// Not a plain relative path, or inside [`PRIVATE`].
+    /// Not a plain relative path, or inside [`PRIVATE`](super::PRIVATE).
     #[error("{path:?} is not a path inside the work folder")]
     BadPath {
         /// The path.

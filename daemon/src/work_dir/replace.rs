@@ -23,9 +23,8 @@ impl WorkDir {
     ) -> Result<Stamp, WorkError> {
         let (parent, name) = self.parent_of_expected(path, expected)?;
         // The new file goes to the trash first, so that the exchange puts the old one there whatever happens next.
-        let slot = trash.take(path, |slot| {
-            rename_new(staged.directory(), staged.name(), &slot.directory, &slot.name)
-        })?;
+        let slot = trash
+            .take(path, |slot| rename_new(staged.directory(), staged.name(), &slot.directory, &slot.name))?;
         staged.disarm();
         self.exchange_with(&slot, &parent, name, path, expected)?;
         staged.stamp(path)
@@ -59,7 +58,7 @@ impl WorkDir {
     }
 
     /// Exchanges what lies ready in `slot` with the expected entry; on an error the former is removed.
-    fn exchange_with(
+    pub(super) fn exchange_with(
         &self,
         slot: &Slot,
         parent: &Parent<'_>,
@@ -67,7 +66,8 @@ impl WorkDir {
         path: &str,
         expected: &Stamp,
     ) -> Result<(), WorkError> {
-        let own = facts_at(&slot.directory, &slot.name).map_err(|e| WorkError::new(&slot.path, e))?.stamp.inode;
+        let own =
+            facts_at(&slot.directory, &slot.name).map_err(|e| WorkError::new(&slot.path, e))?.stamp.inode;
         match exchange(&slot.directory, &slot.name, parent, name) {
             Ok(true) => {}
             Ok(false) => return self.exchange_in_steps(slot, parent, name, path, expected),
@@ -88,7 +88,7 @@ impl WorkDir {
     }
 
     /// After exchanging back: what lies in the slot is ours, or something that came in between.
-    fn settle(&self, slot: &Slot, own: u64, path: &str) -> WorkError {
+    pub(super) fn settle(&self, slot: &Slot, own: u64, path: &str) -> WorkError {
         match facts_at(&slot.directory, &slot.name) {
             Ok(found) if found.stamp.inode == own => {
                 slot.discard();

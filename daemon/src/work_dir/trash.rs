@@ -66,12 +66,15 @@ impl WorkDir {
     fn trash_directory(&self, path: &str, trash: &Trash) -> Result<PathBuf, WorkError> {
         let error = |e| WorkError::new(path, e);
         let (parent, name) = self.inner.parent(path)?;
-        let directory = open_beneath(self.root(), path, OFlags::RDONLY | OFlags::DIRECTORY, rustix::fs::Mode::empty());
+        let directory =
+            open_beneath(self.root(), path, OFlags::RDONLY | OFlags::DIRECTORY, rustix::fs::Mode::empty());
         let directory = directory.map_err(error)?;
         let mut litter = Vec::new();
         let mut is_empty = true;
         list(directory.as_fd(), |entry, kind| match entry.to_str() {
-            Ok(entry) if kind != FileType::Directory && is_ignored(false, entry) => litter.push(entry.to_owned()),
+            Ok(entry) if kind != FileType::Directory && is_ignored(false, entry) => {
+                litter.push(entry.to_owned());
+            }
             _ => is_empty = false,
         })
         .map_err(error)?;
@@ -98,7 +101,8 @@ impl WorkDir {
             let beside = beside(name, attempt);
             match rename_new(&slot.directory, &slot.name, &parent, &beside) {
                 Ok(()) => {
-                    let beside = path.rsplit_once('/').map_or(beside.clone(), |(dir, _)| format!("{dir}/{beside}"));
+                    let beside =
+                        path.rsplit_once('/').map_or(beside.clone(), |(dir, _)| format!("{dir}/{beside}"));
                     return WorkError::KeptBeside { path: path.to_owned(), beside };
                 }
                 Err(Errno::EXIST) => {}
@@ -120,7 +124,8 @@ fn beside(name: &str, attempt: u32) -> String {
         Some(dot) if dot > 0 && name.len() - dot <= 32 => name.split_at(dot),
         _ => (name, ""),
     };
-    let suffix = if attempt == 1 { " (changed meanwhile)".into() } else { format!(" (changed meanwhile {attempt})") };
+    let suffix =
+        if attempt == 1 { " (changed meanwhile)".into() } else { format!(" (changed meanwhile {attempt})") };
     let room = ensafer_core::tree::Name::MAX_BYTES - suffix.len() - extension.len();
     let stem = &stem[..stem.floor_char_boundary(room)];
     format!("{stem}{suffix}{extension}")
@@ -152,7 +157,11 @@ impl Trash {
             if !matches!(facts_at(&directory, name), Err(Errno::NOENT)) {
                 continue;
             }
-            let slot = Slot { directory: Arc::new(directory), name: name.to_owned(), path: format!("{directory_path}/{name}") };
+            let slot = Slot {
+                directory: Arc::new(directory),
+                name: name.to_owned(),
+                path: format!("{directory_path}/{name}"),
+            };
             match fill(&slot) {
                 Ok(()) => {
                     self.inner.anchor.touch(&directory_path);

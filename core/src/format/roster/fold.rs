@@ -86,7 +86,7 @@ pub(crate) fn fold(log: &Log) -> RosterState {
         about,
     };
     fold.judge();
-    if fold.settle_by_owner() {
+    while fold.settle_by_owner() {
         fold.judge();
     }
     fold.state(log)
@@ -111,13 +111,13 @@ impl Fold<'_> {
 
     fn verdict(&self, i: usize) -> Verdict {
         let signer = self.entries[i].entry.signer;
-        if signer == self.owner {
-            return if self.is_sound(i, Role::Owner) { Verdict::Counts } else { Verdict::Void };
-        }
         // Nobody without a part in the log needs a closer look.
         let Some(about_signer) = self.about.get(&signer) else { return Verdict::Void };
-        if (0..i).any(|a| self.ancestry.follows(i, a) && self.verdicts[a] == Verdict::Unknown) {
+        if self.follows_unknown(i) {
             return Verdict::Unknown;
+        }
+        if signer == self.owner {
+            return if self.is_sound(i, Role::Owner) { Verdict::Counts } else { Verdict::Void };
         }
         match self.role(signer, |a| self.ancestry.follows(i, a)) {
             Some(role) if self.is_sound(i, role) => {}
@@ -190,18 +190,23 @@ impl Fold<'_> {
         epochs
     }
 
-    /// Voids what is in dispute and followed by an entry of the owner's. Says whether anything was.
+    /// Whether the verdict on anything that entry `i` follows is outstanding.
+    fn follows_unknown(&self, i: usize) -> bool {
+        (0..i).any(|a| self.verdicts[a] == Verdict::Unknown && self.ancestry.follows(i, a))
+    }
+
+    /// Voids what is in dispute and followed by the first of the owner's entries that waits for it. Says whether
+    /// there is such an entry: each time one fewer is left.
     fn settle_by_owner(&mut self) -> bool {
-        let by_owner: Vec<_> =
-            (0..self.entries.len()).filter(|i| self.entries[*i].entry.signer == self.owner).collect();
-        let mut settled = false;
-        for i in 0..self.entries.len() {
-            if self.verdicts[i] == Verdict::Unknown && by_owner.iter().any(|o| self.ancestry.follows(*o, i)) {
+        let waits =
+            |i: &usize| self.verdicts[*i] == Verdict::Unknown && self.entries[*i].entry.signer == self.owner;
+        let Some(waiting) = (0..self.entries.len()).find(waits) else { return false };
+        for i in 0..waiting {
+            if self.verdicts[i] == Verdict::Unknown && self.ancestry.follows(waiting, i) {
                 self.verdicts[i] = Verdict::Void;
-                settled = true;
             }
         }
-        settled
+        true
     }
 
     fn state(&self, log: &Log) -> RosterState {

@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 use crate::tree::Name;
 
 /// Most bytes of a roster's payload.
-pub const MAX_ROSTER_LEN: u64 = 16 << 20;
+pub const MAX_ROSTER_LEN: u64 = 8 << 20;
 /// Most older keys that a roster holds.
 const MAX_OLD_KEYS: u64 = 4096;
 /// Context of an older epoch's key, sealed under the newest.

@@ -199,7 +199,16 @@ fn a_rename_keeps_the_payload_and_names_its_origin() {
     assert_eq!(refused.map(drop), Err(SealError::OldEpoch));
 }
 
-fn statements() -> impl Strategy<Value = (Content, String, i64, i64, Option<String>, Vec<(u8, u64)>)> {
+#[derive(Debug)]
+struct Fields {
+    content: Content,
+    name: String,
+    times: (i64, i64),
+    description: Option<String>,
+    clock: Vec<(u8, u64)>,
+}
+
+fn fields() -> impl Strategy<Value = Fields> {
     let content = prop_oneof![
         (0u64..1 << 46, any::<[u8; 32]>(), any::<bool>()).prop_map(|(size, digest, executable)| {
             Content::File { size, digest: Some(crate::ids::Digest::new(digest)), executable }
@@ -209,19 +218,22 @@ fn statements() -> impl Strategy<Value = (Content, String, i64, i64, Option<Stri
         Just(Content::Tombstone { was: Kind::Symlink, size: 0, digest: None }),
     ];
     let clock = prop::collection::vec((any::<u8>(), 1u64..u64::MAX), 0..40);
-    (content, "[^/\\\\\\x00.]{1,60}", any::<i64>(), any::<i64>(), prop::option::of("\\PC{0,200}"), clock)
+    let texts = ("[^/\\\\\\x00.]{1,60}", prop::option::of("\\PC{0,200}"));
+    (content, texts, any::<(i64, i64)>(), clock).prop_map(|(content, (name, description), times, clock)| {
+        Fields { content, name, times, description, clock }
+    })
 }
 
 proptest! {
     #[test]
-    fn statements_encode_to_what_they_decode_from((content, name, modified, created, description, clock) in statements()) {
+    fn statements_encode_to_what_they_decode_from(fields in fields()) {
         let world = World::new();
-        let mut object = world.object(content);
-        object.name = Name::new(&name).unwrap();
-        object.modified = Timestamp::from_nanos(modified);
-        object.created = Timestamp::from_nanos(created);
-        object.description = description.map(Into::into);
-        for (device, counter) in clock {
+        let mut object = world.object(fields.content);
+        object.name = Name::new(&fields.name).unwrap();
+        object.modified = Timestamp::from_nanos(fields.times.0);
+        object.created = Timestamp::from_nanos(fields.times.1);
+        object.description = fields.description.map(Into::into);
+        for (device, counter) in fields.clock {
             object.clock.see(Dot { counter, device: DeviceId::new([device; 16]) });
         }
         let statement = Statement::from_object(&object, &world.authorship(&world.alice.identity));

@@ -83,7 +83,9 @@ fn may_matter(name: &[u8], kind: FileType) -> bool {
     let is_hidden = name.starts_with(b".");
     match kind {
         FileType::Directory => !is_hidden,
-        FileType::RegularFile | FileType::Unknown => !is_hidden || name.starts_with(TEMPORARY_PREFIX.as_bytes()),
+        FileType::RegularFile | FileType::Unknown => {
+            !is_hidden || name.starts_with(TEMPORARY_PREFIX.as_bytes())
+        }
         _ => false,
     }
 }

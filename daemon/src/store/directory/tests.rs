@@ -83,7 +83,10 @@ fn lists_only_objects_and_follows_no_link() {
     let own: Vec<_> = listing.temporaries.iter().map(|t| (t.own, t.path == other)).collect();
     assert_eq!(own, [(true, false), (false, true)]);
     for through_a_link in ["dd.ensafer", "link/ff.ensafer"] {
-        assert!(matches!(store.open(&key(through_a_link)), Err(StoreError::BadKey { .. })), "{through_a_link}");
+        assert!(
+            matches!(store.open(&key(through_a_link)), Err(StoreError::BadKey { .. })),
+            "{through_a_link}"
+        );
     }
     assert!(matches!(store.open(&key("directory.ensafer")), Err(StoreError::BadKey { .. })));
 }
@@ -174,7 +177,44 @@ fn a_third_version_in_the_place_of_ours_is_kept_beside() {
     let (parent, directory, name) = store.parent(&at, false).unwrap();
     store.exchange_back(&out, 0, &Place { parent, directory, name, key: &at }).unwrap();
     assert_eq!(names(&dir), ["aa (1).ensafer", "aa.ensafer"]);
-    let mut contents = [fs::read(dir.path().join("aa (1).ensafer")).unwrap(), fs::read(dir.path().join("aa.ensafer")).unwrap()];
+    let mut contents = [
+        fs::read(dir.path().join("aa (1).ensafer")).unwrap(),
+        fs::read(dir.path().join("aa.ensafer")).unwrap(),
+    ];
     contents.sort();
     assert_eq!(contents, [b"newest".to_vec(), b"unexpected".to_vec()]);
+}
+
+#[test]
+fn a_full_disk_is_said_and_leaves_the_object_as_it_was() {
+    let mount = "mount -t tmpfs -o size=256k none /mnt && exec \"$@\"";
+    let output = std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh"])
+        .arg(std::env::current_exe().unwrap())
+        .args([
+            "store::directory::tests::on_a_small_file_system_at_mnt",
+            "--exact",
+            "--ignored",
+            "--nocapture",
+        ])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}{errors}");
+}
+
+#[test]
+#[ignore = "run by a_full_disk_is_said_and_leaves_the_object_as_it_was"]
+fn on_a_small_file_system_at_mnt() {
+    let store = DirectoryStore::open(Path::new("/mnt"), DeviceId::new([7; 16])).unwrap();
+    let at = key("aa.ensafer");
+    let stamp = store.commit(staged(&store, b"small"), &at, None, None).unwrap();
+    let large = store.stage().unwrap();
+    let full = (0..8).find_map(|n| large.write_at(n * 65_536, &[7; 65_536]).err()).unwrap();
+    assert!(matches!(full, StoreError::DiskFull { .. }), "{full:?}");
+    drop(large);
+    assert_eq!(store.look(&at).unwrap(), Some(stamp));
+    assert!(store.list().unwrap().temporaries.is_empty());
+    assert!(store.free_bytes().unwrap().unwrap() > 128 * 1024);
 }

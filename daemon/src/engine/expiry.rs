@@ -1,0 +1,71 @@
+//! The trash expires after a number of days on which Ensafer ran (engine rule 21): a computer that lay in a drawer for
+//! a year forgets nothing.
+
+use std::fs;
+
+use ensafer_core::time::Timestamp;
+
+use super::{EngineError, Folder};
+
+/// Name under which the state keeps the days on which Ensafer ran.
+const DAYS: &str = "days";
+
+impl Folder {
+    /// Notes that Ensafer runs today, and empties what has lain in the trash for long enough. Cheap but for the first
+    /// time each day.
+    pub(super) fn expire_trash(&mut self, now: Timestamp) -> Result<(), EngineError> {
+        let today = day_of(now);
+        if self.today.as_ref() == Some(&today) {
+            return Ok(());
+        }
+        let mut days: Vec<String> = self.state.get(DAYS)?.unwrap_or_default();
+        if !days.contains(&today) {
+            days.push(today.clone());
+            days.sort();
+        }
+        if let Some(surplus) = days.len().checked_sub(self.settings.trash_days + 1) {
+            days.drain(..surplus);
+            self.remove_trash_before(&days[0]);
+        }
+        self.state.put(DAYS, &days)?;
+        self.today = Some(today);
+        Ok(())
+    }
+
+    fn remove_trash_before(&self, first_kept: &str) {
+        let trash = self.work.path().join(crate::work_dir::PRIVATE).join("trash");
+        let Ok(entries) = fs::read_dir(&trash) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let is_expired = name.to_str().is_some_and(|name| is_day(name) && name < first_kept);
+            if is_expired && let Err(error) = fs::remove_dir_all(entry.path()) {
+                tracing::warn!(%error, "a day's trash could not be emptied");
+            }
+        }
+    }
+}
+
+/// The day of `now` in UTC, as the trash spells it.
+fn day_of(now: Timestamp) -> String {
+    now.to_string().split('T').next().unwrap_or_default().to_owned()
+}
+
+/// Whether a name is a day's, as `2026-11-21`.
+fn is_day(name: &str) -> bool {
+    let digits = |part: &str, len| part.len() == len && part.bytes().all(|b| b.is_ascii_digit());
+    let parts: Vec<&str> = name.split('-').collect();
+    matches!(parts[..], [year, month, day] if digits(year, 4) && digits(month, 2) && digits(day, 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_days_are_taken_for_days() {
+        assert!(is_day(&day_of(Timestamp::from_parts(1_700_000_000, 0))));
+        for other in ["", "2026-1-21", "2026-11-21x", "notes", "2026-11", "20a6-11-21"] {
+            assert!(!is_day(other), "{other}");
+        }
+    }
+}
