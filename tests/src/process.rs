@@ -132,7 +132,7 @@ impl Running {
         let stdout = tempfile::tempfile().unwrap();
         let stderr = tempfile::tempfile().unwrap();
         command.stdin(stdin).stdout(stdout.try_clone().unwrap()).stderr(stderr.try_clone().unwrap());
-        let shown = format!("{command:?}");
+        let shown = shown(command);
         let child = command.spawn().unwrap_or_else(|e| panic!("cannot start {shown}: {e}"));
         Self { child, stdout, stderr, began: Instant::now(), peak_kib: 0, command: shown }
     }
@@ -210,6 +210,12 @@ impl Drop for Running {
     }
 }
 
+/// The program and its arguments, without the environment.
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" ")
+}
+
 /// Starts `command` and waits for its end, at most [`DEADLINE`].
 #[track_caller]
 pub fn run(command: &mut Command) -> Finished {
@@ -254,12 +260,12 @@ pub fn kill_at_once(id: u32) {
     }
 }
 
-/// Whether `id` has ended (a zombie has, too).
+/// Whether `id` has ended with all of its threads: a zombie that nobody has waited for yet has, too.
 fn has_ended(id: u32) -> bool {
-    fs::read_to_string(format!("/proc/{id}/stat"))
-        .ok()
-        .and_then(|stat| stat.rsplit_once(") ").map(|(_, rest)| rest.starts_with(['Z', 'X'])))
-        .unwrap_or(true)
+    let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) else { return true };
+    let is_dead = stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']));
+    // The first thread is a zombie while others still hold files and sockets.
+    is_dead && fs::read_dir(format!("/proc/{id}/task")).map_or(0, Iterator::count) <= 1
 }
 
 /// Whether these tests run as the superuser, whom no permission bit stops.

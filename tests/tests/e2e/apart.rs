@@ -83,6 +83,7 @@ fn an_edit_beside_a_deletion_survives() {
     let (_world, laptop, desktop) = World::with_two_devices();
     laptop.write("a", "a");
     laptop.write("dir/b", "b");
+    laptop.write("kept", "or the folder would be empty, which is another matter");
     meet(&laptop, &desktop);
     fs::remove_file(laptop.at("a")).unwrap();
     fs::remove_dir_all(laptop.at("dir")).unwrap();

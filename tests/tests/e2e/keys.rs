@@ -49,7 +49,9 @@ fn a_tampered_file_is_not_decrypted() {
     let middle = i64::try_from(good.len()).unwrap() / 2;
     for offset in [50, 100, 400, middle, -1] {
         store::flip_bit(&object, offset);
-        laptop.run(&["decrypt", text(&object), "--output", text(&output)]).expect(26);
+        // An envelope that was tampered with cannot be told from one for somebody else.
+        let codes: &[i32] = if offset == 100 { &[13, 26] } else { &[26] };
+        laptop.run(&["decrypt", text(&object), "--output", text(&output)]).expect_any(codes);
         assert_eq!(store::count_entries(&output), 0, "nothing is written when bit {offset} is flipped");
         fs::write(&object, &good).unwrap();
     }
