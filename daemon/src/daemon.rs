@@ -167,6 +167,7 @@ mod tests {
         let second = home.lock().unwrap_err();
         assert_eq!(exit::of(&second.into()), Exit::AlreadyRunning);
         client.quit().unwrap();
+        client.wait_for_end(&home).unwrap();
         assert_eq!(daemon.join().unwrap().unwrap(), Exit::Success);
         assert!(finished.load(Ordering::SeqCst), "the engine ended cleanly");
         assert!(Client::connect_if_running(&home).unwrap().is_none());

@@ -249,6 +249,12 @@ impl Home {
         read_holder(&mut File::open(self.lock_file()).ok()?)?.socket
     }
 
+    /// Whether a process says that it uses this home. One that was killed still does.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        File::open(self.lock_file()).is_ok_and(|mut file| read_holder(&mut file).is_some())
+    }
+
     fn lock_file(&self) -> PathBuf {
         self.data.join("daemon.lock")
     }
@@ -399,8 +405,10 @@ mod tests {
         assert_eq!(home.running_socket(), Some(PathBuf::from("/run/x.sock")));
         let Err(HomeError::AlreadyRunning { process_id, .. }) = home.lock() else { panic!("locked twice") };
         assert_eq!(process_id, Some(std::process::id()));
+        assert!(home.is_taken());
         drop(lock);
         assert_eq!(home.running_socket(), None);
+        assert!(!home.is_taken());
         home.lock().unwrap();
     }
 }

@@ -17,7 +17,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Padding;
 use crate::daemon::{QuitSignal, Running};
 use crate::engine::task::Shared;
-use crate::engine::{Env, Folder, Settings, settle};
+use crate::engine::{Env, Folder, Settings, keep_allowed, kept_brake, settle};
 use crate::folder_keys::{OpenFolder, Vault};
 use crate::folders::{FolderEntry, Folders};
 use crate::home::host_name;
@@ -89,14 +89,30 @@ impl Engine for LocalEngine {
         let now = SystemClock::default().now();
         let folders = Folders::load(shell.home.data_dir())?;
         let statuses = folders.entries().iter().map(|entry| {
-            let standing = reader(&folders, entry)?.map_or(Ok(Vec::new()), |reader| reader.problems())?;
+            let reader = reader(&folders, entry)?;
+            let standing = reader.as_ref().map_or(Ok(Vec::new()), StateReader::problems)?;
+            let brake = reader.as_ref().map_or(Ok(None), kept_brake)?;
             let classes = standing.iter().map(|standing| standing.problem.class).collect();
-            let events = [Event::Stopped(true), Event::Problems(classes)];
+            // A brake is more worth knowing than that nothing runs.
+            let events = [Event::Stopped(brake.is_none()), Event::Problems(classes), Event::Brake(brake)];
             let facts =
                 events.into_iter().fold(Facts::new(entry.id, now), |facts, event| facts.fold(event, now));
             Ok(facts.status())
         });
         Ok(Status::of(statuses.collect::<Result<_>>()?))
+    }
+
+    fn release_brake(&self, shell: &Shell, token: &str) -> Result<bool> {
+        let folders = Folders::load(shell.home.data_dir())?;
+        for entry in folders.entries() {
+            let brake = reader(&folders, entry)?.as_ref().map_or(Ok(None), kept_brake)?;
+            if brake.is_some_and(|brake| brake.token == token) {
+                let file = folders.state_directory(entry.id)?.join("state.redb");
+                keep_allowed(&mut State::open(&file)?, token)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn problems(&self, shell: &Shell) -> Result<Vec<ProblemReport>> {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Args;
 
-use crate::exit::Exit;
+use super::engine::Engine;
+use crate::exit::{Exit, Failure};
 use crate::local_api::Client;
 use crate::shell::Shell;
 
@@ -29,8 +30,17 @@ pub(super) fn pause(arguments: &PauseArguments, shell: &Shell) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-pub(super) fn resume(arguments: ResumeArguments, shell: &Shell) -> Result<Exit> {
-    Client::connect(&shell.home)?.resume(arguments.go_on)?;
+pub(super) fn resume(arguments: ResumeArguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
+    match (arguments.go_on, Client::connect_if_running(&shell.home)?) {
+        (Some(token), None) => {
+            let _lock = shell.home.lock()?;
+            if !engine.release_brake(shell, &token)? {
+                let what = format!("No brake has the token {token}; another set of changes may be waiting by now");
+                return Err(Failure::new(Exit::Error, what).with_remedy("ensafer status").into());
+            }
+        }
+        (go_on, _) => Client::connect(&shell.home)?.resume(go_on)?,
+    }
     shell.output.note("Going on.");
     Ok(Exit::Success)
 }

@@ -40,6 +40,13 @@ pub trait Engine {
     /// The state cannot be read.
     fn status(&self, shell: &Shell) -> Result<Status>;
 
+    /// Releases the brake with this token while no daemon runs; `false` where no folder is held by it. The home's lock
+    /// is held.
+    ///
+    /// # Errors
+    /// The state cannot be written.
+    fn release_brake(&self, shell: &Shell, token: &str) -> Result<bool>;
+
     /// The problems that stood when a daemon last ran.
     ///
     /// # Errors

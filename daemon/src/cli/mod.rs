@@ -158,7 +158,7 @@ fn run(cli: Cli, output: Output, engine: &dyn Engine) -> Result<Exit> {
     };
     let config = Config::load(&home.config_file(), &cli.globals.settings)?;
     home.create()?;
-    let is_daemon = matches!(command, Command::Daemon(_) | Command::Up(_));
+    let is_daemon = matches!(command, Command::Daemon(_));
     logging::start(&config, is_daemon, cli.globals.verbose);
     dispatch(command, &Shell::new(home, config, output), engine)
 }
@@ -171,7 +171,7 @@ fn dispatch(command: Command, shell: &Shell, engine: &dyn Engine) -> Result<Exit
         Command::Stop => start::stop(shell),
         Command::Status(arguments) => status::run(&arguments, shell, engine),
         Command::Pause(arguments) => control::pause(&arguments, shell),
-        Command::Resume(arguments) => control::resume(arguments, shell),
+        Command::Resume(arguments) => control::resume(arguments, shell, engine),
         Command::Register(arguments) => account::register(&arguments, shell),
         Command::Unlock => account::unlock(shell),
         Command::Lock => account::lock(shell),

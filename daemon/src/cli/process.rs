@@ -38,7 +38,7 @@ fn quit(shell: &Shell) -> Result<Exit> {
         None => shell.output.note("No daemon runs."),
         Some(client) => {
             client.quit()?;
-            client.wait_for_end()?;
+            client.wait_for_end(&shell.home)?;
         }
     }
     Ok(Exit::Success)

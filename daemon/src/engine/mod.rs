@@ -47,6 +47,12 @@ const DESCRIPTIONS: &str = "descriptions";
 /// Name under which the state keeps who writes here, so that planning needs no keys.
 const AUTHOR: &str = "author";
 
+/// Name under which the state keeps the brake that holds.
+const BRAKE: &str = "brake";
+
+/// Name under which the state keeps the tokens of brakes that the user has released.
+const ALLOWED: &str = "allowed";
+
 /// Name under which the state keeps conflicts that are not resolved.
 const CONFLICTS: &str = "conflicts";
 
@@ -157,6 +163,7 @@ pub struct Folder {
     standing: HashMap<Subject, StandingProblem>,
     history: History,
     allowed: HashSet<String>,
+    brake: Option<Brake>,
     descriptions: HashMap<FileId, Option<Arc<str>>>,
     today: Option<String>,
     conflicts: Vec<Conflict>,
@@ -195,7 +202,8 @@ impl Folder {
             roster: roster::RosterFile::new(entry.id),
             lost_since: state.get("lost-since")?.unwrap_or_default(),
             history: state.get("history")?.unwrap_or_default(),
-            allowed: HashSet::new(),
+            allowed: state.get(ALLOWED)?.unwrap_or_default(),
+            brake: state.get(BRAKE)?.flatten(),
             descriptions: state.get(DESCRIPTIONS)?.unwrap_or_default(),
             today: None,
             conflicts: state.get(CONFLICTS)?.unwrap_or_default(),
@@ -262,8 +270,13 @@ impl Folder {
     }
 
     /// Lets the brake with this token go on with exactly the changes that it named.
-    pub fn allow(&mut self, token: String) {
-        self.allowed.insert(token);
+    ///
+    /// # Errors
+    /// The state cannot be written.
+    pub fn allow(&mut self, token: &str) -> Result<(), EngineError> {
+        keep_allowed(&mut self.state, token)?;
+        self.allowed.insert(token.to_owned());
+        Ok(())
     }
 
     /// Forgets the keys; they are asked for again when they are next needed.
@@ -315,7 +328,9 @@ impl Folder {
         };
         found.plan(&plan);
         self.remember_absences(&plan, now)?;
-        match self.check_safety(&plan, marker, now)? {
+        let verdict = self.check_safety(&plan, marker, now)?;
+        self.remember_brake(&verdict, !plan.changes.is_empty())?;
+        match verdict {
             Verdict::Brake(brake) => step.brake = Some(brake),
             Verdict::Go => {
                 if !marker {
@@ -420,8 +435,9 @@ impl Folder {
             |entry: &&BaseEntry| entry.work.is_some() && entry.object.content.kind() == Kind::File;
         let files = self.base.entries.values().filter(is_shown_file).count() as u64;
         let circumstances = Circumstances {
-            // Somebody who deletes the only file means it.
-            root_gone: !marker || (files > 1 && scan.tree.nodes.len() == 1),
+            // An emptied root trips when its deletions are certain, so that the brake can name them. Somebody who
+            // deletes the only file means it.
+            root_gone: !marker || (files > 1 && scan.tree.nodes.len() == 1 && !plan.changes.is_empty()),
             file_count: files,
             put_back: self.put_back.clone(),
             ..Circumstances::default()
@@ -432,6 +448,24 @@ impl Folder {
             self.history = history;
         }
         Ok(verdict)
+    }
+
+    /// Remembers the brake that holds, for those who ask without a running engine. One that was released has done its
+    /// work, and so have the tokens.
+    fn remember_brake(&mut self, verdict: &Verdict, has_passed: bool) -> Result<(), EngineError> {
+        let brake = match verdict {
+            Verdict::Brake(brake) => Some(brake.clone()),
+            Verdict::Go => None,
+        };
+        if brake.is_none() && has_passed && !self.allowed.is_empty() {
+            self.allowed.clear();
+            self.state.put(ALLOWED, &self.allowed)?;
+        }
+        if brake != self.brake {
+            self.state.put(BRAKE, &brake)?;
+            self.brake = brake;
+        }
+        Ok(())
     }
 
     /// Remembers contents that were kept twice, as long as the copies are there.
@@ -501,4 +535,16 @@ pub fn keep_description(state: &mut State, object: FileId, text: &str) -> Result
     let mut descriptions: HashMap<FileId, Option<Arc<str>>> = state.get(DESCRIPTIONS)?.unwrap_or_default();
     descriptions.insert(object, (!text.is_empty()).then(|| text.into()));
     state.put(DESCRIPTIONS, &descriptions)
+}
+
+/// Keeps the token of a brake that the user has released, until the brake has been passed.
+pub fn keep_allowed(state: &mut State, token: &str) -> Result<(), StateError> {
+    let mut allowed: HashSet<String> = state.get(ALLOWED)?.unwrap_or_default();
+    allowed.insert(token.to_owned());
+    state.put(ALLOWED, &allowed)
+}
+
+/// The brake that held a folder when it was last looked at.
+pub fn kept_brake(reader: &StateReader) -> Result<Option<Brake>, StateError> {
+    Ok(reader.get(BRAKE)?.flatten())
 }

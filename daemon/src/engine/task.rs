@@ -194,8 +194,8 @@ impl Worker {
                 let _ = reply.send(result);
             }
             Message::GoOn(token) => {
-                if let Some(folder) = &mut self.folder {
-                    folder.allow(token);
+                if let Err(error) = self.with_folder(|folder, _| folder.allow(&token)) {
+                    tracing::warn!(folder = %self.entry.id, %error, "the brake could not be released");
                 }
                 self.look_at_everything();
             }

@@ -261,14 +261,14 @@ impl Client {
         }
     }
 
-    /// Waits until the daemon no longer listens, at most as long as for an answer.
+    /// Waits until the daemon has left `home`, at most as long as for an answer.
     ///
     /// # Errors
     /// [`ClientError::Timeout`].
-    pub fn wait_for_end(&self) -> Result<(), ClientError> {
+    pub fn wait_for_end(&self, home: &Home) -> Result<(), ClientError> {
         self.runtime.block_on(async {
             let ended = async {
-                while UnixStream::connect(&self.path).await.is_ok() {
+                while home.is_taken() {
                     tokio::time::sleep(END_INTERVAL).await;
                 }
             };

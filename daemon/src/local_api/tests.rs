@@ -288,11 +288,11 @@ fn the_end_does_not_wait_for_those_who_listen() {
         first.recv().unwrap();
         let client = served.client();
         client.quit().unwrap();
-        client.wait_for_end().unwrap();
         assert!(matches!(listening.join().unwrap(), Err(ClientError::NotRunning | ClientError::Http(_))));
     });
-    assert_eq!(exit_of(Client::connect_to(&served.path).unwrap_err()), Exit::RetryLater);
+    let path = served.path.clone();
     served.end();
+    assert_eq!(exit_of(Client::connect_to(&path).unwrap_err()), Exit::RetryLater);
 }
 
 #[test]
@@ -325,7 +325,7 @@ fn only_the_owner_gets_in() {
     match as_nobody() {
         Ok(answer) => assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer)),
         Err(error) => {
-            assert_ne!(error.kind(), std::io::ErrorKind::PermissionDenied, "it got as far as the socket")
+            assert_ne!(error.kind(), std::io::ErrorKind::PermissionDenied, "it got as far as the socket");
         }
     }
     assert_eq!(served.client().status().unwrap().state, State::Locked, "the owner still gets in");
