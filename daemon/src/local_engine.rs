@@ -17,7 +17,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Padding;
 use crate::daemon::{QuitSignal, Running};
 use crate::engine::task::Shared;
-use crate::engine::{Env, Folder, Settings, keep_allowed, kept_brake, settle};
+use crate::engine::{Env, Folder, Preview, Settings, keep_allowed, kept_brake, settle};
 use crate::folder_keys::{OpenFolder, Vault};
 use crate::folders::{FolderEntry, Folders};
 use crate::home::host_name;
@@ -58,6 +58,26 @@ impl Engine for LocalEngine {
         let now = SystemClock::default().now();
         let entry = join::add(pair, &mut folders, &vault, &host_name(), now)?;
         Ok(entry.report())
+    }
+
+    fn preview(&self, shell: &Shell, folder: &FolderReport) -> Result<Option<Preview>> {
+        let folders = Folders::load(shell.home.data_dir())?;
+        let Some(entry) = folders.entries().iter().find(|entry| entry.id == folder.id) else {
+            return Ok(None);
+        };
+        let vault = ShellVault::new(shell, true)?;
+        let clock = SystemClock::default();
+        let directory = folders.state_directory(entry.id)?;
+        let mut folder = Folder::open(entry.clone(), settings(shell), &directory, clock.now())?;
+        let env = Env {
+            clock: &clock,
+            vault: &vault,
+            cancel: &AtomicBool::new(false),
+            progress: &Progress::hidden(),
+            report: &|_| {},
+        };
+        let preview = folder.preview(&env)?;
+        Ok((preview.encrypt + preview.same > 0 && preview.decrypt + preview.same > 0).then_some(preview))
     }
 
     fn sync_once(&self, shell: &Shell, progress: &Progress) -> Result<SettleOutcome> {

@@ -35,7 +35,8 @@ pub(super) fn resume(arguments: ResumeArguments, shell: &Shell, engine: &dyn Eng
         (Some(token), None) => {
             let _lock = shell.home.lock()?;
             if !engine.release_brake(shell, &token)? {
-                let what = format!("No brake has the token {token}; another set of changes may be waiting by now");
+                let what =
+                    format!("No brake has the token {token}; another set of changes may be waiting by now");
                 return Err(Failure::new(Exit::Error, what).with_remedy("ensafer status").into());
             }
         }

@@ -7,6 +7,7 @@ use ensafer_core::api::local::{Decrypted, FolderReport, ProblemReport, SettleOut
 use ensafer_core::status::Status;
 
 use crate::daemon::{QuitSignal, Running};
+use crate::engine::Preview;
 use crate::folders::FolderEntry;
 use crate::local_api::Queries;
 use crate::progress::Progress;
@@ -27,6 +28,13 @@ pub trait Engine {
     /// # Errors
     /// The encrypted folder belongs to another account; nothing was changed then.
     fn add_folder(&self, shell: &Shell, pair: &Pair) -> Result<FolderReport>;
+
+    /// What the first sync of a folder will do, without doing it; `None` where one of its sides is empty and nothing
+    /// can meet.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    fn preview(&self, shell: &Shell, folder: &FolderReport) -> Result<Option<Preview>>;
 
     /// Settles both sides of every folder in this process. The home's lock is held.
     ///

@@ -1,5 +1,7 @@
 //! `folder add|list|remove`.
 
+use std::fs;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -8,11 +10,14 @@ use ensafer_core::api::local::FolderReport;
 
 use super::engine::Engine;
 use super::{Format, named_path};
+use crate::engine::Preview;
 use crate::exit::{Exit, Failure};
 use crate::folders::{FolderEntry, Folders};
 use crate::local_api::Client;
+use crate::prompt;
 use crate::refusals;
 use crate::shell::Shell;
+use crate::work_dir::PRIVATE;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -51,6 +56,17 @@ pub(super) fn add(shell: &Shell, engine: &dyn Engine, work: &Path, encrypted: &P
     let own = shell.home.directories();
     let pair = refusals::check_pair(work, encrypted, folders.entries(), &own)?;
     let added = engine.add_folder(shell, &pair)?;
+    if let Some(preview) = engine.preview(shell, &added)? {
+        shell.output.note(describe(&preview));
+        if io::stdin().is_terminal() && !prompt::confirm("Both sides hold files. Go on?", false)? {
+            let mut folders = Folders::load(shell.home.data_dir())?;
+            folders.remove(added.id)?;
+            folders.remove_state(added.id)?;
+            return Err(
+                Failure::new(Exit::Interrupted, "Nothing was synced; the folder was not added").into()
+            );
+        }
+    }
     if let Some(client) = Client::connect_if_running(&shell.home)? {
         client.reload_folders()?;
     }
@@ -85,8 +101,20 @@ fn remove(directory: &Path, shell: &Shell) -> Result<()> {
         client.reload_folders()?;
     }
     folders.remove_state(folder.id)?;
+    // Free for another folder; where the directory is gone there is nothing to be freed.
+    let _ = fs::remove_file(folder.work.join(PRIVATE).join("folder"));
     shell.output.note(format_args!("{} is no longer synced. Its files stay.", folder.work.display()));
     Ok(())
+}
+
+fn describe(preview: &Preview) -> String {
+    let Preview { encrypt, decrypt, same, twice, delete } = preview;
+    let mut text =
+        format!("{same} already the same, {encrypt} to encrypt, {decrypt} to decrypt, {delete} to delete");
+    if *twice > 0 {
+        text += &format!(", {twice} of them beside another of the same name (both are kept)");
+    }
+    text
 }
 
 /// No folder is set up.

@@ -19,7 +19,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use ensafer_core::ids::FileId;
-use ensafer_core::plan::{Conflict, Plan, Subject};
+use ensafer_core::plan::{Change, Conflict, Plan, Subject, WorkChange};
 use ensafer_core::safety::{Brake, Circumstances, History, Verdict, safety};
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::{BaseEntry, BaseTree, Kind};
@@ -127,6 +127,44 @@ pub struct Step {
     pub planned: bool,
     /// Changes that could not be carried out.
     pub failed: u64,
+}
+
+/// What a plan would do, in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Preview {
+    /// Files, directories and links to be written into the encrypted folder.
+    pub encrypt: u64,
+    /// Files, directories and links to be made or changed in the work folder.
+    pub decrypt: u64,
+    /// Entries that are the same on both sides.
+    pub same: u64,
+    /// Entries that would show beside another of the same name.
+    pub twice: u64,
+    /// Entries to be moved to the trash.
+    pub delete: u64,
+}
+
+impl Preview {
+    fn of(plan: &Plan) -> Self {
+        let count = |wanted: &dyn Fn(&Change) -> bool| {
+            plan.changes.iter().filter(|change| wanted(change)).count() as u64
+        };
+        let is_beside = |change: &Change| match &change.work {
+            Some(WorkChange::Create { at } | WorkChange::Update { to: Some(at), .. }) => {
+                at.name != change.target.name
+            }
+            _ => false,
+        };
+        Self {
+            encrypt: count(&|change| change.publish.is_some()),
+            decrypt: count(&|change| {
+                matches!(change.work, Some(WorkChange::Create { .. } | WorkChange::Update { .. }))
+            }),
+            same: count(&|change| change.publish.is_none() && change.work.is_none() && change.node.is_some()),
+            twice: count(&is_beside),
+            delete: count(&|change| matches!(change.work, Some(WorkChange::Trash { .. }))),
+        }
+    }
 }
 
 impl Step {
@@ -343,6 +381,22 @@ impl Folder {
         self.forget_published_descriptions()?;
         self.remember_problems(found, now)?;
         Ok(step)
+    }
+
+    /// What the next step would do, without doing it.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    pub fn preview(&mut self, env: &Env<'_>) -> Result<Preview, EngineError> {
+        let now = env.clock.now();
+        let mut found = Found::default();
+        self.observe_work(now, &mut found);
+        if !self.observe_encrypted(now, env, &mut found)? {
+            return Ok(Preview::default());
+        }
+        let plan = self.plan(now, env, &mut found)?;
+        self.look_at_everything();
+        Ok(Preview::of(&plan))
     }
 
     fn carry_out(
