@@ -8,6 +8,7 @@ mod expiry;
 mod identity;
 mod ledger;
 mod observe;
+mod restless;
 mod roster;
 mod settle;
 pub mod task;
@@ -28,6 +29,7 @@ pub use encrypted::{Encrypted, Fault, Seen, SeenVersion, named_id};
 pub use identity::current as current_identity;
 use ledger::Ledger;
 use observe::Found;
+use restless::Restless;
 pub use settle::{Settled, settle};
 
 use crate::apply::{self, Outcome, Scene};
@@ -196,6 +198,8 @@ pub struct Folder {
     absent_since: HashMap<FileId, Timestamp>,
     lost_since: HashMap<FileId, Timestamp>,
     busy_since: HashMap<String, Timestamp>,
+    restless: Restless,
+    rest_longer: Option<Duration>,
     standing: HashMap<Subject, StandingProblem>,
     history: History,
     allowed: HashSet<String>,
@@ -252,6 +256,8 @@ impl Folder {
             encrypted_changed: true,
             absent_since: HashMap::new(),
             busy_since: HashMap::new(),
+            restless: Restless::default(),
+            rest_longer: None,
             entry,
             settings,
             identity,
