@@ -75,27 +75,37 @@ fn join_by_path(slots: &mut Slots<'_>, id: NodeId, disguised: &Disguised) -> boo
     true
 }
 
-/// Entries whose names have a suffix of ours, by inode number. An interrupted plan may have left an object under such
+/// Entries whose names have a suffix of ours, by their places. An interrupted plan may have left an object under such
 /// a name, and another at its place.
-struct Disguised(HashMap<u64, NodeId>);
+struct Disguised(HashMap<(NodeId, Name), NodeId>);
 
 impl Disguised {
     fn new(slots: &Slots<'_>) -> Self {
         let has_suffix = |node: &Node| stripped(&node.name).is_some();
         let found = slots.work.iter().filter(|(_, node)| has_suffix(node));
-        Self(found.map(|(id, node)| (node.stamp.inode, id)).collect())
+        Self(found.map(|(id, node)| ((node.parent, node.name.clone()), id)).collect())
     }
 
     /// The entry beside `node` that is the very file that base has at `node`'s place.
     fn find(&self, slots: &Slots<'_>, base: &BaseEntry, node: &Node) -> Option<NodeId> {
         let was = base.work?.stamp;
-        let id = *self.0.get(&was.inode).filter(|_| was.inode != node.stamp.inode)?;
-        let other = slots.node(id);
-        let is_it = other.parent == node.parent
-            && slots.slot_of(id) == NONE
-            && same_inode(slots, &was, &other.stamp)
-            && is_disguise(&other.name, &base.object);
-        is_it.then_some(id)
+        if self.0.is_empty() || is_likely(slots, &was, &node.stamp) {
+            return None;
+        }
+        Detail::ALL.iter().find_map(|&detail| {
+            let id = *self.0.get(&(node.parent, clash_name(&base.object, detail)))?;
+            let is_it = slots.slot_of(id) == NONE && is_likely(slots, &was, &slots.node(id).stamp);
+            is_it.then_some(id)
+        })
+    }
+}
+
+/// Whether both are stamps of one file, as far as that can be said where inode numbers may mean nothing.
+fn is_likely(slots: &Slots<'_>, was: &Stamp, is: &Stamp) -> bool {
+    if slots.policy.stable_inodes {
+        same_inode(slots, was, is)
+    } else {
+        (was.size, was.modified) == (is.size, is.modified)
     }
 }
 

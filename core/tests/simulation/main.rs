@@ -4,8 +4,7 @@
 mod cloud;
 mod device;
 mod disk;
-#[cfg(test)]
-mod scratch;
+mod stories;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -167,7 +166,10 @@ pub fn trace(text: impl FnOnce() -> String) {
 }
 
 fn run(manners: Manners, devices: usize, events: &[Event]) -> Result<(), TestCaseError> {
-    let mut world = World::new(manners, devices);
+    play(World::new(manners, devices), events)
+}
+
+fn play(mut world: World, events: &[Event]) -> Result<(), TestCaseError> {
     for event in events {
         trace(|| format!("{event:?}"));
         world.happen(event);
@@ -226,5 +228,12 @@ proptest! {
     #[test]
     fn devices_that_lose_their_state(devices in 2..=3usize, events in events(true)) {
         run(Manners::Shared, devices, &events.0)?;
+    }
+
+    #[test]
+    fn file_systems_without_stable_inodes(devices in 2..=3usize, events in events(false)) {
+        let mut world = World::new(Manners::MakesCopies, devices);
+        world.devices.iter_mut().for_each(|device| device.stable_inodes = false);
+        play(world, &events.0)?;
     }
 }
