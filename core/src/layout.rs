@@ -3,6 +3,7 @@
 //! A pure function of the objects and of how the file system compares names, and never written to the store:
 //! every device that has the same objects shows the same tree.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use crate::ids::FileId;
@@ -261,8 +262,8 @@ impl Positions {
         for detail in Detail::ALL {
             let name = clash_name(object, detail);
             let key = (parent, name.folded(self.folding));
-            if !self.children.contains_key(&key) {
-                self.children.insert(key, at);
+            if let Entry::Vacant(free) = self.children.entry(key) {
+                free.insert(at);
                 self.spots[at as usize].name = Some(name);
                 return;
             }

@@ -260,10 +260,10 @@ fn join_by_digest(slots: &mut Slots<'_>, open: &[NodeId], missing: &Missing, pla
     for (digest, nodes) in found {
         let old: Vec<u32> =
             gone.values().flatten().filter(|(_, d)| *d == digest).map(|&(at, _)| at).collect();
-        if let ([node], [at]) = (&nodes[..], &old[..]) {
-            if slots.get(*at).local != Local::Held {
-                slots.link(*node, *at);
-            }
+        if let ([node], [at]) = (&nodes[..], &old[..])
+            && slots.get(*at).local != Local::Held
+        {
+            slots.link(*node, *at);
         }
     }
 }

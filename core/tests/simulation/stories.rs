@@ -87,3 +87,23 @@ fn a_store_file_is_replaced_while_a_copy_is_made_of_it() {
     ];
     run(Manners::Shared, 2, &events).unwrap();
 }
+
+#[test]
+fn directories_swap_places_across_levels() {
+    let events = [
+        Edit(1, MakeDirectory { directory: 0, name: 55 }),
+        Step(1, Some(1)),
+        Edit(1, MakeDirectory { directory: 12, name: 1 }),
+        Edit(0, Write { file: 0 }),
+        Race(2, Write { file: 0 }, 1),
+        Step(2, None),
+        Race(1, Create { directory: 8, name: 0 }, 0),
+        Edit(1, Swap { one: 165, other: 101 }),
+        Race(1, Create { directory: 0, name: 0 }, 0),
+        Edit(2, Move { entry: 13, directory: 199, name: 55 }),
+        Step(2, Some(2)),
+        Edit(0, Create { directory: 0, name: 2 }),
+        Edit(0, Swap { one: 63, other: 115 }),
+    ];
+    run(Manners::Shared, 3, &events).unwrap();
+}
