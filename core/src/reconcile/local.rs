@@ -56,7 +56,7 @@ fn present(slots: &Slots<'_>, at: u32, base: &BaseEntry, id: NodeId, plan: &mut 
         .filter(|text| **text != base.object.description)
         .cloned();
     let delta = Delta { content, place, description };
-    if delta.is_empty() { Local::Same { restamped } } else { Local::Changed(delta) }
+    if delta.is_empty() { Local::Same { restamped } } else { Local::Changed(Box::new(delta)) }
 }
 
 /// The place that the user gave it, if that is not base's; `Err` if the directory cannot be named now.

@@ -26,7 +26,7 @@ pub(super) enum Local {
     /// It was adopted: the work folder already has the content of the encrypted folder's version.
     Adopted,
     /// Edited, moved or described.
-    Changed(Delta),
+    Changed(Box<Delta>),
     /// Deleted.
     Absent,
     /// Made: base and the encrypted folder know nothing of it.
@@ -108,6 +108,9 @@ pub(super) struct Slots<'a> {
     next_counter: u64,
 }
 
+/// An object with what base and the encrypted folder have of it.
+type Known<'a> = (FileId, Option<&'a BaseEntry>, Option<&'a Vec<Version>>);
+
 /// The position that stands for a node of which nothing can be said now.
 pub(super) const PENDING: u32 = NONE - 1;
 
@@ -118,16 +121,20 @@ impl<'a> Slots<'a> {
         encrypted: &'a EncryptedTree,
         policy: &'a Policy<'a>,
     ) -> Self {
-        let mut known: Vec<(FileId, Option<&BaseEntry>)> =
-            base.entries.iter().map(|(&id, entry)| (id, Some(entry))).collect();
-        known.extend(
-            encrypted.versions.keys().filter(|id| !base.entries.contains_key(id)).map(|&id| (id, None)),
-        );
-        known.sort_unstable_by_key(|&(id, _)| id);
+        let versions = |id| encrypted.versions.get(&id);
+        let mut known: Vec<Known<'a>> =
+            base.entries.iter().map(|(&id, entry)| (id, Some(entry), versions(id))).collect();
+        let shared = known.iter().filter(|(.., versions)| versions.is_some()).count();
+        if shared < encrypted.versions.len() {
+            let is_new = |id| !base.entries.contains_key(id);
+            let new = encrypted.versions.iter().filter(|(id, _)| is_new(*id));
+            known.extend(new.map(|(&id, versions)| (id, None, Some(versions))));
+        }
+        known.sort_unstable_by_key(|&(id, ..)| id);
         let all: Vec<Slot<'a>> = known
             .into_iter()
-            .map(|(id, base)| {
-                let versions = encrypted.versions.get(&id).map_or(&[][..], Vec::as_slice);
+            .map(|(id, base, versions)| {
+                let versions = versions.map_or(&[][..], Vec::as_slice);
                 let remote = merge(versions.iter().map(|version| &version.object), base.map(|b| &*b.object));
                 Slot { id, base, versions, remote, node: None, local: Local::None, decision: Decision::Keep }
             })

@@ -166,7 +166,7 @@ impl Device {
             fresh += 1;
             // Spread over the ids, so that either of two devices may have the smaller one.
             let mixed = (fresh * 2 + number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            let mut bytes = [number as u8; 16];
+            let mut bytes = [u8::try_from(number).unwrap(); 16];
             bytes[..8].copy_from_slice(&mixed.to_be_bytes());
             FileId::new(bytes)
         };

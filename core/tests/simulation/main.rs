@@ -1,6 +1,8 @@
 //! Several devices on one cloud, edited at random, interrupted anywhere: the engine's decisions must end, converge
 //! and lose no edit, whatever the cloud does.
 
+#![allow(clippy::unwrap_used, reason = "every file here is a test's, not only what is marked as one")]
+
 mod cloud;
 mod device;
 mod disk;
@@ -158,6 +160,7 @@ impl World {
     }
 }
 
+#[allow(clippy::print_stdout, reason = "the test runner shows it with a failure")]
 /// Prints what happens where `SIMULATION_TRACE` is set.
 pub fn trace(text: impl FnOnce() -> String) {
     if std::env::var_os("SIMULATION_TRACE").is_some() {
