@@ -418,7 +418,9 @@ impl<'s, 'a> Sequence<'s, 'a> {
         let slots = self.arrangement.slots;
         let slot = slots.get(at);
         let (Some(base), Some(id)) = (slot.base, slot.node) else { return };
-        if self.marks[at as usize] == Mark::Parked {
+        // One that the user has moved would lose its new name.
+        let was_moved = matches!(&slot.local, Local::Changed(delta) if delta.place.is_some());
+        if was_moved || self.marks[at as usize] == Mark::Parked {
             return;
         }
         self.marks[at as usize] = Mark::Parked;
@@ -426,11 +428,16 @@ impl<'s, 'a> Sequence<'s, 'a> {
         let is_known = base.work.is_some_and(|work| work.stamp.inode == node.stamp.inode);
         // Under another name it would not be known again: base learns its inode first, the next plan parks it.
         let learns = !is_known && slots.policy.stable_inodes && matches!(slot.local, Local::Same { .. });
-        let work = (!learns).then(|| {
-            let name = clash_name(&base.object, Detail::Short);
-            let to = Place { parent: slots.id(slots.slot_of(node.parent)), name };
-            WorkChange::Park { node: id, to }
-        });
+        let free_name = || {
+            let names = [Detail::Short, Detail::Full].map(|detail| clash_name(&base.object, detail));
+            names.into_iter().find(|name| !slots.suffixed.contains_key(&(node.parent, name.clone())))
+        };
+        let parent = slots.id(slots.slot_of(node.parent));
+        let work = match free_name() {
+            _ if learns => None,
+            Some(name) => Some(WorkChange::Park { node: id, to: Place { parent, name } }),
+            None => return,
+        };
         self.done.push(Change { target: base.object.clone(), publish: None, work, node: Some(id) });
     }
 }

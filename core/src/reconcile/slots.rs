@@ -101,6 +101,8 @@ pub(super) struct Slots<'a> {
     /// For each node the object that it shows: [`ROOT`] for the root, [`NONE`] where it shows none, [`PENDING`] where
     /// that cannot be said now.
     pub of_node: Vec<u32>,
+    /// Entries whose names have a suffix of ours, by their places.
+    pub suffixed: HashMap<(NodeId, Name), NodeId>,
     /// Device numbers that changed while everything else stayed: base's to today's.
     pub renumbered: HashMap<u64, u64>,
     /// Conflict copies that this plan publishes first.
@@ -152,6 +154,7 @@ impl<'a> Slots<'a> {
             index,
             shown,
             of_node,
+            suffixed: HashMap::new(),
             renumbered: HashMap::new(),
             copies: Vec::new(),
             next_counter: policy.next_counter,

@@ -107,3 +107,36 @@ fn directories_swap_places_across_levels() {
     ];
     run(Manners::Shared, 3, &events).unwrap();
 }
+
+#[test]
+fn a_link_and_a_file_that_swapped_their_names() {
+    let events = [
+        Edit(2, Link { directory: 0, name: 0, target: 0 }),
+        Edit(2, Create { directory: 0, name: 1 }),
+        Race(0, Write { file: 0 }, 2),
+        Race(0, Link { directory: 0, name: 2, target: 0 }, 0),
+        Edit(0, Write { file: 0 }),
+        Step(1, None),
+        Edit(1, Swap { one: 134, other: 43 }),
+        Fog(1, 56),
+        Step(0, None),
+    ];
+    run(Manners::Shared, 3, &events).unwrap();
+}
+
+#[test]
+fn a_file_and_its_directory_swap_while_another_edits() {
+    let events = [
+        Edit(0, MakeDirectory { directory: 0, name: 43 }),
+        Edit(0, Create { directory: 86, name: 39 }),
+        Step(0, None),
+        Fog(2, 1),
+        Race(0, Swap { one: 32, other: 29 }, 0),
+        Race(1, Write { file: 0 }, 0),
+        Edit(1, Write { file: 0 }),
+        Race(0, Write { file: 0 }, 2),
+        Edit(2, Write { file: 0 }),
+        Step(2, None),
+    ];
+    run(Manners::Shared, 3, &events).unwrap();
+}
