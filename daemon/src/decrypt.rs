@@ -88,7 +88,7 @@ pub fn decrypt(account: &Account, files: &[PathBuf], output: &Path, progress: &P
     }
     let layout = layout(opened.iter().map(|opened| &opened.object), root, Folding::Exact);
     let by_id: HashMap<FileId, &Opened> = opened.iter().map(|opened| (opened.object.id, opened)).collect();
-    progress.set_length(opened.len() as u64, opened.iter().map(|opened| opened.header.statement.size).sum());
+    progress.expect(opened.len() as u64, opened.iter().map(|opened| opened.header.statement.size).sum());
     for id in layout.shown() {
         if let Some(opened) = by_id.get(&id) {
             results.push(match write(opened, &layout, output, progress) {

@@ -36,8 +36,8 @@ pub enum FolderKeysError {
     #[error("the keys are locked")]
     Locked,
     /// The account cannot be opened.
-    #[error(transparent)]
-    Account(anyhow::Error),
+    #[error("{0}")]
+    Account(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The roster cannot be read with this account.
     #[error("the folder's roster cannot be opened")]
     Roster(#[from] HeaderError),

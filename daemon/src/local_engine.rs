@@ -74,7 +74,6 @@ impl Engine for LocalEngine {
             vault: &vault,
             cancel: &AtomicBool::new(false),
             progress: &Progress::hidden(),
-            report: &|_| {},
         };
         let preview = folder.preview(&env)?;
         Ok((preview.encrypt + preview.same > 0 && preview.decrypt + preview.same > 0).then_some(preview))
@@ -94,8 +93,7 @@ impl Engine for LocalEngine {
                 vault: &vault,
                 cancel: &AtomicBool::new(false),
                 progress,
-                report: &|_| {},
-            };
+                };
             let (settled, _) = settle(&mut folder, &env)
                 .with_context(|| format!("{} cannot be synced", entry.work.display()))?;
             settled.add_to(&mut outcome);

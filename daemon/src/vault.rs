@@ -61,7 +61,11 @@ impl Vault for ShellVault {
         } else {
             self.shell.open_account_silently()
         };
-        opened.map_err(FolderKeysError::Account)?.ok_or(FolderKeysError::Locked)
+        let opened = opened.map_err(|error| {
+            // The cause stays what it is: it chooses the exit code.
+            FolderKeysError::Account(error.reallocate_into_boxed_dyn_error_without_backtrace())
+        })?;
+        opened.ok_or(FolderKeysError::Locked)
     }
 
     fn envelopes(&self) -> &Envelopes {

@@ -8,6 +8,7 @@ mod expiry;
 mod identity;
 mod ledger;
 mod observe;
+mod restless;
 mod roster;
 mod settle;
 pub mod task;
@@ -19,15 +20,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ensafer_core::ids::{DeviceId, FileId};
-use ensafer_core::plan::{Change, Conflict, Plan, Subject, WorkChange};
+use ensafer_core::plan::{Change, Conflict, Plan, Source, Subject, WorkChange};
 use ensafer_core::safety::{Brake, Circumstances, History, Verdict, safety};
 use ensafer_core::time::Timestamp;
-use ensafer_core::tree::{BaseEntry, BaseTree, Kind};
+use ensafer_core::tree::{BaseEntry, BaseTree, Content, Kind};
 
 pub use encrypted::{Encrypted, Fault, Seen, SeenVersion, named_id};
 pub use identity::current as current_identity;
 use ledger::Ledger;
 use observe::Found;
+use restless::Restless;
 pub use settle::{Settled, settle};
 
 use crate::apply::{self, Outcome, Scene};
@@ -85,8 +87,6 @@ pub struct Env<'a> {
     pub cancel: &'a AtomicBool,
     /// Counts what is done.
     pub progress: &'a Progress,
-    /// Is told how much of a plan is done.
-    pub report: &'a dyn Fn(ensafer_core::status::Progress),
 }
 
 /// A folder cannot go on as a whole. One file's trouble is a [`Problem`] instead.
@@ -201,6 +201,8 @@ pub struct Folder {
     absent_since: HashMap<FileId, Timestamp>,
     lost_since: HashMap<FileId, Timestamp>,
     busy_since: HashMap<String, Timestamp>,
+    restless: Restless,
+    rest_longer: Option<Duration>,
     standing: HashMap<Subject, StandingProblem>,
     history: History,
     allowed: HashSet<String>,
@@ -269,6 +271,8 @@ impl Folder {
             encrypted_changed: true,
             absent_since: HashMap::new(),
             busy_since: HashMap::new(),
+            restless: Restless::default(),
+            rest_longer: None,
             entry,
             settings,
             identity,
@@ -441,6 +445,7 @@ impl Folder {
             return Ok(());
         }
         self.state.take_counters(plan.counters_used)?;
+        expect(plan, env.progress);
         let keys = self.keys(env)?;
         let Some(scan) = self.scan.take() else { return Ok(()) };
         let tree = self.encrypted.tree(&HashSet::new());
@@ -633,6 +638,30 @@ pub fn keep_allowed(state: &mut State, token: &str) -> Result<(), StateError> {
 /// The brake that held a folder when it was last looked at.
 pub fn kept_brake(reader: &StateReader) -> Result<Option<Brake>, StateError> {
     Ok(reader.get(BRAKE)?.flatten())
+}
+
+/// Says how much a plan has to do: each object counts once for every side that it is written on.
+fn expect(plan: &Plan, progress: &Progress) {
+    let (mut files, mut bytes) = (0, 0);
+    for change in &plan.changes {
+        let size = match change.target.content {
+            Content::File { size, .. } => size,
+            _ => 0,
+        };
+        if let Some(publish) = &change.publish {
+            files += 1;
+            bytes += if matches!(publish.source, Source::Work(_) | Source::Reseal(_)) { size } else { 0 };
+        }
+        if let Some(work) = &change.work {
+            files += 1;
+            let is_fetched =
+                matches!(work, WorkChange::Create { .. } | WorkChange::Update { content: true, .. });
+            bytes += if is_fetched { size } else { 0 };
+        }
+    }
+    if files > 0 {
+        progress.expect(files, bytes);
+    }
 }
 
 #[cfg(test)]

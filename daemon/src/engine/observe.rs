@@ -63,12 +63,13 @@ impl Folder {
     pub(super) fn observe_work(&mut self, now: Timestamp, found: &mut Found) {
         let options = ScanOptions { now, settle: self.settings.settle, folding: self.work.folding() };
         let hints = std::mem::take(&mut self.hints);
-        let scanned = match self.scan.take() {
+        let mut scanned = match self.scan.take() {
             Some(previous) if !hints.contains(&Hint::Everything) => {
                 rescan(&self.work, &previous, &hints, options)
             }
             previous => scan(&self.work, previous.as_ref(), options),
         };
+        self.rest_longer = self.restless.judge(&mut scanned.tree, now);
         found.problems.extend(scanned.problems.iter().map(|problem| (problem.clone(), None)));
         self.scan = Some(scanned);
     }
@@ -233,7 +234,7 @@ impl Folder {
     /// How soon something that was not ready may be.
     pub(super) fn look_again(&self, plan: &Plan, now: Timestamp) -> Option<Duration> {
         let rested = self.scan.as_ref().and_then(|scan| scan.restless).map(|at| at.since(now));
-        [plan.look_again, rested].into_iter().flatten().min()
+        [plan.look_again, rested, self.rest_longer].into_iter().flatten().min()
     }
 
     /// How soon something lost is published again, or something that arrives is damaged.

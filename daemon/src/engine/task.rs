@@ -334,16 +334,9 @@ impl Worker {
                 vacant.insert(folder)
             }
         };
-        let progress = Progress::hidden();
-        let id = self.entry.id;
-        let report = |progress| shared.board.tell(id, [Event::Progressed(progress)]);
-        let env = Env {
-            clock: &*shared.clock,
-            vault: &*shared.vault,
-            cancel: &self.cancel,
-            progress: &progress,
-            report: &report,
-        };
+        let (board, id) = (shared.board.clone(), self.entry.id);
+        let progress = Progress::listened_to(move |reached| board.tell(id, [Event::Progressed(reached)]));
+        let env = Env { clock: &*shared.clock, vault: &*shared.vault, cancel: &self.cancel, progress: &progress };
         work(folder, &env)
     }
 }

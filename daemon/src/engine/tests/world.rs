@@ -185,7 +185,6 @@ impl Device {
             vault: &*self.vault,
             cancel: &AtomicBool::new(false),
             progress: &Progress::hidden(),
-            report: &|_| {},
         };
         work(self.folder.as_mut().unwrap(), &env)
     }

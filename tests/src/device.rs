@@ -1,0 +1,232 @@
+//! A device: a home of its own, hence keys, state and a daemon of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use std::{env, fs};
+
+use serde_json::Value;
+
+use crate::process::{DEADLINE, Finished, Running, ensafer, kill_at_once, processes_with, run};
+use crate::wait;
+
+/// The password of every account of the tests; tests look for it where it must not be.
+pub const PASSWORD: &str = "correct horse battery";
+
+/// One installation of Ensafer, with a folder if it was given one.
+#[derive(Debug)]
+pub struct Device {
+    /// `ENSAFER_HOME`
+    pub home: PathBuf,
+    /// The directory with ordinary files.
+    pub work: PathBuf,
+    /// The directory with `.ensafer` files.
+    pub encrypted: PathBuf,
+    program: PathBuf,
+    password_command: String,
+}
+
+impl Device {
+    /// A device without account and folder.
+    #[must_use]
+    pub fn bare(home: &Path) -> Self {
+        fs::create_dir_all(home).unwrap();
+        Self {
+            home: home.into(),
+            work: PathBuf::new(),
+            encrypted: PathBuf::new(),
+            program: ensafer(),
+            password_command: format!("printf \"{PASSWORD}\""),
+        }
+    }
+
+    /// The same device on which somebody types another password.
+    #[must_use]
+    pub fn with_password_command(&self, command: &str) -> Self {
+        Self {
+            home: self.home.clone(),
+            work: self.work.clone(),
+            encrypted: self.encrypted.clone(),
+            program: self.program.clone(),
+            password_command: command.into(),
+        }
+    }
+
+    /// `ensafer` with `arguments` on this device. The environment is empty but for what belongs to the device, so that
+    /// neither the user's own Ensafer nor a keyring is touched.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        self.set_environment(&mut command);
+        command.args(arguments);
+        command
+    }
+
+    /// Gives `command` this device's environment and nothing else.
+    pub fn set_environment(&self, command: &mut Command) {
+        command
+            .env_clear()
+            .env("PATH", env::var_os("PATH").unwrap_or_default())
+            .env("LANG", "C.UTF-8")
+            // Nothing may be written there; a test looks.
+            .env("HOME", self.user_home())
+            .env("ENSAFER_HOME", &self.home)
+            .env("ENSAFER_PASSWORD_COMMAND", &self.password_command)
+            .env("ENSAFER_KEYRING", "off")
+            .env("ENSAFER_PBKDF2_ITERATIONS", "600000");
+    }
+
+    /// What the program takes for the user's home directory. It does not exist, and nothing should make it.
+    #[must_use]
+    pub fn user_home(&self) -> PathBuf {
+        self.home.with_extension("user")
+    }
+
+    /// Runs a verb to its end.
+    #[track_caller]
+    pub fn run(&self, arguments: &[&str]) -> Finished {
+        run(&mut self.command(arguments))
+    }
+
+    /// Runs a verb that must succeed, and reads its `--json` document.
+    #[track_caller]
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let with_json: Vec<&str> = arguments.iter().copied().chain(["--json"]).collect();
+        self.run(&with_json).expect(0).json()
+    }
+
+    /// Starts a verb.
+    #[track_caller]
+    pub fn start_verb(&self, arguments: &[&str]) -> Running {
+        Running::start(&mut self.command(arguments))
+    }
+
+    /// `folder add` with this device's directories.
+    #[track_caller]
+    pub fn add_folder(&self) -> Finished {
+        self.run(&["folder", "add", text(&self.work), text(&self.encrypted)])
+    }
+
+    /// `sync --once`, whatever its exit code.
+    #[track_caller]
+    pub fn sync(&self) -> Finished {
+        self.sync_within(DEADLINE)
+    }
+
+    /// `sync --once` with a lot of data.
+    #[track_caller]
+    pub fn sync_within(&self, deadline: Duration) -> Finished {
+        self.start_verb(&["sync", "--once"]).finish_within(deadline)
+    }
+
+    /// `sync --once`, which must leave nothing to be done and no problem.
+    #[track_caller]
+    pub fn settle(&self) {
+        self.sync().expect(0);
+    }
+
+    /// What `problems --json` lists, as pairs of class and object or path, sorted.
+    #[track_caller]
+    #[must_use]
+    pub fn problems(&self) -> Vec<(String, String)> {
+        let list = self.json(&["problems"]);
+        let mut found: Vec<_> =
+            list.as_array().expect("a list of problems").iter().map(class_and_subject).collect();
+        found.sort();
+        found
+    }
+
+    /// Starts the daemon and waits until both sides were observed and nothing is left to do.
+    #[track_caller]
+    pub fn start_daemon(&self) {
+        self.run(&["start"]).expect(0);
+        self.wait_for_state("up-to-date");
+    }
+
+    /// The state that `status --json` shows.
+    #[track_caller]
+    #[must_use]
+    pub fn state(&self) -> String {
+        self.json(&["status"])["state"].as_str().expect("a state").to_owned()
+    }
+
+    /// Waits until `status --json` shows `state`.
+    #[track_caller]
+    pub fn wait_for_state(&self, state: &str) {
+        let mut last = String::new();
+        wait::until_true(&format!("{} becomes {state}", self.home.display()), || {
+            last = self.state();
+            last == state
+        });
+    }
+
+    /// The processes of `ensafer` on this home.
+    #[must_use]
+    pub fn processes(&self) -> Vec<u32> {
+        processes_with("ensafer", "ENSAFER_HOME", &self.home)
+    }
+
+    /// Kills the daemon, as a power failure does.
+    pub fn kill_daemon(&self) {
+        for id in self.processes() {
+            kill_at_once(id);
+        }
+    }
+
+    /// A path in the work folder.
+    #[must_use]
+    pub fn at(&self, relative: &str) -> PathBuf {
+        self.work.join(relative)
+    }
+
+    /// Writes a file in the work folder, making its directories.
+    #[track_caller]
+    pub fn write(&self, relative: &str, content: impl AsRef<[u8]>) {
+        let path = self.at(relative);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap_or_else(|e| panic!("cannot write {}: {e}", path.display()));
+    }
+
+    /// The text of a file in the work folder, if it is there.
+    #[must_use]
+    pub fn read(&self, relative: &str) -> Option<String> {
+        fs::read(self.at(relative)).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Waits until a file of the work folder has this content.
+    #[track_caller]
+    pub fn wait_for_content(&self, relative: &str, content: &str) {
+        let what = format!("{} holds {content:?}", self.at(relative).display());
+        wait::until_true(&what, || self.read(relative).as_deref() == Some(content));
+    }
+
+    /// Waits until nothing is at this place of the work folder.
+    #[track_caller]
+    pub fn wait_for_absence(&self, relative: &str) {
+        let what = format!("{} is gone", self.at(relative).display());
+        wait::until_true(&what, || self.at(relative).symlink_metadata().is_err());
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        self.kill_daemon();
+    }
+}
+
+/// A path as an argument; the tests' own paths are UTF-8.
+#[must_use]
+pub fn text(path: &Path) -> &str {
+    path.to_str().expect("the tests' own paths are UTF-8")
+}
+
+fn class_and_subject(problem: &Value) -> (String, String) {
+    for field in ["class", "since", "what", "remedy"] {
+        assert!(
+            problem[field].as_str().is_some_and(|text| !text.is_empty()),
+            "{field} is missing from {problem}"
+        );
+    }
+    let subject = problem["object"].as_str().or(problem["path"].as_str()).expect("an object or a path");
+    (problem["class"].as_str().expect("checked above").to_owned(), subject.to_owned())
+}

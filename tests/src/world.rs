@@ -1,0 +1,99 @@
+//! A world for one test: an encrypted folder, as a cloud client would share it, and the devices around it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::account::{Person, scratch};
+use crate::device::{Device, text};
+
+/// Directories that are gone when the test is over. Keep it alive longer than its devices: declare it first.
+#[derive(Debug)]
+pub struct World {
+    root: TempDir,
+}
+
+impl World {
+    /// An empty world on the disk that the build is on.
+    #[must_use]
+    pub fn new() -> Self {
+        let root = tempfile::Builder::new().prefix("world-").tempdir_in(scratch()).unwrap();
+        let world = Self { root };
+        fs::create_dir(world.encrypted()).unwrap();
+        world
+    }
+
+    /// A world and two devices of one account that share its encrypted folder.
+    #[must_use]
+    pub fn with_two_devices() -> (Self, Device, Device) {
+        let world = Self::new();
+        let (laptop, desktop) = (world.device("laptop"), world.device("desktop"));
+        (world, laptop, desktop)
+    }
+
+    /// A world and one device.
+    #[must_use]
+    pub fn with_one_device() -> (Self, Device) {
+        let world = Self::new();
+        let device = world.device("laptop");
+        (world, device)
+    }
+
+    /// A path inside.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// Makes a directory inside.
+    #[must_use]
+    pub fn directory(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    /// The encrypted folder.
+    #[must_use]
+    pub fn encrypted(&self) -> PathBuf {
+        self.path("cloud")
+    }
+
+    /// A device of Alice's with an empty work folder of its own on this world's encrypted folder.
+    #[must_use]
+    pub fn device(&self, name: &str) -> Device {
+        let device = self.idle_device(name);
+        device.add_folder().expect(0);
+        device
+    }
+
+    /// A device of Alice's whose folder is not added yet.
+    #[must_use]
+    pub fn idle_device(&self, name: &str) -> Device {
+        self.idle_device_of(Person::Alice, name)
+    }
+
+    /// A device of this person's whose folder is not added yet.
+    #[must_use]
+    pub fn idle_device_of(&self, person: Person, name: &str) -> Device {
+        let keys = person.keys_file();
+        let mut device = Device::bare(&self.path(&format!("{name}-home")));
+        device.work = self.directory(&format!("{name}-work"));
+        device.encrypted = self.encrypted();
+        device.run(&["keys", "import", text(&keys)]).expect(0);
+        device
+    }
+
+    /// Everything of this world.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.root.path()
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}

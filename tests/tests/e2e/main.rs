@@ -1,0 +1,20 @@
+//! The end-to-end tests, one module a theme. Build the workspace first: they run the `ensafer` of the same build.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a step that fails fails the test; skips say why"
+)]
+
+mod apart;
+mod brake;
+mod crash;
+mod damage;
+mod keyring;
+mod keys;
+mod large;
+mod lines;
+mod live;
+mod mirror;
+mod places;
+mod privacy;
+mod refusals;
