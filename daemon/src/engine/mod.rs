@@ -503,12 +503,14 @@ impl Folder {
                     step.retry = true;
                 }
                 (Some(problem), subject) => {
+                    let mut stamp = None;
                     if let Subject::Object(key) = subject {
                         self.encrypted.mark_faulty(key, problem.class, &problem.detail);
+                        stamp = self.encrypted.seen.get(key).map(|seen| seen.stamp);
                     }
                     step.failed += 1;
                     step.later = Some(RETRY_FAILED);
-                    found.problems.push((problem, None));
+                    found.problems.push((problem, stamp));
                 }
                 (None, _) => {
                     step.retry = true;

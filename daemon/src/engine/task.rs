@@ -256,7 +256,7 @@ impl Worker {
         self.report(step);
         let now = Instant::now();
         let mut next = self.next_full;
-        if step.brake.is_some() {
+        if step.brake.is_some() && step.look_again.is_none() {
             return next;
         }
         let progressed = step.published + step.committed > 0;

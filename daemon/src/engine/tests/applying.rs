@@ -209,7 +209,7 @@ fn names_that_a_scan_passes_over_are_never_placed() {
     a.write("f", "text");
     world.settle(&mut [&mut a, &mut b]);
     let keys = a.keys();
-    let names = ["desktop.ini", "~$report.docx", ".~lock.report.odt#", "Thumbs.db", ".DS_Store", ".ensafer", ".ENSAFER"];
+    let names = ["desktop.ini", "~$report.docx", ".~lock.report.odt#", "Thumbs.db", ".DS_Store", ".ENSAFER"];
     for (n, name) in names.iter().enumerate() {
         let object = a.object(100 + u8::try_from(n).unwrap(), name, file("never"));
         let statement = Statement::from_object(&object, &keys.authorship);
@@ -217,13 +217,11 @@ fn names_that_a_scan_passes_over_are_never_placed() {
             seal_bytes(&keys.seal(), object.id, 1, statement, b"never", keys.signer(), &mut SystemRandom).unwrap();
         fs::write(world.cloud().join(object_name(object.id)), sealed.bytes).unwrap();
     }
-    for name in [".ensafer"] {
-        let object = a.object(200, name, Content::Directory);
-        let statement = Statement::from_object(&object, &keys.authorship);
-        let sealed =
-            seal_bytes(&keys.seal(), object.id, 1, statement, b"", keys.signer(), &mut SystemRandom).unwrap();
-        fs::write(world.cloud().join(object_name(object.id)), sealed.bytes).unwrap();
-    }
+    let object = a.object(200, ".ensafer", Content::Directory);
+    let statement = Statement::from_object(&object, &keys.authorship);
+    let sealed =
+        seal_bytes(&keys.seal(), object.id, 1, statement, b"", keys.signer(), &mut SystemRandom).unwrap();
+    fs::write(world.cloud().join(object_name(object.id)), sealed.bytes).unwrap();
     let store = world.snapshot();
     for _ in 0..2 {
         b.settle();
