@@ -11,4 +11,5 @@ mod hostile;
 mod identity;
 mod observing;
 mod roster;
+mod task;
 mod world;
