@@ -16,6 +16,15 @@
 //! keeps the id, and what loses is always a published version with a fixed dot, of which every device, in whatever
 //! round, makes the same copy.
 
+//! # What apply owes
+//! - `next_counter + counters_used` is committed before anything else (rule 18).
+//! - A change is left out if what it meets is not what the plan saw: a work entry (its stamp, name and directory), a
+//!   store file that it replaces, keeps or reseals, a place that is taken, a directory to be trashed that is not
+//!   empty. So is a change whose `target.parent` belongs to a change that was left out. Then plan again.
+//! - Base takes `target`, with the digest of what was read, and the stamp of the entry as the plan saw it or as apply
+//!   left it, never a newer one: an edit made meanwhile must still differ from base.
+//! - [`Park`](crate::plan::WorkChange::Park) leaves base alone.
+
 mod adopt;
 mod arrange;
 mod decide;
