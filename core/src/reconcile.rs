@@ -1,11 +1,11 @@
 //! Decides what both sides lack: `(base, work, encrypted, policy) → Plan`. No I/O, no clock; engine rules 1–3 and 8–14.
 //!
 //! One pass, in this order:
-//! 1. [`join`]: which entry of the work folder is which object of base (rules 2, 3).
-//! 2. [`adopt`]: which new entry is an object that only the encrypted folder has so far (rule 10).
-//! 3. [`local`]: what happened to each object in the work folder since base (rules 1, 2).
-//! 4. [`decide`]: what happened in the encrypted folder, and what both together come to (rules 9, 11, 13; [`merge`]).
-//! 5. [`arrange`]: where everything shows, and which steps lead there (rule 12).
+//! 1. `join`: which entry of the work folder is which object of base (rules 2, 3).
+//! 2. `adopt`: which new entry is an object that only the encrypted folder has so far (rule 10).
+//! 3. `local`: what happened to each object in the work folder since base (rules 1, 2).
+//! 4. `decide`: what happened in the encrypted folder, and what both together come to (rules 9, 11, 13; `merge`).
+//! 5. `arrange`: where everything shows, and which steps lead there (rule 12).
 //!
 //! # How no edit is lost
 //! A content in the work folder is overwritten only when the version that takes its place has seen it, or when its
