@@ -16,10 +16,10 @@ pub mod task;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ensafer_core::ids::FileId;
+use ensafer_core::ids::{DeviceId, FileId};
 use ensafer_core::plan::{Change, Conflict, Plan, Source, Subject, WorkChange};
 use ensafer_core::safety::{Brake, Circumstances, History, Verdict, safety};
 use ensafer_core::time::Timestamp;
@@ -60,6 +60,9 @@ const CONFLICTS: &str = "conflicts";
 
 /// A file that is open for writing is waited for so long (engine rule 4).
 const BUSY_LIMIT: Duration = Duration::from_secs(30);
+
+/// What failed for another reason than a change meanwhile, such as a full disk, is tried again after this long.
+const RETRY_FAILED: Duration = Duration::from_secs(60);
 
 /// How the engine behaves: from the configuration.
 #[derive(Debug, Clone)]
@@ -185,7 +188,7 @@ pub struct Folder {
     settings: Settings,
     identity: Identity,
     work: WorkDir,
-    store: DirectoryStore,
+    store: Box<dyn EncryptedStore>,
     state: State,
     base: BaseTree,
     records: HashMap<FileId, StoreRecord>,
@@ -229,10 +232,22 @@ impl Folder {
     ) -> Result<Self, EngineError> {
         let mut state = State::open(&state_directory.join("state.redb"))?;
         let identity = identity::current(&mut state)?;
-        let work = WorkDir::open(&entry.work)?;
         let store = DirectoryStore::open(&entry.encrypted, identity.device)?;
+        Self::with_store(entry, settings, state, identity, Box::new(store), now)
+    }
+
+    /// As [`open`](Self::open), over an encrypted folder that is opened already.
+    pub(crate) fn with_store(
+        entry: FolderEntry,
+        settings: Settings,
+        state: State,
+        identity: Identity,
+        store: Box<dyn EncryptedStore>,
+        now: Timestamp,
+    ) -> Result<Self, EngineError> {
+        let work = WorkDir::open(&entry.work)?;
         work.sweep_temporaries()?;
-        store.sweep(&work.open_trash(now).reserve("encrypted")?)?;
+        store.sweep(&expiry::trash_of_day(&work, now).join("encrypted"))?;
         let (base, records) = state.load_base()?;
         let encrypted = Encrypted::from_records(
             records.iter().filter_map(|(id, record)| Some((&base.entries.get(id)?.object, record))),
@@ -285,6 +300,12 @@ impl Folder {
         problems
     }
 
+    /// This device.
+    #[must_use]
+    pub const fn device(&self) -> DeviceId {
+        self.identity.device
+    }
+
     /// The last state on which both sides agreed.
     #[must_use]
     pub const fn base(&self) -> &BaseTree {
@@ -326,6 +347,12 @@ impl Folder {
         self.keys = None;
     }
 
+    /// Whether the keys are at hand.
+    #[must_use]
+    pub const fn has_keys(&self) -> bool {
+        self.keys.is_some()
+    }
+
     /// Whether something is known to need another look.
     #[must_use]
     pub fn has_hints(&self) -> bool {
@@ -363,7 +390,6 @@ impl Folder {
         let plan = self.plan(now, env, &mut found)?;
         let mut step = Step {
             look_again: self.look_again(&plan, now),
-            later: self.later(&plan, now),
             conflicts: plan.conflicts.clone(),
             planned: true,
             ..Step::default()
@@ -384,6 +410,10 @@ impl Folder {
         self.remember_conflicts(&plan)?;
         self.forget_published_descriptions()?;
         self.remember_problems(found, now)?;
+        let later = self.later(&plan, now);
+        step.later = step.later.into_iter().chain(later).min();
+        // What was given up is not done.
+        step.retry |= env.cancel.load(Ordering::Relaxed);
         Ok(step)
     }
 
@@ -411,21 +441,21 @@ impl Folder {
         step: &mut Step,
         found: &mut Found,
     ) -> Result<(), EngineError> {
-        if plan.changes.is_empty() {
+        if plan.changes.is_empty() && plan.surplus.is_empty() {
             return Ok(());
         }
         self.state.take_counters(plan.counters_used)?;
         expect(plan, env.progress);
         let keys = self.keys(env)?;
         let Some(scan) = self.scan.take() else { return Ok(()) };
-        let tree = self.encrypted.tree();
+        let tree = self.encrypted.tree(&HashSet::new());
         let stamps = self.encrypted.seen.iter().map(|(key, seen)| (key.clone(), seen.stamp)).collect();
         let records = self.encrypted.records();
         let busy_since = std::mem::take(&mut self.busy_since);
         let put_back = std::mem::take(&mut self.put_back);
         let scene = Scene {
             work: &self.work,
-            store: &self.store,
+            store: &*self.store,
             tree: &scan.tree,
             encrypted: &tree,
             stamps: &stamps,
@@ -476,6 +506,8 @@ impl Folder {
                     if let Subject::Object(key) = subject {
                         self.encrypted.mark_faulty(key, problem.class, &problem.detail);
                     }
+                    step.failed += 1;
+                    step.later = Some(RETRY_FAILED);
                     found.problems.push((problem, None));
                 }
                 (None, _) => {
@@ -631,3 +663,6 @@ fn expect(plan: &Plan, progress: &Progress) {
         progress.expect(files, bytes);
     }
 }
+
+#[cfg(test)]
+mod tests;
