@@ -88,12 +88,7 @@ impl Engine for LocalEngine {
             let directory = folders.state_directory(entry.id)?;
             let opened = Folder::open(entry.clone(), settings(shell), &directory, clock.now());
             let mut folder = opened.with_context(|| format!("{} cannot be synced", entry.work.display()))?;
-            let env = Env {
-                clock: &clock,
-                vault: &vault,
-                cancel: &AtomicBool::new(false),
-                progress,
-                };
+            let env = Env { clock: &clock, vault: &vault, cancel: &AtomicBool::new(false), progress };
             let (settled, _) = settle(&mut folder, &env)
                 .with_context(|| format!("{} cannot be synced", entry.work.display()))?;
             settled.add_to(&mut outcome);

@@ -1,8 +1,8 @@
 //! How far a long run is: a bar on a terminal, nothing elsewhere.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ensafer_core::status;

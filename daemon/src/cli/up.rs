@@ -105,7 +105,8 @@ fn tell(output: Output, mut status: watch::Receiver<Status>) {
             let now = status.borrow_and_update().clone();
             match total(&now) {
                 Some(progress) => {
-                    bar.get_or_insert_with(|| Progress::new("Syncing", output.shows_progress())).set(progress);
+                    bar.get_or_insert_with(|| Progress::new("Syncing", output.shows_progress()))
+                        .set(progress);
                     reached = progress;
                 }
                 None if bar.take().is_some() => {

@@ -336,7 +336,8 @@ impl Worker {
         };
         let (board, id) = (shared.board.clone(), self.entry.id);
         let progress = Progress::listened_to(move |reached| board.tell(id, [Event::Progressed(reached)]));
-        let env = Env { clock: &*shared.clock, vault: &*shared.vault, cancel: &self.cancel, progress: &progress };
+        let env =
+            Env { clock: &*shared.clock, vault: &*shared.vault, cancel: &self.cancel, progress: &progress };
         work(folder, &env)
     }
 }
