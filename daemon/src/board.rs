@@ -62,6 +62,13 @@ impl Board {
         }
     }
 
+    /// The folder's state is to be closed: whoever still read it would keep it from being opened again.
+    pub fn closed(&self, folder: FolderId) {
+        if let Some(post) = self.posts().folders.get_mut(&folder) {
+            post.reader = None;
+        }
+    }
+
     /// Reads the folder's state, if it is open.
     #[must_use]
     pub fn reader(&self, folder: FolderId) -> Option<StateReader> {

@@ -301,9 +301,10 @@ impl Worker {
         };
         let why = crate::apply::describe(error);
         tracing::warn!(folder = %self.entry.id, error = %why, "the folder cannot go on");
-        self.tell([Event::Finished { settled: false }, Event::Unreachable(side, why)]);
+        self.shared.board.closed(self.entry.id);
         self.folder = None;
         self.watch = None;
+        self.tell([Event::Finished { settled: false }, Event::Unreachable(side, why)]);
         Instant::now() + TRY_AGAIN
     }
 

@@ -59,6 +59,7 @@ fn a_running_folder_mirrors_both_ways_and_says_when_it_is_done() {
     wait_for(&board_b, is(State::UpToDate));
     task_a.finish();
     task_b.finish();
+    drop((board_a, board_b));
     a.start();
     b.start();
     assert_eq!(a.tree(), b.tree());
@@ -103,5 +104,6 @@ fn a_folder_that_cannot_go_on_lets_go_of_its_state() {
     assert!(board.reader(a.entry.id).is_none(), "or it could never be opened again");
     fs::rename(elsewhere, world.cloud()).unwrap();
     a.start();
+    a.settle();
     task.finish();
 }
