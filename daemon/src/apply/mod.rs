@@ -202,7 +202,8 @@ fn current_record(scene: &Scene<'_>, object: &Object) -> Option<StoreRecord> {
     let versions = scene.encrypted.versions.get(&object.id)?;
     let says_so = |version: &&Version| {
         let seen = &version.object;
-        (seen.content_dot, seen.place_dot) == (object.content_dot, object.place_dot) && seen.clock == object.clock
+        (seen.content_dot, seen.place_dot) == (object.content_dot, object.place_dot)
+            && seen.clock == object.clock
     };
     let version = versions.iter().find(says_so)?;
     scene.records.get(&version.key).cloned()

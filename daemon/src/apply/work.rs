@@ -10,8 +10,8 @@ use rayon::prelude::*;
 use super::fetch::{Fetched, fetch};
 use super::places::Places;
 use super::{Failure, Outcome, Scene, batches, current_record, finished_record};
-use crate::state::StoreRecord;
 use crate::scan::is_ignored;
+use crate::state::StoreRecord;
 use crate::work_dir::{PRIVATE, Trash, WorkError};
 
 /// Carries out what `plan` wants in the work folder, for every change whose publication (if it had one) is in

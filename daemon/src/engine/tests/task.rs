@@ -34,7 +34,8 @@ fn start(device: &mut Device) -> (Arc<Board>, Task) {
 fn wait_for(board: &Board, what: impl Fn(&Status) -> bool) -> Status {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let mut seen = board.subscribe();
-    let found = runtime.block_on(async { tokio::time::timeout(PATIENCE, seen.wait_for(|status| what(status))).await });
+    let found = runtime
+        .block_on(async { tokio::time::timeout(PATIENCE, seen.wait_for(|status| what(status))).await });
     found.unwrap_or_else(|_| panic!("{:?}", board.status())).unwrap().clone()
 }
 
