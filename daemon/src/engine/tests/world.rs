@@ -106,7 +106,7 @@ impl World {
             let mut is_quiet = true;
             for device in devices.iter_mut() {
                 let settled = device.settle();
-                is_quiet &= settled.published + settled.committed == 0;
+                is_quiet &= settled.published + settled.applied == 0;
             }
             if is_quiet {
                 return;
@@ -168,7 +168,7 @@ impl Device {
     }
 
     pub fn try_step(&mut self) -> Result<Step, EngineError> {
-        self.with_env(|folder, env| folder.step(env))
+        self.with_env(Folder::step)
     }
 
     /// One look at what hints say, and what follows from it.
