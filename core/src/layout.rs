@@ -3,6 +3,7 @@
 //! A pure function of the objects and of how the file system compares names, and never written to the store:
 //! every device that has the same objects shows the same tree.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use crate::ids::FileId;
@@ -261,8 +262,8 @@ impl Positions {
         for detail in Detail::ALL {
             let name = clash_name(object, detail);
             let key = (parent, name.folded(self.folding));
-            if !self.children.contains_key(&key) {
-                self.children.insert(key, at);
+            if let Entry::Vacant(free) = self.children.entry(key) {
+                free.insert(at);
                 self.spots[at as usize].name = Some(name);
                 return;
             }
@@ -384,5 +385,132 @@ impl Families {
     fn of(&self, directory: u32) -> &[u32] {
         let bucket = if directory == ROOT { self.starts.len() - 2 } else { directory as usize };
         &self.members[self.starts[bucket] as usize..self.starts[bucket + 1] as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, Dot};
+    use crate::ids::DeviceId;
+    use crate::time::Timestamp;
+
+    const TOP: FileId = FileId::new([0xFF; 16]);
+
+    fn id(n: u8) -> FileId {
+        FileId::new([n; 16])
+    }
+
+    fn object(n: u8, parent: FileId, name: &str, content: Content) -> Object {
+        let dot = Dot { counter: 1, device: DeviceId::new([1; 16]) };
+        let time = Timestamp::from_parts(0, 0);
+        Object {
+            id: id(n),
+            parent,
+            name: Name::new(name).unwrap(),
+            content,
+            modified: time,
+            created: time,
+            description: None,
+            clock: Clock::new().with(dot),
+            content_dot: dot,
+            place_dot: dot,
+            author: format!("user{n}").into(),
+        }
+    }
+
+    fn file(n: u8, parent: FileId, name: &str) -> Object {
+        object(n, parent, name, Content::File { size: 0, digest: None, executable: false })
+    }
+
+    fn directory(n: u8, parent: FileId, name: &str) -> Object {
+        object(n, parent, name, Content::Directory)
+    }
+
+    fn gone(n: u8, parent: FileId, name: &str) -> Object {
+        object(n, parent, name, Content::Tombstone { was: Kind::Directory, size: 0, digest: None })
+    }
+
+    /// Every path, the same whatever the order of the objects.
+    fn paths(objects: &[Object], folding: Folding) -> Vec<String> {
+        let show = |layout: &Layout| {
+            let mut paths: Vec<_> = layout.shown().filter_map(|id| layout.path(id)).collect();
+            paths.sort();
+            paths
+        };
+        let forwards = show(&layout(objects, TOP, folding));
+        assert_eq!(show(&layout(objects.iter().rev(), TOP, folding)), forwards);
+        forwards
+    }
+
+    #[test]
+    fn rule_12_directories_of_one_name_show_as_one() {
+        let objects =
+            [directory(2, TOP, "d"), directory(1, TOP, "d"), file(3, id(1), "x"), file(4, id(2), "y")];
+        assert_eq!(paths(&objects, Folding::Exact), ["d", "d/x", "d/y"]);
+        let layout = layout(&objects, TOP, Folding::Exact);
+        assert_eq!(layout.representative(id(2)), Some(id(1)));
+        assert_eq!(layout.child(id(2), &Name::new("x").unwrap()), Some(id(3)));
+        assert_eq!((layout.place(id(2)), layout.place(id(4)).unwrap().parent), (None, id(1)));
+    }
+
+    #[test]
+    fn rule_12_of_files_the_smallest_id_keeps_the_name_and_a_directory_before_any() {
+        let mut objects = vec![file(2, TOP, "f.txt"), file(1, TOP, "f.txt"), file(3, TOP, "f.txt")];
+        let suffixed = |n: u8| format!("f (user{n}, 1970-01-01 00.00.00).txt");
+        assert_eq!(paths(&objects, Folding::Exact), [suffixed(2), suffixed(3), "f.txt".into()]);
+        objects.push(directory(9, TOP, "f.txt"));
+        assert_eq!(paths(&objects, Folding::Exact), [suffixed(1), suffixed(2), suffixed(3), "f.txt".into()]);
+        assert_eq!(layout(&objects, TOP, Folding::Exact).place(id(9)).unwrap().name.as_str(), "f.txt");
+    }
+
+    #[test]
+    fn rule_12_a_suffix_that_is_taken_gets_the_id_as_well() {
+        let taken = "f (user2, 1970-01-01 00.00.00)";
+        let objects = [file(1, TOP, "f"), file(2, TOP, "f"), file(3, TOP, taken)];
+        assert_eq!(paths(&objects, Folding::Exact), ["f", taken, "f (user2, 1970-01-01 00.00.00, 02020202)"]);
+    }
+
+    #[test]
+    fn rule_08_names_compare_as_the_file_system_folds_them() {
+        let composed = "caf\u{e9}";
+        let decomposed = "cafe\u{301}";
+        for (a, b, folding, clash) in [
+            ("a", "A", Folding::Exact, false),
+            ("a", "A", Folding::CaseInsensitive, true),
+            (composed, decomposed, Folding::Exact, false),
+            (composed, decomposed, Folding::Normalised, true),
+        ] {
+            let layout = layout(&[file(1, TOP, a), file(2, TOP, b)], TOP, folding);
+            let is_own = layout.place(id(2)).unwrap().name.as_str() == b;
+            assert_eq!(!is_own, clash, "{a} {b} {folding:?}");
+        }
+    }
+
+    #[test]
+    fn rule_12_a_cycle_shows_its_smallest_id_at_the_root() {
+        let objects = [
+            directory(3, id(2), "c"),
+            directory(2, id(1), "b"),
+            directory(1, id(3), "a"),
+            file(4, id(3), "f"),
+        ];
+        assert_eq!(paths(&objects, Folding::Exact), ["a", "a/b", "a/b/c", "a/b/c/f"]);
+        assert_eq!(paths(&[directory(1, id(1), "a")], Folding::Exact), ["a"]);
+    }
+
+    #[test]
+    fn rule_12_what_has_no_directory_waits() {
+        let objects = [file(1, id(9), "f"), directory(2, id(1), "in a file"), file(3, id(2), "g")];
+        let layout = layout(&objects, TOP, Folding::Exact);
+        assert_eq!(layout.waiting().collect::<Vec<_>>(), [id(1), id(2), id(3)]);
+        assert_eq!(layout.shown().count(), 0);
+    }
+
+    #[test]
+    fn rule_11_a_deleted_directory_lives_while_something_lives_in_it() {
+        let objects = [gone(1, TOP, "a"), gone(2, id(1), "b"), file(3, id(2), "f"), gone(4, id(2), "empty")];
+        assert_eq!(paths(&objects, Folding::Exact), ["a", "a/b", "a/b/f"]);
+        assert_eq!(paths(&objects[..2], Folding::Exact), [""; 0]);
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod account;
 pub mod api;
+mod cbor;
 pub mod clock;
 pub mod crypto;
 pub mod format;

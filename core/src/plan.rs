@@ -165,7 +165,8 @@ pub enum Subject {
 /// What reconcile decided.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
-    /// What to do, parents before children.
+    /// What to do, in this order. A change whose [`target.parent`](Object::parent) is the target of an earlier change
+    /// that could not be done is not to be done either: nobody would know the directory that it lies in.
     pub changes: Vec<Change>,
     /// Nodes whose digest is needed before more can be decided: hash them and reconcile again.
     pub hash: Vec<NodeId>,

@@ -1,11 +1,11 @@
 //! Decides what both sides lack: `(base, work, encrypted, policy) → Plan`. No I/O, no clock; engine rules 1–3 and 8–14.
 //!
 //! One pass, in this order:
-//! 1. [`join`]: which entry of the work folder is which object of base (rules 2, 3).
-//! 2. [`adopt`]: which new entry is an object that only the encrypted folder has so far (rule 10).
-//! 3. [`local`]: what happened to each object in the work folder since base (rules 1, 2).
-//! 4. [`decide`]: what happened in the encrypted folder, and what both together come to (rules 9, 11, 13; [`merge`]).
-//! 5. [`arrange`]: where everything shows, and which steps lead there (rule 12).
+//! 1. `join`: which entry of the work folder is which object of base (rules 2, 3).
+//! 2. `adopt`: which new entry is an object that only the encrypted folder has so far (rule 10).
+//! 3. `local`: what happened to each object in the work folder since base (rules 1, 2).
+//! 4. `decide`: what happened in the encrypted folder, and what both together come to (rules 9, 11, 13; `merge`).
+//! 5. `arrange`: where everything shows, and which steps lead there (rule 12).
 //!
 //! # How no edit is lost
 //! A content in the work folder is overwritten only when the version that takes its place has seen it, or when its
@@ -15,6 +15,15 @@
 //! A local edit that has no statement yet gets a dot above every dot of the versions that it meets. So it always
 //! keeps the id, and what loses is always a published version with a fixed dot, of which every device, in whatever
 //! round, makes the same copy.
+
+//! # What apply owes
+//! - `next_counter + counters_used` is committed before anything else (rule 18).
+//! - A change is left out if what it meets is not what the plan saw: a work entry (its stamp, name and directory), a
+//!   store file that it replaces, keeps or reseals, a place that is taken, a directory to be trashed that is not
+//!   empty. So is a change whose `target.parent` belongs to a change that was left out. Then plan again.
+//! - Base takes `target`, with the digest of what was read, and the stamp of the entry as the plan saw it or as apply
+//!   left it, never a newer one: an edit made meanwhile must still differ from base.
+//! - [`Park`](crate::plan::WorkChange::Park) leaves base alone.
 
 mod adopt;
 mod arrange;

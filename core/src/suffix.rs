@@ -53,6 +53,15 @@ pub fn stripped(name: &Name) -> Option<Name> {
     if bare.len() == stem.len() { None } else { Name::new(&format!("{bare}{extension}")).ok() }
 }
 
+/// The hex digits of the id in a suffix of our form, where it has some.
+#[must_use]
+pub fn id_digits(name: &Name) -> Option<&str> {
+    let (stem, _) = split_extension(name.as_str());
+    let bare = without_suffix(stem);
+    let (_, last) = stem[bare.len()..].strip_suffix(')')?.rsplit_once(", ")?;
+    is_hex(last).then_some(last)
+}
+
 /// Stem and extension with its dot; a leading dot starts no extension.
 fn split_extension(name: &str) -> (&str, &str) {
     match name.rfind('.') {
@@ -97,15 +106,17 @@ fn opening_parenthesis(stem: &str) -> Option<usize> {
 
 /// Whether `inner` reads `author, time` or `author, time, hex`.
 fn is_suffix(inner: &str) -> bool {
-    let is_hex = |text: &str| {
-        (text.len() == SHORT_HEX_DIGITS || text.len() == 2 * FileId::LEN)
-            && text.bytes().all(|b| b.is_ascii_hexdigit())
-    };
     let inner = match inner.rsplit_once(", ") {
         Some((rest, hex)) if is_hex(hex) => rest,
         _ => inner,
     };
     inner.rsplit_once(", ").is_some_and(|(_, time)| is_time(time))
+}
+
+/// Whether `text` is the start of an id, or an id.
+fn is_hex(text: &str) -> bool {
+    (text.len() == SHORT_HEX_DIGITS || text.len() == 2 * FileId::LEN)
+        && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// Whether `text` has the form of [`Timestamp::to_name_part`].
@@ -154,6 +165,9 @@ mod tests {
             }
         }
         assert_eq!(stripped(&Name::new("x (alice, 2026-11-21).z").unwrap()), None);
+        for (detail, digits) in [(Detail::Plain, None), (Detail::Short, Some("a7a7a7a7"))] {
+            assert_eq!(id_digits(&Name::new(&make("x.y", detail)).unwrap()), digits);
+        }
         let nested_author = suffixed(&Name::new("n.t").unwrap(), "eve (work), pc", AT, ID, Detail::Plain);
         assert_eq!(stripped(&nested_author).unwrap().as_str(), "n.t");
     }

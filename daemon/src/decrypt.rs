@@ -18,6 +18,7 @@ use ensafer_core::plan::ProblemClass;
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::{Content, Folding, Kind, Object, Stamp};
 
+use crate::apply::describe;
 use crate::payload::{PayloadFailure, open_payload, read_head};
 use crate::progress::Progress;
 use crate::store::{StoreError, StoreStamp, StoredObject};
@@ -88,7 +89,7 @@ pub fn decrypt(account: &Account, files: &[PathBuf], output: &Path, progress: &P
     }
     let layout = layout(opened.iter().map(|opened| &opened.object), root, Folding::Exact);
     let by_id: HashMap<FileId, &Opened> = opened.iter().map(|opened| (opened.object.id, opened)).collect();
-    progress.set_length(opened.len() as u64, opened.iter().map(|opened| opened.header.statement.size).sum());
+    progress.expect(opened.len() as u64, opened.iter().map(|opened| opened.header.statement.size).sum());
     for id in layout.shown() {
         if let Some(opened) = by_id.get(&id) {
             results.push(match write(opened, &layout, output, progress) {
@@ -117,7 +118,7 @@ fn open(
     keys: &AccountAlone<'_>,
     account: &Account,
 ) -> Result<Option<Opened>, (ProblemClass, String)> {
-    let store = |error: StoreError| (error.class(), error.to_string());
+    let store = |error: StoreError| (error.class(), describe(&error));
     let file = LoneFile::open(path).map_err(store)?;
     let length = file.stamp().map_err(store)?.length;
     let head = read_head(&file, length).map_err(store)?;
@@ -166,7 +167,7 @@ fn write(
     }
     let failed = |source: io::Error| {
         let error = io_error(source, &path);
-        (error.class(), error.to_string())
+        (error.class(), describe(&error))
     };
     match &opened.object.content {
         Content::Directory | Content::Tombstone { was: Kind::Directory, .. } => {
@@ -190,7 +191,7 @@ fn write_file(
 ) -> Result<(), (ProblemClass, String)> {
     let failed = |source: io::Error| {
         let error = io_error(source, path);
-        (error.class(), error.to_string())
+        (error.class(), describe(&error))
     };
     let temporary = path.with_file_name(format!(".~ensafer-{}.tmp", opened.object.id));
     let file =
@@ -207,7 +208,7 @@ fn write_file(
     let result = match written {
         Ok(()) => finish_file(&file, &temporary, path, opened.object.modified, executable).map_err(failed),
         Err(PayloadFailure::Sink(source)) => Err(failed(source)),
-        Err(PayloadFailure::Store(error)) => Err((error.class(), error.to_string())),
+        Err(PayloadFailure::Store(error)) => Err((error.class(), describe(&error))),
         Err(failure) => Err((ProblemClass::Damaged, failure.to_string())),
     };
     // On success the temporary name is one of two for the same file.

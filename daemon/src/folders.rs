@@ -1,12 +1,13 @@
 //! The list of folders of this device: `folders.json` in the data directory, written atomically.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use ensafer_core::api::local::FolderReport;
 use ensafer_core::ids::FolderId;
 use serde::{Deserialize, Serialize};
+
+use crate::private_file;
 
 /// A synced pair of directories.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,7 +127,7 @@ impl Folders {
         let path = list_path(&self.data);
         let bytes = serde_json::to_vec_pretty(&entries)
             .map_err(|source| FoldersError::Damaged { path: path.clone(), source })?;
-        write_atomically(&path, &bytes).map_err(|source| FoldersError::Io { path, source })?;
+        private_file::replace(&path, &bytes).map_err(|source| FoldersError::Io { path, source })?;
         self.entries = entries;
         Ok(())
     }
@@ -134,23 +135,6 @@ impl Folders {
 
 fn list_path(data: &Path) -> PathBuf {
     data.join("folders.json")
-}
-
-/// Replaces the file at `path` by `bytes`, readable by its owner only: after a crash the old or the new content is
-/// there, whole.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt;
-
-    let temporary = path.with_extension("new");
-    let mut file =
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    if let Some(parent) = path.parent() {
-        fs::File::open(parent)?.sync_all()?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

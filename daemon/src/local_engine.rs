@@ -74,7 +74,6 @@ impl Engine for LocalEngine {
             vault: &vault,
             cancel: &AtomicBool::new(false),
             progress: &Progress::hidden(),
-            report: &|_| {},
         };
         let preview = folder.preview(&env)?;
         Ok((preview.encrypt + preview.same > 0 && preview.decrypt + preview.same > 0).then_some(preview))
@@ -89,13 +88,7 @@ impl Engine for LocalEngine {
             let directory = folders.state_directory(entry.id)?;
             let opened = Folder::open(entry.clone(), settings(shell), &directory, clock.now());
             let mut folder = opened.with_context(|| format!("{} cannot be synced", entry.work.display()))?;
-            let env = Env {
-                clock: &clock,
-                vault: &vault,
-                cancel: &AtomicBool::new(false),
-                progress,
-                report: &|_| {},
-            };
+            let env = Env { clock: &clock, vault: &vault, cancel: &AtomicBool::new(false), progress };
             let (settled, _) = settle(&mut folder, &env)
                 .with_context(|| format!("{} cannot be synced", entry.work.display()))?;
             settled.add_to(&mut outcome);

@@ -1,15 +1,33 @@
 //! How far a long run is: a bar on a terminal, nothing elsewhere.
 
+use std::fmt;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
+use ensafer_core::status;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+/// Whoever listens is told at most this often.
+const TELL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Listens to how far a run is.
+type Listener = Box<dyn Fn(status::Progress) + Send + Sync>;
+
 /// Progress over files and their bytes; may be advanced from any thread.
-#[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
-    files: AtomicU64,
-    files_total: AtomicU64,
+    done_count: AtomicU64,
+    total_count: AtomicU64,
+    done_bytes: AtomicU64,
+    total_bytes: AtomicU64,
+    listener: Option<(Listener, Mutex<Option<Instant>>)>,
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Progress").field(&self.reached()).finish()
+    }
 }
 
 impl Progress {
@@ -18,7 +36,14 @@ impl Progress {
     pub fn new(what: &'static str, visible: bool) -> Self {
         let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(0), target).with_style(style()).with_prefix(what);
-        Self { bar, files: AtomicU64::new(0), files_total: AtomicU64::new(0) }
+        Self {
+            bar,
+            done_count: AtomicU64::new(0),
+            total_count: AtomicU64::new(0),
+            done_bytes: AtomicU64::new(0),
+            total_bytes: AtomicU64::new(0),
+            listener: None,
+        }
     }
 
     /// Draws nothing.
@@ -27,32 +52,47 @@ impl Progress {
         Self::new("", false)
     }
 
-    /// Says how much there is to do in all; may be corrected as more is found.
-    pub fn set_length(&self, files: u64, bytes: u64) {
-        self.files_total.store(files, Ordering::Relaxed);
-        self.bar.set_length(bytes);
-        self.show_files();
+    /// Draws nothing, and tells `listener` from time to time.
+    pub fn listened_to(listener: impl Fn(status::Progress) + Send + Sync + 'static) -> Self {
+        let mut progress = Self::hidden();
+        progress.listener = Some((Box::new(listener), Mutex::new(None)));
+        progress
+    }
+
+    /// There is so much more to do.
+    pub fn expect(&self, files: u64, bytes: u64) {
+        self.total_count.fetch_add(files, Ordering::Relaxed);
+        let total = self.total_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.bar.set_length(total);
+        self.show();
     }
 
     /// So much more has been done.
     pub fn advance(&self, files: u64, bytes: u64) {
-        self.files.fetch_add(files, Ordering::Relaxed);
-        self.bar.inc(bytes);
-        if files > 0 {
-            self.show_files();
+        self.done_count.fetch_add(files, Ordering::Relaxed);
+        self.done_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.show();
+    }
+
+    /// This much is done, for a bar that repeats what somebody else counted.
+    pub fn set(&self, reached: status::Progress) {
+        self.done_count.store(reached.done_count, Ordering::Relaxed);
+        self.total_count.store(reached.total_count, Ordering::Relaxed);
+        self.done_bytes.store(reached.done_bytes, Ordering::Relaxed);
+        self.total_bytes.store(reached.total_bytes, Ordering::Relaxed);
+        self.bar.set_length(reached.total_bytes);
+        self.show();
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn reached(&self) -> status::Progress {
+        status::Progress {
+            done_count: self.done_count.load(Ordering::Relaxed),
+            total_count: self.total_count.load(Ordering::Relaxed),
+            done_bytes: self.done_bytes.load(Ordering::Relaxed),
+            total_bytes: self.total_bytes.load(Ordering::Relaxed),
         }
-    }
-
-    /// Files done so far.
-    #[must_use]
-    pub fn files(&self) -> u64 {
-        self.files.load(Ordering::Relaxed)
-    }
-
-    /// Bytes done so far.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bar.position()
     }
 
     /// Removes the bar.
@@ -60,10 +100,19 @@ impl Progress {
         self.bar.finish_and_clear();
     }
 
-    fn show_files(&self) {
+    fn show(&self) {
+        if let Some((tell, last)) = &self.listener {
+            // Whoever comes while another tells has nothing newer to say.
+            let Ok(mut last) = last.try_lock() else { return };
+            if last.is_none_or(|last| last.elapsed() >= TELL_INTERVAL) {
+                *last = Some(Instant::now());
+                tell(self.reached());
+            }
+        }
         if !self.bar.is_hidden() {
-            let total = self.files_total.load(Ordering::Relaxed);
-            self.bar.set_message(format!("{} of {total} files", self.files()));
+            let reached = self.reached();
+            self.bar.set_position(reached.done_bytes);
+            self.bar.set_message(format!("{} of {} files", reached.done_count, reached.total_count));
         }
     }
 }
@@ -87,12 +136,22 @@ mod tests {
     #[test]
     fn counts_whether_it_is_seen_or_not() {
         let progress = Progress::new("Encrypting", false);
-        progress.set_length(3, 300);
+        progress.expect(3, 300);
         std::thread::scope(|scope| {
             for _ in 0..3 {
                 scope.spawn(|| progress.advance(1, 100));
             }
         });
-        assert_eq!((progress.files(), progress.bytes()), (3, 300));
+        let reached = progress.reached();
+        assert_eq!((reached.done_count, reached.done_bytes, reached.total_bytes), (3, 300, 300));
+    }
+
+    #[test]
+    fn a_listener_is_told_but_not_of_every_file() {
+        let told = std::sync::Arc::new(AtomicU64::new(0));
+        let counter = told.clone();
+        let progress = Progress::listened_to(move |_| _ = counter.fetch_add(1, Ordering::Relaxed));
+        (0..1000).for_each(|_| progress.advance(1, 1));
+        assert!((1..1000).contains(&told.load(Ordering::Relaxed)));
     }
 }

@@ -384,7 +384,12 @@ mod tests {
             work: None,
             store: Some(StoreRecord {
                 key: StoreKey("k".into()),
-                stamp: StoreStamp::default(),
+                stamp: StoreStamp {
+                    length: 1,
+                    modified: Timestamp::default(),
+                    changed: Timestamp::default(),
+                    inode: 1,
+                },
                 key_epoch: 1,
                 statement: StatementHash::new([2; 32]),
             }),

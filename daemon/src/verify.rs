@@ -18,7 +18,7 @@ use crate::store::{EncryptedStore, Listed, StoredObject};
 pub fn verify(store: &dyn EncryptedStore, folder: &OpenFolder, progress: &Progress) -> Result<VerifyReport> {
     let listing = store.list()?;
     let bytes = AtomicU64::new(0);
-    progress.set_length(listing.objects.len() as u64, listing.objects.iter().map(|o| o.stamp.length).sum());
+    progress.expect(listing.objects.len() as u64, listing.objects.iter().map(|o| o.stamp.length).sum());
     let mut failed: Vec<VerifyFailure> = listing
         .objects
         .par_iter()

@@ -1,8 +1,9 @@
 //! The public bundle: who an account is, signed by its identity key.
 
-use super::cbor::{Malformed, Reader, Writer, is_canonical};
+use crate::cbor::{Malformed, Reader, Writer};
 use crate::crypto::{
-    Domain, EnvelopePublicKey, Login, LoginPublicKey, Signature, SigningKey, VerifyingKey, sha256,
+    Domain, EnvelopePublicKey, Login, LoginPublicKey, MAX_LOGIN_BYTES, SPKI_BYTES, Signature, SigningKey,
+    VerifyingKey, sha256,
 };
 use crate::ids::{AccountId, Fingerprint};
 
@@ -66,21 +67,22 @@ impl Bundle {
 
     fn decode(bytes: &[u8]) -> Result<Self, BundleError> {
         let mut reader = Reader::new(bytes);
-        reader.map(7)?;
+        reader.whole_map(7)?;
         match reader.key(0)?.uint()? {
             VERSION => {}
             newer if newer > VERSION => return Err(BundleError::NewerVersion),
             _ => return Err(BundleError::Malformed),
         }
         let bundle = Self {
-            account: AccountId::new(reader.key(1)?.array()?),
-            login: canonical_login(reader.key(2)?.text()?)?,
-            identity: VerifyingKey::new(reader.key(3)?.array()?).map_err(|_| Malformed)?,
-            envelope: EnvelopePublicKey::from_spki(reader.key(4)?.bytes()?).map_err(|_| Malformed)?,
-            login_key: LoginPublicKey::from_spki(reader.key(5)?.bytes()?).map_err(|_| Malformed)?,
+            account: AccountId::new(reader.key(1)?.array_of()?),
+            login: canonical_login(reader.key(2)?.text(MAX_LOGIN_BYTES)?)?,
+            identity: VerifyingKey::new(reader.key(3)?.array_of()?).map_err(|_| Malformed)?,
+            envelope: EnvelopePublicKey::from_spki(reader.key(4)?.bytes(SPKI_BYTES)?)
+                .map_err(|_| Malformed)?,
+            login_key: LoginPublicKey::from_spki(reader.key(5)?.bytes(SPKI_BYTES)?).map_err(|_| Malformed)?,
             sequence: reader.key(6)?.uint()?,
         };
-        is_canonical(bytes, &bundle.encode())?;
+        reader.end()?;
         Ok(bundle)
     }
 }

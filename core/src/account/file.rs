@@ -6,7 +6,7 @@
 
 use super::blob::{PasswordSeal, RecoverySeal, SealedAccount, SealedKeys, SealedState};
 use super::bundle::{BundleError, SignedBundle, canonical_login};
-use super::cbor::{Malformed, Reader, Writer, is_canonical};
+use crate::cbor::{Malformed, Reader, Writer};
 use crate::crypto::{PasswordParameters, Signature};
 
 /// Not text, and damaged visibly by whoever changes line ends.
@@ -86,37 +86,38 @@ impl SealedAccount {
 
     fn decode(bytes: &[u8]) -> Result<Self, ParseAccountError> {
         let mut reader = Reader::new(bytes);
-        reader.map(15)?;
-        let bundle = reader.key(0)?.bytes()?;
+        reader.whole_map(15)?;
+        let bundle = reader.key(0)?.bytes(MAX_BYTES)?;
         let account = Self {
-            bundle: SignedBundle::verify(bundle, Signature::new(reader.key(1)?.array()?))?,
-            blob: SealedKeys { version: reader.key(2)?.u32()?, sealed: reader.key(3)?.bytes()?.to_vec() },
+            bundle: SignedBundle::verify(bundle, Signature::new(reader.key(1)?.array_of()?))?,
+            blob: SealedKeys {
+                version: reader.key(2)?.u32()?,
+                sealed: reader.key(3)?.bytes(MAX_BYTES)?.to_vec(),
+            },
             password: PasswordSeal {
                 version: reader.key(4)?.u32()?,
                 parameters: PasswordParameters {
-                    login: canonical_login(reader.key(5)?.text()?)?,
-                    realm: reader.key(6)?.text()?.to_owned(),
-                    nonce: reader.key(7)?.array()?,
+                    login: canonical_login(reader.key(5)?.text(MAX_BYTES)?)?,
+                    realm: reader.key(6)?.text(MAX_BYTES)?.to_owned(),
+                    nonce: reader.key(7)?.array_of()?,
                     iterations: reader.key(8)?.u32()?,
                 },
-                sealed: reader.key(9)?.array()?,
+                sealed: reader.key(9)?.array_of()?,
             },
             recovery: RecoverySeal {
-                id: reader.key(10)?.array()?,
-                sealed: reader.key(11)?.array()?,
-                copy: reader.key(12)?.bytes()?.to_vec(),
+                id: reader.key(10)?.array_of()?,
+                sealed: reader.key(11)?.array_of()?,
+                copy: reader.key(12)?.bytes(MAX_BYTES)?.to_vec(),
             },
             state: decode_state(&mut reader)?,
         };
-        is_canonical(bytes, &account.encode())?;
+        reader.end()?;
         Ok(account)
     }
 }
 
 fn decode_state(reader: &mut Reader<'_>) -> Result<Option<SealedState>, Malformed> {
     let version = reader.key(13)?.uint()?;
-    if reader.key(14)?.null()? {
-        return Ok(None);
-    }
-    Ok(Some(SealedState { version, sealed: reader.bytes()?.to_vec() }))
+    let sealed = reader.key(14)?.optional(|reader| Ok(reader.bytes(MAX_BYTES)?.to_vec()))?;
+    Ok(sealed.map(|sealed| SealedState { version, sealed }))
 }

@@ -6,7 +6,6 @@
 
 mod blob;
 mod bundle;
-mod cbor;
 mod file;
 mod safety_number;
 mod seals;

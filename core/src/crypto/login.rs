@@ -6,7 +6,7 @@ use std::str::FromStr;
 use unicode_normalization::UnicodeNormalization;
 
 /// Longest login in bytes: the longest e-mail address (RFC 5321 section 4.5.3.1.3, without the angle brackets).
-const MAX_LOGIN_BYTES: usize = 254;
+pub const MAX_LOGIN_BYTES: usize = 254;
 
 /// An e-mail address, or a name that a server gave: trimmed, NFC, lower case.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -45,7 +45,7 @@ pub use keys::{
     PasswordAuth, PasswordKek, PayloadKey, RecoveryAuth, RecoveryKek, SEALED_KEY_BYTES, open_key, purpose,
     seal_key,
 };
-pub use login::{Login, LoginError};
+pub use login::{Login, LoginError, MAX_LOGIN_BYTES};
 pub use password::{MAX_ITERATIONS, MIN_ITERATIONS, PasswordError, PasswordKeys, PasswordParameters};
 pub use private_keys::PrivateKeys;
 pub use random::{Random, SystemRandom, TestRandom};

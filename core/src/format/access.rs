@@ -1,6 +1,6 @@
 //! ACCESS: the envelopes, each of which lets somebody reach the file key (or, in a roster, the folder key).
 
-use super::cbor::{Malformed, check};
+use crate::cbor::{Malformed, check};
 use crate::crypto::{ENVELOPE_BYTES, FolderKeyName, SEALED_KEY_BYTES, sha256};
 use crate::ids::{FileId, FolderId};
 

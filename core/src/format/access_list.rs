@@ -1,9 +1,9 @@
 //! The access list: which recipients a file has beyond its folder's members, signed by the owner or an admin.
 
 use super::access::{Envelope, EnvelopeType, file_hint};
-use super::cbor::{Keys, Malformed, Reader, Writer, check};
 use super::prefix::{Prefix, SUITE, VERSION};
 use super::statement::read_verifying_key;
+use crate::cbor::{Keys, Malformed, Reader, Writer, check};
 use crate::crypto::{Domain, Signature, SigningKey, VerifyingKey};
 
 /// Most recipients of one list; an encoded list has fewer than 65,536 bytes.

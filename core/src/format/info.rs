@@ -1,9 +1,9 @@
 //! INFO: the sealed part of the header, which carries the statement and its signatures.
 
 use super::access_list::MAX_ACCESS_LIST_LEN;
-use super::cbor::{self, Malformed, Reader, Writer, check};
 use super::prefix::{MAX_INFO_LEN, PREFIX_LEN};
 use super::statement::{MAX_STATEMENT_LEN, SignedStatement};
+use crate::cbor::{self, Malformed, Reader, Writer, check};
 use crate::crypto::{Signature, cobblestone};
 
 /// A header's length is a multiple of this …

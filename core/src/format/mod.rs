@@ -7,7 +7,6 @@
 
 mod access;
 mod access_list;
-mod cbor;
 mod header;
 mod info;
 mod key_source;
@@ -24,9 +23,9 @@ mod tests;
 
 use std::time::Duration;
 
+pub use crate::cbor::Malformed;
 pub use access::{Access, Envelope, EnvelopeType, MAX_ENVELOPES};
 pub use access_list::{AccessList, Recipient};
-pub use cbor::Malformed;
 pub use header::{OpenedHeader, Origin, header_len, open_header};
 pub use key_source::{AccountAlone, FileKeySource, FolderKeys, FoundKey, OpenedFolderKey, SyncedFolder};
 pub use names::{

@@ -2,12 +2,12 @@
 
 use super::access::{Access, Envelope, EnvelopeType, file_hint, folder_hint};
 use super::access_list::{AccessList, Recipient};
-use super::cbor::Malformed;
 use super::header::{content_scope, statement_hash};
 use super::info::{Info, padded_info_len};
 use super::payload::{RUN_LEN, Shape, hash, seal_run};
 use super::prefix::{MAC_OFFSET, Prefix};
 use super::statement::{ObjectKind, SignedStatement, Statement};
+use crate::cbor::Malformed;
 use crate::crypto::cobblestone::{self, HEAD_BYTES, Stream};
 use crate::crypto::{
     ContentHasher, Domain, EnvelopePublicKey, FileKey, FileSubkeys, FolderKey, FolderKeyName, Random,

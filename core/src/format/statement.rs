@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::cbor::{Keys, Malformed, Reader, Writer, check};
 use super::padding::padme;
+use crate::cbor::{Keys, Malformed, Reader, Writer, check};
 use crate::clock::{Clock, Dot};
 use crate::crypto::{Signature, VerifyingKey, cobblestone::HEAD_BYTES};
 use crate::ids::{DeviceId, Digest, FileId, Fingerprint, FolderId, StatementHash};

@@ -283,13 +283,13 @@ impl<'s, 'a> Arrangement<'s, 'a> {
     }
 
     fn name_directory(&self, change: &Change, plan: &mut Plan) {
-        let place = match &change.work {
-            Some(
-                WorkChange::Create { at }
-                | WorkChange::Update { to: Some(at), .. }
-                | WorkChange::Park { to: at, .. },
-            ) => at,
-            _ => return,
+        let Some(
+            WorkChange::Create { at: place }
+            | WorkChange::Update { to: Some(place), .. }
+            | WorkChange::Park { to: place, .. },
+        ) = &change.work
+        else {
+            return;
         };
         if let Some(node) = self.slots.index.get(&place.parent).and_then(|&at| self.entry(at)) {
             plan.directories.insert(place.parent, node);
@@ -415,23 +415,30 @@ impl<'s, 'a> Sequence<'s, 'a> {
     }
 
     fn park(&mut self, at: u32) {
-        let slot = self.arrangement.slots.get(at);
+        let slots = self.arrangement.slots;
+        let slot = slots.get(at);
         let (Some(base), Some(id)) = (slot.base, slot.node) else { return };
-        if self.marks[at as usize] == Mark::Parked {
+        // One that the user has moved would lose its new name.
+        let was_moved = matches!(&slot.local, Local::Changed(delta) if delta.place.is_some());
+        if was_moved || self.marks[at as usize] == Mark::Parked {
             return;
         }
-        let node = self.arrangement.slots.node(id);
-        let Some(&parent) = self.arrangement.slots.of_node.get(node.parent.0 as usize) else { return };
-        let name = clash_name(&base.object, Detail::Short);
-        let work =
-            WorkChange::Park { node: id, to: Place { parent: self.arrangement.slots.id(parent), name } };
         self.marks[at as usize] = Mark::Parked;
-        self.done.push(Change {
-            target: base.object.clone(),
-            publish: None,
-            work: Some(work),
-            node: Some(id),
-        });
+        let node = slots.node(id);
+        let is_known = base.work.is_some_and(|work| work.stamp.inode == node.stamp.inode);
+        // Under another name it would not be known again: base learns its inode first, the next plan parks it.
+        let learns = !is_known && slots.policy.stable_inodes && matches!(slot.local, Local::Same { .. });
+        let free_name = || {
+            let names = [Detail::Short, Detail::Full].map(|detail| clash_name(&base.object, detail));
+            names.into_iter().find(|name| !slots.suffixed.contains_key(&(node.parent, name.clone())))
+        };
+        let parent = slots.id(slots.slot_of(node.parent));
+        let work = match free_name() {
+            _ if learns => None,
+            Some(name) => Some(WorkChange::Park { node: id, to: Place { parent, name } }),
+            None => return,
+        };
+        self.done.push(Change { target: base.object.clone(), publish: None, work, node: Some(id) });
     }
 }
 

@@ -61,9 +61,10 @@ fn encrypted_side(slots: &Slots<'_>, slot: &Slot<'_>, plan: &mut Plan) -> Side {
             Side::Moved
         };
     };
-    let seen_all =
-        |versions: &[Version]| versions.iter().all(|v| base.object.clock.dominates(&v.object.clock));
-    if slots.policy.republish.contains(&slot.id) && seen_all(slot.versions) {
+    let is_seen = |v: &Version| {
+        v.object.clock.compare(&base.object.clock) == Order::Before || agree(&v.object, &base.object)
+    };
+    if slots.policy.republish.contains(&slot.id) && slot.versions.iter().all(is_seen) {
         let is_whole = slot.remote.as_ref().is_some_and(|remote| agree(&remote.object, &base.object));
         return if is_whole && !slots.encrypted.unknown.contains(&slot.id) {
             Side::Untouched

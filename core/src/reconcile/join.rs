@@ -3,17 +3,17 @@
 use std::collections::HashMap;
 
 use super::slots::{Local, Slots};
-use crate::ids::Digest;
+use crate::ids::{Digest, FileId};
 use crate::layout::{NONE, ROOT, clash_name};
 use crate::plan::Plan;
-use crate::suffix::{Detail, stripped};
+use crate::suffix::{Detail, id_digits, stripped};
 use crate::tree::{BaseEntry, Content, Name, Node, NodeId, NodeKind, Object, Stamp};
 
 /// Joins by path first, which keeps the id through an editor's save-by-rename; then finds what was renamed.
 pub(super) fn join(slots: &mut Slots<'_>, plan: &mut Plan) {
-    let disguised = Disguised::new(slots);
+    find_suffixed(slots);
     for (id, _) in slots.work.iter() {
-        join_by_path(slots, id, &disguised);
+        join_by_path(slots, id);
     }
     let open: Vec<NodeId> = unjoined(slots);
     if open.is_empty() {
@@ -25,9 +25,7 @@ pub(super) fn join(slots: &mut Slots<'_>, plan: &mut Plan) {
     }
     if slots.policy.stable_inodes {
         for &id in &open {
-            if !join_by_path(slots, id, &disguised)
-                && matches!(slots.node(id).kind, NodeKind::Directory { .. })
-            {
+            if !join_by_path(slots, id) && matches!(slots.node(id).kind, NodeKind::Directory { .. }) {
                 join_directory_by_inode(slots, id, &missing);
             }
         }
@@ -43,7 +41,7 @@ fn unjoined(slots: &Slots<'_>) -> Vec<NodeId> {
     slots.work.iter().map(|(id, _)| id).filter(|&id| slots.slot_of(id) == NONE).collect()
 }
 
-fn join_by_path(slots: &mut Slots<'_>, id: NodeId, disguised: &Disguised) -> bool {
+fn join_by_path(slots: &mut Slots<'_>, id: NodeId) -> bool {
     let node = slots.node(id);
     let parent = slots.slot_of(node.parent);
     if parent >= super::slots::PENDING && parent != ROOT {
@@ -52,11 +50,15 @@ fn join_by_path(slots: &mut Slots<'_>, id: NodeId, disguised: &Disguised) -> boo
     if slots.slot_of(id) != NONE {
         return true;
     }
+    if let Some(at) = parked(slots, parent, id) {
+        slots.link(id, at);
+        return true;
+    }
     let Some(at) = slots.shown.child(parent, &node.name) else { return false };
     let slot = slots.get(at);
     let Some(base) = slot.base.filter(|_| slot.node.is_none()) else { return false };
-    if let Some(parked) = disguised.find(slots, base, node) {
-        slots.link(parked, at);
+    if let Some(other) = beside(slots, base, node) {
+        slots.link(other, at);
         return false;
     }
     if !could_be(node, &base.object, base.work.is_some()) {
@@ -75,27 +77,54 @@ fn join_by_path(slots: &mut Slots<'_>, id: NodeId, disguised: &Disguised) -> boo
     true
 }
 
-/// Entries whose names have a suffix of ours, by inode number. An interrupted plan may have left an object under such
-/// a name, and another at its place.
-struct Disguised(HashMap<u64, NodeId>);
+/// Finds the entries whose names have a suffix of ours. An interrupted plan may have left an object under such a name,
+/// and another at its place.
+fn find_suffixed(slots: &mut Slots<'_>) {
+    let has_suffix = |node: &Node| stripped(&node.name).is_some();
+    let found = slots.work.iter().filter(|(_, node)| has_suffix(node));
+    slots.suffixed = found.map(|(id, node)| ((node.parent, node.name.clone()), id)).collect();
+}
 
-impl Disguised {
-    fn new(slots: &Slots<'_>) -> Self {
-        let has_suffix = |node: &Node| stripped(&node.name).is_some();
-        let found = slots.work.iter().filter(|(_, node)| has_suffix(node));
-        Self(found.map(|(id, node)| (node.stamp.inode, id)).collect())
+/// The object that was parked as `id`: its name tells.
+fn parked(slots: &Slots<'_>, parent: u32, id: NodeId) -> Option<u32> {
+    if slots.suffixed.is_empty() {
+        return None;
     }
+    let node = slots.node(id);
+    let digits = id_digits(&node.name)?.to_owned();
+    let starts = |id: FileId| id.to_string()[..digits.len()].to_owned();
+    let first = slots.all.partition_point(|slot| starts(slot.id) < digits);
+    let candidates = (0u32..).zip(&slots.all).skip(first).take_while(|(_, slot)| starts(slot.id) == digits);
+    let mut known =
+        candidates.filter_map(|(at, slot)| Some((at, slot.base.filter(|_| slot.node.is_none())?)));
+    let found = known.find(|(at, base)| {
+        slots.shown.parent(*at) == slots.shown.representative(parent)
+            && is_disguise(&node.name, &base.object)
+            && could_be(node, &base.object, true)
+            && base.work.is_some_and(|work| is_likely(slots, &work.stamp, &node.stamp))
+    });
+    found.map(|(at, _)| at)
+}
 
-    /// The entry beside `node` that is the very file that base has at `node`'s place.
-    fn find(&self, slots: &Slots<'_>, base: &BaseEntry, node: &Node) -> Option<NodeId> {
-        let was = base.work?.stamp;
-        let id = *self.0.get(&was.inode).filter(|_| was.inode != node.stamp.inode)?;
-        let other = slots.node(id);
-        let is_it = other.parent == node.parent
-            && slots.slot_of(id) == NONE
-            && same_inode(slots, &was, &other.stamp)
-            && is_disguise(&other.name, &base.object);
+/// The entry beside `node` that is the very file that base has at `node`'s place.
+fn beside(slots: &Slots<'_>, base: &BaseEntry, node: &Node) -> Option<NodeId> {
+    let was = base.work?.stamp;
+    if slots.suffixed.is_empty() || is_likely(slots, &was, &node.stamp) {
+        return None;
+    }
+    Detail::ALL.iter().find_map(|&detail| {
+        let id = *slots.suffixed.get(&(node.parent, clash_name(&base.object, detail)))?;
+        let is_it = slots.slot_of(id) == NONE && is_likely(slots, &was, &slots.node(id).stamp);
         is_it.then_some(id)
+    })
+}
+
+/// Whether both are stamps of one file, as far as that can be said where inode numbers may mean nothing.
+fn is_likely(slots: &Slots<'_>, was: &Stamp, is: &Stamp) -> bool {
+    if slots.policy.stable_inodes {
+        same_inode(slots, was, is)
+    } else {
+        (was.size, was.modified) == (is.size, is.modified)
     }
 }
 
@@ -250,10 +279,10 @@ fn join_by_digest(slots: &mut Slots<'_>, open: &[NodeId], missing: &Missing, pla
     for (digest, nodes) in found {
         let old: Vec<u32> =
             gone.values().flatten().filter(|(_, d)| *d == digest).map(|&(at, _)| at).collect();
-        if let ([node], [at]) = (&nodes[..], &old[..]) {
-            if slots.get(*at).local != Local::Held {
-                slots.link(*node, *at);
-            }
+        if let ([node], [at]) = (&nodes[..], &old[..])
+            && slots.get(*at).local != Local::Held
+        {
+            slots.link(*node, *at);
         }
     }
 }

@@ -37,7 +37,7 @@ fn look(slots: &Slots<'_>, at: u32, base: &BaseEntry, plan: &mut Plan) -> Local 
 fn present(slots: &Slots<'_>, at: u32, base: &BaseEntry, id: NodeId, plan: &mut Plan) -> Local {
     let node = slots.node(id);
     let Ok(place) = moved(slots, at, base, node) else { return Local::Held };
-    let (content, restamped) = match content(base, node) {
+    let (content, restamped) = match content(base, node, slots.policy.stable_inodes) {
         Look::Same { restamped } => (None, restamped),
         Look::Changed(content) => (Some((content, node.stamp.modified)), false),
         Look::Unread => {
@@ -56,7 +56,7 @@ fn present(slots: &Slots<'_>, at: u32, base: &BaseEntry, id: NodeId, plan: &mut 
         .filter(|text| **text != base.object.description)
         .cloned();
     let delta = Delta { content, place, description };
-    if delta.is_empty() { Local::Same { restamped } } else { Local::Changed(delta) }
+    if delta.is_empty() { Local::Same { restamped } } else { Local::Changed(Box::new(delta)) }
 }
 
 /// The place that the user gave it, if that is not base's; `Err` if the directory cannot be named now.
@@ -103,12 +103,12 @@ enum Look {
     Restless,
 }
 
-fn content(base: &BaseEntry, node: &Node) -> Look {
+fn content(base: &BaseEntry, node: &Node, stable_inodes: bool) -> Look {
     let was = base.work.map(|work| work.stamp);
     match (&node.kind, &base.object.content) {
         (NodeKind::File { executable }, Content::File { size, digest, executable: was_executable }) => {
             let Some(work) = base.work else { return Look::Restless };
-            if same_stamp(&work.stamp, &node.stamp) && !work.racy {
+            if same_stamp(&work.stamp, &node.stamp, stable_inodes) && !work.racy {
                 return Look::Same { restamped: work.stamp.device != node.stamp.device };
             }
             let now = Content::File { size: node.stamp.size, digest: node.digest, executable: *executable };
@@ -131,6 +131,7 @@ fn content(base: &BaseEntry, node: &Node) -> Look {
         (NodeKind::Symlink { target }, Content::Symlink { target: old }) if target != old => {
             Look::Changed(Content::Symlink { target: target.clone() })
         }
+        _ if !stable_inodes => Look::Same { restamped: was.is_none() },
         (NodeKind::Symlink { .. }, _) => Look::Same { restamped: was != Some(node.stamp) },
         // A directory's times and size change with what lies in it, and mean nothing.
         _ => Look::Same {
@@ -141,9 +142,11 @@ fn content(base: &BaseEntry, node: &Node) -> Look {
     }
 }
 
-/// Rule 2. The device number is left out: it may be another after the next boot.
-fn same_stamp(was: &Stamp, is: &Stamp) -> bool {
-    (was.size, was.modified, was.changed, was.inode) == (is.size, is.modified, is.changed, is.inode)
+/// Rule 2. The device number is left out: it may be another after the next boot. Inode numbers that mean nothing
+/// are left out too, or every file would be read at every scan.
+fn same_stamp(was: &Stamp, is: &Stamp, stable_inodes: bool) -> bool {
+    (was.size, was.modified, was.changed) == (is.size, is.modified, is.changed)
+        && (was.inode == is.inode || !stable_inodes)
 }
 
 fn absent(slots: &Slots<'_>, at: u32, base: &BaseEntry, plan: &mut Plan) -> Local {

@@ -26,7 +26,7 @@ pub(super) enum Local {
     /// It was adopted: the work folder already has the content of the encrypted folder's version.
     Adopted,
     /// Edited, moved or described.
-    Changed(Delta),
+    Changed(Box<Delta>),
     /// Deleted.
     Absent,
     /// Made: base and the encrypted folder know nothing of it.
@@ -101,12 +101,17 @@ pub(super) struct Slots<'a> {
     /// For each node the object that it shows: [`ROOT`] for the root, [`NONE`] where it shows none, [`PENDING`] where
     /// that cannot be said now.
     pub of_node: Vec<u32>,
+    /// Entries whose names have a suffix of ours, by their places.
+    pub suffixed: HashMap<(NodeId, Name), NodeId>,
     /// Device numbers that changed while everything else stayed: base's to today's.
     pub renumbered: HashMap<u64, u64>,
     /// Conflict copies that this plan publishes first.
     pub copies: Vec<Change>,
     next_counter: u64,
 }
+
+/// An object with what base and the encrypted folder have of it.
+type Known<'a> = (FileId, Option<&'a BaseEntry>, Option<&'a Vec<Version>>);
 
 /// The position that stands for a node of which nothing can be said now.
 pub(super) const PENDING: u32 = NONE - 1;
@@ -118,16 +123,20 @@ impl<'a> Slots<'a> {
         encrypted: &'a EncryptedTree,
         policy: &'a Policy<'a>,
     ) -> Self {
-        let mut known: Vec<(FileId, Option<&BaseEntry>)> =
-            base.entries.iter().map(|(&id, entry)| (id, Some(entry))).collect();
-        known.extend(
-            encrypted.versions.keys().filter(|id| !base.entries.contains_key(id)).map(|&id| (id, None)),
-        );
-        known.sort_unstable_by_key(|&(id, _)| id);
+        let versions = |id| encrypted.versions.get(&id);
+        let mut known: Vec<Known<'a>> =
+            base.entries.iter().map(|(&id, entry)| (id, Some(entry), versions(id))).collect();
+        let shared = known.iter().filter(|(.., versions)| versions.is_some()).count();
+        if shared < encrypted.versions.len() {
+            let is_new = |id| !base.entries.contains_key(id);
+            let new = encrypted.versions.iter().filter(|(id, _)| is_new(*id));
+            known.extend(new.map(|(&id, versions)| (id, None, Some(versions))));
+        }
+        known.sort_unstable_by_key(|&(id, ..)| id);
         let all: Vec<Slot<'a>> = known
             .into_iter()
-            .map(|(id, base)| {
-                let versions = encrypted.versions.get(&id).map_or(&[][..], Vec::as_slice);
+            .map(|(id, base, versions)| {
+                let versions = versions.map_or(&[][..], Vec::as_slice);
                 let remote = merge(versions.iter().map(|version| &version.object), base.map(|b| &*b.object));
                 Slot { id, base, versions, remote, node: None, local: Local::None, decision: Decision::Keep }
             })
@@ -145,6 +154,7 @@ impl<'a> Slots<'a> {
             index,
             shown,
             of_node,
+            suffixed: HashMap::new(),
             renumbered: HashMap::new(),
             copies: Vec::new(),
             next_counter: policy.next_counter,

@@ -117,23 +117,23 @@ impl Cloud {
                 if self.manners == Manners::MakesCopies {
                     let stem = key.strip_suffix(".ensafer").unwrap();
                     let copy = format!("{stem} (conflicted copy {device} {}).ensafer", local.revision);
-                    self.put_both(device, &copy, Some(local));
-                    self.put_both(device, key, server);
+                    self.put_both(device, &copy, Some(&local));
+                    self.put_both(device, key, server.as_ref());
                 } else {
-                    self.put_both(device, key, Some(local));
+                    self.put_both(device, key, Some(&local));
                 }
             }
-            Some(local) if locally_changed => self.put_both(device, key, Some(local)),
+            Some(local) if locally_changed => self.put_both(device, key, Some(&local)),
             None if locally_changed && !changed_on_server => self.put_both(device, key, None),
-            _ => self.put_both(device, key, server),
+            _ => self.put_both(device, key, server.as_ref()),
         }
         true
     }
 
-    fn put_both(&mut self, device: usize, key: &str, file: Option<StoreFile>) {
-        let revision = file.as_ref().map(|file| file.revision);
+    fn put_both(&mut self, device: usize, key: &str, file: Option<&StoreFile>) {
+        let revision = file.map(|file| file.revision);
         for files in [&mut self.server, &mut self.replicas[device].files] {
-            match &file {
+            match file {
                 Some(file) => files.insert(key.into(), file.clone()),
                 None => files.remove(key),
             };

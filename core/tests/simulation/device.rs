@@ -10,7 +10,8 @@ use ensafer_core::plan::{Change, Place, Plan, Publish, Source, WorkChange};
 use ensafer_core::reconcile::{Ids, Policy, reconcile};
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::{
-    BaseEntry, BaseTree, Content, EncryptedTree, Folding, NodeId, NodeKind, Object, WorkStamp, WorkTree,
+    BaseEntry, BaseTree, Content, EncryptedTree, Folding, NodeId, NodeKind, Object, Stamp, WorkStamp,
+    WorkTree,
 };
 
 use crate::cloud::{Cloud, own_key};
@@ -26,6 +27,7 @@ pub struct Device {
     pub disk: Disk,
     pub base: BaseTree,
     pub next_counter: u64,
+    pub stable_inodes: bool,
     absent_since: HashMap<FileId, Timestamp>,
     lost_for: HashMap<FileId, u32>,
     fresh: u64,
@@ -119,6 +121,7 @@ impl Device {
             disk: Disk::default(),
             base: BaseTree::default(),
             next_counter: 1,
+            stable_inodes: true,
             absent_since: HashMap::new(),
             lost_for: HashMap::new(),
             fresh: 0,
@@ -136,8 +139,20 @@ impl Device {
         self.lost_for.clear();
     }
 
+    /// A stamp as the file system reports it: with inode numbers of its own invention, if they are not stable.
+    fn reported(&self, stamp: Stamp, now: Timestamp) -> Stamp {
+        if self.stable_inodes {
+            return stamp;
+        }
+        let inode = stamp.inode ^ now.as_nanos().unsigned_abs();
+        Stamp { inode, born: None, ..stamp }
+    }
+
     fn observe(&self, cloud: &Cloud, now: Timestamp) -> Seen {
-        let (work, inodes) = self.disk.scan(now);
+        let (mut work, inodes) = self.disk.scan(now);
+        if !self.stable_inodes {
+            work.nodes.iter_mut().for_each(|node| node.stamp = self.reported(node.stamp, now));
+        }
         let revisions =
             cloud.files(self.number).iter().map(|(key, file)| (key.clone(), file.revision)).collect();
         Seen { work, inodes, encrypted: cloud.tree(self.number), revisions }
@@ -151,7 +166,7 @@ impl Device {
             fresh += 1;
             // Spread over the ids, so that either of two devices may have the smaller one.
             let mixed = (fresh * 2 + number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            let mut bytes = [number as u8; 16];
+            let mut bytes = [u8::try_from(number).unwrap(); 16];
             bytes[..8].copy_from_slice(&mixed.to_be_bytes());
             FileId::new(bytes)
         };
@@ -164,7 +179,7 @@ impl Device {
                 now,
                 next_counter: self.next_counter,
                 folding: Folding::Exact,
-                stable_inodes: true,
+                stable_inodes: self.stable_inodes,
                 settle: Duration::from_millis(200),
                 absent_since: &self.absent_since,
                 republish: &republish,
@@ -221,8 +236,16 @@ impl Device {
         trace(|| describe(self.number, &plan, &seen.work));
         let outcome =
             if plan.is_settled() && plan.lost.is_empty() { Outcome::Settled } else { Outcome::Busy };
-        let mut run =
-            Run { device: self, cloud, seen: &seen, plan: &plan, now, budget, directories: HashMap::new() };
+        let mut run = Run {
+            device: self,
+            cloud,
+            seen: &seen,
+            plan: &plan,
+            now,
+            budget,
+            undone: HashSet::new(),
+            directories: HashMap::new(),
+        };
         if run.all().is_none() {
             // Rule 18: after a crash the counter starts at the limit that was committed.
             self.next_counter += 10_000;
@@ -279,6 +302,8 @@ struct Run<'a> {
     plan: &'a Plan,
     now: Timestamp,
     budget: usize,
+    /// What could not be done: nor can what lies in it.
+    undone: HashSet<FileId>,
     /// Directories that this plan made.
     directories: HashMap<FileId, Inode>,
 }
@@ -295,7 +320,10 @@ impl Run<'_> {
 
     fn all(&mut self) -> Option<()> {
         for change in &self.plan.changes {
-            self.one(change)?;
+            let undone = self.undone.contains(&change.target.parent);
+            if undone || self.one(change)?.is_err() {
+                self.undone.insert(change.target.id);
+            }
         }
         for key in &self.plan.surplus {
             if self.is_as_seen(&key.0) {
@@ -306,16 +334,16 @@ impl Run<'_> {
         Some(())
     }
 
-    fn one(&mut self, change: &Change) -> Option<()> {
+    fn one(&mut self, change: &Change) -> Option<Result<(), Deferred>> {
         let mut target = change.target.clone();
         if change.node.is_some_and(|node| self.check_unchanged(node).is_err()) {
-            return Some(());
+            return Some(Err(Deferred));
         }
         if let Some(publish) = &change.publish {
             self.part()?;
             match self.publish(publish, &target) {
                 Ok(published) => target = published,
-                Err(Deferred) => return Some(()),
+                Err(Deferred) => return Some(Err(Deferred)),
             }
         }
         let mut entry = change.node.map(|node| self.seen.inodes[node.0 as usize]);
@@ -323,15 +351,15 @@ impl Run<'_> {
             self.part()?;
             match self.work(work, &target) {
                 Ok(made) => entry = made.or(entry),
-                Err(Deferred) => return Some(()),
+                Err(Deferred) => return Some(Err(Deferred)),
             }
         }
         if matches!(change.work, Some(WorkChange::Park { .. })) {
-            return Some(());
+            return Some(Ok(()));
         }
         self.part()?;
         self.commit(target, entry.filter(|_| !matches!(change.work, Some(WorkChange::Trash { .. }))));
-        Some(())
+        Some(Ok(()))
     }
 
     fn commit(&mut self, target: Arc<Object>, entry: Option<Inode>) {
@@ -342,7 +370,10 @@ impl Run<'_> {
             };
             assert_eq!(*digest, Some(digest_of(bytes)), "base and work folder differ");
         }
-        let work = entry.map(|inode| WorkStamp { stamp: self.device.disk.stamp(inode), racy: false });
+        let work = entry.map(|inode| WorkStamp {
+            stamp: self.device.reported(self.device.disk.stamp(inode), self.now),
+            racy: false,
+        });
         self.device.base.entries.insert(target.id, BaseEntry { object: target, work });
     }
 
@@ -470,7 +501,12 @@ impl Run<'_> {
         match self.device.disk.entries.get(&inode) {
             Some(entry) if entry.name != seen.name || entry.parent != parent => Err(Deferred),
             Some(Entry { kind: disk::Kind::Directory, .. }) => Ok(()),
-            Some(_) if self.device.disk.stamp(inode) == seen.stamp => Ok(()),
+            Some(_)
+                if Stamp { inode: 0, born: None, ..self.device.disk.stamp(inode) }
+                    == Stamp { inode: 0, born: None, ..seen.stamp } =>
+            {
+                Ok(())
+            }
             _ => Err(Deferred),
         }
     }

@@ -239,6 +239,10 @@ fn name(pick: u8) -> Name {
     Name::new(NAMES[usize::from(pick) % NAMES.len()]).unwrap()
 }
 
+fn any(from: &[Inode], pick: u8) -> Option<Inode> {
+    from.get(usize::from(pick).checked_rem(from.len())?).copied()
+}
+
 impl Disk {
     fn directories(&self) -> Vec<Inode> {
         let is_directory = |e: &Entry| e.kind == Kind::Directory;
@@ -259,63 +263,29 @@ impl Disk {
     }
 
     pub fn edit(&mut self, edit: &Edit, diary: &mut Diary, now: Timestamp) {
-        let any = |from: Vec<Inode>, pick: u8| {
-            if from.is_empty() { None } else { Some(from[usize::from(pick) % from.len()]) }
-        };
-        let directory = |disk: &Self, pick: u8| any(disk.directories(), pick).unwrap_or(ROOT);
-        let file = |disk: &Self, pick: u8| any(disk.files(), pick);
-        let entry = |disk: &Self, pick: u8| any(disk.entries.keys().copied().collect(), pick);
         match *edit {
-            Edit::Create { directory: d, name: n } => {
-                let (parent, name) = (directory(self, d), name(n));
-                if self.child(parent, &name).is_none() {
-                    let kind = Kind::File { bytes: diary.write(), executable: false };
-                    self.create(parent, &name, kind, now, now);
+            Edit::Create { directory, name } => self
+                .make(directory, name, now, |_| Some(Kind::File { bytes: diary.write(), executable: false })),
+            Edit::MakeDirectory { directory, name } => {
+                self.make(directory, name, now, |_| Some(Kind::Directory));
+            }
+            Edit::Link { directory, name, target } => self.make(directory, name, now, |_| {
+                Some(Kind::Symlink { target: NAMES[usize::from(target) % NAMES.len()].into() })
+            }),
+            Edit::Duplicate { file, directory, name } => self.make(directory, name, now, |disk| {
+                any(&disk.files(), file).map(|inode| disk.entries[&inode].kind.clone())
+            }),
+            Edit::Write { file }
+            | Edit::SaveByRename { file }
+            | Edit::Touch { file }
+            | Edit::ToggleExecutable { file } => {
+                if let Some(inode) = any(&self.files(), file) {
+                    self.change(edit, inode, diary, now);
                 }
             }
-            Edit::MakeDirectory { directory: d, name: n } => {
-                let (parent, name) = (directory(self, d), name(n));
-                if self.child(parent, &name).is_none() {
-                    self.create(parent, &name, Kind::Directory, now, now);
-                }
-            }
-            Edit::Link { directory: d, name: n, target } => {
-                let (parent, name) = (directory(self, d), name(n));
-                if self.child(parent, &name).is_none() {
-                    let target = NAMES[usize::from(target) % NAMES.len()].into();
-                    self.create(parent, &name, Kind::Symlink { target }, now, now);
-                }
-            }
-            Edit::Write { file: f } => {
-                if let Some(inode) = file(self, f) {
-                    self.give_up(inode, diary);
-                    self.rewrite(inode, diary.write(), now);
-                }
-            }
-            Edit::SaveByRename { file: f } => {
-                if let Some(inode) = file(self, f) {
-                    self.give_up(inode, diary);
-                    let old = self.entries.remove(&inode).unwrap();
-                    let kind = Kind::File { bytes: diary.write(), executable: false };
-                    self.create(old.parent, &old.name, kind, now, now);
-                }
-            }
-            Edit::Touch { file: f } => {
-                if let Some(entry) = file(self, f).and_then(|inode| self.entries.get_mut(&inode)) {
-                    (entry.modified, entry.changed) = (now, now);
-                }
-            }
-            Edit::ToggleExecutable { file: f } => {
-                if let Some(found) = file(self, f).and_then(|inode| self.entries.get_mut(&inode)) {
-                    found.changed = now;
-                    if let Kind::File { executable, .. } = &mut found.kind {
-                        *executable = !*executable;
-                    }
-                }
-            }
-            Edit::Move { entry: e, directory: d, name: n } => {
-                let (parent, name) = (directory(self, d), name(n));
-                if let Some(inode) = entry(self, e)
+            Edit::Move { entry, directory, name: n } => {
+                let (parent, name) = (any(&self.directories(), directory).unwrap(), name(n));
+                if let Some(inode) = any(&self.all(), entry)
                     && self.child(parent, &name).is_none()
                     && !self.is_below(parent, inode)
                 {
@@ -323,7 +293,7 @@ impl Disk {
                 }
             }
             Edit::Swap { one, other } => {
-                if let (Some(one), Some(other)) = (entry(self, one), entry(self, other))
+                if let (Some(one), Some(other)) = (any(&self.all(), one), any(&self.all(), other))
                     && !self.is_below(one, other)
                     && !self.is_below(other, one)
                 {
@@ -332,21 +302,48 @@ impl Disk {
                     self.rename(other, a.parent, &a.name, now);
                 }
             }
-            Edit::Duplicate { file: f, directory: d, name: n } => {
-                let (parent, name) = (directory(self, d), name(n));
-                if let Some(inode) = file(self, f)
-                    && self.child(parent, &name).is_none()
-                {
-                    let kind = self.entries[&inode].kind.clone();
-                    self.create(parent, &name, kind, now, now);
+            Edit::Delete { entry } => {
+                for inode in any(&self.all(), entry).map(|inode| self.below(inode)).unwrap_or_default() {
+                    self.give_up(inode, diary);
+                    self.entries.remove(&inode);
                 }
             }
-            Edit::Delete { entry: e } => {
-                if let Some(inode) = entry(self, e) {
-                    for inode in self.below(inode) {
-                        self.give_up(inode, diary);
-                        self.entries.remove(&inode);
+        }
+    }
+
+    fn all(&self) -> Vec<Inode> {
+        self.entries.keys().copied().collect()
+    }
+
+    fn make(&mut self, pick: u8, n: u8, now: Timestamp, kind: impl FnOnce(&Self) -> Option<Kind>) {
+        let (parent, name) = (any(&self.directories(), pick).unwrap(), name(n));
+        if self.child(parent, &name).is_none()
+            && let Some(kind) = kind(self)
+        {
+            self.create(parent, &name, kind, now, now);
+        }
+    }
+
+    fn change(&mut self, edit: &Edit, inode: Inode, diary: &mut Diary, now: Timestamp) {
+        match edit {
+            Edit::Write { .. } => {
+                self.give_up(inode, diary);
+                self.rewrite(inode, diary.write(), now);
+            }
+            Edit::SaveByRename { .. } => {
+                self.give_up(inode, diary);
+                let old = self.entries.remove(&inode).unwrap();
+                let kind = Kind::File { bytes: diary.write(), executable: false };
+                self.create(old.parent, &old.name, kind, now, now);
+            }
+            _ => {
+                let entry = self.entries.get_mut(&inode).unwrap();
+                entry.changed = now;
+                match (edit, &mut entry.kind) {
+                    (Edit::ToggleExecutable { .. }, Kind::File { executable, .. }) => {
+                        *executable = !*executable;
                     }
+                    _ => entry.modified = now,
                 }
             }
         }

@@ -1,11 +1,12 @@
 //! Several devices on one cloud, edited at random, interrupted anywhere: the engine's decisions must end, converge
 //! and lose no edit, whatever the cloud does.
 
+#![allow(clippy::unwrap_used, reason = "every file here is a test's, not only what is marked as one")]
+
 mod cloud;
 mod device;
 mod disk;
-#[cfg(test)]
-mod scratch;
+mod stories;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -159,6 +160,7 @@ impl World {
     }
 }
 
+#[allow(clippy::print_stdout, reason = "the test runner shows it with a failure")]
 /// Prints what happens where `SIMULATION_TRACE` is set.
 pub fn trace(text: impl FnOnce() -> String) {
     if std::env::var_os("SIMULATION_TRACE").is_some() {
@@ -167,7 +169,10 @@ pub fn trace(text: impl FnOnce() -> String) {
 }
 
 fn run(manners: Manners, devices: usize, events: &[Event]) -> Result<(), TestCaseError> {
-    let mut world = World::new(manners, devices);
+    play(World::new(manners, devices), events)
+}
+
+fn play(mut world: World, events: &[Event]) -> Result<(), TestCaseError> {
     for event in events {
         trace(|| format!("{event:?}"));
         world.happen(event);
@@ -206,7 +211,12 @@ fn events(losses: bool) -> impl Strategy<Value = Events> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 2 * ProptestConfig::default().cases,
+        max_shrink_iters: 20_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn one_shared_directory(devices in 2..=3usize, events in events(false)) {
@@ -226,5 +236,12 @@ proptest! {
     #[test]
     fn devices_that_lose_their_state(devices in 2..=3usize, events in events(true)) {
         run(Manners::Shared, devices, &events.0)?;
+    }
+
+    #[test]
+    fn file_systems_without_stable_inodes(devices in 2..=3usize, events in events(false)) {
+        let mut world = World::new(Manners::MakesCopies, devices);
+        world.devices.iter_mut().for_each(|device| device.stable_inodes = false);
+        play(world, &events.0)?;
     }
 }

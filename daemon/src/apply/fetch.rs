@@ -7,7 +7,7 @@ use ensafer_core::tree::{Content, Object, StoreKey};
 use super::{Failure, Scene, describe};
 use crate::payload::{PayloadFailure, open_payload, read_head};
 use crate::state::StoreRecord;
-use crate::store::StoredObject;
+use crate::store::{StoreError, StoredObject};
 use crate::work_dir::StagedFile;
 
 /// A content, verified and ready to be placed.
@@ -31,10 +31,7 @@ pub fn fetch(
         Some(record) => record,
         None => source_of(scene, target).ok_or_else(|| Failure::retry(path))?,
     };
-    let (file, header) = open_version(scene, &record.key, path)?;
-    if header.statement.content_dot != target.content_dot {
-        return Err(Failure::retry(path));
-    }
+    let (file, header) = open_version(scene, record, path)?;
     let mut staged = scene.work.stage().map_err(|error| Failure::work(&error, path))?;
     let written = open_payload(
         &*file,
@@ -56,9 +53,7 @@ pub fn fetch(
     let executable = matches!(target.content, Content::File { executable: true, .. });
     let like = replaces.and_then(|path| scene.work.look(path).ok().flatten()).map(|seen| seen.mode);
     staged.finish(target.modified, executable, like).map_err(|error| Failure::work(&error, path))?;
-    let mut record = record.clone();
-    record.statement = header.statement_hash;
-    Ok(Fetched { staged, record })
+    Ok(Fetched { staged, record: record.clone() })
 }
 
 /// The version that the plan saw which holds `target`'s content.
@@ -68,18 +63,31 @@ fn source_of<'s>(scene: &'s Scene<'_>, target: &Object) -> Option<&'s StoreRecor
     scene.records.get(&version.key)
 }
 
-/// Opens a file of the encrypted folder and verifies its header once more: what lies there now may be another file
-/// than the one that was observed.
+/// The version that the plan saw in the file `key`.
+pub fn seen_version<'s>(scene: &'s Scene<'_>, key: &StoreKey, path: &str) -> Result<&'s StoreRecord, Failure> {
+    scene.records.get(key).ok_or_else(|| Failure::retry(path))
+}
+
+/// Opens the version that `record` names and verifies its header once more. What lies there now may be another
+/// file than the one that was observed: that is for the next plan.
 pub fn open_version(
     scene: &Scene<'_>,
-    key: &StoreKey,
+    record: &StoreRecord,
     path: &str,
 ) -> Result<(Box<dyn StoredObject>, OpenedHeader), Failure> {
-    let file = scene.store.open(key).map_err(|error| Failure::store(&error, path))?;
-    let stamp = file.stamp().map_err(|error| Failure::store(&error, path))?;
-    let head = read_head(&*file, stamp.length).map_err(|error| Failure::store(&error, path))?;
+    let key = &record.key;
+    let refused = |error: StoreError| match error {
+        StoreError::Missing { .. } => Failure::retry(path),
+        error => Failure::store(&error, path),
+    };
+    let file = scene.store.open(key).map_err(refused)?;
+    let stamp = file.stamp().map_err(refused)?;
+    let head = read_head(&*file, stamp.length).map_err(refused)?;
     let header = open_header(&head, &scene.folder.source())
         .map_err(|error| Failure::object(ProblemClass::StillArriving, key, describe(&error)))?;
+    if header.statement_hash != record.statement {
+        return Err(Failure::retry(path));
+    }
     if stamp.length != header.total_len {
         return Err(Failure::object(ProblemClass::StillArriving, key, ""));
     }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use ensafer_core::ids::FileId;
 use ensafer_core::plan::{Change, Plan, Problem, ProblemClass, Subject};
 use ensafer_core::time::Timestamp;
-use ensafer_core::tree::{EncryptedTree, Object, Stamp, StoreKey, WorkStamp, WorkTree};
+use ensafer_core::tree::{EncryptedTree, Object, Stamp, StoreKey, Version, WorkStamp, WorkTree};
 
 pub use publish::publish;
 pub use work::change_work;
@@ -78,7 +78,9 @@ impl Scene<'_> {
     }
 
     fn work_stamp(&self, stamp: Stamp) -> WorkStamp {
-        WorkStamp { racy: self.now.since(stamp.modified) < RACY, stamp }
+        // A modification time in the future was set by hand and says nothing.
+        let touched = if stamp.modified > self.now { stamp.changed } else { stamp.modified };
+        WorkStamp { racy: self.now.since(touched) < RACY, stamp }
     }
 }
 
@@ -194,11 +196,15 @@ pub fn adopt(plan: &Plan, scene: &Scene<'_>) -> Vec<BaseRecord> {
         .collect()
 }
 
-/// The record of the version in the encrypted folder that equals `object`.
+/// The record of the version in the encrypted folder that says `object`. Base must not take another's: after a restart
+/// it stands for what the file says.
 fn current_record(scene: &Scene<'_>, object: &Object) -> Option<StoreRecord> {
     let versions = scene.encrypted.versions.get(&object.id)?;
-    let version =
-        versions.iter().find(|version| version.object.clock == object.clock).or_else(|| versions.first())?;
+    let says_so = |version: &&Version| {
+        let seen = &version.object;
+        (seen.content_dot, seen.place_dot) == (object.content_dot, object.place_dot) && seen.clock == object.clock
+    };
+    let version = versions.iter().find(says_so)?;
     scene.records.get(&version.key).cloned()
 }
 

@@ -9,12 +9,12 @@ use ensafer_core::ids::StatementHash;
 use ensafer_core::plan::{ProblemClass, Source};
 use ensafer_core::tree::{Content, NodeId, Object, StoreKey};
 
-use super::fetch::open_version;
+use super::fetch::{open_version, seen_version};
 use super::{Failure, RUN_BYTES, Scene, describe};
 use crate::payload::with_run;
 use crate::platform::is_open_for_writing;
 use crate::store::StagedObject;
-use crate::work_dir::stamp_of;
+use crate::work_dir::{WorkError, stamp_of};
 
 /// A version in a temporary file.
 pub struct Sealed {
@@ -83,12 +83,15 @@ fn seal_work(
     if !unchanged() {
         return Err(Failure::retry(&at));
     }
-    let read = |offset: u64, run: &mut [u8]| file.read_exact_at(run, offset).map_err(|_| Failure::retry(&at));
-    let sealed = seal_stream(scene, object, statement, key_epoch, path, read)?;
-    if !unchanged() {
-        return Err(Failure::retry(&at));
-    }
-    Ok(sealed)
+    let read = |offset: u64, run: &mut [u8]| {
+        file.read_exact_at(run, offset).map_err(|error| match error.kind() {
+            // It is shorter than it was.
+            std::io::ErrorKind::UnexpectedEof => Failure::retry(&at),
+            _ => Failure::work(&WorkError::io(&at, error), &at),
+        })
+    };
+    let sealed = seal_stream(scene, object, statement, key_epoch, path, read);
+    if unchanged() { sealed } else { Err(Failure::retry(&at)) }
 }
 
 /// Seals what `read` gives (offset, buffer to be filled) into a temporary file.
@@ -127,6 +130,7 @@ fn seal_stream(
             at += run.len() as u64;
         }
         let header = seal.finish(scene.folder.signer(), &mut SystemRandom).map_err(refused)?;
+        check_digest(object, &header, path)?;
         if small {
             let whole = [header.bytes.as_slice(), run].concat();
             staged.write_at(0, &whole).map_err(store_refused)?;
@@ -149,7 +153,7 @@ fn seal_kept(
     key_epoch: u32,
     path: &str,
 ) -> Result<Sealed, Failure> {
-    let (file, old) = open_version(scene, key, path)?;
+    let (file, old) = open_version(scene, seen_version(scene, key, path)?, path)?;
     let folder = scene.folder.seal();
     let header =
         match rewrite_info(&old, statement.clone(), &folder, scene.folder.signer(), &mut SystemRandom) {
@@ -192,7 +196,7 @@ fn reseal(
     key_epoch: u32,
     path: &str,
 ) -> Result<Sealed, Failure> {
-    let (file, old) = open_version(scene, key, path)?;
+    let (file, old) = open_version(scene, seen_version(scene, key, path)?, path)?;
     let mut statement = statement;
     statement.size = old.statement.size;
     statement.padded_len = old.statement.padded_len;
@@ -216,6 +220,18 @@ fn reseal(
     })?;
     payload.finish().map_err(|_| unauthentic())?;
     Ok(sealed)
+}
+
+/// Where the plan knows the digest, no other content may get the version's dot (engine rule 18): a file that was
+/// altered behind the back of its times is not published again as what it was.
+fn check_digest(object: &Object, header: &SealedHeader, path: &str) -> Result<(), Failure> {
+    match &object.content {
+        Content::File { digest: Some(known), .. } if Some(*known) != header.statement.content_digest => {
+            let detail = "it does not hold what it held, though it looks unchanged".into();
+            Err(Failure { class: Some(ProblemClass::Failed), detail, ..Failure::retry(path) })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The object with the digest that was found while its content was sealed.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ensafer_core::plan::{Change, Place, Plan, WorkChange};
+use ensafer_core::plan::{Change, Place, Plan, ProblemClass, WorkChange};
 use ensafer_core::tree::{Content, Kind, NodeId, Object, Stamp, WorkStamp};
 use rayon::prelude::*;
 
@@ -11,7 +11,8 @@ use super::fetch::{Fetched, fetch};
 use super::places::Places;
 use super::{Failure, Outcome, Scene, batches, current_record, finished_record};
 use crate::state::StoreRecord;
-use crate::work_dir::{Trash, WorkError};
+use crate::scan::is_ignored;
+use crate::work_dir::{PRIVATE, Trash, WorkError};
 
 /// Carries out what `plan` wants in the work folder, for every change whose publication (if it had one) is in
 /// `outcome`. Adds to `outcome`, and has `commit` take from it what has become durable.
@@ -95,7 +96,33 @@ impl Pass<'_, '_> {
         }
     }
 
+    /// Whether a scan would pass over the object at this place, so that it would be taken for deleted. Then it is not
+    /// placed, and listed.
+    fn refuses_name(&mut self, change: &Change, at: &Place) -> bool {
+        let at_root = at.parent == self.scene.folder.id.root();
+        let is_directory = change.target.content.kind() == Kind::Directory;
+        let is_private = at_root && at.name.as_str().eq_ignore_ascii_case(PRIVATE);
+        if !is_ignored(at_root, at.name.as_str()) || (is_directory && !is_private) {
+            return false;
+        }
+        let detail = "such names are never synced";
+        let published = self.outcome.published.get(&change.target.id).map(|(_, record)| record.clone());
+        let record = published.or_else(|| current_record(self.scene, &change.target));
+        self.outcome.failures.push(match record {
+            Some(record) => Failure::object(ProblemClass::BadName, &record.key, detail),
+            None => Failure {
+                class: Some(ProblemClass::BadName),
+                detail: detail.into(),
+                ..Failure::retry(&self.places.path(at).unwrap_or_else(|| at.name.to_string()))
+            },
+        });
+        true
+    }
+
     fn make(&mut self, change: &Change, at: &Place) -> bool {
+        if self.refuses_name(change, at) {
+            return false;
+        }
         let Some(path) = self.places.path(at) else { return false };
         let made = match &change.target.content {
             Content::Symlink { target } => self.scene.work.make_symlink(target, &path),
@@ -132,6 +159,9 @@ impl Pass<'_, '_> {
 
     /// Moves an entry. Where nothing else is to be done to it, the change is finished.
     fn rename(&mut self, change: &Change, node: NodeId, to: &Place) {
+        if self.refuses_name(change, to) {
+            return;
+        }
         let (Some((from, stamp)), Some(path)) = (self.expected(node), self.places.path(to)) else { return };
         match self.scene.work.rename(&from, &path, &stamp) {
             Ok(stamp) => {
@@ -164,7 +194,16 @@ impl Pass<'_, '_> {
     }
 
     fn fetch_batch(&mut self, batch: &[&Change]) {
-        let jobs: Vec<Job<'_>> = batch.iter().filter_map(|change| self.job(change)).collect();
+        let mut jobs: Vec<Job<'_>> = Vec::with_capacity(batch.len());
+        for change in batch {
+            let is_refused = match &change.work {
+                Some(WorkChange::Create { at }) => self.refuses_name(change, at),
+                _ => false,
+            };
+            if !is_refused {
+                jobs.extend(self.job(change));
+            }
+        }
         let scene = self.scene;
         let published = &self.outcome.published;
         let fetched: Vec<Result<Fetched, Failure>> = jobs

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 
 use super::Format;
 use crate::config::{self, ConfigError};
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::home::Home;
 use crate::output::Output;
 use crate::shell::Shell;
@@ -35,7 +35,7 @@ pub(super) struct SetArguments {
 pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
     match command {
         Command::Get { key } => {
-            let value = shell.config.get(key).ok_or_else(|| ConfigError::UnknownKey { key: key.clone() })?;
+            let value = shell.config.get(key).ok_or_else(|| unknown(key))?;
             shell.output.line(value)?;
         }
         Command::Set(arguments) => return set(arguments, &shell.home, shell.output),
@@ -51,7 +51,15 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
 /// Works while the file cannot be used, as long as the change mends it.
 pub(super) fn set(arguments: &SetArguments, home: &Home, output: Output) -> Result<Exit> {
     home.create()?;
-    config::set(&home.config_file(), &arguments.key, &arguments.value)?;
+    match config::set(&home.config_file(), &arguments.key, &arguments.value) {
+        Err(ConfigError::UnknownKey { key }) => return Err(unknown(&key).into()),
+        done => done?,
+    }
     output.note("A running daemon takes it up when it starts anew.");
     Ok(Exit::Success)
+}
+
+fn unknown(key: &str) -> Failure {
+    Failure::new(Exit::Usage, format!("There is no setting named {key}"))
+        .with_remedy("Take one of those that ensafer config show lists")
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use ensafer_core::status::State;
 
 use super::engine::Engine;
 use crate::exit::{Exit, Failure};
@@ -40,10 +41,27 @@ pub(super) fn resume(arguments: ResumeArguments, shell: &Shell, engine: &dyn Eng
                 return Err(Failure::new(Exit::Error, what).with_remedy("ensafer status").into());
             }
         }
-        (go_on, _) => Client::connect(&shell.home)?.resume(go_on)?,
+        (go_on, _) => {
+            let client = Client::connect(&shell.home)?;
+            let is_for_a_pause = go_on.is_none();
+            client.resume(go_on)?;
+            if is_for_a_pause {
+                shell.output.note(after_resuming(client.status()?.state));
+                return Ok(Exit::Success);
+            }
+        }
     }
     shell.output.note("Going on.");
     Ok(Exit::Success)
+}
+
+/// Neither a stop nor a brake ends by `resume` alone.
+const fn after_resuming(state: State) -> &'static str {
+    match state {
+        State::Stopped => "Syncing is stopped: ensafer start",
+        State::Braked => "A brake holds: ensafer status",
+        _ => "Going on.",
+    }
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

@@ -52,7 +52,13 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
 fn print(shell: &Shell, result: &Decrypted) -> Result<()> {
     match &result.output {
         Some(path) => shell.output.line(printable(path))?,
-        None => shell.output.warn(format_args!("{}: {}", printable(&result.object), printable(&result.what))),
+        None => {
+            shell.output.warn(format_args!(
+                "{} failed: {}",
+                printable(&result.object),
+                printable(&result.what)
+            ));
+        }
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
         shell.output.line(format_args!("  encrypted: {}", printable(encrypted)))?;
     }
     for problem in &status.problems {
-        shell.output.line(format_args!("  {}. Do: {}", printable(&problem.what), problem.remedy))?;
+        shell.output.line(format_args!("  {} Do: {}", printable(&problem.what), problem.remedy))?;
     }
     Ok(Exit::Success)
 }

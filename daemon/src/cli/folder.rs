@@ -42,12 +42,21 @@ pub(super) fn run(command: &Command, shell: &Shell, engine: &dyn Engine) -> Resu
         Command::Add { work, encrypted } => {
             shell.require_account()?;
             let added = add(shell, engine, work, encrypted)?;
-            shell.output.note(format_args!("{} is synced with {}.", added.work, added.encrypted));
+            let FolderReport { work, encrypted, .. } = &added;
+            shell.output.note(if is_syncing(shell)? {
+                format!("{work} is synced with {encrypted}.")
+            } else {
+                format!("{work} will be synced with {encrypted}: ensafer start")
+            });
         }
         Command::List(format) => list(format, shell)?,
         Command::Remove { directory } => remove(directory, shell)?,
     }
     Ok(Exit::Success)
+}
+
+fn is_syncing(shell: &Shell) -> Result<bool> {
+    Ok(!shell.home.is_stopped() && Client::connect_if_running(&shell.home)?.is_some())
 }
 
 /// Refuses what is unfit, adds the pair, and tells a running daemon.

@@ -31,7 +31,7 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
             shell.require_account()?;
             account::export(&shell.home, output)?;
             shell.output.note(format_args!(
-                "The account is in {}. The password, or the recovery key, opens it.",
+                "The account is in {}. The password opens it: ensafer keys import",
                 output.display()
             ));
         }

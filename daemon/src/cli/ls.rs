@@ -44,6 +44,9 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
         shell.output.document(&all)?;
         return Ok(Exit::Success);
     }
+    if let (Some(path), true) = (&arguments.path, all.is_empty()) {
+        shell.output.note(format_args!("Nothing that was synced yet is {}", path.display()));
+    }
     for entry in &all {
         shell.output.line(line(entry))?;
     }

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use ensafer_core::status::State;
+use ensafer_core::status::{State, Status};
 
 use crate::exit::{Exit, Failure};
 use crate::folders::Folders;
@@ -36,11 +36,14 @@ pub(super) fn start(shell: &Shell) -> Result<Exit> {
         Some(client) => client,
         None => launch(shell)?,
     };
-    if client.status()?.state == State::Locked {
-        unlock(shell, &client)?;
-    }
     client.start()?;
-    let status = client.wait_for(OBSERVATION_LIMIT, |status| status.state != State::Checking)?;
+    let mut status = client.wait_for(OBSERVATION_LIMIT, |status| status.state != State::Checking)?;
+    // Only now it is known whether there is anything that needs keys.
+    if status.state == State::Locked {
+        unlock(shell, &client)?;
+        let is_under_way = |status: &Status| !matches!(status.state, State::Locked | State::Checking);
+        status = client.wait_for(OBSERVATION_LIMIT, is_under_way)?;
+    }
     super::status::print(shell, &status)?;
     Ok(Exit::Success)
 }

@@ -7,6 +7,7 @@ use ensafer_core::status::{FolderStatus, Status};
 
 use super::Format;
 use super::engine::Engine;
+use crate::account;
 use crate::exit::Exit;
 use crate::folders::Folders;
 use crate::local_api::Client;
@@ -47,7 +48,9 @@ pub(super) fn print(shell: &Shell, status: &Status) -> Result<()> {
                 .line(format_args!("  Do: ensafer resume --go-on {}, if that is right", brake.token))?;
         }
     }
-    if status.folders.is_empty() && folders.entries().is_empty() {
+    if !account::exists(&shell.home) {
+        shell.output.note("No account is set up: ensafer up, register or keys import");
+    } else if status.folders.is_empty() && folders.entries().is_empty() {
         shell.output.note("No folder is set up: ensafer folder add WORK ENCRYPTED");
     }
     Ok(())
@@ -76,8 +79,11 @@ fn describe(folder: &FolderStatus) -> String {
 fn describe_brake(brake: &Brake) -> String {
     let Brake { count, of, .. } = brake;
     match brake.kind {
+        BrakeKind::RootGone if brake.objects.is_empty() => {
+            "The work folder is another one, or its .ensafer/folder is gone".to_owned()
+        }
         BrakeKind::RootGone => {
-            format!("The work folder is empty or another one; {of} files would be deleted")
+            format!("The work folder is empty or another one; {} files would be deleted", brake.objects.len())
         }
         BrakeKind::LocalDeletions => format!("{count} of {of} files were deleted here"),
         BrakeKind::RemoteDeletions => format!("{count} of {of} files were deleted on other devices"),

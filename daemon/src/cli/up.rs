@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use ensafer_core::status::Status;
+use ensafer_core::status::{Progress as StatusProgress, State, Status};
 use tokio::sync::watch;
 
 use super::engine::Engine;
@@ -15,6 +15,7 @@ use crate::daemon;
 use crate::exit::{Exit, Failure};
 use crate::folders::Folders;
 use crate::output::Output;
+use crate::progress::Progress;
 use crate::prompt;
 use crate::refusals;
 use crate::shell::Shell;
@@ -98,11 +99,36 @@ fn tell(output: Output, mut status: watch::Receiver<Status>) {
     status.mark_changed();
     tokio::spawn(async move {
         let mut last = None;
+        let mut bar = None;
+        let mut reached = StatusProgress::default();
         while status.changed().await.is_ok() {
-            let state = status.borrow_and_update().state;
-            if last.replace(state) != Some(state) {
-                output.note(state.text());
+            let now = status.borrow_and_update().clone();
+            match total(&now) {
+                Some(progress) => {
+                    bar.get_or_insert_with(|| Progress::new("Syncing", output.shows_progress()))
+                        .set(progress);
+                    reached = progress;
+                }
+                None if bar.take().is_some() => {
+                    let bytes = indicatif::BinaryBytes(reached.done_bytes);
+                    output.note(format_args!("Carried over {} files, {bytes}", reached.done_count));
+                }
+                None => {}
+            }
+            if last.replace(now.state) != Some(now.state) && now.state != State::Working {
+                output.note(now.state.text());
             }
         }
     });
+}
+
+/// What is being done in all folders together, while something is.
+fn total(status: &Status) -> Option<StatusProgress> {
+    let all = status.folders.iter().filter_map(|folder| folder.progress);
+    all.reduce(|a, b| StatusProgress {
+        done_count: a.done_count + b.done_count,
+        total_count: a.total_count + b.total_count,
+        done_bytes: a.done_bytes + b.done_bytes,
+        total_bytes: a.total_bytes + b.total_bytes,
+    })
 }

@@ -1,6 +1,6 @@
 //! What the encrypted folder holds: headers read once, and again only when a file's stamp changes (engine rule 5).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use ensafer_core::format::{HeaderError, StoreName, grace, open_header, parse_sto
 use ensafer_core::ids::FileId;
 use ensafer_core::plan::{Problem, ProblemClass, Subject};
 use ensafer_core::time::Timestamp;
-use ensafer_core::tree::{EncryptedTree, Object, StoreKey, Version};
+use ensafer_core::tree::{BaseTree, EncryptedTree, Object, StoreKey, Version};
 use rayon::prelude::*;
 
 use crate::folder_keys::OpenFolder;
@@ -43,6 +43,8 @@ pub struct Fault {
     pub class: ProblemClass,
     /// Whether the file has the length that its header asks for.
     pub is_full_length: bool,
+    /// What it says, where its header could be verified all the same: its writer is waited for (engine rule 19).
+    pub said: Option<Arc<Object>>,
     /// Details for people.
     pub detail: String,
 }
@@ -97,8 +99,8 @@ impl Encrypted {
         self.listing_problems = listing.problems;
     }
 
-    /// The tree for reconcile, the stamps and the records of all files.
-    pub fn tree(&self) -> EncryptedTree {
+    /// The tree for reconcile. Files in `given_up` no longer make their objects unknown.
+    pub fn tree(&self, given_up: &HashSet<StoreKey>) -> EncryptedTree {
         let mut tree = EncryptedTree { complete: self.complete, ..EncryptedTree::default() };
         for (key, seen) in &self.seen {
             match &seen.result {
@@ -107,7 +109,7 @@ impl Encrypted {
                         tree.versions.entry(version.object.id).or_insert_with(|| Vec::with_capacity(1));
                     versions.push(Version { object: version.object.clone(), key: key.clone() });
                 }
-                Err(Fault { id: Some(id), .. }) => {
+                Err(Fault { id: Some(id), .. }) if !given_up.contains(key) => {
                     tree.unknown.insert(*id);
                 }
                 Err(_) => {}
@@ -145,20 +147,40 @@ impl Encrypted {
         readable.map(|version| (version.record.key.clone(), version.record.clone())).collect()
     }
 
-    /// The object that a problem is about, as far as it is about a file of the encrypted folder.
-    pub fn id_of(&self, subject: &Subject) -> Option<FileId> {
+    /// The object that base may be published again for, because its own file is damaged and says nothing that base has
+    /// not seen (engine rule 19).
+    pub fn healable(&self, subject: &Subject, base: &BaseTree) -> Option<FileId> {
         let Subject::Object(key) = subject else { return None };
-        match &self.seen.get(key)?.result {
-            Ok(version) => Some(version.object.id),
-            Err(fault) => fault.id,
-        }
+        let fault = self.seen.get(key)?.result.as_ref().err()?;
+        let id = fault.id.filter(|id| key.is_own_of(*id))?;
+        let known = base.entries.get(&id)?;
+        let is_news = fault.said.as_ref().is_some_and(|said| !known.object.clock.dominates(&said.clock));
+        (!is_news).then_some(id)
+    }
+
+    /// Files that a cloud client made as copies and that are damaged. They stay, as problems, but nothing waits for
+    /// them any more.
+    pub fn given_up(&self, problems: &[(Problem, Option<StoreStamp>)]) -> HashSet<StoreKey> {
+        let damaged = problems.iter().filter(|(problem, _)| problem.class == ProblemClass::Damaged);
+        let keys = damaged.filter_map(|(problem, _)| match &problem.subject {
+            Subject::Object(key) => Some(key),
+            Subject::Path(_) => None,
+        });
+        let is_copy = |key: &&StoreKey| {
+            let fault = self.seen.get(*key).and_then(|seen| seen.result.as_ref().err());
+            fault.is_some_and(|fault| fault.id.is_some_and(|id| !key.is_own_of(id)))
+        };
+        keys.filter(is_copy).cloned().collect()
     }
 
     /// A payload turned out not to verify: its object is unknown until the file changes.
     pub fn mark_faulty(&mut self, key: &StoreKey, class: ProblemClass, detail: &str) {
         if let Some(seen) = self.seen.get_mut(key) {
-            let id = seen.result.as_ref().map_or_else(|fault| fault.id, |version| Some(version.object.id));
-            seen.result = Err(Fault { id, class, is_full_length: true, detail: detail.into() });
+            let (id, said) = match &seen.result {
+                Ok(version) => (Some(version.object.id), Some(version.object.clone())),
+                Err(fault) => (fault.id, fault.said.clone()),
+            };
+            seen.result = Err(Fault { id, class, is_full_length: true, said, detail: detail.into() });
         }
     }
 }
@@ -204,7 +226,7 @@ fn read_version(
 ) -> Result<SeenVersion, ReadFailure> {
     let id = named_id(key);
     let fault = |class, is_full_length, detail: String| {
-        ReadFailure::Fault(Fault { id, class, is_full_length, detail })
+        ReadFailure::Fault(Fault { id, class, is_full_length, said: None, detail })
     };
     let refused = |error: StoreError| match error {
         StoreError::Missing { .. } => ReadFailure::Gone,
@@ -220,27 +242,32 @@ fn read_version(
         HeaderError::Unauthentic => fault(ProblemClass::StillArriving, true, error.to_string()),
         _ => fault(error.class_when(true), true, error.to_string()),
     })?;
-    if stamp.length != header.total_len {
-        let is_full_length = stamp.length > header.total_len;
-        return Err(fault(ProblemClass::StillArriving, is_full_length, String::new()));
-    }
     if id.is_some_and(|id| id != header.prefix.file_id) {
         return Err(fault(ProblemClass::Misnamed, true, String::new()));
     }
     if !folder.accepts(&header) {
         return Err(fault(ProblemClass::UnknownSigner, true, String::new()));
     }
+    if header.prefix.roster {
+        return Err(fault(ProblemClass::Inconsistent, true, "a copy of the roster".into()));
+    }
     let author = folder.author_of(&header.statement);
-    let Some(object) = header.statement.to_object(header.prefix.file_id, author) else {
+    let Some(object) = header.statement.to_object(header.prefix.file_id, author).map(Arc::new) else {
         return Err(fault(ProblemClass::NewerVersion, true, String::new()));
     };
+    if stamp.length != header.total_len {
+        let is_full_length = stamp.length > header.total_len;
+        let class = ProblemClass::StillArriving;
+        let said = Some(object);
+        return Err(ReadFailure::Fault(Fault { id, class, is_full_length, said, detail: String::new() }));
+    }
     let record = StoreRecord {
         key: key.clone(),
         stamp,
         key_epoch: header.prefix.key_epoch,
         statement: header.statement_hash,
     };
-    Ok(SeenVersion { object: Arc::new(object), record })
+    Ok(SeenVersion { object, record })
 }
 
 /// The object that a file's name names, be it a copy that a cloud client made.

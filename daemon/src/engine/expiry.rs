@@ -2,10 +2,12 @@
 //! a year forgets nothing.
 
 use std::fs;
+use std::path::PathBuf;
 
 use ensafer_core::time::Timestamp;
 
 use super::{EngineError, Folder};
+use crate::work_dir::{PRIVATE, WorkDir};
 
 /// Name under which the state keeps the days on which Ensafer ran.
 const DAYS: &str = "days";
@@ -23,7 +25,7 @@ impl Folder {
             days.push(today.clone());
             days.sort();
         }
-        if let Some(surplus) = days.len().checked_sub(self.settings.trash_days + 1) {
+        if let Some(surplus) = days.len().checked_sub(self.settings.trash_days.saturating_add(1)) {
             days.drain(..surplus);
             self.remove_trash_before(&days[0]);
         }
@@ -33,7 +35,7 @@ impl Folder {
     }
 
     fn remove_trash_before(&self, first_kept: &str) {
-        let trash = self.work.path().join(crate::work_dir::PRIVATE).join("trash");
+        let trash = trash(&self.work);
         let Ok(entries) = fs::read_dir(&trash) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
@@ -43,6 +45,15 @@ impl Folder {
             }
         }
     }
+}
+
+fn trash(work: &WorkDir) -> PathBuf {
+    work.path().join(PRIVATE).join("trash")
+}
+
+/// Where the trash of today lies, whether it is there or not.
+pub(super) fn trash_of_day(work: &WorkDir, now: Timestamp) -> PathBuf {
+    trash(work).join(day_of(now))
 }
 
 /// The day of `now` in UTC, as the trash spells it.

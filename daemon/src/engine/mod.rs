@@ -8,6 +8,7 @@ mod expiry;
 mod identity;
 mod ledger;
 mod observe;
+mod restless;
 mod roster;
 mod settle;
 pub mod task;
@@ -15,19 +16,20 @@ pub mod task;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ensafer_core::ids::FileId;
-use ensafer_core::plan::{Change, Conflict, Plan, Subject, WorkChange};
+use ensafer_core::ids::{DeviceId, FileId};
+use ensafer_core::plan::{Change, Conflict, Plan, Source, Subject, WorkChange};
 use ensafer_core::safety::{Brake, Circumstances, History, Verdict, safety};
 use ensafer_core::time::Timestamp;
-use ensafer_core::tree::{BaseEntry, BaseTree, Kind};
+use ensafer_core::tree::{BaseEntry, BaseTree, Content, Kind};
 
 pub use encrypted::{Encrypted, Fault, Seen, SeenVersion, named_id};
 pub use identity::current as current_identity;
 use ledger::Ledger;
 use observe::Found;
+use restless::Restless;
 pub use settle::{Settled, settle};
 
 use crate::apply::{self, Outcome, Scene};
@@ -59,6 +61,9 @@ const CONFLICTS: &str = "conflicts";
 /// A file that is open for writing is waited for so long (engine rule 4).
 const BUSY_LIMIT: Duration = Duration::from_secs(30);
 
+/// What failed for another reason than a change meanwhile, such as a full disk, is tried again after this long.
+const RETRY_FAILED: Duration = Duration::from_secs(60);
+
 /// How the engine behaves: from the configuration.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -82,8 +87,6 @@ pub struct Env<'a> {
     pub cancel: &'a AtomicBool,
     /// Counts what is done.
     pub progress: &'a Progress,
-    /// Is told how much of a plan is done.
-    pub report: &'a dyn Fn(ensafer_core::status::Progress),
 }
 
 /// A folder cannot go on as a whole. One file's trouble is a [`Problem`] instead.
@@ -185,7 +188,7 @@ pub struct Folder {
     settings: Settings,
     identity: Identity,
     work: WorkDir,
-    store: DirectoryStore,
+    store: Box<dyn EncryptedStore>,
     state: State,
     base: BaseTree,
     records: HashMap<FileId, StoreRecord>,
@@ -198,6 +201,8 @@ pub struct Folder {
     absent_since: HashMap<FileId, Timestamp>,
     lost_since: HashMap<FileId, Timestamp>,
     busy_since: HashMap<String, Timestamp>,
+    restless: Restless,
+    rest_longer: Option<Duration>,
     standing: HashMap<Subject, StandingProblem>,
     history: History,
     allowed: HashSet<String>,
@@ -227,10 +232,22 @@ impl Folder {
     ) -> Result<Self, EngineError> {
         let mut state = State::open(&state_directory.join("state.redb"))?;
         let identity = identity::current(&mut state)?;
-        let work = WorkDir::open(&entry.work)?;
         let store = DirectoryStore::open(&entry.encrypted, identity.device)?;
+        Self::with_store(entry, settings, state, identity, Box::new(store), now)
+    }
+
+    /// As [`open`](Self::open), over an encrypted folder that is opened already.
+    pub(crate) fn with_store(
+        entry: FolderEntry,
+        settings: Settings,
+        state: State,
+        identity: Identity,
+        store: Box<dyn EncryptedStore>,
+        now: Timestamp,
+    ) -> Result<Self, EngineError> {
+        let work = WorkDir::open(&entry.work)?;
         work.sweep_temporaries()?;
-        store.sweep(&work.open_trash(now).reserve("encrypted")?)?;
+        store.sweep(&expiry::trash_of_day(&work, now).join("encrypted"))?;
         let (base, records) = state.load_base()?;
         let encrypted = Encrypted::from_records(
             records.iter().filter_map(|(id, record)| Some((&base.entries.get(id)?.object, record))),
@@ -254,6 +271,8 @@ impl Folder {
             encrypted_changed: true,
             absent_since: HashMap::new(),
             busy_since: HashMap::new(),
+            restless: Restless::default(),
+            rest_longer: None,
             entry,
             settings,
             identity,
@@ -279,6 +298,12 @@ impl Folder {
         let mut problems: Vec<_> = self.standing.values().cloned().collect();
         problems.sort_by(|a, b| (a.since, &a.problem.subject).cmp(&(b.since, &b.problem.subject)));
         problems
+    }
+
+    /// This device.
+    #[must_use]
+    pub const fn device(&self) -> DeviceId {
+        self.identity.device
     }
 
     /// The last state on which both sides agreed.
@@ -322,6 +347,12 @@ impl Folder {
         self.keys = None;
     }
 
+    /// Whether the keys are at hand.
+    #[must_use]
+    pub const fn has_keys(&self) -> bool {
+        self.keys.is_some()
+    }
+
     /// Whether something is known to need another look.
     #[must_use]
     pub fn has_hints(&self) -> bool {
@@ -359,7 +390,6 @@ impl Folder {
         let plan = self.plan(now, env, &mut found)?;
         let mut step = Step {
             look_again: self.look_again(&plan, now),
-            later: self.later(&plan, now),
             conflicts: plan.conflicts.clone(),
             planned: true,
             ..Step::default()
@@ -380,6 +410,10 @@ impl Folder {
         self.remember_conflicts(&plan)?;
         self.forget_published_descriptions()?;
         self.remember_problems(found, now)?;
+        let later = self.later(&plan, now);
+        step.later = step.later.into_iter().chain(later).min();
+        // What was given up is not done.
+        step.retry |= env.cancel.load(Ordering::Relaxed);
         Ok(step)
     }
 
@@ -407,20 +441,21 @@ impl Folder {
         step: &mut Step,
         found: &mut Found,
     ) -> Result<(), EngineError> {
-        if plan.changes.is_empty() {
+        if plan.changes.is_empty() && plan.surplus.is_empty() {
             return Ok(());
         }
         self.state.take_counters(plan.counters_used)?;
+        expect(plan, env.progress);
         let keys = self.keys(env)?;
         let Some(scan) = self.scan.take() else { return Ok(()) };
-        let tree = self.encrypted.tree();
+        let tree = self.encrypted.tree(&HashSet::new());
         let stamps = self.encrypted.seen.iter().map(|(key, seen)| (key.clone(), seen.stamp)).collect();
         let records = self.encrypted.records();
         let busy_since = std::mem::take(&mut self.busy_since);
         let put_back = std::mem::take(&mut self.put_back);
         let scene = Scene {
             work: &self.work,
-            store: &self.store,
+            store: &*self.store,
             tree: &scan.tree,
             encrypted: &tree,
             stamps: &stamps,
@@ -471,6 +506,8 @@ impl Folder {
                     if let Subject::Object(key) = subject {
                         self.encrypted.mark_faulty(key, problem.class, &problem.detail);
                     }
+                    step.failed += 1;
+                    step.later = Some(RETRY_FAILED);
                     found.problems.push((problem, None));
                 }
                 (None, _) => {
@@ -602,3 +639,30 @@ pub fn keep_allowed(state: &mut State, token: &str) -> Result<(), StateError> {
 pub fn kept_brake(reader: &StateReader) -> Result<Option<Brake>, StateError> {
     Ok(reader.get(BRAKE)?.flatten())
 }
+
+/// Says how much a plan has to do: each object counts once for every side that it is written on.
+fn expect(plan: &Plan, progress: &Progress) {
+    let (mut files, mut bytes) = (0, 0);
+    for change in &plan.changes {
+        let size = match change.target.content {
+            Content::File { size, .. } => size,
+            _ => 0,
+        };
+        if let Some(publish) = &change.publish {
+            files += 1;
+            bytes += if matches!(publish.source, Source::Work(_) | Source::Reseal(_)) { size } else { 0 };
+        }
+        if let Some(work) = &change.work {
+            files += 1;
+            let is_fetched =
+                matches!(work, WorkChange::Create { .. } | WorkChange::Update { content: true, .. });
+            bytes += if is_fetched { size } else { 0 };
+        }
+    }
+    if files > 0 {
+        progress.expect(files, bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests;

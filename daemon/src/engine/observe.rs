@@ -11,15 +11,14 @@ use ensafer_core::ids::FileId;
 use ensafer_core::plan::{Plan, Problem, ProblemClass, Subject};
 use ensafer_core::reconcile::{Ids, Policy, reconcile};
 use ensafer_core::time::Timestamp;
-use ensafer_core::tree::{EncryptedTree, NodeId, NodeKind};
+use ensafer_core::tree::{EncryptedTree, NodeId, NodeKind, StoreKey};
 use rayon::prelude::*;
 
 use super::encrypted::read_headers;
-use super::roster::RosterFound;
-use super::{EngineError, Env, Folder};
+use super::{EngineError, Env, Folder, Seen, identity};
 use crate::scan::{Scan, ScanOptions, hash_file, rescan, scan};
 use crate::state::StandingProblem;
-use crate::store::{EncryptedStore, StoreStamp};
+use crate::store::StoreStamp;
 use crate::watch::Hint;
 use crate::work_dir::{Marker, WorkDir, WorkError};
 
@@ -46,8 +45,12 @@ impl Folder {
         if !self.work.is_in_place() {
             return Err(WorkError::Missing { path: self.entry.work.to_string_lossy().into_owned() }.into());
         }
-        let marker = self.work.read_marker()?;
-        Ok(marker.is_some_and(|marker| marker.folder_id == self.entry.id))
+        match self.work.read_marker() {
+            Ok(marker) => Ok(marker.is_some_and(|marker| marker.folder_id == self.entry.id)),
+            // As good as gone: the brake asks.
+            Err(WorkError::Io { source, .. }) if source.kind() == std::io::ErrorKind::InvalidData => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Marks the work folder as this folder's, after the user has said to go on without a marker.
@@ -60,12 +63,13 @@ impl Folder {
     pub(super) fn observe_work(&mut self, now: Timestamp, found: &mut Found) {
         let options = ScanOptions { now, settle: self.settings.settle, folding: self.work.folding() };
         let hints = std::mem::take(&mut self.hints);
-        let scanned = match self.scan.take() {
+        let mut scanned = match self.scan.take() {
             Some(previous) if !hints.contains(&Hint::Everything) => {
                 rescan(&self.work, &previous, &hints, options)
             }
             previous => scan(&self.work, previous.as_ref(), options),
         };
+        self.rest_longer = self.restless.judge(&mut scanned.tree, now);
         found.problems.extend(scanned.problems.iter().map(|problem| (problem.clone(), None)));
         self.scan = Some(scanned);
     }
@@ -77,28 +81,53 @@ impl Folder {
         env: &Env<'_>,
         found: &mut Found,
     ) -> Result<bool, EngineError> {
-        if std::mem::take(&mut self.encrypted_changed) {
+        // What is published again must be missing or damaged now, not only when it was last listed.
+        if self.encrypted_changed || self.is_something_due(now) {
+            // Stays so if an error ends the step: what was not read has to be, before anything counts as observed.
+            self.encrypted_changed = true;
             let listing = self.store.list()?;
-            match self.observe_roster(&listing, env, now)? {
-                RosterFound::Accepted => {}
-                RosterFound::Problem(problem) => found.problems.push((problem, None)),
-                RosterFound::Missing(problem) => {
-                    found.problems.push((problem, None));
-                    self.encrypted_changed = true;
-                    return Ok(false);
-                }
+            if !self.observe_roster(&listing, env, now)? {
+                found.problems.extend(self.roster.problem.clone());
+                found.problems.extend(self.encrypted.problems(&self.standing, now));
+                return Ok(false);
             }
             let unread = self.encrypted.unread(&listing, self.roster.key());
             let read = if unread.is_empty() {
                 Vec::new()
             } else {
                 let keys = self.keys(env)?;
-                read_headers(&self.store, &keys, unread)
+                read_headers(&*self.store, &keys, unread)
             };
+            self.renew_used_identity(&read)?;
             self.encrypted.update(listing, self.roster.key(), read);
+            self.encrypted_changed = false;
         }
+        found.problems.extend(self.roster.problem.clone());
         found.problems.extend(self.encrypted.problems(&self.standing, now));
         Ok(true)
+    }
+
+    /// Whether something has been missing or damaged for so long that it may be published again.
+    fn is_something_due(&self, now: Timestamp) -> bool {
+        let is_long_lost = |since: &Timestamp| now.since(*since) >= PUT_BACK_AFTER;
+        self.lost_since.values().any(is_long_lost)
+            || self.encrypted.problems(&self.standing, now).iter().any(|(problem, _)| {
+                problem.class == ProblemClass::Damaged
+                    && self.encrypted.healable(&problem.subject, &self.base).is_some()
+            })
+    }
+
+    /// Events of this device that it does not know were made by a copy of its state, which was restored or runs
+    /// elsewhere: from now on this is another device (engine rule 18).
+    fn renew_used_identity(&mut self, read: &[(StoreKey, Seen)]) -> Result<(), EngineError> {
+        let device = self.identity.device;
+        let newest = read.iter().filter_map(|(_, seen)| Some(seen.result.as_ref().ok()?.object.clock.get(device)));
+        if newest.max().is_some_and(|counter| counter >= self.state.next_counter()) {
+            tracing::warn!("the state was restored or copied; this becomes a new device");
+            self.identity = identity::renew(&mut self.state, identity::machine_id())?;
+            self.keys = None;
+        }
+        Ok(())
     }
 
     /// Reconciles, hashing what reconcile asks for until it asks no more.
@@ -108,7 +137,7 @@ impl Folder {
         env: &Env<'_>,
         found: &mut Found,
     ) -> Result<Plan, EngineError> {
-        let encrypted = self.encrypted.tree();
+        let encrypted = self.encrypted.tree(&self.encrypted.given_up(&found.problems));
         self.put_back = self.to_be_published_again(now, &found.problems);
         if self.author.is_none() {
             self.keys(env)?;
@@ -162,15 +191,12 @@ impl Folder {
         now: Timestamp,
         problems: &[(Problem, Option<StoreStamp>)],
     ) -> HashSet<FileId> {
-        let lost = self
-            .lost_since
-            .iter()
-            .filter(|(_, since)| now.since(**since) >= PUT_BACK_AFTER)
-            .map(|(&id, _)| id);
+        let is_long_lost = |since: &Timestamp| self.encrypted.complete && now.since(*since) >= PUT_BACK_AFTER;
+        let lost = self.lost_since.iter().filter(|(_, since)| is_long_lost(since)).map(|(&id, _)| id);
         let damaged = problems
             .iter()
             .filter(|(problem, _)| problem.class == ProblemClass::Damaged)
-            .filter_map(|(problem, _)| self.encrypted.id_of(&problem.subject));
+            .filter_map(|(problem, _)| self.encrypted.healable(&problem.subject, &self.base));
         lost.chain(damaged).filter(|id| self.base.entries.contains_key(id)).collect()
     }
 
@@ -208,7 +234,7 @@ impl Folder {
     /// How soon something that was not ready may be.
     pub(super) fn look_again(&self, plan: &Plan, now: Timestamp) -> Option<Duration> {
         let rested = self.scan.as_ref().and_then(|scan| scan.restless).map(|at| at.since(now));
-        [plan.look_again, rested].into_iter().flatten().min()
+        [plan.look_again, rested, self.rest_longer].into_iter().flatten().min()
     }
 
     /// How soon something lost is published again, or something that arrives is damaged.

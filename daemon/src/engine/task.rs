@@ -24,6 +24,10 @@ const GATHER: Duration = Duration::from_millis(20);
 /// Shortest time between the end of one look and the next.
 const BREATHE: Duration = Duration::from_millis(50);
 
+/// Longest wait before what was changed meanwhile is tried again. The wait doubles each time that nothing got done, so
+/// that something that never succeeds does not keep the processor busy.
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+
 /// Wait before a folder that cannot go on is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
 
@@ -92,6 +96,8 @@ impl Task {
             running,
             next_look: Some(Instant::now()),
             next_full: Instant::now(),
+            retry: BREATHE,
+            is_locked: false,
             quit: false,
         };
         let thread = std::thread::Builder::new().name("folder".into()).spawn(move || worker.run())?;
@@ -131,6 +137,9 @@ struct Worker {
     running: bool,
     next_look: Option<Instant>,
     next_full: Instant,
+    /// How long to wait before the next retry.
+    retry: Duration,
+    is_locked: bool,
     quit: bool,
 }
 
@@ -199,12 +208,16 @@ impl Worker {
                 }
                 self.look_at_everything();
             }
-            Message::Unlocked => self.look_at_everything(),
+            Message::Unlocked => {
+                self.is_locked = false;
+                self.look_at_everything();
+            }
             Message::Lock => {
                 if let Some(folder) = &mut self.folder {
                     folder.lock();
                 }
                 self.cancel.store(false, Ordering::Relaxed);
+                self.is_locked = true;
                 self.tell([Event::Locked(true)]);
             }
             Message::Quit => self.quit = true,
@@ -246,7 +259,9 @@ impl Worker {
         if step.brake.is_some() {
             return next;
         }
-        let soon = (step.published + step.committed > 0 || step.retry).then_some(BREATHE);
+        let progressed = step.published + step.committed > 0;
+        self.retry = if step.retry && !progressed { (self.retry * 2).min(LONGEST_RETRY) } else { BREATHE };
+        let soon = (progressed || step.retry).then_some(self.retry);
         for wait in [soon, step.look_again.map(|wait| wait.max(BREATHE)), step.later].into_iter().flatten() {
             next = next.min(now + wait);
         }
@@ -254,13 +269,15 @@ impl Worker {
     }
 
     /// Says what a step found and left.
-    fn report(&self, step: &Step) {
+    fn report(&mut self, step: &Step) {
         let Some(folder) = &self.folder else { return };
+        // A look that needed no keys says nothing about them.
+        self.is_locked &= !folder.has_keys();
         self.shared.board.set_problems(self.entry.id, folder.problems());
         let observed = [Event::Observed(StatusSide::Work), Event::Observed(StatusSide::Encrypted)];
         let observed = observed.into_iter().filter(|_| !folder.has_hints());
         let rest = [
-            Event::Locked(false),
+            Event::Locked(self.is_locked),
             Event::Brake(step.brake.clone()),
             Event::Conflicts(folder.conflict_count()),
             Event::Finished { settled: step.is_settled() },
@@ -274,6 +291,7 @@ impl Worker {
 
     fn after_error(&mut self, error: &EngineError) -> Instant {
         if let EngineError::Keys(FolderKeysError::Locked) = error {
+            self.is_locked = true;
             self.tell([Event::Locked(true)]);
             return self.next_full;
         }
@@ -316,16 +334,10 @@ impl Worker {
                 vacant.insert(folder)
             }
         };
-        let progress = Progress::hidden();
-        let id = self.entry.id;
-        let report = |progress| shared.board.tell(id, [Event::Progressed(progress)]);
-        let env = Env {
-            clock: &*shared.clock,
-            vault: &*shared.vault,
-            cancel: &self.cancel,
-            progress: &progress,
-            report: &report,
-        };
+        let (board, id) = (shared.board.clone(), self.entry.id);
+        let progress = Progress::listened_to(move |reached| board.tell(id, [Event::Progressed(reached)]));
+        let env =
+            Env { clock: &*shared.clock, vault: &*shared.vault, cancel: &self.cancel, progress: &progress };
         work(folder, &env)
     }
 }

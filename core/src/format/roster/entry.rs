@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::account::SignedBundle;
+use crate::cbor::{Keys, Malformed, Reader, Writer, check};
 use crate::crypto::{ContentHasher, Domain, Signature, SigningKey, VerifyingKey};
-use crate::format::cbor::{Keys, Malformed, Reader, Writer, check};
 use crate::format::statement::read_verifying_key;
 use crate::ids::{FolderId, StatementHash};
 

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::entry::{Entry, EntryHash, MAX_PREV, Operation, SignedEntry};
+use crate::cbor::{Malformed, Reader, Writer, check};
 use crate::crypto::{ContentHasher, Signature, SigningKey};
-use crate::format::cbor::{Malformed, Reader, Writer, check};
 use crate::ids::{FolderId, StatementHash};
 
 /// Most entries of a log.

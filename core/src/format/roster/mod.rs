@@ -20,10 +20,10 @@ pub use object::{MAX_ROSTER_LEN, OpenedRoster, RosterStatement, open_roster_obje
 pub use state::{Member, RosterState};
 
 use super::access::Access;
-use super::cbor::Malformed;
 use super::key_source::FolderKeys;
 use super::seal::{FolderSeal, MAX_FILE_MEMBERS, SealError, member_envelopes};
 use crate::account::SignedBundle;
+use crate::cbor::Malformed;
 use crate::crypto::{FolderKey, FolderKeyName, SigningKey, VerifyingKey};
 use crate::ids::{FolderId, StatementHash};
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::log::Log;
 use super::{Roster, RosterError, fold};
+use crate::cbor::{Malformed, Reader, Writer, check};
 use crate::clock::{Clock, Dot};
 use crate::crypto::{FolderKey, FolderKeyName, Random, SEALED_KEY_BYTES, SigningKey, open_key, seal_key};
 use crate::format::HeaderError;
 use crate::format::access::Access;
-use crate::format::cbor::{Malformed, Reader, Writer, check};
 use crate::format::header::{OpenedHeader, ensure, open_header};
 use crate::format::key_source::FileKeySource;
 use crate::format::payload::open_bytes;

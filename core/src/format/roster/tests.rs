@@ -2,12 +2,12 @@
 
 use proptest::prelude::*;
 
-use super::super::cbor::{Reader, Writer};
 use super::super::key_source::{AccountAlone, FoundKey, SyncedFolder};
 use super::super::tests::{DEVICE, bundle_of};
 use super::super::{FileKeySource, HeaderError};
 use super::*;
 use crate::account::Bundle;
+use crate::cbor::{Reader, Writer};
 use crate::clock::{Clock, Dot};
 use crate::crypto::{PrivateKeys, TestRandom, test_keys};
 use crate::ids::AccountId;

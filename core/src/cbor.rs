@@ -1,5 +1,5 @@
 //! Deterministic CBOR (RFC 8949, section 4.2.1), strictly: shortest heads, definite lengths, ascending keys, nothing
-//! left over. Only the few types that the format uses.
+//! left over. Only the few types that Ensafer uses.
 
 use std::convert::Infallible;
 
@@ -109,6 +109,17 @@ impl<'b> Reader<'b> {
         Ok(len)
     }
 
+    /// The head of a map of exactly `len` pairs.
+    pub fn whole_map(&mut self, len: u64) -> Result<(), Malformed> {
+        check(self.map(len)? == len)
+    }
+
+    /// The key that must come next in a [`whole_map`](Self::whole_map).
+    pub fn key(&mut self, key: u64) -> Result<&mut Self, Malformed> {
+        check(self.uint()? == key)?;
+        Ok(self)
+    }
+
     /// `None` for null, else what `read` reads.
     pub fn optional<T>(
         &mut self,
@@ -209,6 +220,11 @@ impl Writer {
 
     pub fn uint(&mut self, value: u64) -> &mut Self {
         self.put(|e| e.u64(value))
+    }
+
+    /// A key, before its value.
+    pub fn key(&mut self, key: u64) -> &mut Self {
+        self.uint(key)
     }
 
     pub fn int(&mut self, value: i64) -> &mut Self {

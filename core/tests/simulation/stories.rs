@@ -1,0 +1,142 @@
+//! Histories that once went wrong, as the search found them.
+
+use crate::cloud::Manners;
+use crate::disk::Edit::*;
+use crate::{Event::*, run};
+
+#[test]
+fn a_file_moves_into_a_directory_that_takes_its_name() {
+    let events = [
+        Edit(0, Create { directory: 0, name: 0 }),
+        Edit(0, Create { directory: 0, name: 1 }),
+        Edit(0, MakeDirectory { directory: 0, name: 2 }),
+        Step(0, Some(2)),
+        Edit(0, Swap { one: 1, other: 2 }),
+        Deliver(0, 17_466),
+        Deliver(1, 2_854),
+        Step(1, None),
+        Edit(0, Move { entry: 0, directory: 1, name: 0 }),
+    ];
+    for manners in [Manners::Shared, Manners::MakesCopies, Manners::LastWriterWins] {
+        run(manners, 2, &events).unwrap();
+    }
+}
+
+#[test]
+fn what_is_parked_may_hold_an_edit_that_base_must_not_take() {
+    let events = [
+        Edit(2, Create { directory: 0, name: 132 }),
+        Edit(0, Create { directory: 0, name: 3 }),
+        Step(2, None),
+        Step(0, None),
+        Edit(1, MakeDirectory { directory: 0, name: 57 }),
+        Step(1, None),
+        Edit(0, Delete { entry: 158 }),
+        Edit(1, Move { entry: 8, directory: 73, name: 0 }),
+        Step(1, None),
+        Edit(0, Write { file: 0 }),
+    ];
+    run(Manners::Shared, 3, &events).unwrap();
+}
+
+#[test]
+fn three_wait_for_one_another_and_only_one_of_them_can_be_parked() {
+    let events = [
+        Edit(2, Link { directory: 0, name: 51, target: 0 }),
+        Edit(0, MakeDirectory { directory: 0, name: 15 }),
+        Step(0, None),
+        Edit(2, MakeDirectory { directory: 47, name: 0 }),
+        Edit(2, Create { directory: 0, name: 2 }),
+        Step(1, None),
+        Edit(1, Delete { entry: 126 }),
+        Step(1, None),
+        Edit(1, Move { entry: 0, directory: 0, name: 35 }),
+        Edit(2, Create { directory: 101, name: 2 }),
+        Step(1, None),
+        Edit(0, Move { entry: 75, directory: 92, name: 8 }),
+    ];
+    run(Manners::Shared, 2, &events).unwrap();
+}
+
+#[test]
+fn a_new_directory_moves_while_what_lies_in_it_is_published() {
+    let events = [
+        Edit(0, MakeDirectory { directory: 0, name: 1 }),
+        Edit(0, MakeDirectory { directory: 126, name: 2 }),
+        Edit(0, Create { directory: 1, name: 0 }),
+        Race(0, Swap { one: 159, other: 178 }, 0),
+        Edit(0, Write { file: 0 }),
+    ];
+    for manners in [Manners::Shared, Manners::MakesCopies, Manners::LastWriterWins] {
+        run(manners, 3, &events).unwrap();
+    }
+}
+
+#[test]
+fn a_store_file_is_replaced_while_a_copy_is_made_of_it() {
+    let events = [
+        Edit(0, MakeDirectory { directory: 0, name: 0 }),
+        Edit(1, Create { directory: 0, name: 0 }),
+        Step(1, None),
+        Step(0, None),
+        Edit(0, Write { file: 0 }),
+        Step(0, Some(3)),
+        Edit(1, Write { file: 0 }),
+        Edit(0, Write { file: 0 }),
+        Race(1, Create { directory: 0, name: 0 }, 0),
+    ];
+    run(Manners::Shared, 2, &events).unwrap();
+}
+
+#[test]
+fn directories_swap_places_across_levels() {
+    let events = [
+        Edit(1, MakeDirectory { directory: 0, name: 55 }),
+        Step(1, Some(1)),
+        Edit(1, MakeDirectory { directory: 12, name: 1 }),
+        Edit(0, Write { file: 0 }),
+        Race(2, Write { file: 0 }, 1),
+        Step(2, None),
+        Race(1, Create { directory: 8, name: 0 }, 0),
+        Edit(1, Swap { one: 165, other: 101 }),
+        Race(1, Create { directory: 0, name: 0 }, 0),
+        Edit(2, Move { entry: 13, directory: 199, name: 55 }),
+        Step(2, Some(2)),
+        Edit(0, Create { directory: 0, name: 2 }),
+        Edit(0, Swap { one: 63, other: 115 }),
+    ];
+    run(Manners::Shared, 3, &events).unwrap();
+}
+
+#[test]
+fn a_link_and_a_file_that_swapped_their_names() {
+    let events = [
+        Edit(2, Link { directory: 0, name: 0, target: 0 }),
+        Edit(2, Create { directory: 0, name: 1 }),
+        Race(0, Write { file: 0 }, 2),
+        Race(0, Link { directory: 0, name: 2, target: 0 }, 0),
+        Edit(0, Write { file: 0 }),
+        Step(1, None),
+        Edit(1, Swap { one: 134, other: 43 }),
+        Fog(1, 56),
+        Step(0, None),
+    ];
+    run(Manners::Shared, 3, &events).unwrap();
+}
+
+#[test]
+fn a_file_and_its_directory_swap_while_another_edits() {
+    let events = [
+        Edit(0, MakeDirectory { directory: 0, name: 43 }),
+        Edit(0, Create { directory: 86, name: 39 }),
+        Step(0, None),
+        Fog(2, 1),
+        Race(0, Swap { one: 32, other: 29 }, 0),
+        Race(1, Write { file: 0 }, 0),
+        Edit(1, Write { file: 0 }),
+        Race(0, Write { file: 0 }, 2),
+        Edit(2, Write { file: 0 }),
+        Step(2, None),
+    ];
+    run(Manners::Shared, 3, &events).unwrap();
+}

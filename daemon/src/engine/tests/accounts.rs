@@ -1,0 +1,76 @@
+//! Accounts that everybody knows, because making them takes seconds: `testdata/accounts`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ensafer_core::account::{Account, SealedAccount};
+use ensafer_core::crypto::{DeviceKey, TestRandom};
+
+use crate::account::Unlocked;
+use crate::envelopes::Envelopes;
+use crate::folder_keys::{FolderKeysError, Vault};
+
+const ALICE: &[u8] = include_bytes!("../../../testdata/accounts/test-only-alice.ensafer-account");
+const ALICE_RECOVERY: &str = include_str!("../../../testdata/accounts/test-only-alice.recovery-key");
+const BOB: &[u8] = include_bytes!("../../../testdata/accounts/test-only-bob.ensafer-account");
+const BOB_RECOVERY: &str = include_str!("../../../testdata/accounts/test-only-bob.recovery-key");
+
+/// The recovery key opens an account without the rounds that a password needs.
+fn open(sealed: &[u8], recovery_key: &str) -> Arc<Account> {
+    let sealed = SealedAccount::from_bytes(sealed).unwrap();
+    Arc::new(sealed.open_with_recovery(&recovery_key.trim().parse().unwrap()).unwrap())
+}
+
+pub fn alice() -> Arc<Account> {
+    open(ALICE, ALICE_RECOVERY)
+}
+
+pub fn bob() -> Arc<Account> {
+    open(BOB, BOB_RECOVERY)
+}
+
+/// An account that is at hand until it is locked.
+pub struct TestVault {
+    account: Arc<Account>,
+    device: Arc<DeviceKey>,
+    envelopes: Envelopes,
+    pub is_locked: AtomicBool,
+}
+
+impl TestVault {
+    pub fn new(account: Arc<Account>, seed: u64, cache: &std::path::Path) -> Self {
+        let device = Arc::new(DeviceKey::generate(&mut TestRandom::new(seed)));
+        let envelopes = Envelopes::open(cache).unwrap();
+        Self { account, device, envelopes, is_locked: AtomicBool::new(false) }
+    }
+}
+
+impl Vault for TestVault {
+    fn unlocked(&self) -> Result<Unlocked, FolderKeysError> {
+        if self.is_locked.load(Ordering::Relaxed) {
+            return Err(FolderKeysError::Locked);
+        }
+        Ok(Unlocked { account: self.account.clone(), device: self.device.clone() })
+    }
+
+    fn envelopes(&self) -> &Envelopes {
+        &self.envelopes
+    }
+}
+
+/// Makes the files of `testdata/accounts`; they are frozen, so this is for a day on which the layout has changed.
+#[test]
+#[ignore = "writes into testdata"]
+fn make_accounts() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/accounts");
+    std::fs::create_dir_all(directory).unwrap();
+    for (name, seed) in [("alice", 1), ("bob", 2)] {
+        let login = format!("{name}@example.com").parse().unwrap();
+        let mut rng = TestRandom::new(seed);
+        let iterations = ensafer_core::crypto::MIN_ITERATIONS;
+        let (sealed, _, recovery_key) =
+            SealedAccount::create(login, "local", "test only", iterations, &mut rng).unwrap();
+        std::fs::write(format!("{directory}/test-only-{name}.ensafer-account"), sealed.to_bytes()).unwrap();
+        std::fs::write(format!("{directory}/test-only-{name}.recovery-key"), &*recovery_key.to_text()).unwrap();
+    }
+}

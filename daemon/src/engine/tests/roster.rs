@@ -1,0 +1,121 @@
+//! The roster's file: missing, damaged, foreign, and what of it is put back.
+
+use std::fs;
+
+use ensafer_core::format::DAMAGED_AFTER;
+use ensafer_core::plan::ProblemClass;
+
+use super::accounts::{alice, bob};
+use super::world::{TEN_MINUTES, World};
+
+#[test]
+fn rule_19_a_roster_that_is_gone_is_put_back() {
+    let world = World::new();
+    let (mut a, mut b) = (world.device("a"), world.device("b"));
+    a.write("f", "text");
+    world.settle(&mut [&mut a, &mut b]);
+    let path = world.cloud().join(a.roster_key());
+    let bytes = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    a.write("g", "written meanwhile");
+    for _ in 0..2 {
+        let step = a.look();
+        assert!(!step.planned && !step.is_settled());
+        assert_eq!(a.problems().get(&a.roster_key()), Some(&ProblemClass::Missing));
+        assert!(!path.exists());
+        world.clock.advance(TEN_MINUTES / 2);
+    }
+    a.look();
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+    world.settle(&mut [&mut a, &mut b]);
+    assert_eq!((b.read("g").as_str(), a.problems().len()), ("written meanwhile", 0));
+}
+
+#[test]
+fn rule_19_a_damaged_roster_is_replaced_by_the_accepted_one() {
+    let world = World::new();
+    let mut a = world.device("a");
+    a.write("f", "text");
+    a.settle();
+    let path = world.cloud().join(a.roster_key());
+    let bytes = fs::read(&path).unwrap();
+    let mut damaged = bytes.clone();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    fs::write(&path, &damaged).unwrap();
+    a.settle();
+    assert_eq!(a.problems().get(&a.roster_key()), Some(&ProblemClass::StillArriving));
+    // The accepted roster is known: work goes on, and the problem does not go away by looking elsewhere.
+    a.write("g", "written meanwhile");
+    a.folder().hint(crate::watch::Side::Work, crate::watch::Hint::Directory(String::new()));
+    assert_eq!(a.step().published, 1);
+    assert_eq!(a.problems().get(&a.roster_key()), Some(&ProblemClass::StillArriving));
+    world.clock.advance(DAMAGED_AFTER);
+    a.settle();
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+    assert!(a.is_in_trash(&damaged));
+    a.settle();
+    assert!(a.problems().is_empty());
+}
+
+#[test]
+fn a_device_without_a_state_waits_for_its_roster() {
+    let world = World::new();
+    let mut a = world.device("a");
+    a.write("f", "text");
+    a.settle();
+    let path = world.cloud().join(a.roster_key());
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    let store = world.snapshot();
+    a.lose_state();
+    a.write("g", "text of g");
+    let step = a.look();
+    assert!(!step.planned && !step.is_settled());
+    assert_eq!(a.problems().get(&a.roster_key()), Some(&ProblemClass::StillArriving));
+    world.clock.advance(TEN_MINUTES * 200);
+    a.look();
+    assert_eq!(world.snapshot(), store);
+    fs::write(&path, &bytes).unwrap();
+    a.settle();
+    assert_eq!((world.names().len(), a.problems().len()), (3, 0));
+}
+
+#[test]
+fn the_roster_of_another_folder_is_no_roster_of_this_one() {
+    for account in [alice(), bob()] {
+        let world = World::new();
+        let mut a = world.device("a");
+        a.write("f", "text");
+        a.settle();
+        let elsewhere = world.path().join("another cloud");
+        fs::create_dir(&elsewhere).unwrap();
+        let other = world.device_of("other", &account, &elsewhere);
+        let foreign = fs::read(elsewhere.join(other.roster_key())).unwrap();
+        let path = world.cloud().join(a.roster_key());
+        fs::write(&path, &foreign).unwrap();
+        let store = world.snapshot();
+        for _ in 0..2 {
+            a.settle();
+            let class = a.problems().get(&a.roster_key()).copied();
+            let is_refused = matches!(class, Some(ProblemClass::Foreign | ProblemClass::NotARecipient));
+            assert!(is_refused, "{class:?}");
+            assert_eq!(world.snapshot(), store);
+            a.lose_state();
+        }
+        assert_eq!(a.read("f"), "text");
+    }
+}
+
+#[test]
+fn a_copy_of_the_roster_is_reported_and_harms_nobody() {
+    let world = World::new();
+    let (mut a, mut b) = (world.device("a"), world.device("b"));
+    a.settle();
+    let name = a.roster_key().replace(".ensafer", " (1).ensafer");
+    fs::copy(world.cloud().join(a.roster_key()), world.cloud().join(&name)).unwrap();
+    a.write("f", "text");
+    world.settle(&mut [&mut a, &mut b]);
+    assert_eq!(b.read("f"), "text");
+    assert_eq!(b.problems().get(&name), Some(&ProblemClass::Inconsistent));
+}
