@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::FolderId;
 use crate::plan::{Problem, ProblemClass};
 use crate::safety::Brake;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, rfc3339};
 
 /// How a folder, or everything together, is. Of several the first holds for [`Status::of`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -269,9 +269,11 @@ pub struct FolderStatus {
     /// What holds it, while a brake does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brake: Option<Brake>,
-    /// When it came into this state, in nanoseconds since 1970.
+    /// When it came into this state.
+    #[serde(with = "rfc3339")]
     pub since: Timestamp,
-    /// When both sides were last observed with nothing left to do, in nanoseconds since 1970.
+    /// When both sides were last observed with nothing left to do.
+    #[serde(default, with = "rfc3339::option")]
     pub last_checked: Option<Timestamp>,
 }
 
@@ -376,7 +378,7 @@ mod tests {
             format!(
                 concat!(
                     r#"{{"state":"up-to-date","folders":[{{"folder":"{}","state":"up-to-date","problems":0,"#,
-                    r#""still-arriving":0,"conflicts":0,"since":3000000000,"last-checked":3000000000}}]}}"#
+                    r#""still-arriving":0,"conflicts":0,"since":"1970-01-01T00:00:03Z","last-checked":"1970-01-01T00:00:03Z"}}]}}"#
                 ),
                 "07".repeat(16)
             )

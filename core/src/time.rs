@@ -67,6 +67,61 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A time as RFC 3339 text in UTC, to the second, for documents that people and scripts read:
+/// `#[serde(with = "rfc3339")]`.
+pub mod rfc3339 {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Timestamp;
+
+    /// Writes the text.
+    ///
+    /// # Errors
+    /// What the serializer says.
+    pub fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(at)
+    }
+
+    /// Reads the text.
+    ///
+    /// # Errors
+    /// The text is no time.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+
+    fn parse(text: &str) -> Result<Timestamp, jiff::Error> {
+        Ok(Timestamp::from_parts(text.parse::<jiff::Timestamp>()?.as_second(), 0))
+    }
+
+    /// The same for a time that may be missing: `#[serde(with = "rfc3339::option")]`.
+    pub mod option {
+        use super::{Deserialize, Deserializer, Serializer, Timestamp, parse};
+
+        /// Writes the text, or null.
+        ///
+        /// # Errors
+        /// What the serializer says.
+        pub fn serialize<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+            match at {
+                Some(at) => serializer.collect_str(at),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        /// Reads the text, or null.
+        ///
+        /// # Errors
+        /// The text is no time.
+        pub fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Timestamp>, D::Error> {
+            let text = Option::<String>::deserialize(deserializer)?;
+            text.map(|text| parse(&text)).transpose().map_err(serde::de::Error::custom)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

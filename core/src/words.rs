@@ -74,13 +74,13 @@ impl ProblemClass {
         match self {
             Self::StillArriving => "Nothing: it is read as soon as the cloud client has delivered it.",
             Self::Damaged => {
-                "Restore an earlier version from the cloud, or `ensafer restore` where the file is whole."
+                "Nothing, where the file is whole in a work folder: it is encrypted anew. Else restore an earlier version in your cloud."
             }
             Self::NewerVersion => "Install the current version of Ensafer on this computer.",
             Self::Foreign => "Move it back into the encrypted folder that it came from.",
-            Self::NotARecipient => "Ask a member of the folder to add your account.",
+            Self::NotARecipient => "Move it out of the folder if you do not expect it.",
             Self::UnknownSigner => "Ask the folder's owner who wrote it; it stays as it is until then.",
-            Self::Misnamed => "Give it back the name that `ensafer locate` shows, or delete it.",
+            Self::Misnamed => "Give it the name of the object that it holds, or delete it.",
             Self::RolledBack => "Nothing, if you did not do it: the newer version is put back soon.",
             Self::Missing => "Nothing, if you did not do it: it is put back from the work folder soon.",
             Self::Inconsistent => {

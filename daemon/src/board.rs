@@ -62,6 +62,13 @@ impl Board {
         }
     }
 
+    /// The folder's state is about to be closed: whoever reads it now is the last one.
+    pub fn closed(&self, folder: FolderId) {
+        if let Some(post) = self.posts().folders.get_mut(&folder) {
+            post.reader = None;
+        }
+    }
+
     /// Reads the folder's state, if it is open.
     #[must_use]
     pub fn reader(&self, folder: FolderId) -> Option<StateReader> {

@@ -19,6 +19,7 @@ use ensafer_core::time::Timestamp;
 use ensafer_core::tree::{Content, Folding, Kind, Object, Stamp};
 
 use crate::apply::describe;
+use crate::folder_keys::author;
 use crate::payload::{PayloadFailure, open_payload, read_head};
 use crate::progress::Progress;
 use crate::store::{StoreError, StoreStamp, StoredObject};
@@ -135,8 +136,8 @@ fn open(
         let who = header.statement.writer.fingerprint();
         return Err((ProblemClass::UnknownSigner, format!("signed by the unknown identity {who}")));
     }
-    let Some(object) = header.statement.to_object(header.prefix.file_id, account.login().as_str().into())
-    else {
+    let author = author(account.login().as_str(), &header.statement.device_name);
+    let Some(object) = header.statement.to_object(header.prefix.file_id, author) else {
         return Err((ProblemClass::NewerVersion, "an unknown kind of object".into()));
     };
     Ok(Some(Opened { given: path.into(), file, header, object }))
@@ -171,7 +172,7 @@ fn write(
     };
     match &opened.object.content {
         Content::Directory | Content::Tombstone { was: Kind::Directory, .. } => {
-            fs::create_dir(&path).map_err(failed)?
+            fs::create_dir(&path).map_err(failed)?;
         }
         Content::Symlink { target } => symlink(&**target, &path).map_err(failed)?,
         Content::File { executable, .. } => write_file(opened, &path, *executable, progress)?,

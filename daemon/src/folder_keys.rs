@@ -157,7 +157,8 @@ impl OpenFolder {
 }
 
 /// `alice, laptop`: the part of an e-mail address before the `@`, and the device.
-fn author(login: &str, device_name: &str) -> Arc<str> {
+#[must_use]
+pub fn author(login: &str, device_name: &str) -> Arc<str> {
     let person = login.split('@').next().unwrap_or_default();
     format!("{person}, {device_name}").into()
 }

@@ -280,7 +280,14 @@ impl StateReader {
         if !path.exists() {
             return Ok(None);
         }
-        let database = builder().open_read_only(path).map_err(|e| failed(path, e))?;
+        let database = match builder().open_read_only(path) {
+            Ok(database) => database,
+            // A killed process leaves a repair to be done, which only a writer may do. Where one is at work, it has.
+            Err(_) => {
+                drop(builder().open(path).map_err(|e| failed(path, e))?);
+                builder().open_read_only(path).map_err(|e| failed(path, e))?
+            }
+        };
         Ok(Some(Self { database: Readable::File(Arc::new(database)), path: path.into() }))
     }
 

@@ -1,6 +1,7 @@
 //! The daemon's engine as a whole: one task per folder, and the local API's wishes carried to them.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use tokio::sync::{oneshot, watch};
 use crate::account::AccountError;
 use crate::board::Board;
 use crate::daemon::QuitSignal;
-use crate::engine::task::{Message, Shared, Task};
+use crate::engine::task::{Message, Shared, Task, Unsettled};
 use crate::folders::{FolderEntry, Folders};
 use crate::local_api::{Control, ControlError, Queries};
 use crate::prompt::Password;
@@ -91,13 +92,13 @@ impl Supervisor {
                 self.board.forget(id);
             }
             for entry in folders.entries() {
-                if !tasks.contains_key(&entry.id) {
+                if let Entry::Vacant(vacant) = tasks.entry(entry.id) {
                     self.board.add(entry.id);
                     let directory = folders.state_directory(entry.id)?;
                     let task =
                         Task::start(entry.clone(), &directory, self.shared.clone(), self.board.is_running())
                             .context("A folder's thread cannot be started")?;
-                    tasks.insert(entry.id, task);
+                    vacant.insert(task);
                 }
             }
         }
@@ -255,10 +256,12 @@ impl Control for Arc<Supervisor> {
             for waiting in waiting {
                 match waiting.await {
                     Ok(Ok(settled)) => settled.add_to(&mut outcome),
-                    Ok(Err(_)) | Err(_) => outcome.problems += 1,
+                    Ok(Err(Unsettled::Locked)) => outcome.locked = true,
+                    Ok(Err(Unsettled::Failed(why))) => outcome.unreachable.push(why),
+                    Err(_) => outcome.unreachable.push("the daemon is ending".into()),
                 }
             }
-            outcome.problems = outcome.problems.max(board.problems().len() as u64);
+            outcome.problems = board.problems().len() as u64;
             // Whoever asked may have gone away.
             let _ = reply.send(outcome);
         });

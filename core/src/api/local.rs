@@ -66,6 +66,10 @@ pub struct SettleOutcome {
     pub applied: u64,
     /// How many contents were kept twice.
     pub conflicts: u64,
+    /// Whether a folder could not be synced because the keys are locked.
+    pub locked: bool,
+    /// Why folders could not be synced at all.
+    pub unreachable: Vec<String>,
 }
 
 /// One folder of this device.

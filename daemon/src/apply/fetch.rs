@@ -64,7 +64,11 @@ fn source_of<'s>(scene: &'s Scene<'_>, target: &Object) -> Option<&'s StoreRecor
 }
 
 /// The version that the plan saw in the file `key`.
-pub fn seen_version<'s>(scene: &'s Scene<'_>, key: &StoreKey, path: &str) -> Result<&'s StoreRecord, Failure> {
+pub fn seen_version<'s>(
+    scene: &'s Scene<'_>,
+    key: &StoreKey,
+    path: &str,
+) -> Result<&'s StoreRecord, Failure> {
     scene.records.get(key).ok_or_else(|| Failure::retry(path))
 }
 

@@ -165,8 +165,12 @@ pub struct Outcome {
     pub news: Vec<SeenVersion>,
     /// Files of the encrypted folder that are there no more.
     pub removed: Vec<StoreKey>,
+    /// Entries of the work folder that were made, changed or moved to the trash.
+    pub applied: u64,
     /// What was not carried out.
     pub failures: Vec<Failure>,
+    /// The objects of changes that were not carried out: what belongs into them is left out, too.
+    pub left_out: HashSet<FileId>,
 }
 
 /// The record that base takes of a change whose every part is done; `None` where the object is not in the work folder
@@ -202,7 +206,8 @@ fn current_record(scene: &Scene<'_>, object: &Object) -> Option<StoreRecord> {
     let versions = scene.encrypted.versions.get(&object.id)?;
     let says_so = |version: &&Version| {
         let seen = &version.object;
-        (seen.content_dot, seen.place_dot) == (object.content_dot, object.place_dot) && seen.clock == object.clock
+        (seen.content_dot, seen.place_dot) == (object.content_dot, object.place_dot)
+            && seen.clock == object.clock
     };
     let version = versions.iter().find(says_so)?;
     scene.records.get(&version.key).cloned()

@@ -40,44 +40,61 @@ struct Ready<'c> {
 }
 
 fn publish_batch(batch: &[&Change], scene: &Scene<'_>, trash: &Trash, outcome: &mut Outcome) {
-    let sealed: Vec<Result<_, Failure>> = batch
+    let sealed: Vec<(&Change, Result<_, Failure>)> = batch
         .par_iter()
         .filter_map(|&change| Some((change, change.publish.as_ref()?)))
-        .map(|(change, publish)| {
-            let path = subject_path(change, scene);
-            let sealed = seal(scene, &change.target, &publish.source, key_epoch(scene, publish), &path)?;
-            let Sealed { staged, object, statement, key_epoch } = sealed;
-            Ok((staged, Ready { change, publish, object, statement, key_epoch }))
-        })
+        .map(|(change, publish)| (change, prepare(change, publish, scene)))
         .collect();
     let (mut staged, mut ready) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
-    for result in sealed {
+    for (change, result) in sealed {
         match result {
             Ok((file, meta)) => {
                 staged.push(file);
                 ready.push(meta);
             }
-            Err(failure) => outcome.failures.push(failure),
+            Err(failure) => leave_out(change, failure, outcome),
         }
     }
     if let Err(error) = scene.store.barrier(&staged) {
-        outcome.failures.push(Failure::store(&error, ""));
+        ready.iter().for_each(|ready| leave_out(ready.change, Failure::store(&error, ""), outcome));
         return;
     }
     let mut records = Vec::with_capacity(ready.len());
     for (file, ready) in staged.into_iter().zip(ready) {
+        // A new object's parent may be new itself, and would have another id in the next plan.
+        if outcome.left_out.contains(&ready.object.parent) {
+            let path = subject_path(ready.change, scene);
+            leave_out(ready.change, Failure::retry(&path), outcome);
+            continue;
+        }
         match name(file, &ready, scene, trash) {
             Ok(record) => {
                 remove_copies(&ready, &record.key, scene, trash, outcome);
                 records.push((ready, record));
             }
-            Err(failure) => outcome.failures.push(failure),
+            Err(failure) => leave_out(ready.change, failure, outcome),
         }
     }
     match scene.store.sync_directories() {
         Ok(()) => records.into_iter().for_each(|(ready, record)| finish(&ready, record, scene, outcome)),
         Err(error) => outcome.failures.push(Failure::store(&error, "")),
     }
+}
+
+fn prepare<'c>(
+    change: &'c Change,
+    publish: &'c Publish,
+    scene: &Scene<'_>,
+) -> Result<(Box<dyn StagedObject>, Ready<'c>), Failure> {
+    let path = subject_path(change, scene);
+    let sealed = seal(scene, &change.target, &publish.source, key_epoch(scene, publish), &path)?;
+    let Sealed { staged, object, statement, key_epoch } = sealed;
+    Ok((staged, Ready { change, publish, object, statement, key_epoch }))
+}
+
+fn leave_out(change: &Change, failure: Failure, outcome: &mut Outcome) {
+    outcome.left_out.insert(change.target.id);
+    outcome.failures.push(failure);
 }
 
 /// Gives a sealed version its name, in place of what the plan saw there and nothing else. What cannot be had again is

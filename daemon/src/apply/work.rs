@@ -10,8 +10,8 @@ use rayon::prelude::*;
 use super::fetch::{Fetched, fetch};
 use super::places::Places;
 use super::{Failure, Outcome, Scene, batches, current_record, finished_record};
-use crate::state::StoreRecord;
 use crate::scan::is_ignored;
+use crate::state::StoreRecord;
 use crate::work_dir::{PRIVATE, Trash, WorkError};
 
 /// Carries out what `plan` wants in the work folder, for every change whose publication (if it had one) is in
@@ -74,9 +74,10 @@ impl Pass<'_, '_> {
             match &change.work {
                 Some(WorkChange::Trash { node }) => self.trash_entry(change, *node),
                 Some(WorkChange::Create { at }) if !is_file(&change.target) => {
-                    if self.make(change, at) && change.target.content.kind() == Kind::Directory {
-                        made.push(change);
-                    }
+                    let is_made = self.make(change, at);
+                    made.extend(
+                        (is_made && change.target.content.kind() == Kind::Directory).then_some(change),
+                    );
                 }
                 Some(WorkChange::Update { node, to: Some(to), .. } | WorkChange::Park { node, to }) => {
                     self.rename(change, *node, to);
@@ -302,6 +303,7 @@ impl Pass<'_, '_> {
         };
         let work: Option<WorkStamp> = stamp.map(|stamp| self.scene.work_stamp(stamp));
         self.outcome.records.extend(finished_record(change, object, work, store));
+        self.outcome.applied += 1;
         self.scene.progress.advance(1, 0);
     }
 

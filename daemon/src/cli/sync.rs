@@ -7,7 +7,7 @@ use ensafer_core::api::local::SettleOutcome;
 use super::Format;
 use super::engine::Engine;
 use crate::daemon::exit_on_interrupt;
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::folders::Folders;
 use crate::local_api::Client;
 use crate::shell::Shell;
@@ -35,6 +35,13 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
             engine.sync_once(shell, &progress)?
         }
     };
+    if outcome.locked {
+        let failure = Failure::new(Exit::WrongPassword, "The daemon's keys are locked");
+        return Err(failure.with_remedy("ensafer unlock").into());
+    }
+    if let Some(why) = outcome.unreachable.first() {
+        return Err(Failure::new(Exit::Error, format!("A folder cannot be synced: {why}")).into());
+    }
     if arguments.format.json {
         shell.output.document(&outcome)?;
     } else {
@@ -52,7 +59,7 @@ fn exit(outcome: &SettleOutcome) -> Exit {
 }
 
 fn describe(outcome: &SettleOutcome) -> String {
-    let SettleOutcome { problems, braked, published, applied, conflicts } = outcome;
+    let SettleOutcome { problems, braked, published, applied, conflicts, .. } = outcome;
     let mut text = format!("Settled: {published} encrypted, {applied} changed here");
     if *conflicts > 0 {
         text += &format!(", {conflicts} kept twice");

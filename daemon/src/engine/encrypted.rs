@@ -243,7 +243,11 @@ fn read_version(
         _ => fault(error.class_when(true), true, error.to_string()),
     })?;
     if id.is_some_and(|id| id != header.prefix.file_id) {
-        return Err(fault(ProblemClass::Misnamed, true, String::new()));
+        return Err(fault(
+            ProblemClass::Misnamed,
+            true,
+            format!("holds the object {}", header.prefix.file_id),
+        ));
     }
     if !folder.accepts(&header) {
         return Err(fault(ProblemClass::UnknownSigner, true, String::new()));

@@ -116,6 +116,8 @@ pub struct Step {
     pub published: u64,
     /// Changes that base took.
     pub committed: u64,
+    /// Entries of the work folder that were made, changed or moved to the trash.
+    pub applied: u64,
     /// Changes that were left for the next plan because something moved meanwhile.
     pub retry: bool,
     /// Look again no later than this: something has not rested, or is absent only once.
@@ -482,6 +484,7 @@ impl Folder {
         apply::change_work(plan, &scene, &mut outcome, &mut |outcome| ledger.take(outcome));
         step.published = outcome.published.len() as u64;
         step.committed = ledger.committed;
+        step.applied = outcome.applied;
         let failed = ledger.failed.take();
         self.busy_since = busy_since;
         self.settle_failures(&outcome, now, step, found);
@@ -601,10 +604,7 @@ impl Folder {
         if let Some(keys) = &self.keys {
             return Ok(keys.clone());
         }
-        let roster = match self.state.roster()? {
-            Some(roster) => roster,
-            None => return Err(EngineError::NoRoster),
-        };
+        let Some(roster) = self.state.roster()? else { return Err(EngineError::NoRoster) };
         let keys = OpenFolder::open(&roster, env.vault, &self.identity, &self.settings.device_name)?;
         let keys = Arc::new(keys);
         self.set_keys(keys.clone())?;

@@ -48,7 +48,9 @@ impl Folder {
         match self.work.read_marker() {
             Ok(marker) => Ok(marker.is_some_and(|marker| marker.folder_id == self.entry.id)),
             // As good as gone: the brake asks.
-            Err(WorkError::Io { source, .. }) if source.kind() == std::io::ErrorKind::InvalidData => Ok(false),
+            Err(WorkError::Io { source, .. }) if source.kind() == std::io::ErrorKind::InvalidData => {
+                Ok(false)
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -121,7 +123,8 @@ impl Folder {
     /// elsewhere: from now on this is another device (engine rule 18).
     fn renew_used_identity(&mut self, read: &[(StoreKey, Seen)]) -> Result<(), EngineError> {
         let device = self.identity.device;
-        let newest = read.iter().filter_map(|(_, seen)| Some(seen.result.as_ref().ok()?.object.clock.get(device)));
+        let newest =
+            read.iter().filter_map(|(_, seen)| Some(seen.result.as_ref().ok()?.object.clock.get(device)));
         if newest.max().is_some_and(|counter| counter >= self.state.next_counter()) {
             tracing::warn!("the state was restored or copied; this becomes a new device");
             self.identity = identity::renew(&mut self.state, identity::machine_id())?;

@@ -19,8 +19,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 pub struct Settled {
     /// Versions written into the encrypted folder.
     pub published: u64,
-    /// Changes that base took.
-    pub committed: u64,
+    /// Entries of the work folder that were made, changed or moved to the trash.
+    pub applied: u64,
     /// Contents that were kept twice.
     pub conflicts: u64,
     /// Whether a brake holds.
@@ -31,7 +31,7 @@ impl Settled {
     /// Adds this folder's part to what is said of all folders.
     pub fn add_to(&self, outcome: &mut SettleOutcome) {
         outcome.published += self.published;
-        outcome.applied += self.committed.saturating_sub(self.published);
+        outcome.applied += self.applied;
         outcome.conflicts += self.conflicts;
         outcome.braked |= self.braked;
     }
@@ -48,7 +48,7 @@ pub fn settle(folder: &mut Folder, env: &Env<'_>) -> Result<(Settled, Step), Eng
         folder.look_at_everything();
         let step = folder.step(env)?;
         settled.published += step.published;
-        settled.committed += step.committed;
+        settled.applied += step.applied;
         copies.extend(step.conflicts.iter().map(|conflict| conflict.copy));
         settled.conflicts = copies.len() as u64;
         settled.braked = step.brake.is_some();

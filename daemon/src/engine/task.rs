@@ -29,7 +29,7 @@ const BREATHE: Duration = Duration::from_millis(50);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
 /// Wait before a folder that cannot go on is tried again.
-const TRY_AGAIN: Duration = Duration::from_secs(30);
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 /// What a folder's thread is told.
 pub enum Message {
@@ -38,7 +38,7 @@ pub enum Message {
     /// Sync on changes, or do not.
     Run(bool),
     /// Settle both sides now, also while stopped.
-    Settle(oneshot::Sender<Result<Settled, String>>),
+    Settle(oneshot::Sender<Result<Settled, Unsettled>>),
     /// Let the brake with this token go on.
     GoOn(String),
     /// Keys are at hand again.
@@ -49,6 +49,15 @@ pub enum Message {
     Describe(FileId, String),
     /// End.
     Quit,
+}
+
+/// Why a folder could not be settled at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unsettled {
+    /// The password is needed.
+    Locked,
+    /// Something else; in words.
+    Failed(String),
 }
 
 /// What every folder's thread shares.
@@ -199,7 +208,10 @@ impl Worker {
                 self.look_at_everything();
             }
             Message::Settle(reply) => {
-                let result = self.settle().map_err(|error| crate::apply::describe(&error));
+                let result = self.settle().map_err(|error| match error {
+                    EngineError::Keys(FolderKeysError::Locked) => Unsettled::Locked,
+                    error => Unsettled::Failed(crate::apply::describe(&error)),
+                });
                 let _ = reply.send(result);
             }
             Message::GoOn(token) => {
@@ -244,7 +256,7 @@ impl Worker {
                 folder.look_at_everything();
             }
         }
-        let result = self.with_folder(|folder, env| folder.step(env));
+        let result = self.with_folder(Folder::step);
         self.next_look = Some(match result {
             Ok(step) => self.after(&step),
             Err(error) => self.after_error(&error),
@@ -302,6 +314,7 @@ impl Worker {
         let why = crate::apply::describe(error);
         tracing::warn!(folder = %self.entry.id, error = %why, "the folder cannot go on");
         self.tell([Event::Finished { settled: false }, Event::Unreachable(side, why)]);
+        self.shared.board.closed(self.entry.id);
         self.folder = None;
         self.watch = None;
         Instant::now() + TRY_AGAIN

@@ -71,6 +71,7 @@ fn make_accounts() {
         let (sealed, _, recovery_key) =
             SealedAccount::create(login, "local", "test only", iterations, &mut rng).unwrap();
         std::fs::write(format!("{directory}/test-only-{name}.ensafer-account"), sealed.to_bytes()).unwrap();
-        std::fs::write(format!("{directory}/test-only-{name}.recovery-key"), &*recovery_key.to_text()).unwrap();
+        std::fs::write(format!("{directory}/test-only-{name}.recovery-key"), &*recovery_key.to_text())
+            .unwrap();
     }
 }

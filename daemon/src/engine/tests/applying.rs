@@ -11,8 +11,8 @@ use ensafer_core::tree::{Content, Name};
 
 use super::faults::{Op, watched};
 use super::world::{Device, TEN_MINUTES, World, file};
-use crate::folder_keys::FolderKeysError;
 use crate::engine::EngineError;
+use crate::folder_keys::FolderKeysError;
 use crate::watch::{Hint, Side};
 
 /// Starts the device so that `meddle` is called once, at the first operation that `moment` picks.
@@ -209,15 +209,25 @@ fn names_that_a_scan_passes_over_are_never_placed() {
     a.write("f", "text");
     world.settle(&mut [&mut a, &mut b]);
     let keys = a.keys();
-    let names = ["desktop.ini", "~$report.docx", ".~lock.report.odt#", "Thumbs.db", ".DS_Store", ".ensafer", ".ENSAFER"];
+    let names = [
+        "desktop.ini",
+        "~$report.docx",
+        ".~lock.report.odt#",
+        "Thumbs.db",
+        ".DS_Store",
+        ".ensafer",
+        ".ENSAFER",
+    ];
     for (n, name) in names.iter().enumerate() {
         let object = a.object(100 + u8::try_from(n).unwrap(), name, file("never"));
         let statement = Statement::from_object(&object, &keys.authorship);
         let sealed =
-            seal_bytes(&keys.seal(), object.id, 1, statement, b"never", keys.signer(), &mut SystemRandom).unwrap();
+            seal_bytes(&keys.seal(), object.id, 1, statement, b"never", keys.signer(), &mut SystemRandom)
+                .unwrap();
         fs::write(world.cloud().join(object_name(object.id)), sealed.bytes).unwrap();
     }
-    for name in [".ensafer"] {
+    {
+        let name = ".ensafer";
         let object = a.object(200, name, Content::Directory);
         let statement = Statement::from_object(&object, &keys.authorship);
         let sealed =

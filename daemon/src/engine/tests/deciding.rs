@@ -58,7 +58,9 @@ fn rule_9_the_last_writer_of_a_cloud_overwrites_nobody() {
 
 #[test]
 fn rule_9_the_copies_of_cloud_clients_are_merged() {
-    for suffix in [" (conflicted copy 2026-11-21)", " (1)", "-LAPTOP", ".sync-conflict-20261121-101010-ABCDEFG"] {
+    for suffix in
+        [" (conflicted copy 2026-11-21)", " (1)", "-LAPTOP", ".sync-conflict-20261121-101010-ABCDEFG"]
+    {
         let world = World::new();
         let (mut a, mut b) = (world.device("a"), world.device("b"));
         a.write("f", "common");
@@ -336,7 +338,8 @@ fn rule_13_all_devices_make_the_same_conflict_copy() {
         fs::write(&path, &of_a).unwrap();
         fs::write(&copy, &of_b).unwrap();
         device.settle();
-        let names: Vec<String> = world.names().into_iter().filter(|name| !before.contains_key(name)).collect();
+        let names: Vec<String> =
+            world.names().into_iter().filter(|name| !before.contains_key(name)).collect();
         made.push(names.clone());
         for name in &names {
             fs::remove_file(world.cloud().join(name)).unwrap();

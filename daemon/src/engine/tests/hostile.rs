@@ -18,7 +18,8 @@ fn inject(device: &Device, object: &Object, text: &str, signer: &SigningKey) -> 
     let by = Authorship { writer: signer.public(), ..keys.authorship.clone() };
     let statement = Statement::from_object(object, &by);
     let sealed =
-        seal_bytes(&keys.seal(), object.id, 1, statement, text.as_bytes(), signer, &mut SystemRandom).unwrap();
+        seal_bytes(&keys.seal(), object.id, 1, statement, text.as_bytes(), signer, &mut SystemRandom)
+            .unwrap();
     let name = object_name(object.id);
     fs::write(device.entry.encrypted.join(&name), sealed.bytes).unwrap();
     name

@@ -110,7 +110,11 @@ fn rule_3_a_rename_and_a_move_keep_the_object() {
     a.rename("d", "e/f");
     world.settle(&mut [&mut a, &mut b]);
     assert_eq!((a.id_of("uno"), a.id_of("two"), a.id_of("f")), (one, two, directory));
-    assert_eq!(fs::read(a.ciphertext("two")).unwrap(), payload, "a directory's move rewrites the directory only");
+    assert_eq!(
+        fs::read(a.ciphertext("two")).unwrap(),
+        payload,
+        "a directory's move rewrites the directory only"
+    );
     assert_eq!(b.tree(), a.tree());
     assert!(b.trash().is_empty(), "what moves is not trashed: {:?}", b.trash());
 }

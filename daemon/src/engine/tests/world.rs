@@ -84,15 +84,20 @@ impl World {
 
     /// The names in the encrypted folder, sorted.
     pub fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            fs::read_dir(self.cloud()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = fs::read_dir(self.cloud())
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
 
     /// The encrypted folder as it is now.
     pub fn snapshot(&self) -> BTreeMap<String, Vec<u8>> {
-        self.names().into_iter().map(|name| (name.clone(), fs::read(self.cloud().join(name)).unwrap())).collect()
+        self.names()
+            .into_iter()
+            .map(|name| (name.clone(), fs::read(self.cloud().join(name)).unwrap()))
+            .collect()
     }
 
     /// Has devices settle in turns until none of them finds anything to do.
@@ -101,7 +106,7 @@ impl World {
             let mut is_quiet = true;
             for device in devices.iter_mut() {
                 let settled = device.settle();
-                is_quiet &= settled.published + settled.committed == 0;
+                is_quiet &= settled.published + settled.applied == 0;
             }
             if is_quiet {
                 return;
@@ -130,7 +135,8 @@ impl Device {
     pub fn start(&mut self) {
         self.folder = None;
         let now = self.clock.now();
-        self.folder = Some(Folder::open(self.entry.clone(), self.settings.clone(), &self.state, now).unwrap());
+        self.folder =
+            Some(Folder::open(self.entry.clone(), self.settings.clone(), &self.state, now).unwrap());
     }
 
     /// Opens the folder over a store of the test's own making.
@@ -141,7 +147,8 @@ impl Device {
         let store = decorate(Box::new(DirectoryStore::open(&self.entry.encrypted, identity.device).unwrap()));
         let now = self.clock.now();
         let folder =
-            Folder::with_store(self.entry.clone(), self.settings.clone(), state, identity, store, now).unwrap();
+            Folder::with_store(self.entry.clone(), self.settings.clone(), state, identity, store, now)
+                .unwrap();
         self.folder = Some(folder);
     }
 
@@ -161,7 +168,7 @@ impl Device {
     }
 
     pub fn try_step(&mut self) -> Result<Step, EngineError> {
-        self.with_env(|folder, env| folder.step(env))
+        self.with_env(Folder::step)
     }
 
     /// One look at what hints say, and what follows from it.

@@ -56,7 +56,8 @@ impl DirectoryStore {
         .map_err(error)?;
         for name in &names {
             if name.ends_with(OUTGOING) {
-                std::fs::create_dir_all(keep).map_err(|e| failed(&keep.display().to_string(), errno_of(&e)))?;
+                std::fs::create_dir_all(keep)
+                    .map_err(|e| failed(&keep.display().to_string(), errno_of(&e)))?;
                 self.keep(name, Some(&keep.join(name.trim_start_matches(TEMPORARY_PREFIX))))?;
                 continue;
             }
