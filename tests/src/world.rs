@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::statvfs;
 use tempfile::TempDir;
 
 use crate::account::{Person, scratch};
@@ -18,7 +19,20 @@ impl World {
     /// An empty world on the disk that the build is on.
     #[must_use]
     pub fn new() -> Self {
-        let root = tempfile::Builder::new().prefix("world-").tempdir_in(scratch()).unwrap();
+        Self::inside(&scratch())
+    }
+
+    /// An empty world for tens of thousands of files, in memory where `bytes` fit there: some disks need minutes only
+    /// to delete that many.
+    #[must_use]
+    pub fn in_memory(bytes: u64) -> Self {
+        let memory = Path::new("/dev/shm");
+        let free = statvfs(memory).map_or(0, |found| found.f_bavail.saturating_mul(found.f_frsize));
+        if free > 2 * bytes { Self::inside(memory) } else { Self::new() }
+    }
+
+    fn inside(directory: &Path) -> Self {
+        let root = tempfile::Builder::new().prefix("ensafer-world-").tempdir_in(directory).unwrap();
         let world = Self { root };
         fs::create_dir(world.encrypted()).unwrap();
         world
@@ -27,9 +41,14 @@ impl World {
     /// A world and two devices of one account that share its encrypted folder.
     #[must_use]
     pub fn with_two_devices() -> (Self, Device, Device) {
-        let world = Self::new();
-        let (laptop, desktop) = (world.device("laptop"), world.device("desktop"));
-        (world, laptop, desktop)
+        Self::new().and_two_devices()
+    }
+
+    /// This world and two devices of one account that share its encrypted folder.
+    #[must_use]
+    pub fn and_two_devices(self) -> (Self, Device, Device) {
+        let (laptop, desktop) = (self.device("laptop"), self.device("desktop"));
+        (self, laptop, desktop)
     }
 
     /// A world and one device.

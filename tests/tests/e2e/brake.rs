@@ -1,7 +1,6 @@
 //! Mass deletion stops the folder until somebody says go on.
 
 use std::fs;
-use std::ops::Range;
 
 use ensafer_tests::{Device, World, store, tree, wait};
 
@@ -53,25 +52,22 @@ fn an_emptied_work_folder_deletes_nothing_until_told() {
 #[test]
 fn go_on_is_for_what_was_listed_and_for_nothing_more() {
     let (world, laptop, desktop) = full_folder(100);
-    let delete = |range: Range<usize>| {
-        for n in range {
-            fs::remove_file(laptop.at(&format!("year {}/paper {n}", n % 4))).unwrap();
-        }
-    };
-    delete(0..60);
+    for n in 0..60 {
+        fs::remove_file(laptop.at(&format!("year {}/paper {n}", n % 4))).unwrap();
+    }
     laptop.run(&["start"]).expect(0);
     laptop.wait_for_state("braked");
     let first = token(&laptop);
     laptop.run(&["resume", "--go-on", "00000000"]).expect_any(&[1, 2]);
 
-    // More is gone by the time that somebody reads the list and agrees to it.
-    delete(60..90);
+    // Everything is gone by the time that somebody reads the list of sixty and agrees to it.
+    empty(&laptop);
     laptop.run(&["resume", "--go-on", &first]);
     wait::until_true("it brakes for the rest", || laptop.state() == "braked" && token(&laptop) != first);
     laptop.sync().expect(7);
     let newcomer = world.device("newcomer");
     newcomer.settle();
-    assert!(tree::snapshot(&newcomer.work).len() >= 40, "the last thirty are still there");
+    assert!(tree::snapshot(&newcomer.work).len() >= 40, "the last forty are still there");
     desktop.sync().expect_any(&[0, 7]);
     assert!(tree::snapshot(&desktop.work).len() >= 40);
 }

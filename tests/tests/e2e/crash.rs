@@ -51,7 +51,7 @@ fn torment(
 
 #[test]
 fn killed_while_encrypting() {
-    let world = World::new();
+    let world = World::in_memory(1 << 30);
     let laptop = world.device("laptop");
     let random = &mut Random::new(20);
     tree::grow(&laptop.work, random, "first", 1500, 20_000);
@@ -70,7 +70,7 @@ fn killed_while_encrypting() {
 
 #[test]
 fn killed_while_decrypting() {
-    let world = World::new();
+    let world = World::in_memory(1 << 30);
     let laptop = world.device("laptop");
     let random = &mut Random::new(22);
     tree::grow(&laptop.work, random, "first", 1500, 20_000);

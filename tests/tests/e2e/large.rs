@@ -39,7 +39,7 @@ fn a_file_of_a_gibibyte_passes_through_64_mebibytes() {
 
 #[test]
 fn the_rust_documentation_is_the_same_on_the_second_device() {
-    let (world, laptop, desktop) = World::with_two_devices();
+    let (world, laptop, desktop) = World::in_memory(3 << 30).and_two_devices();
     match rust_documentation() {
         Some(html) => {
             process::run(Command::new("cp").arg("-a").arg(html.join(".")).arg(&laptop.work)).expect(0);
