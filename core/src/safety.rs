@@ -228,9 +228,11 @@ impl Counts {
     }
 
     /// Files of the folder when the window began: those that are there, and those deleted since and before this plan.
+    /// Deletions that the user has allowed are over and done with: what is left is all there is to lose.
     fn file_count(&self, circumstances: &Circumstances) -> u64 {
-        let is_deletion =
-            |e: &&Happened| matches!(e.kind, BrakeKind::LocalDeletions | BrakeKind::RemoteDeletions);
+        let is_deletion = |e: &&Happened| {
+            !e.allowed && matches!(e.kind, BrakeKind::LocalDeletions | BrakeKind::RemoteDeletions)
+        };
         circumstances.file_count + self.events[..self.planned_from].iter().filter(is_deletion).count() as u64
     }
 

@@ -316,6 +316,24 @@ pub fn import(
     Ok(account)
 }
 
+/// Sets up an exported account here, once its recovery key has opened it, with a new password.
+///
+/// # Errors
+/// [`AccountError::Exists`], [`AccountError::WrongRecoveryKey`]; nothing is there afterwards then.
+pub fn import_with_recovery_key(
+    home: &Home,
+    config: &Config,
+    mut sealed: SealedAccount,
+    key: &RecoveryKey,
+    password: &Password,
+) -> Result<Account, AccountError> {
+    refuse_if_present(home)?;
+    let account = open_with_recovery_key(config, &mut sealed, key, password)?;
+    create_file(home, &sealed)?;
+    bind_device(home, config, &account, password)?;
+    Ok(account)
+}
+
 /// The recovery key, which the account itself holds sealed.
 ///
 /// # Errors
@@ -337,17 +355,22 @@ pub fn recover(
     password: &Password,
 ) -> Result<Account, AccountError> {
     let mut sealed = read_sealed(home)?;
-    let account = sealed.open_with_recovery(key).map_err(|_| AccountError::WrongRecoveryKey)?;
-    sealed.change_password(
-        &account,
-        REALM,
-        password.expose(),
-        config.pbkdf2_iterations,
-        &mut SystemRandom,
-    )?;
+    let account = open_with_recovery_key(config, &mut sealed, key, password)?;
     let path = account_file(home);
     private_file::replace(&path, &sealed.to_bytes()).map_err(io_error(&path))?;
     bind_device(home, config, &account, password)?;
+    Ok(account)
+}
+
+/// Opens `sealed` with the recovery key and gives it a new password.
+fn open_with_recovery_key(
+    config: &Config,
+    sealed: &mut SealedAccount,
+    key: &RecoveryKey,
+    password: &Password,
+) -> Result<Account, AccountError> {
+    let account = sealed.open_with_recovery(key).map_err(|_| AccountError::WrongRecoveryKey)?;
+    sealed.change_password(&account, REALM, password.expose(), config.pbkdf2_iterations, &mut SystemRandom)?;
     Ok(account)
 }
 

@@ -22,6 +22,9 @@ pub(super) enum Command {
     Import {
         /// The file
         file: PathBuf,
+        /// Open it with the recovery key instead of the password, and set a new password
+        #[arg(long)]
+        with_recovery_key: bool,
     },
 }
 
@@ -35,7 +38,15 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
                 output.display()
             ));
         }
-        Command::Import { file } => {
+        Command::Import { file, with_recovery_key: true } => {
+            account::refuse_if_present(&shell.home)?;
+            let sealed = account::read_exported(file)?;
+            let key = account::parse_recovery_key(&prompt::asked("Recovery key: ")?)?;
+            let password = prompt::new_password("New password: ")?;
+            account::import_with_recovery_key(&shell.home, &shell.config, sealed, &key, &password)?;
+            shell.output.note("The account is set up on this computer, with the new password here.");
+        }
+        Command::Import { file, with_recovery_key: false } => {
             account::refuse_if_present(&shell.home)?;
             let sealed = account::read_exported(file)?;
             let password = prompt::password("Password of the account: ")?;
