@@ -62,7 +62,7 @@ impl Board {
         }
     }
 
-    /// The folder's state is about to be closed: whoever reads it now is the last one.
+    /// The folder's state is to be closed: whoever still read it would keep it from being opened again.
     pub fn closed(&self, folder: FolderId) {
         if let Some(post) = self.posts().folders.get_mut(&folder) {
             post.reader = None;

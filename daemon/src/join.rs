@@ -75,7 +75,7 @@ pub fn read_roster(encrypted: &Path) -> Result<Vec<u8>> {
 fn find_roster(store: &DirectoryStore) -> Result<Option<Vec<u8>>> {
     let listing = store.list()?;
     for Listed { key, stamp } in &listing.objects {
-        let file = store.open(key)?;
+        let Ok(file) = store.open(key) else { continue };
         let mut start = [0; PREFIX_LEN];
         let is_long_enough = stamp.length >= PREFIX_LEN as u64;
         if !is_long_enough || file.read_exact_at(0, &mut start).is_err() {

@@ -3,15 +3,18 @@
 //! A [`Folder`] is owned by one thread. It keeps what it saw in memory and what both sides agreed on in its
 //! [`State`]; nothing else survives a restart, because nothing else is needed.
 
+mod brake;
 mod encrypted;
 mod expiry;
 mod identity;
 mod ledger;
 mod observe;
+mod preview;
 mod restless;
 mod roster;
 mod settle;
 pub mod task;
+mod wishes;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
@@ -20,17 +23,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ensafer_core::ids::{DeviceId, FileId};
-use ensafer_core::plan::{Change, Conflict, Plan, Source, Subject, WorkChange};
-use ensafer_core::safety::{Brake, Circumstances, History, Verdict, safety};
+use ensafer_core::plan::{Conflict, Plan, Subject};
+use ensafer_core::safety::{Brake, History, Verdict};
 use ensafer_core::time::Timestamp;
-use ensafer_core::tree::{BaseEntry, BaseTree, Content, Kind};
+use ensafer_core::tree::BaseTree;
 
+use brake::{ALLOWED, BRAKE};
+pub use brake::{keep_allowed, kept_brake};
 pub use encrypted::{Encrypted, Fault, Seen, SeenVersion, named_id};
 pub use identity::current as current_identity;
 use ledger::Ledger;
 use observe::Found;
+pub use preview::Preview;
+use preview::expect;
 use restless::Restless;
 pub use settle::{Settled, settle};
+pub use wishes::keep_description;
+use wishes::{CONFLICTS, DESCRIPTIONS};
 
 use crate::apply::{self, Outcome, Scene};
 use crate::clock::Clock;
@@ -43,20 +52,8 @@ use crate::store::{DirectoryStore, EncryptedStore, StoreError};
 use crate::watch::{Hint, Side};
 use crate::work_dir::{WorkDir, WorkError};
 
-/// Name under which the state keeps descriptions that are not published yet.
-const DESCRIPTIONS: &str = "descriptions";
-
 /// Name under which the state keeps who writes here, so that planning needs no keys.
 const AUTHOR: &str = "author";
-
-/// Name under which the state keeps the brake that holds.
-const BRAKE: &str = "brake";
-
-/// Name under which the state keeps the tokens of brakes that the user has released.
-const ALLOWED: &str = "allowed";
-
-/// Name under which the state keeps conflicts that are not resolved.
-const CONFLICTS: &str = "conflicts";
 
 /// A file that is open for writing is waited for so long (engine rule 4).
 const BUSY_LIMIT: Duration = Duration::from_secs(30);
@@ -132,44 +129,6 @@ pub struct Step {
     pub planned: bool,
     /// Changes that could not be carried out.
     pub failed: u64,
-}
-
-/// What a plan would do, in numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Preview {
-    /// Files, directories and links to be written into the encrypted folder.
-    pub encrypt: u64,
-    /// Files, directories and links to be made or changed in the work folder.
-    pub decrypt: u64,
-    /// Entries that are the same on both sides.
-    pub same: u64,
-    /// Entries that would show beside another of the same name.
-    pub twice: u64,
-    /// Entries to be moved to the trash.
-    pub delete: u64,
-}
-
-impl Preview {
-    fn of(plan: &Plan) -> Self {
-        let count = |wanted: &dyn Fn(&Change) -> bool| {
-            plan.changes.iter().filter(|change| wanted(change)).count() as u64
-        };
-        let is_beside = |change: &Change| match &change.work {
-            Some(WorkChange::Create { at } | WorkChange::Update { to: Some(at), .. }) => {
-                at.name != change.target.name
-            }
-            _ => false,
-        };
-        Self {
-            encrypt: count(&|change| change.publish.is_some()),
-            decrypt: count(&|change| {
-                matches!(change.work, Some(WorkChange::Create { .. } | WorkChange::Update { .. }))
-            }),
-            same: count(&|change| change.publish.is_none() && change.work.is_none() && change.node.is_some()),
-            twice: count(&is_beside),
-            delete: count(&|change| matches!(change.work, Some(WorkChange::Trash { .. }))),
-        }
-    }
 }
 
 impl Step {
@@ -334,16 +293,6 @@ impl Folder {
         }
     }
 
-    /// Lets the brake with this token go on with exactly the changes that it named.
-    ///
-    /// # Errors
-    /// The state cannot be written.
-    pub fn allow(&mut self, token: &str) -> Result<(), EngineError> {
-        keep_allowed(&mut self.state, token)?;
-        self.allowed.insert(token.to_owned());
-        Ok(())
-    }
-
     /// Forgets the keys; they are asked for again when they are next needed.
     pub fn lock(&mut self) {
         self.keys = None;
@@ -365,13 +314,6 @@ impl Folder {
     #[must_use]
     pub fn reader(&self) -> StateReader {
         self.state.reader()
-    }
-
-    /// Gives an object a description, which the next step publishes; an empty one removes it.
-    pub fn describe(&mut self, object: FileId, text: &str) -> Result<(), EngineError> {
-        keep_description(&mut self.state, object, text)?;
-        self.descriptions = self.state.get(DESCRIPTIONS)?.unwrap_or_default();
-        Ok(())
     }
 
     /// Looks, plans, and carries out what the plan says, once.
@@ -417,22 +359,6 @@ impl Folder {
         // What was given up is not done.
         step.retry |= env.cancel.load(Ordering::Relaxed);
         Ok(step)
-    }
-
-    /// What the next step would do, without doing it.
-    ///
-    /// # Errors
-    /// As [`step`](Self::step).
-    pub fn preview(&mut self, env: &Env<'_>) -> Result<Preview, EngineError> {
-        let now = env.clock.now();
-        let mut found = Found::default();
-        self.observe_work(now, &mut found);
-        if !self.observe_encrypted(now, env, &mut found)? {
-            return Ok(Preview::default());
-        }
-        let plan = self.plan(now, env, &mut found)?;
-        self.look_at_everything();
-        Ok(Preview::of(&plan))
     }
 
     fn carry_out(
@@ -506,12 +432,14 @@ impl Folder {
                     step.retry = true;
                 }
                 (Some(problem), subject) => {
+                    let mut stamp = None;
                     if let Subject::Object(key) = subject {
                         self.encrypted.mark_faulty(key, problem.class, &problem.detail);
+                        stamp = self.encrypted.seen.get(key).map(|seen| seen.stamp);
                     }
                     step.failed += 1;
                     step.later = Some(RETRY_FAILED);
-                    found.problems.push((problem, None));
+                    found.problems.push((problem, stamp));
                 }
                 (None, _) => {
                     step.retry = true;
@@ -521,82 +449,6 @@ impl Folder {
             }
         }
         self.busy_since = busy;
-    }
-
-    fn check_safety(&mut self, plan: &Plan, marker: bool, now: Timestamp) -> Result<Verdict, EngineError> {
-        let Some(scan) = &self.scan else { return Ok(Verdict::Go) };
-        let is_shown_file =
-            |entry: &&BaseEntry| entry.work.is_some() && entry.object.content.kind() == Kind::File;
-        let files = self.base.entries.values().filter(is_shown_file).count() as u64;
-        let circumstances = Circumstances {
-            // An emptied root trips when its deletions are certain, so that the brake can name them. Somebody who
-            // deletes the only file means it.
-            root_gone: !marker || (files > 1 && scan.tree.nodes.len() == 1 && !plan.changes.is_empty()),
-            file_count: files,
-            put_back: self.put_back.clone(),
-            ..Circumstances::default()
-        };
-        let (verdict, history) = safety(plan, &circumstances, &self.history, &self.allowed, now);
-        if history != self.history {
-            self.state.put("history", &history)?;
-            self.history = history;
-        }
-        Ok(verdict)
-    }
-
-    /// Remembers the brake that holds, for those who ask without a running engine. One that was released has done its
-    /// work, and so have the tokens.
-    fn remember_brake(&mut self, verdict: &Verdict, has_passed: bool) -> Result<(), EngineError> {
-        let brake = match verdict {
-            Verdict::Brake(brake) => Some(brake.clone()),
-            Verdict::Go => None,
-        };
-        if brake.is_none() && has_passed && !self.allowed.is_empty() {
-            self.allowed.clear();
-            self.state.put(ALLOWED, &self.allowed)?;
-        }
-        if brake != self.brake {
-            self.state.put(BRAKE, &brake)?;
-            self.brake = brake;
-        }
-        Ok(())
-    }
-
-    /// Remembers contents that were kept twice, as long as the copies are there.
-    fn remember_conflicts(&mut self, plan: &Plan) -> Result<(), EngineError> {
-        let mut conflicts = self.conflicts.clone();
-        conflicts.retain(|known| {
-            let copy = self.base.entries.get(&known.copy);
-            copy.is_none_or(|copy| !copy.object.content.is_tombstone())
-        });
-        for conflict in &plan.conflicts {
-            if !conflicts.iter().any(|known| known.copy == conflict.copy) {
-                conflicts.push(conflict.clone());
-            }
-        }
-        if conflicts != self.conflicts {
-            self.state.put(CONFLICTS, &conflicts)?;
-            self.conflicts = conflicts;
-        }
-        Ok(())
-    }
-
-    /// Descriptions that base has need not be kept any more.
-    fn forget_published_descriptions(&mut self) -> Result<(), EngineError> {
-        let before = self.descriptions.len();
-        let base = &self.base.entries;
-        self.descriptions
-            .retain(|id, text| base.get(id).is_some_and(|entry| entry.object.description != *text));
-        if self.descriptions.len() != before {
-            self.state.put(DESCRIPTIONS, &self.descriptions)?;
-        }
-        Ok(())
-    }
-
-    /// Number of contents that were kept twice and are both still there.
-    #[must_use]
-    pub fn conflict_count(&self) -> u64 {
-        self.conflicts.len() as u64
     }
 
     /// Opens the folder's keys, once.
@@ -618,49 +470,6 @@ impl Folder {
         }
         self.keys = Some(keys);
         Ok(())
-    }
-}
-
-/// Keeps a description until it is published.
-pub fn keep_description(state: &mut State, object: FileId, text: &str) -> Result<(), StateError> {
-    let mut descriptions: HashMap<FileId, Option<Arc<str>>> = state.get(DESCRIPTIONS)?.unwrap_or_default();
-    descriptions.insert(object, (!text.is_empty()).then(|| text.into()));
-    state.put(DESCRIPTIONS, &descriptions)
-}
-
-/// Keeps the token of a brake that the user has released, until the brake has been passed.
-pub fn keep_allowed(state: &mut State, token: &str) -> Result<(), StateError> {
-    let mut allowed: HashSet<String> = state.get(ALLOWED)?.unwrap_or_default();
-    allowed.insert(token.to_owned());
-    state.put(ALLOWED, &allowed)
-}
-
-/// The brake that held a folder when it was last looked at.
-pub fn kept_brake(reader: &StateReader) -> Result<Option<Brake>, StateError> {
-    Ok(reader.get(BRAKE)?.flatten())
-}
-
-/// Says how much a plan has to do: each object counts once for every side that it is written on.
-fn expect(plan: &Plan, progress: &Progress) {
-    let (mut files, mut bytes) = (0, 0);
-    for change in &plan.changes {
-        let size = match change.target.content {
-            Content::File { size, .. } => size,
-            _ => 0,
-        };
-        if let Some(publish) = &change.publish {
-            files += 1;
-            bytes += if matches!(publish.source, Source::Work(_) | Source::Reseal(_)) { size } else { 0 };
-        }
-        if let Some(work) = &change.work {
-            files += 1;
-            let is_fetched =
-                matches!(work, WorkChange::Create { .. } | WorkChange::Update { content: true, .. });
-            bytes += if is_fetched { size } else { 0 };
-        }
-    }
-    if files > 0 {
-        progress.expect(files, bytes);
     }
 }
 

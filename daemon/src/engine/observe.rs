@@ -210,7 +210,11 @@ impl Folder {
             // The second observation must be one, and not what is remembered of the first.
             self.hints.insert(Hint::Everything);
         }
-        let lost = since(&self.lost_since, &plan.lost, now);
+        let mut lost = since(&self.lost_since, &plan.lost, now);
+        // What is about to be published again stays lost until it has been: a brake may hold the plan up.
+        let awaited =
+            plan.changes.iter().filter(|change| change.publish.is_some()).map(|change| change.target.id);
+        lost.extend(awaited.filter_map(|id| Some((id, *self.lost_since.get(&id)?))));
         if lost != self.lost_since {
             self.state.put("lost-since", &lost)?;
             self.lost_since = lost;

@@ -57,7 +57,8 @@ pub fn settle(folder: &mut Folder, env: &Env<'_>) -> Result<(Settled, Step), Eng
         let wait = wait_of(&step);
         last = step;
         match wait {
-            _ if settled.braked => break,
+            // The brake names everything once nothing is seen for the first time any more.
+            _ if settled.braked && last.look_again.is_none() => break,
             Some(wait) => env.clock.wait(wait),
             None if progressed => {}
             None => break,

@@ -268,7 +268,7 @@ impl Worker {
         self.report(step);
         let now = Instant::now();
         let mut next = self.next_full;
-        if step.brake.is_some() {
+        if step.brake.is_some() && step.look_again.is_none() {
             return next;
         }
         let progressed = step.published + step.committed > 0;
@@ -313,10 +313,10 @@ impl Worker {
         };
         let why = crate::apply::describe(error);
         tracing::warn!(folder = %self.entry.id, error = %why, "the folder cannot go on");
-        self.tell([Event::Finished { settled: false }, Event::Unreachable(side, why)]);
         self.shared.board.closed(self.entry.id);
         self.folder = None;
         self.watch = None;
+        self.tell([Event::Finished { settled: false }, Event::Unreachable(side, why)]);
         Instant::now() + TRY_AGAIN
     }
 

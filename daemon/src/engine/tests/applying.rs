@@ -209,15 +209,7 @@ fn names_that_a_scan_passes_over_are_never_placed() {
     a.write("f", "text");
     world.settle(&mut [&mut a, &mut b]);
     let keys = a.keys();
-    let names = [
-        "desktop.ini",
-        "~$report.docx",
-        ".~lock.report.odt#",
-        "Thumbs.db",
-        ".DS_Store",
-        ".ensafer",
-        ".ENSAFER",
-    ];
+    let names = ["desktop.ini", "~$report.docx", ".~lock.report.odt#", "Thumbs.db", ".DS_Store", ".ENSAFER"];
     for (n, name) in names.iter().enumerate() {
         let object = a.object(100 + u8::try_from(n).unwrap(), name, file("never"));
         let statement = Statement::from_object(&object, &keys.authorship);
@@ -226,14 +218,11 @@ fn names_that_a_scan_passes_over_are_never_placed() {
                 .unwrap();
         fs::write(world.cloud().join(object_name(object.id)), sealed.bytes).unwrap();
     }
-    {
-        let name = ".ensafer";
-        let object = a.object(200, name, Content::Directory);
-        let statement = Statement::from_object(&object, &keys.authorship);
-        let sealed =
-            seal_bytes(&keys.seal(), object.id, 1, statement, b"", keys.signer(), &mut SystemRandom).unwrap();
-        fs::write(world.cloud().join(object_name(object.id)), sealed.bytes).unwrap();
-    }
+    let object = a.object(200, ".ensafer", Content::Directory);
+    let statement = Statement::from_object(&object, &keys.authorship);
+    let sealed =
+        seal_bytes(&keys.seal(), object.id, 1, statement, b"", keys.signer(), &mut SystemRandom).unwrap();
+    fs::write(world.cloud().join(object_name(object.id)), sealed.bytes).unwrap();
     let store = world.snapshot();
     for _ in 0..2 {
         b.settle();
@@ -305,4 +294,58 @@ fn the_leftovers_of_a_killed_exchange_do_not_keep_the_folder_from_opening() {
     a.settle();
     assert!(!replaced.exists() && !staged.exists());
     assert!(a.is_in_trash(b"perhaps somebody's only copy"));
+}
+
+#[test]
+fn rule_17_a_version_that_changes_while_its_conflict_copy_is_made() {
+    let world = World::new();
+    let (mut a, mut b) = (world.device("a"), world.device("b"));
+    a.write("f", "common");
+    world.settle(&mut [&mut a, &mut b]);
+    let path = a.ciphertext("f");
+    let common = fs::read(&path).unwrap();
+    a.write("f", "a's first");
+    a.settle();
+    let first = fs::read(&path).unwrap();
+    a.write("f", "a's second, longer");
+    a.settle();
+    let second = fs::read(&path).unwrap();
+    fs::write(&path, &common).unwrap();
+    b.write("f", "b's text, the longest of all");
+    b.stop();
+    fs::write(&path, &first).unwrap();
+    // b has read the header of a's first version and is about to seal its copy when the second takes its place.
+    let (target, opened) = (path.clone(), AtomicBool::new(false));
+    let second_open = move |op: &Op| matches!(op, Op::Open(_)) && opened.swap(true, Ordering::Relaxed);
+    start_meddled(&mut b, second_open, move || {
+        let beside = target.with_extension("x");
+        fs::write(&beside, &second).unwrap();
+        fs::rename(beside, &target).unwrap();
+    });
+    world.settle(&mut [&mut b, &mut a]);
+    for device in [&a, &b] {
+        assert_eq!(device.contents(), ["a's second, longer", "b's text, the longest of all"]);
+        assert!(device.problems().is_empty(), "{:?}", device.problems());
+    }
+}
+
+#[test]
+fn threat_16_ciphertexts_that_exchange_names_between_look_and_reading() {
+    let world = World::new();
+    let (mut a, mut b) = (world.device("a"), world.device("b"));
+    a.write("one", "1");
+    a.write("two", "2");
+    a.settle();
+    let (one, two) = (a.ciphertext("one"), a.ciphertext("two"));
+    let opened = std::sync::atomic::AtomicU32::new(0);
+    let third_open = move |op: &Op| matches!(op, Op::Open(_)) && opened.fetch_add(1, Ordering::Relaxed) == 2;
+    start_meddled(&mut b, third_open, move || {
+        let aside = one.with_extension("x");
+        fs::rename(&one, &aside).unwrap();
+        fs::rename(&two, &one).unwrap();
+        fs::rename(&aside, &two).unwrap();
+    });
+    b.settle();
+    assert!(b.tree().iter().all(|(path, text)| (path == "one") == (text == "1")), "{:?}", b.tree());
+    assert_eq!(b.problems().values().filter(|class| **class == ProblemClass::Misnamed).count(), 2);
 }

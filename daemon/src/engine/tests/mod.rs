@@ -9,6 +9,8 @@ mod deciding;
 mod faults;
 mod hostile;
 mod identity;
+mod moving;
 mod observing;
 mod roster;
+mod task;
 mod world;

@@ -2,11 +2,15 @@
 
 use std::fs;
 
+use ensafer_core::clock::{Clock as VersionVector, Dot};
+use ensafer_core::crypto::SystemRandom;
 use ensafer_core::format::DAMAGED_AFTER;
+use ensafer_core::format::roster::{Role, RosterStatement, seal_roster_object};
 use ensafer_core::plan::ProblemClass;
+use ensafer_core::time::Timestamp;
 
 use super::accounts::{alice, bob};
-use super::world::{TEN_MINUTES, World};
+use super::world::{Device, EVIL, TEN_MINUTES, World};
 
 #[test]
 fn rule_19_a_roster_that_is_gone_is_put_back() {
@@ -118,4 +122,46 @@ fn a_copy_of_the_roster_is_reported_and_harms_nobody() {
     world.settle(&mut [&mut a, &mut b]);
     assert_eq!(b.read("f"), "text");
     assert_eq!(b.problems().get(&name), Some(&ProblemClass::Inconsistent));
+}
+
+/// The roster with one member more, as another device of the owner writes it.
+fn grown(device: &Device) -> Vec<u8> {
+    let keys = device.keys();
+    let mut roster = keys.roster().clone();
+    roster.add(bob().bundle().clone(), Role::Reader, keys.signer()).unwrap();
+    let dot = Dot { counter: 1_000_000, device: EVIL };
+    let now = Timestamp::from_parts(1_700_000_000, 0);
+    let fields = RosterStatement {
+        device: EVIL,
+        device_name: "other".into(),
+        clock: VersionVector::new().with(dot),
+        dot,
+        modified: now,
+        created: now,
+    };
+    let envelopes = roster.member_envelopes().unwrap();
+    seal_roster_object(&roster, &envelopes, fields, keys.signer(), &mut SystemRandom).unwrap().bytes
+}
+
+#[test]
+fn a_roster_that_has_shrunk_is_refused_reported_and_published_anew() {
+    let world = World::new();
+    let (mut a, mut b) = (world.device("a"), world.device("b"));
+    a.write("f", "text");
+    world.settle(&mut [&mut a, &mut b]);
+    let path = world.cloud().join(a.roster_key());
+    let (old, new) = (fs::read(&path).unwrap(), grown(&a));
+    fs::write(&path, &new).unwrap();
+    a.settle();
+    assert!(a.problems().is_empty(), "one that has grown is taken over");
+    fs::write(&path, &old).unwrap();
+    let step = a.look();
+    assert!(step.planned);
+    assert_eq!(a.problems().get(&a.roster_key()), Some(&ProblemClass::RolledBack));
+    assert_eq!(fs::read(&path).unwrap(), new);
+    assert!(a.is_in_trash(&old));
+    a.write("g", "written under the newer roster");
+    world.settle(&mut [&mut a, &mut b]);
+    assert_eq!(b.read("g"), "written under the newer roster");
+    assert!(a.problems().is_empty() && b.problems().is_empty());
 }

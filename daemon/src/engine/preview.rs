@@ -1,0 +1,87 @@
+//! A plan in numbers: before it is carried out, and for those who watch it being carried out.
+
+use ensafer_core::plan::{Change, Plan, Source, WorkChange};
+use ensafer_core::tree::Content;
+
+use super::{EngineError, Env, Folder, Found};
+use crate::progress::Progress;
+
+/// What a plan would do, in numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Preview {
+    /// Files, directories and links to be written into the encrypted folder.
+    pub encrypt: u64,
+    /// Files, directories and links to be made or changed in the work folder.
+    pub decrypt: u64,
+    /// Entries that are the same on both sides.
+    pub same: u64,
+    /// Entries that would show beside another of the same name.
+    pub twice: u64,
+    /// Entries to be moved to the trash.
+    pub delete: u64,
+}
+
+impl Preview {
+    fn of(plan: &Plan) -> Self {
+        let count = |wanted: &dyn Fn(&Change) -> bool| {
+            plan.changes.iter().filter(|change| wanted(change)).count() as u64
+        };
+        let is_beside = |change: &Change| match &change.work {
+            Some(WorkChange::Create { at } | WorkChange::Update { to: Some(at), .. }) => {
+                at.name != change.target.name
+            }
+            _ => false,
+        };
+        Self {
+            encrypt: count(&|change| change.publish.is_some()),
+            decrypt: count(&|change| {
+                matches!(change.work, Some(WorkChange::Create { .. } | WorkChange::Update { .. }))
+            }),
+            same: count(&|change| change.publish.is_none() && change.work.is_none() && change.node.is_some()),
+            twice: count(&is_beside),
+            delete: count(&|change| matches!(change.work, Some(WorkChange::Trash { .. }))),
+        }
+    }
+}
+
+impl Folder {
+    /// What the next step would do, without doing it.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    pub fn preview(&mut self, env: &Env<'_>) -> Result<Preview, EngineError> {
+        let now = env.clock.now();
+        let mut found = Found::default();
+        self.observe_work(now, &mut found);
+        if !self.observe_encrypted(now, env, &mut found)? {
+            return Ok(Preview::default());
+        }
+        let plan = self.plan(now, env, &mut found)?;
+        self.look_at_everything();
+        Ok(Preview::of(&plan))
+    }
+}
+
+/// Says how much a plan has to do: each object counts once for every side that it is written on.
+pub fn expect(plan: &Plan, progress: &Progress) {
+    let (mut files, mut bytes) = (0, 0);
+    for change in &plan.changes {
+        let size = match change.target.content {
+            Content::File { size, .. } => size,
+            _ => 0,
+        };
+        if let Some(publish) = &change.publish {
+            files += 1;
+            bytes += if matches!(publish.source, Source::Work(_) | Source::Reseal(_)) { size } else { 0 };
+        }
+        if let Some(work) = &change.work {
+            files += 1;
+            let is_fetched =
+                matches!(work, WorkChange::Create { .. } | WorkChange::Update { content: true, .. });
+            bytes += if is_fetched { size } else { 0 };
+        }
+    }
+    if files > 0 {
+        progress.expect(files, bytes);
+    }
+}

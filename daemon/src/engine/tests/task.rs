@@ -1,0 +1,110 @@
+//! The thread that owns a folder, with the real clock and the real watcher.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use ensafer_core::status::{State, Status};
+
+use super::world::{Device, World};
+use crate::board::Board;
+use crate::clock::SystemClock;
+use crate::engine::task::{Message, Shared, Task};
+
+/// Longer than anything here takes, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn start(device: &mut Device) -> (Arc<Board>, Task) {
+    device.stop();
+    let clock = Arc::new(SystemClock::default());
+    let board = Arc::new(Board::new(clock.clone()));
+    board.add(device.entry.id);
+    let shared = Shared {
+        settings: device.settings.clone(),
+        full_scan_interval: Duration::from_secs(3600),
+        vault: device.vault.clone(),
+        board: board.clone(),
+        clock,
+    };
+    let task = Task::start(device.entry.clone(), &device.state, shared, true).unwrap();
+    (board, task)
+}
+
+fn wait_for(board: &Board, what: impl Fn(&Status) -> bool) -> Status {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let mut seen = board.subscribe();
+    let found = runtime
+        .block_on(async { tokio::time::timeout(PATIENCE, seen.wait_for(|status| what(status))).await });
+    found.unwrap_or_else(|_| panic!("{:?}", board.status())).unwrap().clone()
+}
+
+fn is(state: State) -> impl Fn(&Status) -> bool {
+    move |status| status.state == state
+}
+
+#[test]
+fn a_running_folder_mirrors_both_ways_and_says_when_it_is_done() {
+    let world = World::new();
+    let (mut a, mut b) = (world.device("a"), world.device("b"));
+    let (board_a, task_a) = start(&mut a);
+    let (board_b, task_b) = start(&mut b);
+    wait_for(&board_a, is(State::UpToDate));
+    a.write("d/f", "text");
+    let deadline = Instant::now() + PATIENCE;
+    while fs::read_to_string(b.path("d/f")).ok().as_deref() != Some("text") {
+        assert!(Instant::now() < deadline, "{:?} {:?}", board_a.status(), board_b.status());
+        std::thread::yield_now();
+    }
+    wait_for(&board_a, is(State::UpToDate));
+    wait_for(&board_b, is(State::UpToDate));
+    task_a.finish();
+    task_b.finish();
+    drop((board_a, board_b));
+    a.start();
+    b.start();
+    assert_eq!(a.tree(), b.tree());
+}
+
+#[test]
+fn what_is_locked_is_shown_as_locked_until_it_is_unlocked() {
+    let world = World::new();
+    let mut a = world.device("a");
+    a.write("f", "text");
+    a.settle();
+    a.vault.is_locked.store(true, Ordering::Relaxed);
+    a.write("g", "more");
+    let (board, task) = start(&mut a);
+    wait_for(&board, is(State::Locked));
+    // A look that needs no keys changes nothing about it.
+    fs::remove_file(a.path("g")).unwrap();
+    task.tell(Message::Run(true));
+    let status = wait_for(&board, |status| status.folders.iter().all(|folder| folder.last_checked.is_some()));
+    assert_eq!(status.state, State::Locked);
+    a.vault.is_locked.store(false, Ordering::Relaxed);
+    task.tell(Message::Unlocked);
+    wait_for(&board, is(State::UpToDate));
+    task.tell(Message::Lock);
+    wait_for(&board, is(State::Locked));
+    task.finish();
+}
+
+#[test]
+fn a_folder_that_cannot_go_on_lets_go_of_its_state() {
+    let world = World::new();
+    let mut a = world.device("a");
+    a.write("f", "text");
+    a.settle();
+    let (board, task) = start(&mut a);
+    wait_for(&board, is(State::UpToDate));
+    assert!(board.reader(a.entry.id).is_some());
+    let elsewhere = world.path().join("elsewhere");
+    fs::rename(world.cloud(), &elsewhere).unwrap();
+    task.tell(Message::Run(true));
+    wait_for(&board, is(State::Offline));
+    assert!(board.reader(a.entry.id).is_none(), "or it could never be opened again");
+    fs::rename(elsewhere, world.cloud()).unwrap();
+    a.start();
+    a.settle();
+    task.finish();
+}
