@@ -86,7 +86,7 @@ pub struct Env<'a> {
     pub progress: &'a Progress,
 }
 
-/// A folder cannot go on as a whole. One file's trouble is a [`Problem`] instead.
+/// A folder cannot go on as a whole. One file's trouble is a [`Problem`](ensafer_core::plan::Problem) instead.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The keys could not be opened.

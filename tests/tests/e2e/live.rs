@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use ensafer_tests::{World, store, tree, wait};
+use ensafer_tests::{Random, World, store, tree, wait};
 use rustix::process::Signal;
 
 #[test]
@@ -138,4 +138,19 @@ fn a_home_with_a_very_long_path_still_has_a_socket() {
     device.write("a", "a");
     wait::until_true("the file is encrypted", || store::count_objects(&device.encrypted) == 2);
     device.run(&["daemon", "--quit"]).expect(0);
+}
+
+#[test]
+fn an_interrupted_sync_says_so_and_the_next_one_goes_on() {
+    let (world, laptop, desktop) = World::with_two_devices();
+    Random::new(50).write_file(&laptop.at("big"), 300 << 20);
+    let before = store::count_entries(&world.encrypted());
+    let running = laptop.start_verb(&["sync", "--once"]);
+    wait::until_true("it writes", || store::count_entries(&world.encrypted()) > before);
+    running.signal(Signal::INT);
+    running.finish().expect(130);
+    laptop.settle();
+    assert_eq!(store::objects(&world.encrypted()).len(), 2, "the roster and the file");
+    desktop.settle();
+    assert_eq!(tree::digest(&laptop.at("big")), tree::digest(&desktop.at("big")));
 }

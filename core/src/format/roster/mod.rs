@@ -1,6 +1,6 @@
 //! The roster: who may read and write a folder, as an append-only log of signed entries, and the folder's keys.
 //!
-//! It is an ordinary object whose id is the folder's own. What its entries amount to is the [fold]; two rosters
+//! It is an ordinary object whose id is the folder's own. What its entries amount to is the fold; two rosters
 //! merge by the union of their entries.
 
 mod entry;
