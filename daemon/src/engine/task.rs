@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,9 @@ use crate::watch::{Hint, Side, Watch};
 
 /// Hints that come in a burst are answered by one look.
 const GATHER: Duration = Duration::from_millis(20);
+
+/// Messages that wait at most.
+const INBOX: usize = 4096;
 
 /// Shortest time between the end of one look and the next.
 const BREATHE: Duration = Duration::from_millis(50);
@@ -77,7 +80,7 @@ pub struct Shared {
 
 /// A running folder.
 pub struct Task {
-    sender: Sender<Message>,
+    sender: SyncSender<Message>,
     cancel: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -90,7 +93,7 @@ impl Task {
         shared: Shared,
         running: bool,
     ) -> std::io::Result<Self> {
-        let (sender, inbox) = channel();
+        let (sender, inbox) = sync_channel(INBOX);
         let cancel = Arc::new(AtomicBool::new(false));
         let hints = sender.clone();
         let worker = Worker {
@@ -99,6 +102,7 @@ impl Task {
             shared,
             inbox,
             hints,
+            hints_lost: Arc::default(),
             cancel: cancel.clone(),
             folder: None,
             watch: None,
@@ -139,7 +143,8 @@ struct Worker {
     state_directory: std::path::PathBuf,
     shared: Shared,
     inbox: Receiver<Message>,
-    hints: Sender<Message>,
+    hints: SyncSender<Message>,
+    hints_lost: Arc<AtomicBool>,
     cancel: Arc<AtomicBool>,
     folder: Option<Folder>,
     watch: Option<Watch>,
@@ -250,6 +255,11 @@ impl Worker {
 
     fn look(&mut self) {
         let now = Instant::now();
+        if self.hints_lost.swap(false, Ordering::Relaxed)
+            && let Some(folder) = &mut self.folder
+        {
+            folder.look_at_everything();
+        }
         if now >= self.next_full {
             self.next_full = now + self.shared.full_scan_interval;
             if let Some(folder) = &mut self.folder {
@@ -342,7 +352,7 @@ impl Worker {
                 let now = shared.clock.now();
                 let folder =
                     Folder::open(self.entry.clone(), shared.settings.clone(), &self.state_directory, now)?;
-                self.watch = Some(watch(&self.entry, &self.hints));
+                self.watch = Some(watch(&self.entry, &self.hints, &self.hints_lost));
                 shared.board.opened(self.entry.id, folder.reader());
                 vacant.insert(folder)
             }
@@ -355,11 +365,13 @@ impl Worker {
     }
 }
 
-fn watch(entry: &FolderEntry, hints: &Sender<Message>) -> Watch {
-    let hints = hints.clone();
+/// Watches both sides. A hint that finds the inbox full is not waited with: everything is looked at instead.
+fn watch(entry: &FolderEntry, hints: &SyncSender<Message>, lost: &Arc<AtomicBool>) -> Watch {
+    let (hints, lost) = (hints.clone(), lost.clone());
     let (watch, warnings) = Watch::new(&entry.work, &entry.encrypted, move |side, hint| {
-        // A thread that is gone needs no hints.
-        let _ = hints.send(Message::Hint(side, hint));
+        if let Err(TrySendError::Full(_)) = hints.try_send(Message::Hint(side, hint)) {
+            lost.store(true, Ordering::Relaxed);
+        }
     });
     for warning in warnings {
         tracing::warn!(folder = %entry.id, %warning, "changes are found by looking from time to time only");
