@@ -370,7 +370,13 @@ fn open_with_recovery_key(
     password: &Password,
 ) -> Result<Account, AccountError> {
     let account = sealed.open_with_recovery(key).map_err(|_| AccountError::WrongRecoveryKey)?;
-    sealed.change_password(&account, REALM, password.expose(), config.pbkdf2_iterations, &mut SystemRandom)?;
+    sealed.change_password(
+        &account,
+        REALM,
+        password.expose(),
+        config.pbkdf2_iterations,
+        &mut SystemRandom,
+    )?;
     Ok(account)
 }
 

@@ -84,6 +84,27 @@ pub fn header_len(prefix: &[u8]) -> Result<usize, HeaderError> {
 /// # Errors
 /// [`HeaderError`]. What is not authentic is told from what is not for us only as far as the envelopes show it.
 pub fn open_header(bytes: &[u8], keys: &impl FileKeySource) -> Result<OpenedHeader, HeaderError> {
+    open(bytes, keys, None)
+}
+
+/// Opens a header as [`open_header`] does, but for the signature of the statement that `known` names: it was verified
+/// before, and the name covers all that it signs.
+///
+/// # Errors
+/// As [`open_header`].
+pub fn open_header_again(
+    bytes: &[u8],
+    keys: &impl FileKeySource,
+    known: StatementHash,
+) -> Result<OpenedHeader, HeaderError> {
+    open(bytes, keys, Some(known))
+}
+
+fn open(
+    bytes: &[u8],
+    keys: &impl FileKeySource,
+    known: Option<StatementHash>,
+) -> Result<OpenedHeader, HeaderError> {
     let prefix = Prefix::parse(bytes)?;
     let header_len = prefix.header_len();
     let needed = header_len + HEAD_BYTES;
@@ -106,7 +127,7 @@ pub fn open_header(bytes: &[u8], keys: &impl FileKeySource) -> Result<OpenedHead
     let plain = cobblestone::open(&subkeys.info, &prefix.binding(), info_bytes)
         .map_err(|_| HeaderError::Unauthentic)?;
     let (info, encoded_len) = Info::decode(&plain).map_err(|_| HeaderError::Unauthentic)?;
-    let (statement, statement_hash) = verify_statement(&prefix, &info.signed)?;
+    let (statement, statement_hash) = verify_statement(&prefix, &info.signed, known)?;
     ensure(statement.payload_head == *payload_head)?;
     ensure(padded_info_len(encoded_len, prefix.access_len, statement.padded_len) == Some(plain.len()))?;
     check_kind(&prefix, &access, &statement, found.folder.as_ref())?;
@@ -159,17 +180,21 @@ pub(crate) fn statement_hash(prefix: &Prefix, statement: &[u8]) -> StatementHash
 fn verify_statement(
     prefix: &Prefix,
     signed: &SignedStatement,
+    known: Option<StatementHash>,
 ) -> Result<(Statement, StatementHash), HeaderError> {
     let statement = Statement::decode(&signed.statement).map_err(|error| match error {
         StatementError::Newer => HeaderError::NewerVersion,
         StatementError::Malformed(_) => HeaderError::Unauthentic,
     })?;
-    let scope = content_scope(prefix, &signed.statement);
-    statement
-        .writer
-        .verify(Domain::Content, &[&scope, &signed.statement], &signed.signature)
-        .map_err(|_| HeaderError::Unauthentic)?;
-    Ok((statement, statement_hash(prefix, &signed.statement)))
+    let hash = statement_hash(prefix, &signed.statement);
+    if known != Some(hash) {
+        let scope = content_scope(prefix, &signed.statement);
+        statement
+            .writer
+            .verify(Domain::Content, &[&scope, &signed.statement], &signed.signature)
+            .map_err(|_| HeaderError::Unauthentic)?;
+    }
+    Ok((statement, hash))
 }
 
 /// Checks that flags, ids and envelopes say the same as the statement.
@@ -192,7 +217,7 @@ fn check_kind(
 
 fn verify_origin(prefix: &Prefix, statement: &Statement) -> Result<Option<Origin>, HeaderError> {
     let Some(signed) = &statement.origin else { return Ok(None) };
-    let (origin, statement_hash) = verify_statement(prefix, signed)?;
+    let (origin, statement_hash) = verify_statement(prefix, signed, None)?;
     ensure(
         origin.origin.is_none()
             && origin.writer != statement.writer

@@ -26,7 +26,7 @@ use std::time::Duration;
 pub use crate::cbor::Malformed;
 pub use access::{Access, Envelope, EnvelopeType, MAX_ENVELOPES};
 pub use access_list::{AccessList, Recipient};
-pub use header::{OpenedHeader, Origin, header_len, open_header};
+pub use header::{OpenedHeader, Origin, header_len, open_header, open_header_again};
 pub use key_source::{AccountAlone, FileKeySource, FolderKeys, FoundKey, OpenedFolderKey, SyncedFolder};
 pub use names::{
     EXTENSION, RefusedName, StoreName, System, fan_out_directory, from_local_name, object_name,

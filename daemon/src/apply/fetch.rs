@@ -1,6 +1,6 @@
 //! Opens one file of the encrypted folder into a temporary file of the work folder.
 
-use ensafer_core::format::{OpenedHeader, open_header};
+use ensafer_core::format::{OpenedHeader, open_header_again};
 use ensafer_core::plan::ProblemClass;
 use ensafer_core::tree::{Content, Object, StoreKey};
 
@@ -87,7 +87,7 @@ pub fn open_version(
     let file = scene.store.open(key).map_err(refused)?;
     let stamp = file.stamp().map_err(refused)?;
     let head = read_head(&*file, stamp.length).map_err(refused)?;
-    let header = open_header(&head, &scene.folder.source())
+    let header = open_header_again(&head, &scene.folder.source(), record.statement)
         .map_err(|error| Failure::object(ProblemClass::StillArriving, key, describe(&error)))?;
     if header.statement_hash != record.statement {
         return Err(Failure::retry(path));

@@ -8,7 +8,7 @@ use crate::crypto::{FileKey, Random, Signature};
 use crate::format::access::{Envelope, EnvelopeType};
 use crate::format::roster::open_roster_object;
 use crate::format::seal::{FileSeal, seal_content};
-use crate::format::{FolderSeal, OpenPayload};
+use crate::format::{FolderSeal, OpenPayload, open_header_again};
 use crate::ids::FolderId;
 use crate::plan::ProblemClass;
 
@@ -355,4 +355,22 @@ fn hostile_counts_cost_no_memory() {
     rng.fill(&mut access);
     access[..2].copy_from_slice(&1024u16.to_be_bytes());
     assert!(Access::parse(&access).is_err());
+}
+
+#[test]
+fn only_the_very_statement_that_was_verified_needs_no_second_look_at_its_signature() {
+    let mut world = World::new();
+    let sealed = world.seal_file(b"content").bytes;
+    let seen = open_header(&sealed, &world.synced()).unwrap().statement_hash;
+    let unsigned = Signature::new([0; 64]);
+    let same = forge(&mut world, &sealed, |f, _| f.info.signed.signature = unsigned);
+    let again = open_header_again(&same, &world.synced(), seen).unwrap();
+    assert_eq!(again.statement_hash, seen, "the name covers all that is signed");
+    let other = forge(&mut world, &sealed, |f, _| {
+        let renamed = Statement { name: Name::new("other").unwrap(), ..f.statement() };
+        f.info.signed =
+            SignedStatement { statement: renamed.encode().unwrap(), signature: Signature::new([0; 64]) };
+    });
+    let refused = open_header_again(&other, &world.synced(), seen).map(|header| header.statement_hash);
+    assert_eq!(refused, Err(HeaderError::Unauthentic));
 }
