@@ -25,7 +25,7 @@ use crate::secrets::{KeyringStore, SealedFile, SecretError, SecretStore};
 /// Name of the device key among this device's secrets.
 const DEVICE_KEY: &str = "device-key";
 
-/// The realm of an account without a server (`docs/protocol.md`, "Account").
+/// The realm of an account without a server (`docs/format.md`, "The account file").
 const REALM: &str = "local";
 
 /// Longest exported file that is read: an account is a few KiB.

@@ -1,5 +1,6 @@
 //! Decrypts files of an encrypted folder with an account's keys and nothing else: no configured folder, no server.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, FileTimes, OpenOptions, Permissions};
 use std::io;
@@ -89,10 +90,19 @@ pub fn decrypt(account: &Account, files: &[PathBuf], output: &Path, progress: &P
         }
     }
     let layout = layout(opened.iter().map(|opened| &opened.object), root, Folding::Exact);
-    let by_id: HashMap<FileId, &Opened> = opened.iter().map(|opened| (opened.object.id, opened)).collect();
+    let mut by_id: HashMap<FileId, &Opened> = HashMap::new();
+    for opened in &opened {
+        match by_id.entry(opened.object.id) {
+            Entry::Vacant(vacant) => _ = vacant.insert(opened),
+            Entry::Occupied(_) => {
+                let what = "another of these files is the same object; decrypt it by itself".to_owned();
+                results.push(failure(&opened.given, ProblemClass::Inconsistent, what));
+            }
+        }
+    }
     progress.expect(opened.len() as u64, opened.iter().map(|opened| opened.header.statement.size).sum());
     for id in layout.shown() {
-        if let Some(opened) = by_id.get(&id) {
+        if let Some(opened) = by_id.remove(&id) {
             results.push(match write(opened, &layout, output, progress) {
                 Ok(path) => success(&opened.given, &path),
                 Err((class, what)) => failure(&opened.given, class, what),
@@ -100,6 +110,13 @@ pub fn decrypt(account: &Account, files: &[PathBuf], output: &Path, progress: &P
             progress.advance(1, 0);
         }
     }
+    // What is left shows nowhere: files that were deleted.
+    results.extend(by_id.into_values().map(|opened| Decrypted {
+        what: format!("deleted; only its name is left, {}", opened.object.name),
+        object: opened.given.to_string_lossy().into_owned(),
+        output: None,
+        class: None,
+    }));
     set_directory_times(&opened, &layout, output);
     results
 }

@@ -43,7 +43,8 @@ impl EnvelopeName {
 
 /// The envelope cache.
 pub struct Envelopes {
-    database: sled::Db,
+    /// `None` while another process has it open: then envelopes are opened anew each time.
+    database: Option<sled::Db>,
 }
 
 impl std::fmt::Debug for Envelopes {
@@ -59,34 +60,46 @@ impl Envelopes {
             path: directory.into(),
             source,
         };
+        if is_in_use(directory) {
+            return Ok(Self { database: None });
+        }
         if let Ok(database) = open_database(directory)
             && database.size_on_disk().unwrap_or(u64::MAX) <= RECREATE_BYTES
         {
-            return Ok(Self { database });
+            return Ok(Self { database: Some(database) });
         }
         match fs::remove_dir_all(directory) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(failed(e.into())),
             _ => {}
         }
-        open_database(directory).map(|database| Self { database }).map_err(|e| failed(e.into()))
+        open_database(directory)
+            .map(|database| Self { database: Some(database) })
+            .map_err(|e| failed(e.into()))
     }
 
     /// The folder key in the envelope `name`, if it was opened before under the same device key.
     #[must_use]
     pub fn get(&self, device: &DeviceKey, name: EnvelopeName) -> Option<FolderKey> {
-        let sealed = self.database.get(name.0).ok()??;
+        let sealed = self.database.as_ref()?.get(name.0).ok()??;
         let key: Key<purpose::Folder> = open_key(device, &name.0, &sealed).ok()?;
         Some(key)
     }
 
     /// Remembers the folder key that the envelope `name` held. Failures are logged and otherwise harmless.
     pub fn put(&self, device: &DeviceKey, name: EnvelopeName, key: &FolderKey, rng: &mut impl Random) {
+        let Some(database) = &self.database else { return };
         let sealed = seal_key(device, key, &name.0, rng);
-        let kept = self.database.insert(name.0, sealed.as_slice()).and_then(|_| self.database.flush());
+        let kept = database.insert(name.0, sealed.as_slice()).and_then(|_| database.flush());
         if let Err(error) = kept {
             tracing::warn!(%error, "the envelope cache cannot be written");
         }
     }
+}
+
+/// Whether another process has the cache open: sled keeps its file locked.
+fn is_in_use(directory: &Path) -> bool {
+    let file = fs::File::open(directory.join("db"));
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
 }
 
 fn open_database(directory: &Path) -> sled::Result<sled::Db> {
@@ -114,6 +127,20 @@ mod tests {
         assert!(cache.get(&device, name).is_some());
         assert!(cache.get(&other, name).is_none());
         assert!(cache.get(&device, EnvelopeName::new(b"label", b"another")).is_none());
+    }
+
+    #[test]
+    fn a_cache_that_is_in_use_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut rng = SystemRandom;
+        let (device, key) = (DeviceKey::generate(&mut rng), FolderKey::generate(&mut rng));
+        let name = EnvelopeName::new(b"label", b"envelope");
+        let first = Envelopes::open(directory.path()).unwrap();
+        first.put(&device, name, &key, &mut rng);
+        let second = Envelopes::open(directory.path()).unwrap();
+        assert!(second.get(&device, name).is_none());
+        drop((first, second));
+        assert!(Envelopes::open(directory.path()).unwrap().get(&device, name).is_some());
     }
 
     #[test]

@@ -8,8 +8,8 @@ use ensafer_core::clock::Dot;
 use ensafer_core::crypto::{FolderKey, FolderKeyName, SigningKey, SystemRandom};
 use ensafer_core::format::roster::{OpenedRoster, Roster, RosterError, open_roster_object};
 use ensafer_core::format::{
-    Access, AccountAlone, Authorship, EnvelopeType, FolderSeal, HeaderError, OpenedFolderKey, OpenedHeader,
-    Prefix, Statement, SyncedFolder,
+    Access, AccessList, AccountAlone, Authorship, EnvelopeType, FolderSeal, HeaderError, OpenedFolderKey,
+    OpenedHeader, Prefix, Statement, SyncedFolder,
 };
 use ensafer_core::ids::{FileId, Fingerprint, FolderId};
 
@@ -47,6 +47,11 @@ pub enum FolderKeysError {
         /// Its owner.
         owner: Fingerprint,
     },
+    /// Admins removed each other: the owner has to decide.
+    #[error(
+        "two admins of the folder have removed each other; it goes on when its owner has changed the members"
+    )]
+    Disputed,
     /// The roster lacks the key that it names.
     #[error("the folder's current key is not in its roster")]
     KeyMissing(#[from] RosterError),
@@ -88,6 +93,9 @@ impl OpenFolder {
         let opened = open_roster(object, &unlocked, vault.envelopes())?;
         let account = unlocked.account;
         let state = opened.roster.state();
+        if state.disputed {
+            return Err(FolderKeysError::Disputed);
+        }
         if state.owner_key != account.identity().public() {
             return Err(FolderKeysError::OtherOwner { owner: state.owner() });
         }
@@ -133,6 +141,14 @@ impl OpenFolder {
     #[must_use]
     pub fn accepts(&self, header: &OpenedHeader) -> bool {
         self.roster.state().accepts(header)
+    }
+
+    /// Takes from an opened header the access list that nobody signed who may.
+    pub fn judge_access_list(&self, header: &mut OpenedHeader) {
+        let may_sign = |list: &AccessList| self.roster.state().may_administer(&list.signer);
+        if !header.access_list.as_ref().is_none_or(may_sign) {
+            header.distrust_access_list();
+        }
     }
 
     /// The folder's roster.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use ensafer_core::api::local::{
     Decrypted, FileStatus, FolderReport, ListedEntry, Located, ProblemReport, SettleOutcome, VerifyReport,
 };
@@ -17,7 +17,9 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::Padding;
 use crate::daemon::{QuitSignal, Running};
 use crate::engine::task::Shared;
-use crate::engine::{Env, Folder, Preview, Settings, keep_allowed, kept_brake, settle};
+use crate::engine::{
+    Env, Folder, Preview, Settings, Settled, keep_allowed, kept_brake, kept_conflict_count, settle,
+};
 use crate::folder_keys::{OpenFolder, Vault};
 use crate::folders::{FolderEntry, Folders};
 use crate::home::host_name;
@@ -84,15 +86,21 @@ impl Engine for LocalEngine {
         let clock = SystemClock::default();
         let folders = Folders::load(shell.home.data_dir())?;
         let mut outcome = SettleOutcome::default();
+        let mut failed = Vec::new();
         for entry in folders.entries() {
-            let directory = folders.state_directory(entry.id)?;
-            let opened = Folder::open(entry.clone(), settings(shell), &directory, clock.now());
-            let mut folder = opened.with_context(|| format!("{} cannot be synced", entry.work.display()))?;
-            let env = Env { clock: &clock, vault: &vault, cancel: &AtomicBool::new(false), progress };
-            let (settled, _) = settle(&mut folder, &env)
-                .with_context(|| format!("{} cannot be synced", entry.work.display()))?;
-            settled.add_to(&mut outcome);
-            outcome.problems += folder.problems().len() as u64;
+            match settle_one(shell, &folders, entry, &vault, &clock, progress) {
+                Ok((settled, problems)) => {
+                    settled.add_to(&mut outcome);
+                    outcome.problems += problems;
+                }
+                Err(error) => {
+                    failed.push(error.context(format!("{} cannot be synced", entry.work.display())));
+                }
+            }
+        }
+        // One folder's trouble does not stop the others. The first one's cause chooses the exit code.
+        if let Some(first) = failed.into_iter().next() {
+            return Err(first);
         }
         progress.finish();
         Ok(outcome)
@@ -105,9 +113,15 @@ impl Engine for LocalEngine {
             let reader = reader(&folders, entry)?;
             let standing = reader.as_ref().map_or(Ok(Vec::new()), StateReader::problems)?;
             let brake = reader.as_ref().map_or(Ok(None), kept_brake)?;
+            let conflicts = reader.as_ref().map_or(Ok(0), kept_conflict_count)?;
             let classes = standing.iter().map(|standing| standing.problem.class).collect();
             // A brake is more worth knowing than that nothing runs.
-            let events = [Event::Stopped(brake.is_none()), Event::Problems(classes), Event::Brake(brake)];
+            let events = [
+                Event::Stopped(brake.is_none()),
+                Event::Problems(classes),
+                Event::Brake(brake),
+                Event::Conflicts(conflicts),
+            ];
             let facts =
                 events.into_iter().fold(Facts::new(entry.id, now), |facts, event| facts.fold(event, now));
             Ok(facts.status())
@@ -168,6 +182,22 @@ impl Engine for LocalEngine {
         let unlocked = vault.unlocked()?;
         Ok(decrypt::decrypt(&unlocked.account, files, output, progress))
     }
+}
+
+/// Settles one folder in this process. Returns how many problems stand afterwards, too.
+fn settle_one(
+    shell: &Shell,
+    folders: &Folders,
+    entry: &FolderEntry,
+    vault: &ShellVault,
+    clock: &dyn Clock,
+    progress: &Progress,
+) -> Result<(Settled, u64)> {
+    let directory = folders.state_directory(entry.id)?;
+    let mut folder = Folder::open(entry.clone(), settings(shell), &directory, clock.now())?;
+    let env = Env { clock, vault, cancel: &AtomicBool::new(false), progress };
+    let (settled, _) = settle(&mut folder, &env)?;
+    Ok((settled, folder.problems().len() as u64))
 }
 
 /// What the configuration asks of the engine.

@@ -171,7 +171,7 @@ impl State {
         self.get("identity")
     }
 
-    /// Sets the device and machine. A new device starts its counters anew.
+    /// Sets the device and machine. Its counters go on from where they are.
     pub fn set_identity(&mut self, identity: &Identity) -> Result<(), StateError> {
         self.put("identity", identity)
     }

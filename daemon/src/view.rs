@@ -111,7 +111,7 @@ impl<'a> View<'a> {
         let record = id.and_then(|id| self.records.get(&id));
         let problems: Vec<_> =
             self.problems.iter().filter(|p| self.concerns(p, &relative, id)).cloned().collect();
-        let state = if has_ignored_component(&relative) {
+        let state = if id.is_none() && has_ignored_component(&relative) {
             FileState::Ignored
         } else if !problems.is_empty() {
             FileState::Problem

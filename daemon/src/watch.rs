@@ -186,8 +186,10 @@ impl Translator {
         };
         let parent = relative.parent().unwrap_or(Path::new(""));
         let first = relative.components().next().map(|first| first.as_os_str().to_string_lossy());
-        let is_private = first.is_some_and(|first| is_ignored(true, &first));
-        if is_private || is_ignored(false, &name.to_string_lossy()) {
+        let is_private = first.is_some_and(|first| first == PRIVATE);
+        // As for a scan, only files and links are passed over by their names.
+        let is_directory = change == Change::DirectoryGone || path.is_dir();
+        if is_private || (!is_directory && is_ignored(false, &name.to_string_lossy())) {
             return;
         }
         let Some(parent) = parent.to_str() else { return self.hint(Hint::Everything) };

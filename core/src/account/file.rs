@@ -6,7 +6,7 @@
 
 use super::blob::{PasswordSeal, RecoverySeal, SealedAccount, SealedKeys, SealedState};
 use super::bundle::{BundleError, SignedBundle, canonical_login};
-use crate::cbor::{Malformed, Reader, Writer};
+use crate::cbor::{Malformed, Reader, Writer, check};
 use crate::crypto::{PasswordParameters, Signature};
 
 /// Not text, and damaged visibly by whoever changes line ends.
@@ -119,5 +119,6 @@ impl SealedAccount {
 fn decode_state(reader: &mut Reader<'_>) -> Result<Option<SealedState>, Malformed> {
     let version = reader.key(13)?.uint()?;
     let sealed = reader.key(14)?.optional(|reader| Ok(reader.bytes(MAX_BYTES)?.to_vec()))?;
+    check((version == 0) == sealed.is_none())?;
     Ok(sealed.map(|sealed| SealedState { version, sealed }))
 }

@@ -1,4 +1,4 @@
-//! An account: three key pairs, the signed public bundle, and the sealed rest (`docs/protocol.md`, "Account").
+//! An account: three key pairs, the signed public bundle, and the sealed rest (`docs/format.md`, "The account file").
 //!
 //! What is stored, exported and served is a [`SealedAccount`]: the bundle in the clear, the private keys sealed under
 //! the account master key, and that key sealed under the password and the recovery key. A device's own seal stays on

@@ -66,6 +66,8 @@ pub struct SettleOutcome {
     pub applied: u64,
     /// How many contents were kept twice.
     pub conflicts: u64,
+    /// Whether something was left undone, because it was interrupted or would not come to rest.
+    pub incomplete: bool,
     /// Whether a folder could not be synced because the keys are locked.
     pub locked: bool,
     /// Why folders could not be synced at all.

@@ -1,4 +1,4 @@
-//! Keys from a password (`docs/protocol.md`, "Account").
+//! Keys from a password (`docs/format.md`, "The account file").
 
 use sha2::Sha256;
 use unicode_normalization::UnicodeNormalization;

@@ -3,8 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Ids;
 use super::slots::{Decision, Local, PENDING, Slot, Slots};
+use super::{ABSENT_AFTER, Ids};
 use crate::clock::Order;
 use crate::ids::FileId;
 use crate::layout::{NONE, Positions, ROOT, position};
@@ -38,9 +38,25 @@ pub(super) fn adopt(slots: &mut Slots<'_>, plan: &mut Plan, ids: &mut Ids<'_>) {
             }
             // Without base and without a whole listing, nobody knows what is new.
             Offer::None if blind => slots.suspend(id),
+            // What was here is of another kind and not certainly gone: it would be a rival, and the entry be renamed.
+            Offer::None if awaits_absence(slots, parent, id) => {
+                slots.suspend(id);
+                plan.look_again_in(ABSENT_AFTER);
+            }
             Offer::None => make_new(slots, id, plan, ids),
         }
     }
+}
+
+/// Whether base shows something at the place of `node` that the work folder had, and that was not seen anywhere.
+fn awaits_absence(slots: &Slots<'_>, parent: u32, node: NodeId) -> bool {
+    let earlier = slots.shown.child(parent, &slots.node(node).name).map(|at| slots.get(at));
+    earlier.is_some_and(|slot| {
+        let was_here = slot.base.is_some_and(|base| base.work.is_some());
+        let since = slots.policy.absent_since.get(&slot.id);
+        let is_gone = since.is_some_and(|&since| slots.work.scanned.since(since) >= ABSENT_AFTER);
+        slot.node.is_none() && was_here && !is_gone
+    })
 }
 
 fn make_new(slots: &mut Slots<'_>, node: NodeId, plan: &mut Plan, ids: &mut Ids<'_>) {

@@ -298,10 +298,16 @@ fn both(slots: &mut Slots<'_>, at: u32, plan: &mut Plan, ids: &Ids<'_>) -> Decis
             } else {
                 let floor = floor(slot);
                 let mine = Arc::new(deleted(slots, base, floor, plan));
-                (merge_with(slots.get(at), &mine), Some(mine))
+                let Some(merged) = merge_with(slots.get(at), &mine) else {
+                    return contradict(slots, at, plan);
+                };
+                (merged, Some(mine))
             }
         }
-        (Some(base), Local::Same { .. }) => (merge_with(slot, base), Some(base.clone())),
+        (Some(base), Local::Same { .. }) => {
+            let Some(merged) = merge_with(slot, base) else { return contradict(slots, at, plan) };
+            (merged, Some(base.clone()))
+        }
         (Some(base), Local::Changed(delta)) => {
             let mut delta = delta.clone();
             let mut start = Object::clone(base);
@@ -313,7 +319,8 @@ fn both(slots: &mut Slots<'_>, at: u32, plan: &mut Plan, ids: &Ids<'_>) -> Decis
             }
             let floor = floor(slot);
             let mine = Arc::new(edited(slots, &start, &delta, floor, plan));
-            (merge_with(slots.get(at), &mine), Some(mine))
+            let Some(merged) = merge_with(slots.get(at), &mine) else { return contradict(slots, at, plan) };
+            (merged, Some(mine))
         }
         _ => (remote, None),
     };
@@ -333,10 +340,16 @@ fn both(slots: &mut Slots<'_>, at: u32, plan: &mut Plan, ids: &Ids<'_>) -> Decis
     take(merged.object, Some(publish), slot_lacks)
 }
 
-fn merge_with(slot: &Slot<'_>, mine: &Arc<Object>) -> Merged {
+/// All versions and this device's together; `None` where they contradict one another.
+fn merge_with(slot: &Slot<'_>, mine: &Arc<Object>) -> Option<Merged> {
     let all = slot.versions.iter().map(|version| &version.object).chain([mine]);
     merge(all, slot.base.map(|base| &*base.object))
-        .unwrap_or_else(|| Merged { object: mine.clone(), losers: Vec::new() })
+}
+
+/// Versions that contradict one another settle nothing: they are reported and left as they are.
+fn contradict(slots: &Slots<'_>, at: u32, plan: &mut Plan) -> Decision {
+    contradiction(slots.get(at), plan);
+    Decision::Hold
 }
 
 /// The digest is needed to see whether both sides made the same change.
@@ -449,12 +462,12 @@ fn copies_first(slots: &mut Slots<'_>, at: u32, merged: &Merged, plan: &mut Plan
             continue;
         }
         wait = true;
-        plan.look_again_in(Duration::ZERO);
         let uncertain = !slots.encrypted.complete || slots.encrypted.unknown.contains(&id);
         if let (false, Some(source)) = (uncertain, copy_source(slots.get(at), loser)) {
             let target = Arc::new(copy_of(loser, id));
             let publish = Some(Publish { source, replaces: Vec::new() });
             slots.copies.push(Change { target, publish, work: None, node: None });
+            plan.look_again_in(Duration::ZERO);
         }
     }
     wait

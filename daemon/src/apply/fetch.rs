@@ -87,7 +87,7 @@ pub fn open_version(
     let file = scene.store.open(key).map_err(refused)?;
     let stamp = file.stamp().map_err(refused)?;
     let head = read_head(&*file, stamp.length).map_err(refused)?;
-    let header = open_header_again(&head, &scene.folder.source(), record.statement)
+    let mut header = open_header_again(&head, &scene.folder.source(), record.statement)
         .map_err(|error| Failure::object(ProblemClass::StillArriving, key, describe(&error)))?;
     if header.statement_hash != record.statement {
         return Err(Failure::retry(path));
@@ -98,5 +98,6 @@ pub fn open_version(
     if !scene.folder.accepts(&header) {
         return Err(Failure::object(ProblemClass::UnknownSigner, key, ""));
     }
+    scene.folder.judge_access_list(&mut header);
     Ok((file, header))
 }

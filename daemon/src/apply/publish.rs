@@ -75,9 +75,15 @@ fn publish_batch(batch: &[&Change], scene: &Scene<'_>, trash: &Trash, outcome: &
             Err(failure) => leave_out(ready.change, failure, outcome),
         }
     }
-    match scene.store.sync_directories() {
-        Ok(()) => records.into_iter().for_each(|(ready, record)| finish(&ready, record, scene, outcome)),
-        Err(error) => outcome.failures.push(Failure::store(&error, "")),
+    // What went to the trash is durable before its name in the encrypted folder is another's for certain.
+    let kept = scene.work.sync_directories().map_err(|error| Failure::work(&error, ""));
+    let named =
+        kept.and_then(|()| scene.store.sync_directories().map_err(|error| Failure::store(&error, "")));
+    for (ready, record) in records {
+        match &named {
+            Ok(()) => finish(&ready, record, scene, outcome),
+            Err(failure) => leave_out(ready.change, failure.clone(), outcome),
+        }
     }
 }
 

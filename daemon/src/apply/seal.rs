@@ -40,11 +40,20 @@ pub fn seal(
     let statement = Statement::from_object(object, &scene.folder.authorship);
     let statement = if scene.padding { statement.padded() } else { statement };
     match source {
-        Source::Empty => seal_empty(scene, object, statement, key_epoch + 1, path),
-        Source::Work(node) => seal_work(scene, object, statement, *node, key_epoch + 1, path),
+        Source::Empty => seal_empty(scene, object, statement, next_epoch(key_epoch, path)?, path),
+        Source::Work(node) => seal_work(scene, object, statement, *node, next_epoch(key_epoch, path)?, path),
         Source::Keep(key) => seal_kept(scene, object, statement, key, key_epoch, path),
-        Source::Reseal(key) => reseal(scene, object, statement, key, key_epoch + 1, path),
+        Source::Reseal(key) => reseal(scene, object, statement, key, next_epoch(key_epoch, path)?, path),
     }
+}
+
+/// The key epoch of the next version of an object.
+fn next_epoch(epoch: u32, path: &str) -> Result<u32, Failure> {
+    epoch.checked_add(1).ok_or_else(|| Failure {
+        class: Some(ProblemClass::Failed),
+        detail: "it was written too often for version 1 of the format".into(),
+        ..Failure::retry(path)
+    })
 }
 
 fn seal_empty(
@@ -159,7 +168,14 @@ fn seal_kept(
         match rewrite_info(&old, statement.clone(), &folder, scene.folder.signer(), &mut SystemRandom) {
             Ok(header) => header,
             Err(SealError::OldEpoch) => {
-                return reseal(scene, object, statement, key, key_epoch.max(old.prefix.key_epoch) + 1, path);
+                return reseal(
+                    scene,
+                    object,
+                    statement,
+                    key,
+                    next_epoch(key_epoch.max(old.prefix.key_epoch), path)?,
+                    path,
+                );
             }
             Err(error) => return Err(seal_failure(&error, path)),
         };

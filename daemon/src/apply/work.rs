@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::fetch::{Fetched, fetch};
 use super::places::Places;
 use super::{Failure, Outcome, Scene, batches, current_record, finished_record};
+use crate::platform::is_open_for_writing;
 use crate::scan::is_ignored;
 use crate::state::StoreRecord;
 use crate::work_dir::{PRIVATE, Trash, WorkError};
@@ -91,10 +92,25 @@ impl Pass<'_, '_> {
 
     fn trash_entry(&mut self, change: &Change, node: NodeId) {
         let Some((path, stamp)) = self.expected(node) else { return };
+        if change.target.content.kind() == Kind::File && self.waits_for_writer(&path) {
+            return;
+        }
         match self.scene.work.trash(&path, &stamp, &self.trash) {
-            Ok(_) | Err(WorkError::Missing { .. }) => self.finish(change, None),
+            Ok(_) => self.finish(change, None),
             Err(error) => self.fail(&error, &path),
         }
+    }
+
+    /// Whether somebody has the file at `path` open for writing: what is still to be written would follow the old content
+    /// into the trash, so it is waited for (engine rule 4).
+    fn waits_for_writer(&mut self, path: &str) -> bool {
+        let file = self.scene.work.open_file(path).ok();
+        let is_busy = file.is_some_and(|file| is_open_for_writing(&file) == Some(true));
+        let waits = is_busy && !(self.scene.read_busy)(path);
+        if waits {
+            self.outcome.failures.push(Failure { busy: true, ..Failure::retry(path) });
+        }
+        waits
     }
 
     /// Whether a scan would pass over the object at this place, so that it would be taken for deleted. Then it is not
@@ -201,8 +217,9 @@ impl Pass<'_, '_> {
                 Some(WorkChange::Create { at }) => self.refuses_name(change, at),
                 _ => false,
             };
-            if !is_refused {
-                jobs.extend(self.job(change));
+            let Some(job) = self.job(change).filter(|_| !is_refused) else { continue };
+            if job.replaces.is_none() || !self.waits_for_writer(&job.path) {
+                jobs.push(job);
             }
         }
         let scene = self.scene;
@@ -275,7 +292,12 @@ impl Pass<'_, '_> {
                 _ => None,
             };
             match self.scene.work.set_metadata(&path, &stamp, Some(change.target.modified), executable) {
-                Ok(stamp) => self.finish(change, Some(stamp)),
+                Ok(stamp) => {
+                    self.finish(change, Some(stamp));
+                    // A change of the content just before would have got the time that was set.
+                    let work = self.outcome.records.last_mut().and_then(|record| record.work.as_mut());
+                    work.into_iter().for_each(|work| work.racy = true);
+                }
                 Err(error) => self.fail(&error, &path),
             }
         }

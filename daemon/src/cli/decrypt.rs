@@ -50,9 +50,12 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
 }
 
 fn print(shell: &Shell, result: &Decrypted) -> Result<()> {
-    match &result.output {
-        Some(path) => shell.output.line(printable(path))?,
-        None => {
+    match (&result.output, result.class) {
+        (Some(path), _) => shell.output.line(printable(path))?,
+        (None, None) => {
+            shell.output.note(format_args!("{}: {}", printable(&result.object), printable(&result.what)));
+        }
+        (None, Some(_)) => {
             shell.output.warn(format_args!(
                 "{} failed: {}",
                 printable(&result.object),
@@ -65,7 +68,7 @@ fn print(shell: &Shell, result: &Decrypted) -> Result<()> {
 
 /// All done; or some; or none, and why if it is one reason for all.
 fn exit(results: &[Decrypted]) -> Exit {
-    let failed: Vec<_> = results.iter().filter(|r| r.output.is_none()).collect();
+    let failed: Vec<_> = results.iter().filter(|r| r.class.is_some()).collect();
     if failed.is_empty() {
         Exit::Success
     } else if failed.len() < results.len() {

@@ -65,21 +65,37 @@ pub(super) fn add(shell: &Shell, engine: &dyn Engine, work: &Path, encrypted: &P
     let own = shell.home.directories();
     let pair = refusals::check_pair(work, encrypted, folders.entries(), &own)?;
     let added = engine.add_folder(shell, &pair)?;
-    if let Some(preview) = engine.preview(shell, &added)? {
-        shell.output.note(describe(&preview));
-        if io::stdin().is_terminal() && !prompt::confirm("Both sides hold files. Go on?", false)? {
-            let mut folders = Folders::load(shell.home.data_dir())?;
-            folders.remove(added.id)?;
-            folders.remove_state(added.id)?;
-            return Err(
-                Failure::new(Exit::Interrupted, "Nothing was synced; the folder was not added").into()
-            );
-        }
+    let agreed = engine.preview(shell, &added).and_then(|preview| agree(shell, preview.as_ref()));
+    if !matches!(agreed, Ok(true)) {
+        undo(shell, &added)?;
+        let declined = || Failure::new(Exit::Interrupted, "Nothing was synced; the folder was not added");
+        return Err(agreed.err().unwrap_or_else(|| declined().into()));
     }
     if let Some(client) = Client::connect_if_running(&shell.home)? {
         client.reload_folders()?;
     }
     Ok(added)
+}
+
+/// Shows what the first sync will do where both sides hold files, and asks where somebody can be asked.
+fn agree(shell: &Shell, preview: Option<&Preview>) -> Result<bool> {
+    let Some(preview) = preview else { return Ok(true) };
+    shell.output.note(describe(preview));
+    if io::stdin().is_terminal() { prompt::confirm("Both sides hold files. Go on?", false) } else { Ok(true) }
+}
+
+/// Takes a folder off the list, as if it had not been added.
+fn undo(shell: &Shell, added: &FolderReport) -> Result<()> {
+    let mut folders = Folders::load(shell.home.data_dir())?;
+    folders.remove(added.id)?;
+    folders.remove_state(added.id)?;
+    free(Path::new(&added.work));
+    Ok(())
+}
+
+/// Frees a work directory for another folder; where it is gone there is nothing to be freed.
+fn free(work: &Path) {
+    let _ = fs::remove_file(work.join(PRIVATE).join("folder"));
 }
 
 fn list(format: &Format, shell: &Shell) -> Result<()> {
@@ -110,8 +126,7 @@ fn remove(directory: &Path, shell: &Shell) -> Result<()> {
         client.reload_folders()?;
     }
     folders.remove_state(folder.id)?;
-    // Free for another folder; where the directory is gone there is nothing to be freed.
-    let _ = fs::remove_file(folder.work.join(PRIVATE).join("folder"));
+    free(&folder.work);
     shell.output.note(format_args!("{} is no longer synced. Its files stay.", folder.work.display()));
     Ok(())
 }

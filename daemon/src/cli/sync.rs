@@ -39,7 +39,8 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
         let failure = Failure::new(Exit::WrongPassword, "The daemon's keys are locked");
         return Err(failure.with_remedy("ensafer unlock").into());
     }
-    if let Some(why) = outcome.unreachable.first() {
+    if !outcome.unreachable.is_empty() {
+        let why = outcome.unreachable.join("; ");
         return Err(Failure::new(Exit::Error, format!("A folder cannot be synced: {why}")).into());
     }
     if arguments.format.json {
@@ -54,13 +55,15 @@ fn exit(outcome: &SettleOutcome) -> Exit {
     match outcome {
         SettleOutcome { braked: true, .. } => Exit::BrakeTripped,
         SettleOutcome { problems: 1.., .. } => Exit::Partial,
+        SettleOutcome { incomplete: true, .. } => Exit::RetryLater,
         _ => Exit::Success,
     }
 }
 
 fn describe(outcome: &SettleOutcome) -> String {
     let SettleOutcome { problems, braked, published, applied, conflicts, .. } = outcome;
-    let mut text = format!("Settled: {published} encrypted, {applied} changed here");
+    let begin = if outcome.incomplete { "Not finished" } else { "Settled" };
+    let mut text = format!("{begin}: {published} encrypted, {applied} changed here");
     if *conflicts > 0 {
         text += &format!(", {conflicts} kept twice");
     }

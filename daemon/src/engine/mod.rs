@@ -38,8 +38,8 @@ pub use preview::Preview;
 use preview::expect;
 use restless::Restless;
 pub use settle::{Settled, settle};
-pub use wishes::keep_description;
 use wishes::{CONFLICTS, DESCRIPTIONS};
+pub use wishes::{keep_description, kept_conflict_count};
 
 use crate::apply::{self, Outcome, Scene};
 use crate::clock::Clock;

@@ -8,8 +8,9 @@ use ensafer_core::api::local::SettleOutcome;
 
 use super::{EngineError, Env, Folder, Step};
 
-/// Steps in a row that get nothing done before what is left is left for later.
-const FRUITLESS_STEPS: u32 = 100;
+/// Time without any progress after which what is left is left for later: a file that never rests was read by then
+/// (engine rule 4).
+const PATIENCE: Duration = Duration::from_secs(70);
 
 /// Longest wait for something to rest (engine rule 4).
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -25,6 +26,8 @@ pub struct Settled {
     pub conflicts: u64,
     /// Whether a brake holds.
     pub braked: bool,
+    /// Whether nothing was left to do.
+    pub complete: bool,
 }
 
 impl Settled {
@@ -34,6 +37,7 @@ impl Settled {
         outcome.applied += self.applied;
         outcome.conflicts += self.conflicts;
         outcome.braked |= self.braked;
+        outcome.incomplete |= !self.complete;
     }
 }
 
@@ -42,9 +46,9 @@ impl Settled {
 pub fn settle(folder: &mut Folder, env: &Env<'_>) -> Result<(Settled, Step), EngineError> {
     let mut settled = Settled::default();
     let mut last = Step::default();
-    let mut fruitless = 0;
+    let mut progressed_at = env.clock.now();
     let mut copies = HashSet::new();
-    while fruitless < FRUITLESS_STEPS && !env.cancel.load(Ordering::Relaxed) {
+    while env.clock.now().since(progressed_at) < PATIENCE && !env.cancel.load(Ordering::Relaxed) {
         folder.look_at_everything();
         let step = folder.step(env)?;
         settled.published += step.published;
@@ -53,7 +57,9 @@ pub fn settle(folder: &mut Folder, env: &Env<'_>) -> Result<(Settled, Step), Eng
         settled.conflicts = copies.len() as u64;
         settled.braked = step.brake.is_some();
         let progressed = step.published + step.committed > 0;
-        fruitless = if progressed { 0 } else { fruitless + 1 };
+        if progressed {
+            progressed_at = env.clock.now();
+        }
         let wait = wait_of(&step);
         last = step;
         match wait {
@@ -64,6 +70,7 @@ pub fn settle(folder: &mut Folder, env: &Env<'_>) -> Result<(Settled, Step), Eng
             None => break,
         }
     }
+    settled.complete = last.is_settled();
     Ok((settled, last))
 }
 

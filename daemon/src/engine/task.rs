@@ -1,8 +1,9 @@
 //! The thread that owns one folder: it takes hints and wishes, and steps when there is a reason to.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,8 @@ use crate::watch::{Hint, Side, Watch};
 /// Hints that come in a burst are answered by one look.
 const GATHER: Duration = Duration::from_millis(20);
 
-/// Messages that wait at most.
-const INBOX: usize = 4096;
+/// Hints that wait at most. Wishes are few and wait as long as they must; nobody is kept waiting who has one.
+const MOST_HINTS: usize = 4096;
 
 /// Shortest time between the end of one look and the next.
 const BREATHE: Duration = Duration::from_millis(50);
@@ -80,7 +81,7 @@ pub struct Shared {
 
 /// A running folder.
 pub struct Task {
-    sender: SyncSender<Message>,
+    sender: Sender<Message>,
     cancel: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -93,7 +94,7 @@ impl Task {
         shared: Shared,
         running: bool,
     ) -> std::io::Result<Self> {
-        let (sender, inbox) = sync_channel(INBOX);
+        let (sender, inbox) = channel();
         let cancel = Arc::new(AtomicBool::new(false));
         let hints = sender.clone();
         let worker = Worker {
@@ -102,7 +103,7 @@ impl Task {
             shared,
             inbox,
             hints,
-            hints_lost: Arc::default(),
+            hint_count: Arc::default(),
             cancel: cancel.clone(),
             folder: None,
             watch: None,
@@ -113,7 +114,17 @@ impl Task {
             is_locked: false,
             quit: false,
         };
-        let thread = std::thread::Builder::new().name("folder".into()).spawn(move || worker.run())?;
+        let (board, id) = (worker.shared.board.clone(), worker.entry.id);
+        let thread = std::thread::Builder::new().name("folder".into()).spawn(move || {
+            // What was last shown must not stand when nobody looks any more.
+            if catch_unwind(AssertUnwindSafe(|| worker.run())).is_err() {
+                let why = "a fault in Ensafer ended this folder's work; start the daemon anew".to_owned();
+                board.tell(
+                    id,
+                    [Event::Finished { settled: false }, Event::Unreachable(StatusSide::Work, why)],
+                );
+            }
+        })?;
         Ok(Self { sender, cancel, thread: Some(thread) })
     }
 
@@ -143,8 +154,8 @@ struct Worker {
     state_directory: std::path::PathBuf,
     shared: Shared,
     inbox: Receiver<Message>,
-    hints: SyncSender<Message>,
-    hints_lost: Arc<AtomicBool>,
+    hints: Sender<Message>,
+    hint_count: Arc<HintCount>,
     cancel: Arc<AtomicBool>,
     folder: Option<Folder>,
     watch: Option<Watch>,
@@ -189,6 +200,7 @@ impl Worker {
     fn handle(&mut self, message: Message) {
         match message {
             Message::Hint(side, hint) => {
+                self.hint_count.waiting.fetch_sub(1, Ordering::Relaxed);
                 if let Some(folder) = &mut self.folder {
                     folder.hint(side, hint);
                 }
@@ -255,7 +267,7 @@ impl Worker {
 
     fn look(&mut self) {
         let now = Instant::now();
-        if self.hints_lost.swap(false, Ordering::Relaxed)
+        if self.hint_count.lost.swap(false, Ordering::Relaxed)
             && let Some(folder) = &mut self.folder
         {
             folder.look_at_everything();
@@ -297,14 +309,18 @@ impl Worker {
         self.is_locked &= !folder.has_keys();
         self.shared.board.set_problems(self.entry.id, folder.problems());
         let observed = [Event::Observed(StatusSide::Work), Event::Observed(StatusSide::Encrypted)];
-        let observed = observed.into_iter().filter(|_| !folder.has_hints());
+        let observed = observed
+            .into_iter()
+            .filter(|_| step.planned && !folder.has_hints() && self.hint_count.is_quiet());
         let rest = [
             Event::Locked(self.is_locked),
             Event::Brake(step.brake.clone()),
             Event::Conflicts(folder.conflict_count()),
             Event::Finished { settled: step.is_settled() },
         ];
-        self.tell(observed.chain(rest));
+        let lost = (!step.planned)
+            .then(|| Event::Unreachable(StatusSide::Encrypted, "the folder's roster is not there".into()));
+        self.tell(observed.chain(rest).chain(lost));
     }
 
     fn tell(&self, events: impl IntoIterator<Item = Event>) {
@@ -322,7 +338,8 @@ impl Worker {
             _ => StatusSide::Work,
         };
         let why = crate::apply::describe(error);
-        tracing::warn!(folder = %self.entry.id, error = %why, "the folder cannot go on");
+        tracing::warn!(folder = %self.entry.id, "the folder cannot go on");
+        tracing::debug!(folder = %self.entry.id, error = %why, "why it cannot");
         self.shared.board.closed(self.entry.id);
         self.folder = None;
         self.watch = None;
@@ -352,7 +369,7 @@ impl Worker {
                 let now = shared.clock.now();
                 let folder =
                     Folder::open(self.entry.clone(), shared.settings.clone(), &self.state_directory, now)?;
-                self.watch = Some(watch(&self.entry, &self.hints, &self.hints_lost));
+                self.watch = Some(watch(&self.entry, &self.hints, &self.hint_count));
                 shared.board.opened(self.entry.id, folder.reader());
                 vacant.insert(folder)
             }
@@ -365,12 +382,29 @@ impl Worker {
     }
 }
 
-/// Watches both sides. A hint that finds the inbox full is not waited with: everything is looked at instead.
-fn watch(entry: &FolderEntry, hints: &SyncSender<Message>, lost: &Arc<AtomicBool>) -> Watch {
-    let (hints, lost) = (hints.clone(), lost.clone());
+/// How many hints wait, and whether some were dropped because too many did.
+#[derive(Debug, Default)]
+struct HintCount {
+    waiting: AtomicUsize,
+    lost: AtomicBool,
+}
+
+impl HintCount {
+    fn is_quiet(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) == 0 && !self.lost.load(Ordering::Relaxed)
+    }
+}
+
+/// Watches both sides. Hints that would be too many are dropped: everything is looked at instead.
+fn watch(entry: &FolderEntry, hints: &Sender<Message>, count: &Arc<HintCount>) -> Watch {
+    let (hints, count) = (hints.clone(), count.clone());
     let (watch, warnings) = Watch::new(&entry.work, &entry.encrypted, move |side, hint| {
-        if let Err(TrySendError::Full(_)) = hints.try_send(Message::Hint(side, hint)) {
-            lost.store(true, Ordering::Relaxed);
+        if count.waiting.fetch_add(1, Ordering::Relaxed) >= MOST_HINTS {
+            count.waiting.fetch_sub(1, Ordering::Relaxed);
+            count.lost.store(true, Ordering::Relaxed);
+        } else {
+            // A thread that is gone needs no hints.
+            let _ = hints.send(Message::Hint(side, hint));
         }
     });
     for warning in warnings {

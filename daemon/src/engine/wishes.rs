@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ensafer_core::ids::FileId;
-use ensafer_core::plan::Plan;
+use ensafer_core::plan::{Conflict, Plan};
 
 use super::{EngineError, Folder};
-use crate::state::{State, StateError};
+use crate::state::{State, StateError, StateReader};
 
 /// Name under which the state keeps descriptions that are not published yet.
 pub(super) const DESCRIPTIONS: &str = "descriptions";
@@ -60,6 +60,12 @@ impl Folder {
     pub fn conflict_count(&self) -> u64 {
         self.conflicts.len() as u64
     }
+}
+
+/// Number of contents that were kept twice and not resolved when the folder was last looked at.
+pub fn kept_conflict_count(reader: &StateReader) -> Result<u64, StateError> {
+    let conflicts: Vec<Conflict> = reader.get(CONFLICTS)?.unwrap_or_default();
+    Ok(conflicts.len() as u64)
 }
 
 /// Keeps a description until it is published.

@@ -235,7 +235,7 @@ pub fn is_open_for_writing(file: &File) -> Option<bool> {
 
 fn fcntl(file: &File, command: i32, argument: i32) -> std::io::Result<()> {
     // SAFETY: the descriptor is open for as long as `file` is borrowed, and the commands used here take an int.
-    #[allow(unsafe_code)]
+    #[expect(unsafe_code, reason = "rustix has no file leases")]
     let returned = unsafe { libc::fcntl(file.as_raw_fd(), command, argument) };
     if returned == -1 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -239,7 +239,8 @@ impl Fold<'_> {
             former,
             epoch,
             key_id: key_of(current),
-            key_ids: epochs.iter().flat_map(|(e, starts)| starts.iter().map(|i| (*e, key_of(*i)))).collect(),
+            // Of every entry, also one that a merge has made void: what was sealed under its key stays readable.
+            key_ids: self.entries.iter().filter_map(|e| e.entry.operation.epoch()).collect(),
             layout: self.layout(),
             head: log.head(),
             disputed: self.verdicts.contains(&Verdict::Unknown),

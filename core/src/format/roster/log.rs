@@ -123,10 +123,11 @@ impl Log {
         Self::new(entries)
     }
 
-    /// This log and one more entry, which follows all others.
+    /// This log and one more entry, which follows all others; of more than [`MAX_PREV`] ends of the log, the newest, so
+    /// that nobody can bar others from writing by adding ends.
     pub(crate) fn with(&self, operation: Operation, signer: &SigningKey) -> Result<Self, Malformed> {
-        let prev = self.heads();
-        check(prev.len() <= MAX_PREV)?;
+        let mut prev = self.heads();
+        prev.drain(..prev.len().saturating_sub(MAX_PREV));
         let seq = self.entries.last().ok_or(Malformed)?.entry.seq + 1;
         let entry = Entry { folder: self.folder(), seq, prev, operation, signer: signer.public() };
         let mut entries = self.entries.clone();

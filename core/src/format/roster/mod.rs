@@ -19,7 +19,7 @@ pub use log::{Log, LogOrder, MAX_ENTRIES};
 pub use object::{MAX_ROSTER_LEN, OpenedRoster, RosterStatement, open_roster_object, seal_roster_object};
 pub use state::{Member, RosterState};
 
-use super::access::Access;
+use super::access::{Access, EnvelopeType};
 use super::key_source::FolderKeys;
 use super::seal::{FolderSeal, MAX_FILE_MEMBERS, SealError, member_envelopes};
 use crate::account::SignedBundle;
@@ -125,12 +125,12 @@ impl Roster {
             .map_err(|_| RosterError::Malformed)
     }
 
-    /// What of the roster's `envelopes` every file carries: all, or none where there are more than
+    /// What of the roster's `envelopes` every file carries: those for members, or none where there are more than
     /// [`MAX_FILE_MEMBERS`].
     #[must_use]
     pub fn file_envelopes(envelopes: &Access) -> Access {
-        let few = envelopes.envelopes().count() <= MAX_FILE_MEMBERS;
-        envelopes.retain(|_| few)
+        let few = envelopes.of(EnvelopeType::MEMBER).count() <= MAX_FILE_MEMBERS;
+        envelopes.retain(|envelope| few && envelope.kind == EnvelopeType::MEMBER)
     }
 
     /// What the folder's files are sealed with; `file_envelopes` as from [`file_envelopes`](Self::file_envelopes).

@@ -40,7 +40,8 @@ pub struct RosterState {
     pub epoch: u32,
     /// The id of its key.
     pub key_id: [u8; 32],
-    /// Every epoch and its key's id; one epoch has several where admins started it without knowing of each other.
+    /// Every epoch that an entry names and its key's id; one epoch has several where admins started it without knowing
+    /// of each other.
     pub key_ids: BTreeSet<(u32, [u8; 32])>,
     /// How objects lie in the encrypted folder.
     pub layout: FolderLayout,

@@ -1,4 +1,4 @@
-//! An evil cloud and an evil member (`docs/threat-model.md`): nothing of theirs reaches the work folder, and nothing
+//! An evil cloud and an evil member (`SECURITY.md`): nothing of theirs reaches the work folder, and nothing
 //! of anybody's is deleted for it.
 
 use std::fs;
