@@ -104,9 +104,11 @@ impl Progress {
         if let Some((tell, last)) = &self.listener {
             // Whoever comes while another tells has nothing newer to say.
             let Ok(mut last) = last.try_lock() else { return };
-            if last.is_none_or(|last| last.elapsed() >= TELL_INTERVAL) {
+            let reached = self.reached();
+            let is_done = reached.done_count == reached.total_count;
+            if is_done || last.is_none_or(|last| last.elapsed() >= TELL_INTERVAL) {
                 *last = Some(Instant::now());
-                tell(self.reached());
+                tell(reached);
             }
         }
         if !self.bar.is_hidden() {
@@ -151,6 +153,7 @@ mod tests {
         let told = std::sync::Arc::new(AtomicU64::new(0));
         let counter = told.clone();
         let progress = Progress::listened_to(move |_| _ = counter.fetch_add(1, Ordering::Relaxed));
+        progress.expect(1001, 1001);
         (0..1000).for_each(|_| progress.advance(1, 1));
         assert!((1..1000).contains(&told.load(Ordering::Relaxed)));
     }

@@ -109,7 +109,7 @@ fn tell(output: Output, mut status: watch::Receiver<Status>) {
                         .set(progress);
                     reached = progress;
                 }
-                None if bar.take().is_some() => {
+                None if bar.take().is_some() && reached.done_count > 0 => {
                     let bytes = indicatif::BinaryBytes(reached.done_bytes);
                     output.note(format_args!("Carried over {} files, {bytes}", reached.done_count));
                 }
