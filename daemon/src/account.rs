@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use ensafer_core::account::{Account, SealedAccount, UnlockError};
 use ensafer_core::crypto::{
-    DeviceKey, Login, LoginError, ParseRecoveryKeyError, PasswordError, Random, RecoveryKey, SystemRandom,
+    DeviceKey, Login, LoginError, ParsePrintedError, PasswordError, PasswordParameters, Random, RecoveryKey,
+    SystemRandom,
 };
 use ensafer_core::ids::DeviceId;
 use serde::{Deserialize, Serialize};
@@ -57,7 +58,7 @@ pub enum AccountError {
     WrongRecoveryKey,
     /// The text is no recovery key.
     #[error(transparent)]
-    RecoveryKey(#[from] ParseRecoveryKeyError),
+    RecoveryKey(#[from] ParsePrintedError),
     /// The name cannot be an account's.
     #[error("{login} cannot name an account")]
     Login {
@@ -214,9 +215,10 @@ pub fn register(
     password: &Password,
 ) -> Result<(Unlocked, RecoveryKey), AccountError> {
     refuse_if_present(home)?;
-    let (login, iterations) = (login.clone(), config.pbkdf2_iterations);
-    let made = SealedAccount::create(login, REALM, password.expose(), iterations, &mut SystemRandom);
-    let (sealed, account, recovery_key) = made?;
+    let iterations = config.pbkdf2_iterations;
+    let parameters = PasswordParameters::generate(login.clone(), REALM, iterations, &mut SystemRandom);
+    let kek = parameters.derive(password.expose())?.kek;
+    let (sealed, account, recovery_key) = SealedAccount::create(parameters, &kek, &mut SystemRandom);
     create_file(home, &sealed)?;
     let device = bind_device(home, config, &account, password)?;
     Ok((Unlocked::new(account, device), recovery_key))
@@ -370,13 +372,11 @@ fn open_with_recovery_key(
     password: &Password,
 ) -> Result<Account, AccountError> {
     let account = sealed.open_with_recovery(key).map_err(|_| AccountError::WrongRecoveryKey)?;
-    sealed.change_password(
-        &account,
-        REALM,
-        password.expose(),
-        config.pbkdf2_iterations,
-        &mut SystemRandom,
-    )?;
+    let parameters = sealed.new_password_parameters(REALM, config.pbkdf2_iterations, &mut SystemRandom);
+    let kek = parameters.derive(password.expose())?.kek;
+    sealed
+        .change_password(&account, parameters, &kek, &mut SystemRandom)
+        .map_err(|_| AccountError::Inconsistent)?;
     Ok(account)
 }
 

@@ -5,9 +5,9 @@ use zeroize::Zeroizing;
 use super::bundle::{Bundle, SignedBundle};
 use super::seals;
 use crate::crypto::{
-    AccountMasterKey, DeviceKey, EnvelopePrivateKey, Key, Login, OpenError, PasswordError, PasswordKek,
-    PasswordParameters, PrivateKeys, Random, RecoveryKek, RecoveryKey, SEALED_KEY_BYTES, SigningKey,
-    cobblestone, open_key, purpose, seal_key,
+    AccountMasterKey, DeviceKey, EnvelopePrivateKey, Key, Login, LoginPrivateKey, OpenError, Passphrase,
+    PasswordError, PasswordKek, PasswordParameters, PrivateKeys, Random, RecoveryKek, RecoveryKey,
+    SEALED_KEY_BYTES, SigningKey, cobblestone, open_key, purpose, seal_key,
 };
 use crate::ids::{AccountId, Fingerprint};
 
@@ -106,6 +106,12 @@ impl Account {
         &self.keys.identity
     }
 
+    /// Answers the challenges of logins, and opens nothing else.
+    #[must_use]
+    pub fn login_key(&self) -> &LoginPrivateKey {
+        &self.keys.login
+    }
+
     /// Opens what was wrapped for the account.
     #[must_use]
     pub fn envelope(&self) -> &EnvelopePrivateKey {
@@ -122,22 +128,15 @@ impl Account {
 }
 
 impl SealedAccount {
-    /// Makes an account: an id, three key pairs (some seconds), a recovery key, and the seals. `realm` is `local`
-    /// without a server.
-    ///
-    /// # Errors
-    /// [`PasswordError`] before anything is made.
+    /// Makes an account: an id, three key pairs (some seconds), a recovery key, and the seals. `kek` is what
+    /// `parameters` derive from the password.
+    #[must_use]
     pub fn create(
-        login: Login,
-        realm: &str,
-        password: &str,
-        iterations: u32,
+        parameters: PasswordParameters,
+        kek: &PasswordKek,
         rng: &mut (impl Random + ?Sized),
-    ) -> Result<(Self, Account, RecoveryKey), PasswordError> {
-        let parameters = PasswordParameters::generate(login, realm, iterations, rng);
-        let kek = parameters.derive(password)?.kek;
-        let keys = PrivateKeys::generate(rng);
-        Ok(Self::from_keys(keys, parameters, &kek, rng))
+    ) -> (Self, Account, RecoveryKey) {
+        Self::from_keys(PrivateKeys::generate(rng), parameters, kek, rng)
     }
 
     /// Makes an account of existing keys, which belong to no other.
@@ -196,12 +195,18 @@ impl SealedAccount {
     ///
     /// # Errors
     /// [`UnlockError`]
-    pub fn open_with_password(&self, password: &str) -> Result<Account, UnlockError> {
-        Ok(self.open_with_kek(&self.password.parameters.derive(password)?.kek)?)
+    pub fn open_with_password<'a>(
+        &self,
+        passphrase: impl Into<Passphrase<'a>>,
+    ) -> Result<Account, UnlockError> {
+        Ok(self.open_with_kek(&self.password.parameters.derive(passphrase)?.kek)?)
     }
 
     /// Unlocks by a key that was derived from the password before.
-    pub(super) fn open_with_kek(&self, kek: &PasswordKek) -> Result<Account, OpenError> {
+    ///
+    /// # Errors
+    /// [`OpenError`] if it is another key, or the account was altered.
+    pub fn open_with_kek(&self, kek: &PasswordKek) -> Result<Account, OpenError> {
         let seal = &self.password;
         let context = seals::password_context(self.id(), seal.version, &seal.parameters);
         self.open(open_key(kek, &context, &seal.sealed)?)
@@ -243,24 +248,59 @@ impl SealedAccount {
         if same { Ok(Account { bundle: self.bundle.clone(), keys, master }) } else { Err(OpenError) }
     }
 
-    /// Seals the account under a new password, with a new nonce. Devices and the recovery key open it as before.
+    /// Parameters for a new password of this account: the same login, a new nonce.
+    #[must_use]
+    pub fn new_password_parameters(
+        &self,
+        realm: impl Into<String>,
+        iterations: u32,
+        rng: &mut (impl Random + ?Sized),
+    ) -> PasswordParameters {
+        PasswordParameters::generate(self.login().clone(), realm, iterations, rng)
+    }
+
+    /// Seals the account under a new password; `kek` is what `parameters` derive from it. Devices and the recovery key
+    /// open it as before.
     ///
     /// # Errors
-    /// [`UnlockError::Password`] before anything is changed; [`UnlockError::Open`] if `account` is another.
+    /// [`OpenError`] if `account` is another.
     pub fn change_password(
         &mut self,
         account: &Account,
-        realm: &str,
-        password: &str,
-        iterations: u32,
+        parameters: PasswordParameters,
+        kek: &PasswordKek,
         rng: &mut (impl Random + ?Sized),
-    ) -> Result<(), UnlockError> {
+    ) -> Result<(), OpenError> {
         self.check_is(account)?;
-        let parameters = PasswordParameters::generate(self.login().clone(), realm, iterations, rng);
-        let kek = parameters.derive(password)?.kek;
-        self.password =
-            PasswordSeal::seal(account, self.password.version.saturating_add(1), parameters, &kek, rng);
+        let version = self.password.version.saturating_add(1);
+        self.password = PasswordSeal::seal(account, version, parameters, kek, rng);
         Ok(())
+    }
+
+    /// Signs a new bundle with another login, seals the keys for it, and seals the account under the password that was
+    /// derived anew for that login. The account opened from it is the result.
+    ///
+    /// # Errors
+    /// [`OpenError`] if `account` is another, or `parameters` are.
+    pub fn change_login(
+        &mut self,
+        account: Account,
+        parameters: PasswordParameters,
+        kek: &PasswordKek,
+        rng: &mut (impl Random + ?Sized),
+    ) -> Result<Account, OpenError> {
+        self.check_is(&account)?;
+        let old = account.bundle.bundle();
+        let bundle = Bundle {
+            login: parameters.login.clone(),
+            sequence: old.sequence.saturating_add(1),
+            ..old.clone()
+        };
+        let account = Account { bundle: SignedBundle::sign(bundle, &account.keys.identity), ..account };
+        self.bundle = account.bundle.clone();
+        self.blob = SealedKeys::seal(&account, self.blob.version.saturating_add(1), rng);
+        self.change_password(&account, parameters, kek, rng)?;
+        Ok(account)
     }
 
     /// The recovery key, to be shown again.
@@ -272,19 +312,19 @@ impl SealedAccount {
         RecoveryKey::open(&account.master, &context, &self.recovery.copy)
     }
 
-    /// Makes a new recovery key; the old one opens this account no longer.
+    /// Takes a new recovery key; the old one opens this account no longer.
     ///
     /// # Errors
     /// [`OpenError`] if `account` is another.
-    pub fn renew_recovery_key(
+    pub fn change_recovery_key(
         &mut self,
         account: &Account,
+        key: &RecoveryKey,
         rng: &mut (impl Random + ?Sized),
-    ) -> Result<RecoveryKey, OpenError> {
+    ) -> Result<(), OpenError> {
         self.check_is(account)?;
-        let key = RecoveryKey::generate(rng);
-        self.recovery = RecoverySeal::seal(account, &key, rng);
-        Ok(key)
+        self.recovery = RecoverySeal::seal(account, key, rng);
+        Ok(())
     }
 
     /// Version of the account's state; 0 while there is none.

@@ -7,8 +7,10 @@
 mod blob;
 mod bundle;
 mod file;
+pub mod login;
 mod safety_number;
 mod seals;
+mod served;
 
 pub use blob::{Account, SealedAccount, UnlockError};
 pub use bundle::{Bundle, BundleError, SignedBundle};

@@ -53,32 +53,36 @@ impl Made {
 const OPENS: [Result<(), OpenError>; 5] = [Ok(()); 5];
 const FAILS: Result<(), OpenError> = Err(OpenError);
 
+/// Parameters and the keys that they derive from `password`.
+fn derived(login: &str, password: &str, rng: &mut TestRandom) -> (PasswordParameters, PasswordKek) {
+    let parameters = PasswordParameters::generate(login.parse().unwrap(), "local", MIN_ITERATIONS, rng);
+    let kek = parameters.derive(password).unwrap().kek;
+    (parameters, kek)
+}
+
 #[test]
 fn an_account_made_with_a_password_opens_with_it_and_with_no_other() {
     let mut rng = TestRandom::new(3);
-    let login = "alice@example.com".parse().unwrap();
-    let (mut sealed, account, _) =
-        SealedAccount::create(login, "local", "correct horse battery", MIN_ITERATIONS, &mut rng).unwrap();
+    let (parameters, kek) = derived("alice@example.com", "correct horse battery", &mut rng);
+    let (mut sealed, account, _) = SealedAccount::create(parameters, &kek, &mut rng);
     let opened = sealed.open_with_password("correct horse battery").unwrap();
     assert_eq!(opened.fingerprint(), account.fingerprint());
     assert_eq!(opened.id(), sealed.id());
     assert_eq!(sealed.open_with_password("correct horse batterz").unwrap_err(), UnlockError::Open(OpenError));
 
     let before = sealed.clone();
-    sealed.change_password(&account, "local", "another", MIN_ITERATIONS, &mut rng).unwrap();
+    let (parameters, kek) = derived("alice@example.com", "another", &mut rng);
+    sealed.change_password(&account, parameters, &kek, &mut rng).unwrap();
     assert!(sealed.open_with_password("another").is_ok());
     assert!(sealed.open_with_password("correct horse battery").is_err());
     assert_ne!(sealed.password_parameters().nonce, before.password_parameters().nonce);
     assert_eq!(sealed.bundle(), before.bundle());
+    assert!(before.is_succeeded_by(&sealed) && !sealed.is_succeeded_by(&before));
 }
 
 #[test]
-fn weak_parameters_make_and_open_nothing() {
-    let mut rng = TestRandom::new(4);
-    let login: crate::crypto::Login = "alice@example.com".parse().unwrap();
+fn weak_parameters_open_nothing() {
     for iterations in [1, MIN_ITERATIONS - 1, 10_000_001] {
-        let made = SealedAccount::create(login.clone(), "local", "password", iterations, &mut rng);
-        assert_eq!(made.err(), Some(PasswordError::Iterations(iterations)));
         let mut sealed = alice().sealed;
         sealed.password.parameters.iterations = iterations;
         let parsed = SealedAccount::from_bytes(&sealed.to_bytes()).unwrap();
@@ -87,11 +91,45 @@ fn weak_parameters_make_and_open_nothing() {
             UnlockError::Password(PasswordError::Iterations(iterations))
         );
     }
-    let mut made = alice();
+}
+
+#[test]
+fn another_address_is_another_bundle_of_the_same_identity() {
+    let made = alice();
+    let (fingerprint, id) = (made.account.fingerprint(), made.account.id());
+    let mut rng = TestRandom::new(9);
+    let login = "alice@example.org".parse().unwrap();
+    let parameters = PasswordParameters::generate(login, "local", MIN_ITERATIONS, &mut rng);
+    let kek = PasswordKek::generate(&mut rng);
     let before = made.sealed.clone();
-    let changed = made.sealed.change_password(&made.account, "local", "", MIN_ITERATIONS, &mut rng);
-    assert_eq!(changed, Err(UnlockError::Password(PasswordError::Empty)));
-    assert_eq!(made.sealed, before);
+    let mut sealed = made.sealed;
+    let account = sealed.change_login(made.account, parameters, &kek, &mut rng).unwrap();
+    assert_eq!((account.fingerprint(), account.id()), (fingerprint, id));
+    assert_eq!(account.login().as_str(), "alice@example.org");
+    assert_eq!(account.bundle().bundle().sequence, 2);
+    assert!(sealed.open_with_kek(&kek).is_ok());
+    assert!(sealed.open_with_kek(&made.kek).is_err());
+    assert!(sealed.open_with_recovery(&made.recovery).is_ok());
+    assert!(sealed.open_with_device(&made.device_seal, &made.device).is_ok());
+    assert!(before.is_succeeded_by(&sealed) && !sealed.is_succeeded_by(&before));
+}
+
+#[test]
+fn what_is_served_is_the_account() {
+    let made = alice();
+    let document = made.sealed.to_document();
+    assert_eq!(SealedAccount::from_document(&document).unwrap(), made.sealed);
+    let mut foreign = document.clone();
+    foreign.bundle = bob().sealed.to_document().bundle;
+    let foreign = SealedAccount::from_document(&foreign).unwrap();
+    assert_eq!(made.open_all(&foreign), [FAILS; 5]);
+    assert!(!made.sealed.is_succeeded_by(&foreign));
+    let mut altered = document.clone();
+    altered.bundle.signature.0[0] ^= 1;
+    assert!(SealedAccount::from_document(&altered).is_err());
+    let mut short = document;
+    short.password.sealed.0.pop();
+    assert!(SealedAccount::from_document(&short).is_err());
 }
 
 #[test]
@@ -112,7 +150,9 @@ fn every_seal_opens_the_same_account_also_after_a_round_trip() {
 #[test]
 fn a_new_recovery_key_replaces_the_old_one() {
     let mut made = alice();
-    let new = made.sealed.renew_recovery_key(&made.account, &mut TestRandom::new(5)).unwrap();
+    let mut rng = TestRandom::new(5);
+    let new = RecoveryKey::generate(&mut rng);
+    made.sealed.change_recovery_key(&made.account, &new, &mut rng).unwrap();
     assert!(made.sealed.open_with_recovery(&new).is_ok());
     assert_eq!(made.sealed.open_with_recovery(&made.recovery).unwrap_err(), OpenError);
     assert_eq!(made.sealed.recovery_key(&made.account).unwrap().to_text(), new.to_text());
@@ -201,9 +241,9 @@ fn seals_of_another_account_or_device_open_nothing() {
     let mut rng = TestRandom::new(7);
     let mut sealed = alice.sealed.clone();
     assert_eq!(sealed.set_state(&bob.account, b"", &mut rng), Err(OpenError));
-    assert_eq!(sealed.renew_recovery_key(&bob.account, &mut rng).map(drop), Err(OpenError));
-    let changed = sealed.change_password(&bob.account, "local", "password", MIN_ITERATIONS, &mut rng);
-    assert_eq!(changed, Err(UnlockError::Open(OpenError)));
+    assert_eq!(sealed.change_recovery_key(&bob.account, &bob.recovery, &mut rng), Err(OpenError));
+    let parameters = sealed.password_parameters().clone();
+    assert_eq!(sealed.change_password(&bob.account, parameters, &bob.kek, &mut rng), Err(OpenError));
     assert_eq!(sealed, alice.sealed);
 }
 

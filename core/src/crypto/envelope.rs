@@ -38,6 +38,11 @@ macro_rules! rsa_key_pair {
                 self.0.spki()
             }
 
+            #[allow(dead_code, reason = "each kind of key has operations of its own")]
+            pub(super) fn half(&self) -> &PublicHalf {
+                &self.0
+            }
+
             /// SHA-256 of the SubjectPublicKeyInfo.
             #[must_use]
             pub fn spki_hash(&self) -> [u8; 32] {
@@ -80,6 +85,11 @@ macro_rules! rsa_key_pair {
             #[must_use]
             pub fn spki(&self) -> &[u8; SPKI_BYTES] {
                 self.0.spki()
+            }
+
+            #[allow(dead_code, reason = "each kind of key has operations of its own")]
+            pub(super) fn half(&self) -> &PrivateHalf {
+                &self.0
             }
 
             pub(super) fn from_pkcs8(der: &[u8]) -> Result<Self, OpenError> {

@@ -110,6 +110,14 @@ pub mod purpose {
         Invite Seals;
         /// An access code: seals one file key.
         Code Seals;
+        /// One login: answers its challenge.
+        LoginSession;
+        /// A key server: verifies passwords and recovery keys.
+        Pepper;
+        /// A key server: answers about logins that do not exist.
+        UnknownLogin;
+        /// A key server: authenticates the tickets of login attempts.
+        LoginAttempt;
     }
 }
 
@@ -139,6 +147,8 @@ pub type DeviceKey = Key<purpose::Device>;
 pub type InviteKey = Key<purpose::Invite>;
 /// Seals a file key for whoever holds an access code.
 pub type CodeKey = Key<purpose::Code>;
+/// Answers the challenge of one login; sealed to the account's login key.
+pub type LoginSessionKey = Key<purpose::LoginSession>;
 
 impl DeviceKey {
     /// The bytes as the device's keyring keeps them: the one key that is stored unsealed.

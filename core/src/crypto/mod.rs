@@ -15,6 +15,7 @@
 //! | fingerprints | [`sha256`] |
 
 mod backend;
+mod challenge;
 pub mod cobblestone;
 mod envelope;
 mod file_key;
@@ -23,17 +24,22 @@ mod hash;
 mod keys;
 mod login;
 mod password;
+mod printed;
 mod private_keys;
 mod random;
 mod recovery_key;
 mod rsa;
+mod server_keys;
+mod session;
 mod signing;
+mod token;
 
 #[cfg(test)]
 pub(crate) mod test_keys;
 #[cfg(test)]
 mod tests;
 
+pub use challenge::{CHALLENGE_BYTES, ChallengeBinding, proofs_match};
 pub use envelope::{
     ENVELOPE_BYTES, EnvelopePrivateKey, EnvelopePublicKey, LoginPrivateKey, LoginPublicKey, SPKI_BYTES,
 };
@@ -42,15 +48,21 @@ pub use folder_key::FolderKeyName;
 pub use hash::{ContentHasher, sha256};
 pub use keys::{
     AccountMasterKey, CodeKey, DeviceKey, FileKey, FolderKey, HeaderKey, InfoKey, InviteKey, Key,
-    PasswordAuth, PasswordKek, PayloadKey, RecoveryAuth, RecoveryKek, SEALED_KEY_BYTES, open_key, purpose,
-    seal_key,
+    LoginSessionKey, PasswordAuth, PasswordKek, PayloadKey, RecoveryAuth, RecoveryKek, SEALED_KEY_BYTES,
+    open_key, purpose, seal_key,
 };
 pub use login::{Login, LoginError, MAX_LOGIN_BYTES};
-pub use password::{MAX_ITERATIONS, MIN_ITERATIONS, PasswordError, PasswordKeys, PasswordParameters};
+pub use password::{
+    AccountKey, MAX_ITERATIONS, MIN_ITERATIONS, Passphrase, PasswordError, PasswordKeys, PasswordParameters,
+};
+pub use printed::ParsePrintedError;
 pub use private_keys::PrivateKeys;
 pub use random::{Random, SystemRandom, TestRandom};
-pub use recovery_key::{ParseRecoveryKeyError, RecoveryKey};
+pub use recovery_key::{RecoveryHalf, RecoveryKey};
+pub use server_keys::{ServerKeys, ServerSecret, VerifierKind};
+pub use session::DeviceSession;
 pub use signing::{Domain, Signature, SignatureError, SigningKey, VerifyingKey};
+pub use token::Token;
 
 /// Number of this set of constructions, in every prefix and every label.
 pub const SUITE: u16 = 1;

@@ -1,12 +1,16 @@
 //! Keys from a password (`docs/format.md`, "The account file").
 
+use std::fmt;
+use std::str::FromStr;
+
 use sha2::Sha256;
 use unicode_normalization::UnicodeNormalization;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::hash::{length_prefix, sha256};
 use super::keys::{Key, PasswordAuth, PasswordKek};
 use super::login::Login;
+use super::printed::{ParsePrintedError, Print};
 use super::random::{Random, random_array};
 
 /// Fewest rounds that are accepted, from a server or a file.
@@ -39,6 +43,62 @@ pub enum PasswordError {
     /// There is no password.
     #[error("the password is empty")]
     Empty,
+}
+
+/// 128 random bits that are mixed into the password's keys, where the owner wants them: a server that was robbed can
+/// then not even begin to guess the password. It is kept on the account's devices and on paper, and never sent.
+#[derive(ZeroizeOnDrop)]
+pub struct AccountKey([u8; ACCOUNT_KEY_BYTES]);
+
+const ACCOUNT_KEY_BYTES: usize = 16;
+
+/// Seven groups of four: 26 characters for 128 bits, and two of checksum.
+const ACCOUNT_KEY_PRINT: Print<ACCOUNT_KEY_BYTES> =
+    Print { what: "an account key", label: b"ensafer/v1/account-key-check\0", check_characters: 2 };
+
+impl AccountKey {
+    /// Makes a random key.
+    #[must_use]
+    pub fn generate(rng: &mut (impl Random + ?Sized)) -> Self {
+        Self(random_array(rng))
+    }
+
+    /// The key as it is printed: seven groups of four characters.
+    #[must_use]
+    pub fn to_text(&self) -> Zeroizing<String> {
+        ACCOUNT_KEY_PRINT.to_text(&self.0)
+    }
+}
+
+impl FromStr for AccountKey {
+    type Err = ParsePrintedError;
+
+    /// Reads what [`to_text`](AccountKey::to_text) wrote, as people type it.
+    fn from_str(text: &str) -> Result<Self, ParsePrintedError> {
+        ACCOUNT_KEY_PRINT.parse(text).map(|secret| Self(*secret))
+    }
+}
+
+impl fmt::Debug for AccountKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccountKey(…)")
+    }
+}
+
+/// What a person knows, and what they may have beside it.
+#[derive(Clone, Copy)]
+pub struct Passphrase<'a> {
+    /// The password, as it was typed.
+    pub password: &'a str,
+    /// The account key, where the account has one.
+    pub account_key: Option<&'a AccountKey>,
+}
+
+impl<'a> From<&'a str> for Passphrase<'a> {
+    /// A password alone.
+    fn from(password: &'a str) -> Self {
+        Self { password, account_key: None }
+    }
 }
 
 /// The keys from one password.
@@ -82,17 +142,25 @@ impl PasswordParameters {
     ///
     /// # Errors
     /// [`PasswordError`]; nothing is derived then.
-    pub fn derive(&self, password: &str) -> Result<PasswordKeys, PasswordError> {
+    pub fn derive<'a>(&self, passphrase: impl Into<Passphrase<'a>>) -> Result<PasswordKeys, PasswordError> {
         self.check()?;
+        let Passphrase { password, account_key } = passphrase.into();
         if password.is_empty() {
             return Err(PasswordError::Empty);
         }
         let normal = normalized(password);
-        let mut master = Zeroizing::new([0u8; 32]);
-        pbkdf2_hmac_sha256(normal.as_bytes(), &self.salt(), self.iterations, &mut *master);
+        let mut master = Zeroizing::new([0u8; 32 + ACCOUNT_KEY_BYTES]);
+        pbkdf2_hmac_sha256(normal.as_bytes(), &self.salt(), self.iterations, &mut master[..32]);
+        let length = match account_key {
+            Some(key) => {
+                master[32..].copy_from_slice(&key.0);
+                master.len()
+            }
+            None => 32,
+        };
         Ok(PasswordKeys {
-            kek: Key::expand(&*master, &[b"ensafer/v1/kek\0"]),
-            auth: Key::expand(&*master, &[b"ensafer/v1/auth\0"]),
+            kek: Key::expand(&master[..length], &[b"ensafer/v1/kek\0"]),
+            auth: Key::expand(&master[..length], &[b"ensafer/v1/auth\0"]),
         })
     }
 
@@ -182,6 +250,20 @@ mod tests {
         changed.push(original.clone());
         let salts: std::collections::HashSet<_> = changed.iter().map(PasswordParameters::salt).collect();
         assert_eq!(salts.len(), 4);
+    }
+
+    /// Threat 8: whoever has the server's database and even guesses the password opens nothing without this key.
+    #[test]
+    fn an_account_key_changes_both_keys() {
+        let key = AccountKey::generate(&mut TestRandom::new(4));
+        let again: AccountKey = key.to_text().parse().unwrap();
+        let derive = |account_key| {
+            let keys = parameters(MIN_ITERATIONS).derive(Passphrase { password: "password", account_key });
+            keys.map(|keys| (*keys.kek.bytes(), *keys.auth.bytes())).unwrap()
+        };
+        let (with, without) = (derive(Some(&key)), derive(None));
+        assert_eq!(derive(Some(&again)), with);
+        assert!(with.0 != without.0 && with.1 != without.1);
     }
 
     #[test]

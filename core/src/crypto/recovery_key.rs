@@ -1,41 +1,39 @@
-//! The printable key that opens an account when its password is lost.
+//! The printable key that opens an account when its password is lost, and the way to it by a secret question.
 
 use std::fmt;
 use std::str::FromStr;
 
+use unicode_normalization::UnicodeNormalization;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
+use super::backend::{Active, Backend};
 use super::hash::sha256;
 use super::keys::{AccountMasterKey, Key, RecoveryAuth, RecoveryKek};
+use super::password::pbkdf2_hmac_sha256;
+use super::printed::{ParsePrintedError, Print};
 use super::random::{Random, random_array};
 use super::{OpenError, cobblestone};
 
-/// Bytes of secret: 160 bits, 32 characters of 5 bits.
+/// Bytes of secret: 160 bits.
 const SECRET_BYTES: usize = 20;
-/// Characters of checksum: the first 20 bits of a hash.
-const CHECK_CHARACTERS: usize = 4;
-/// Characters in all, without the hyphens between groups of four.
-const CHARACTERS: usize = SECRET_BYTES * 8 / 5 + CHECK_CHARACTERS;
-/// Crockford's base 32: no I, L, O and U.
-const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// Bytes of the printed half beside a secret question: 128 bits.
+const HALF_BYTES: usize = 16;
+/// Rounds of PBKDF2 over the answer to a secret question, fixed by the format.
+const ANSWER_ITERATIONS: u32 = 1_000_000;
 
-/// A recovery key: 160 random bits, shown once and kept on paper.
+/// Nine groups of four, of which one is the checksum.
+const PRINT: Print<SECRET_BYTES> =
+    Print { what: "a recovery key", label: b"ensafer/v1/recovery-check\0", check_characters: 4 };
+/// Seven groups of four: 26 characters for 128 bits, and two of checksum.
+const HALF_PRINT: Print<HALF_BYTES> = Print {
+    what: "the printed half of a recovery key",
+    label: b"ensafer/v1/recovery-half-check\0",
+    check_characters: 2,
+};
+
+/// A recovery key: 160 bits, random or made of a printed half and an answer; kept on paper.
 #[derive(ZeroizeOnDrop)]
 pub struct RecoveryKey([u8; SECRET_BYTES]);
-
-/// The text is no recovery key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ParseRecoveryKeyError {
-    /// It has more or fewer than 36 characters, hyphens and spaces aside.
-    #[error("a recovery key has 36 letters and digits, in nine groups of four")]
-    Length,
-    /// It has a character that recovery keys do not have.
-    #[error("{0:?} does not occur in a recovery key")]
-    Character(char),
-    /// The checksum does not fit: something was mistyped.
-    #[error("the recovery key is mistyped: its checksum does not fit")]
-    Checksum,
-}
 
 impl RecoveryKey {
     /// Makes a random key.
@@ -44,17 +42,24 @@ impl RecoveryKey {
         Self(random_array(rng))
     }
 
+    /// The key that a printed half and the answer to its owner's question make. Neither gives it alone. It takes a
+    /// second or so.
+    #[must_use]
+    pub fn from_answer(half: &RecoveryHalf, answer: &str) -> Self {
+        let answer = normalized_answer(answer);
+        let mut master = Zeroizing::new([0; 32 + HALF_BYTES]);
+        let salt = sha256(&[b"ensafer/v1/recovery-answer\0", &half.0]);
+        pbkdf2_hmac_sha256(answer.as_bytes(), &salt, ANSWER_ITERATIONS, &mut master[..32]);
+        master[32..].copy_from_slice(&half.0);
+        let mut key = Self([0; SECRET_BYTES]);
+        Active::hkdf_expand_sha512(&*master, &[b"ensafer/v1/recovery-question\0"], &mut key.0);
+        key
+    }
+
     /// The key as it is printed: nine groups of four characters joined by hyphens, the last one a checksum.
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(CHARACTERS + CHARACTERS / 4));
-        for (index, digit) in self.digits().iter().enumerate() {
-            if index > 0 && index % 4 == 0 {
-                text.push('-');
-            }
-            text.push(char::from(ALPHABET[usize::from(*digit)]));
-        }
-        text
+        PRINT.to_text(&self.0)
     }
 
     /// The key that seals the account master key.
@@ -83,42 +88,15 @@ impl RecoveryKey {
         let secret = cobblestone::open(key, context, sealed)?;
         secret.as_slice().try_into().map(Self).map_err(|_| OpenError)
     }
-
-    /// The secret and its checksum in digits of 5 bits, the first bits first.
-    fn digits(&self) -> Zeroizing<[u8; CHARACTERS]> {
-        let check = sha256(&[b"ensafer/v1/recovery-check\0", &self.0]);
-        let mut digits = Zeroizing::new([0; CHARACTERS]);
-        for (index, digit) in digits.iter_mut().enumerate() {
-            *digit = match index.checked_sub(SECRET_BYTES * 8 / 5) {
-                None => five_bits(&self.0, index),
-                Some(index) => five_bits(&check, index),
-            };
-        }
-        digits
-    }
 }
 
 impl FromStr for RecoveryKey {
-    type Err = ParseRecoveryKeyError;
+    type Err = ParsePrintedError;
 
     /// Reads what [`to_text`](RecoveryKey::to_text) wrote, as people type it: either case, O for 0, I or L for 1, with
     /// or without hyphens and spaces.
-    fn from_str(text: &str) -> Result<Self, ParseRecoveryKeyError> {
-        let mut digits = Zeroizing::new([0u8; CHARACTERS]);
-        let mut length = 0;
-        for character in text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '–' | '—')) {
-            let digit = digit_of(character).ok_or(ParseRecoveryKeyError::Character(character))?;
-            *digits.get_mut(length).ok_or(ParseRecoveryKeyError::Length)? = digit;
-            length += 1;
-        }
-        if length != CHARACTERS {
-            return Err(ParseRecoveryKeyError::Length);
-        }
-        let mut key = Self([0; SECRET_BYTES]);
-        for (index, bit) in (0..SECRET_BYTES * 8).map(|at| (at, digits[at / 5] >> (4 - at % 5) & 1)) {
-            key.0[index / 8] |= bit << (7 - index % 8);
-        }
-        if *key.digits() == *digits { Ok(key) } else { Err(ParseRecoveryKeyError::Checksum) }
+    fn from_str(text: &str) -> Result<Self, ParsePrintedError> {
+        PRINT.parse(text).map(|secret| Self(*secret))
     }
 }
 
@@ -128,24 +106,58 @@ impl fmt::Debug for RecoveryKey {
     }
 }
 
-/// Digit `index` of `bytes` read as a sequence of 5-bit digits.
-fn five_bits(bytes: &[u8], index: usize) -> u8 {
-    (index * 5..index * 5 + 5).fold(0, |digit, at| digit << 1 | (bytes[at / 8] >> (7 - at % 8) & 1))
+/// What is printed where a secret question is used: 128 random bits, worth nothing without the answer.
+#[derive(ZeroizeOnDrop)]
+pub struct RecoveryHalf([u8; HALF_BYTES]);
+
+impl RecoveryHalf {
+    /// Makes a random half.
+    #[must_use]
+    pub fn generate(rng: &mut (impl Random + ?Sized)) -> Self {
+        Self(random_array(rng))
+    }
+
+    /// The half as it is printed: seven groups of four characters.
+    #[must_use]
+    pub fn to_text(&self) -> Zeroizing<String> {
+        HALF_PRINT.to_text(&self.0)
+    }
 }
 
-fn digit_of(character: char) -> Option<u8> {
-    let plain = match character.to_ascii_uppercase() {
-        'O' => '0',
-        'I' | 'L' => '1',
-        other => other,
-    };
-    (0u8..).zip(ALPHABET).find(|&(_, &letter)| char::from(letter) == plain).map(|(digit, _)| digit)
+impl FromStr for RecoveryHalf {
+    type Err = ParsePrintedError;
+
+    fn from_str(text: &str) -> Result<Self, ParsePrintedError> {
+        HALF_PRINT.parse(text).map(|secret| Self(*secret))
+    }
+}
+
+impl fmt::Debug for RecoveryHalf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RecoveryHalf(…)")
+    }
+}
+
+/// NFKC (UAX #15), lower case, each run of white space one space and none at the ends: as people remember an answer.
+fn normalized_answer(answer: &str) -> Zeroizing<String> {
+    let mut folded = Zeroizing::new(String::with_capacity(answer.len() * 4));
+    folded.extend(answer.nfkc().flat_map(char::to_lowercase));
+    let mut normal = Zeroizing::new(String::with_capacity(folded.len() * 2));
+    for word in folded.split_whitespace() {
+        if !normal.is_empty() {
+            normal.push(' ');
+        }
+        normal.extend(word.nfkc());
+    }
+    normal
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::TestRandom;
     use super::*;
+
+    const LENGTH: ParsePrintedError = ParsePrintedError::Length { what: "a recovery key", characters: 36 };
 
     fn key() -> RecoveryKey {
         RecoveryKey::generate(&mut TestRandom::new(4))
@@ -175,19 +187,41 @@ mod tests {
             let mut wrong = text.to_string();
             let other = if &text[index..=index] == "7" { "8" } else { "7" };
             wrong.replace_range(index..=index, other);
-            assert_eq!(wrong.parse::<RecoveryKey>().unwrap_err(), ParseRecoveryKeyError::Checksum);
+            assert_eq!(
+                wrong.parse::<RecoveryKey>().unwrap_err(),
+                ParsePrintedError::Checksum { what: "a recovery key" }
+            );
         }
-        assert_eq!(text[1..].parse::<RecoveryKey>().unwrap_err(), ParseRecoveryKeyError::Length);
-        assert_eq!(format!("{}0", *text).parse::<RecoveryKey>().unwrap_err(), ParseRecoveryKeyError::Length);
+        assert_eq!(text[1..].parse::<RecoveryKey>().unwrap_err(), LENGTH);
+        assert_eq!(format!("{}0", *text).parse::<RecoveryKey>().unwrap_err(), LENGTH);
         assert_eq!(
             text.replacen(|c: char| c != '-', "U", 1).parse::<RecoveryKey>().unwrap_err(),
-            ParseRecoveryKeyError::Character('U')
+            ParsePrintedError::Character { what: "a recovery key", character: 'U' }
         );
-        assert_eq!("".parse::<RecoveryKey>().unwrap_err(), ParseRecoveryKeyError::Length);
+        assert_eq!("".parse::<RecoveryKey>().unwrap_err(), LENGTH);
     }
 
     #[test]
     fn kek_and_auth_differ() {
         assert_ne!(key().derive_kek().bytes(), key().derive_auth().bytes());
+    }
+
+    #[test]
+    fn half_and_answer_make_the_key_however_the_answer_is_typed() {
+        let half = RecoveryHalf::generate(&mut TestRandom::new(5));
+        let again: RecoveryHalf = half.to_text().to_lowercase().parse().unwrap();
+        let key = RecoveryKey::from_answer(&half, "Rex  the\u{fb01}rst");
+        assert_eq!(RecoveryKey::from_answer(&again, " rex thefirst\n").0, key.0);
+        assert_ne!(RecoveryKey::from_answer(&half, "Max").0, key.0);
+        let other = RecoveryHalf::generate(&mut TestRandom::new(6));
+        assert_ne!(RecoveryKey::from_answer(&other, "Rex thefirst").0, key.0);
+    }
+
+    #[test]
+    fn a_half_is_no_recovery_key_and_no_account_key() {
+        let half = RecoveryHalf::generate(&mut TestRandom::new(5)).to_text();
+        assert_eq!(half.split('-').count(), 7);
+        assert_eq!(half.parse::<RecoveryKey>().unwrap_err(), LENGTH);
+        assert!(half.parse::<super::super::AccountKey>().is_err());
     }
 }

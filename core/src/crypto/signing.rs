@@ -21,6 +21,10 @@ pub enum Domain {
     RosterEntry,
     /// An account's public bundle.
     Bundle,
+    /// A device's request to log in.
+    DeviceLogin,
+    /// A device's request for new tokens.
+    DeviceRefresh,
 }
 
 impl Domain {
@@ -32,6 +36,8 @@ impl Domain {
             Self::Access => b"ensafer/v1/access\0",
             Self::RosterEntry => b"ensafer/v1/roster-entry\0",
             Self::Bundle => b"ensafer/v1/bundle\0",
+            Self::DeviceLogin => b"ensafer/v1/device-login\0",
+            Self::DeviceRefresh => b"ensafer/v1/device-refresh\0",
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ensafer_core::account::{Account, SealedAccount};
-use ensafer_core::crypto::{DeviceKey, TestRandom};
+use ensafer_core::crypto::{DeviceKey, PasswordParameters, TestRandom};
 
 use crate::account::Unlocked;
 use crate::envelopes::Envelopes;
@@ -68,8 +68,9 @@ fn make_accounts() {
         let login = format!("{name}@example.com").parse().unwrap();
         let mut rng = TestRandom::new(seed);
         let iterations = ensafer_core::crypto::MIN_ITERATIONS;
-        let (sealed, _, recovery_key) =
-            SealedAccount::create(login, "local", "test only", iterations, &mut rng).unwrap();
+        let parameters = PasswordParameters::generate(login, "local", iterations, &mut rng);
+        let kek = parameters.derive("test only").unwrap().kek;
+        let (sealed, _, recovery_key) = SealedAccount::create(parameters, &kek, &mut rng);
         std::fs::write(format!("{directory}/test-only-{name}.ensafer-account"), sealed.to_bytes()).unwrap();
         std::fs::write(format!("{directory}/test-only-{name}.recovery-key"), &*recovery_key.to_text())
             .unwrap();

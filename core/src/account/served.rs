@@ -1,0 +1,135 @@
+//! A sealed account as the server keeps and serves it.
+
+use super::blob::{PasswordSeal, RecoverySeal, SealedAccount, SealedKeys, SealedState};
+use super::bundle::SignedBundle;
+use super::file::ParseAccountError;
+use crate::api::hex::{HexArray, HexBytes};
+use crate::api::server::{
+    AccountDocument, BundleDocument, PasswordSealDocument, RecoverySealDocument, SealedKeysDocument,
+    StateDocument,
+};
+use crate::crypto::{PasswordParameters, Signature};
+
+impl From<&SignedBundle> for BundleDocument {
+    fn from(bundle: &SignedBundle) -> Self {
+        Self {
+            bundle: HexBytes(bundle.bytes().to_vec()),
+            signature: HexArray(*bundle.signature().as_bytes()),
+        }
+    }
+}
+
+impl TryFrom<&BundleDocument> for SignedBundle {
+    type Error = super::BundleError;
+
+    /// Verifies the signature.
+    fn try_from(document: &BundleDocument) -> Result<Self, Self::Error> {
+        Self::verify(&document.bundle.0, Signature::new(document.signature.0))
+    }
+}
+
+impl SealedAccount {
+    /// The account as it is served.
+    #[must_use]
+    pub fn to_document(&self) -> AccountDocument {
+        AccountDocument {
+            bundle: (&self.bundle).into(),
+            keys: SealedKeysDocument {
+                version: self.blob.version,
+                sealed: HexBytes(self.blob.sealed.clone()),
+            },
+            password: self.password_document(),
+            recovery: self.recovery_document(),
+            state: self.state_document(),
+        }
+    }
+
+    /// The password's seal as it is served.
+    #[must_use]
+    pub fn password_document(&self) -> PasswordSealDocument {
+        let PasswordSeal { version, parameters, sealed } = &self.password;
+        PasswordSealDocument {
+            version: *version,
+            realm: parameters.realm.clone(),
+            nonce: HexArray(parameters.nonce),
+            iterations: parameters.iterations,
+            sealed: HexBytes(sealed.to_vec()),
+        }
+    }
+
+    /// The recovery key's seals as they are served.
+    #[must_use]
+    pub fn recovery_document(&self) -> RecoverySealDocument {
+        let RecoverySeal { id, sealed, copy } = &self.recovery;
+        RecoverySealDocument {
+            id: HexArray(*id),
+            sealed: HexBytes(sealed.to_vec()),
+            copy: HexBytes(copy.clone()),
+        }
+    }
+
+    /// The state as it is served, if there is one.
+    #[must_use]
+    pub fn state_document(&self) -> Option<StateDocument> {
+        let state = self.state.as_ref()?;
+        Some(StateDocument { version: state.version, sealed: HexBytes(state.sealed.clone()) })
+    }
+
+    /// Takes an account that was served, verifying the bundle's signature. Nothing sealed is opened yet.
+    ///
+    /// # Errors
+    /// [`ParseAccountError`]
+    pub fn from_document(document: &AccountDocument) -> Result<Self, ParseAccountError> {
+        let bundle = SignedBundle::try_from(&document.bundle)?;
+        let AccountDocument { keys, password, recovery, .. } = document;
+        let seal = |sealed: &HexBytes| sealed.0.as_slice().try_into().map_err(|_| ParseAccountError::Damaged);
+        let account = Self {
+            blob: SealedKeys { version: keys.version, sealed: keys.sealed.0.clone() },
+            password: PasswordSeal {
+                version: password.version,
+                parameters: PasswordParameters {
+                    login: bundle.bundle().login.clone(),
+                    realm: password.realm.clone(),
+                    nonce: password.nonce.0,
+                    iterations: password.iterations,
+                },
+                sealed: seal(&password.sealed)?,
+            },
+            recovery: RecoverySeal {
+                id: recovery.id.0,
+                sealed: seal(&recovery.sealed)?,
+                copy: recovery.copy.0.clone(),
+            },
+            state: None,
+            bundle,
+        };
+        account.with_state_document(document.state.as_ref())
+    }
+
+    /// The same account with the state that was served.
+    ///
+    /// # Errors
+    /// [`ParseAccountError::Damaged`] if its version is 0, which no state has.
+    pub fn with_state_document(self, state: Option<&StateDocument>) -> Result<Self, ParseAccountError> {
+        let state = match state {
+            Some(StateDocument { version: 0, .. }) => return Err(ParseAccountError::Damaged),
+            Some(state) => Some(SealedState { version: state.version, sealed: state.sealed.0.clone() }),
+            None => None,
+        };
+        Ok(Self { state, ..self })
+    }
+
+    /// Whether `served` is this account, or a later version of it: same id, same identity, and nothing in it older. A
+    /// server that serves anything else has lost something, or lies.
+    #[must_use]
+    pub fn is_succeeded_by(&self, served: &Self) -> bool {
+        self.id() == served.id()
+            && self.bundle.fingerprint() == served.bundle.fingerprint()
+            && self.bundle.bundle().sequence <= served.bundle.bundle().sequence
+            && self.blob.version <= served.blob.version
+            && self.password.version <= served.password.version
+            && self.state_version() <= served.state_version()
+            && (self.bundle.bundle().sequence < served.bundle.bundle().sequence
+                || self.bundle == served.bundle)
+    }
+}

@@ -1,0 +1,2 @@
+//! Key server.
+fn main() {}
