@@ -1,0 +1,93 @@
+//! What handlers fail with, and how that is answered: RFC 9457 problems.
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use ensafer_core::api::server::ProblemKind;
+
+/// A failed request.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The client is told what is wrong.
+    #[error("{}", .kind.title())]
+    Problem {
+        /// The kind.
+        kind: ProblemKind,
+        /// More about this time. Never anything secret, nor what a stranger must not learn.
+        detail: Option<String>,
+        /// After how many seconds the same may pass.
+        retry_after_s: Option<u64>,
+        /// The version that is there.
+        current_version: Option<u64>,
+    },
+    /// The database failed. The client learns that it may try again.
+    #[error("the database failed")]
+    Database(#[from] sqlx::Error),
+    /// Something that cannot be happened all the same: our bug.
+    #[error("{0}")]
+    Bug(&'static str),
+}
+
+impl From<ProblemKind> for ApiError {
+    fn from(kind: ProblemKind) -> Self {
+        Self::Problem { kind, detail: None, retry_after_s: None, current_version: None }
+    }
+}
+
+impl ApiError {
+    /// A problem that says more.
+    #[must_use]
+    pub fn with_detail(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self::Problem { kind, detail: Some(detail.into()), retry_after_s: None, current_version: None }
+    }
+
+    /// A problem that time solves.
+    #[must_use]
+    pub fn retry_after(kind: ProblemKind, seconds: u64) -> Self {
+        Self::Problem { kind, detail: None, retry_after_s: Some(seconds), current_version: None }
+    }
+
+    /// Another version is there.
+    #[must_use]
+    pub fn conflict(current_version: u64) -> Self {
+        let kind = ProblemKind::VersionConflict;
+        Self::Problem { kind, detail: None, retry_after_s: None, current_version: Some(current_version) }
+    }
+
+    /// The kind that is answered.
+    #[must_use]
+    pub fn kind(&self) -> ProblemKind {
+        match self {
+            Self::Problem { kind, .. } => *kind,
+            Self::Database(_) => ProblemKind::Unavailable,
+            Self::Bug(_) => ProblemKind::Internal,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        match &self {
+            Self::Problem { .. } => {}
+            Self::Database(error) => tracing::warn!(error = error as &dyn std::error::Error, "database"),
+            Self::Bug(what) => tracing::error!(what, "bug"),
+        }
+        let mut problem = self.kind().problem();
+        if let Self::Problem { detail, retry_after_s, current_version, .. } = self {
+            problem.detail = detail;
+            problem.retry_after_s = retry_after_s;
+            problem.current_version = current_version;
+        }
+        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = problem.retry_after_s;
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
