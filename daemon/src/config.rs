@@ -114,6 +114,7 @@ pub struct Config {
     pub threads: u64,
     pub pbkdf2_iterations: u32,
     pub keyring: Keyring,
+    pub proxy: String,
     pub log_level: LogLevel,
     pub log_format: LogFormat,
 }
@@ -128,6 +129,7 @@ impl Default for Config {
             threads: 0,
             pbkdf2_iterations: 1_000_000,
             keyring: Keyring::Auto,
+            proxy: String::new(),
             log_level: LogLevel::Info,
             log_format: LogFormat::Text,
         }

@@ -20,6 +20,7 @@ pub mod folder_keys;
 pub mod folders;
 pub mod home;
 pub mod join;
+pub mod key_server;
 pub mod local_api;
 pub mod local_engine;
 pub mod logging;

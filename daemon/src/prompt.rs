@@ -6,12 +6,15 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
+use ensafer_core::crypto::{AccountKey, Passphrase};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::exit::{Exit, Failure};
 
 /// Names the variable with a command that prints the password.
 pub const PASSWORD_COMMAND_VARIABLE: &str = "ENSAFER_PASSWORD_COMMAND";
+/// Names the variable with a command that prints the password that is to replace it.
+pub const NEW_PASSWORD_COMMAND_VARIABLE: &str = "ENSAFER_NEW_PASSWORD_COMMAND";
 
 /// What a person typed to prove who they are. Wiped when dropped, never printed.
 pub struct Password(Zeroizing<String>);
@@ -27,6 +30,12 @@ impl Password {
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// The text beside the account key, where the account has one.
+    #[must_use]
+    pub fn with<'a>(&'a self, account_key: Option<&'a AccountKey>) -> Passphrase<'a> {
+        Passphrase { password: &self.0, account_key }
     }
 }
 
@@ -56,6 +65,10 @@ pub fn new_password(question: &str) -> Result<Password> {
     if let Some(password) = password_from_command()? {
         return Ok(password);
     }
+    asked_twice(question)
+}
+
+fn asked_twice(question: &str) -> Result<Password> {
     let first = asked(question)?;
     if io::stdin().is_terminal() && asked("The same again: ")?.expose() != first.expose() {
         return Err(Failure::new(Exit::Usage, "The two passwords differ").with_remedy("Try again").into());
@@ -63,13 +76,29 @@ pub fn new_password(question: &str) -> Result<Password> {
     Ok(first)
 }
 
+/// A password that replaces another one: the command of `ENSAFER_NEW_PASSWORD_COMMAND`, else asked twice on a terminal,
+/// else the first line of standard input.
+///
+/// # Errors
+/// As [`new_password`].
+pub fn replacing_password(question: &str) -> Result<Password> {
+    match secret_from_command(NEW_PASSWORD_COMMAND_VARIABLE)? {
+        Some(password) => Ok(password),
+        None => asked_twice(question),
+    }
+}
+
 /// The password that `ENSAFER_PASSWORD_COMMAND` prints, if it is set: for processes that cannot ask.
 ///
 /// # Errors
 /// The command fails or prints nothing.
 pub fn password_from_command() -> Result<Option<Password>> {
-    match env::var(PASSWORD_COMMAND_VARIABLE) {
-        Ok(command) if !command.is_empty() => run_command(&command).map(Some),
+    secret_from_command(PASSWORD_COMMAND_VARIABLE)
+}
+
+fn secret_from_command(variable: &str) -> Result<Option<Password>> {
+    match env::var(variable) {
+        Ok(command) if !command.is_empty() => run_command(variable, &command).map(Some),
         _ => Ok(None),
     }
 }
@@ -93,18 +122,18 @@ fn first_line(input: &mut impl BufRead) -> Result<String> {
     Ok(line.strip_suffix('\n').unwrap_or(&line).to_owned())
 }
 
-fn run_command(command: &str) -> Result<Password> {
+fn run_command(variable: &str, command: &str) -> Result<Password> {
     let ran =
         Command::new("sh").arg("-c").arg(command).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
-    let mut output = ran.with_context(|| format!("{PASSWORD_COMMAND_VARIABLE} cannot be run"))?;
+    let mut output = ran.with_context(|| format!("{variable} cannot be run"))?;
     if !output.status.success() {
         output.stdout.zeroize();
-        let what = format!("{PASSWORD_COMMAND_VARIABLE} failed ({})", output.status);
+        let what = format!("{variable} failed ({})", output.status);
         return Err(Failure::new(Exit::Error, what).with_remedy(format!("Try it: sh -c '{command}'")).into());
     }
     let mut text = String::from_utf8(output.stdout).map_err(|error| {
         error.into_bytes().zeroize();
-        Failure::new(Exit::Error, format!("{PASSWORD_COMMAND_VARIABLE} printed something that is not text"))
+        Failure::new(Exit::Error, format!("{variable} printed something that is not text"))
     })?;
     if text.ends_with('\n') {
         text.pop();
@@ -120,6 +149,12 @@ fn non_empty(password: Password) -> Result<Password> {
             .into());
     }
     Ok(password)
+}
+
+/// Whether somebody sits at a terminal and can answer.
+#[must_use]
+pub fn is_terminal() -> bool {
+    io::stdin().is_terminal()
 }
 
 /// Asks a question that `-y` answers. Without a terminal nothing is assumed.
@@ -162,17 +197,24 @@ mod tests {
             (r"printf ' a\n\n'", " a\n"),
             (r"printf 'ä\r\n'", "ä\r"),
         ] {
-            assert_eq!(run_command(command).unwrap().expose(), expected);
+            assert_eq!(run_command(PASSWORD_COMMAND_VARIABLE, command).unwrap().expose(), expected);
         }
     }
 
     #[test]
     fn a_command_that_fails_is_reported() {
-        let error = run_command("echo secret; exit 3").unwrap_err();
+        let error = run_command(PASSWORD_COMMAND_VARIABLE, "echo secret; exit 3").unwrap_err();
         assert!(error.to_string().contains("exit status: 3"), "{error}");
         assert!(!format!("{error:?}").contains("Password(\"secret"), "{error:?}");
-        assert!(run_command("true").unwrap_err().to_string().contains("No password"));
-        assert!(run_command(r"printf '\377'").unwrap_err().to_string().contains("not text"));
+        assert!(
+            run_command(PASSWORD_COMMAND_VARIABLE, "true").unwrap_err().to_string().contains("No password")
+        );
+        assert!(
+            run_command(PASSWORD_COMMAND_VARIABLE, r"printf '\377'")
+                .unwrap_err()
+                .to_string()
+                .contains("not text")
+        );
     }
 
     #[test]

@@ -5,11 +5,11 @@ use zeroize::Zeroizing;
 use super::bundle::{Bundle, SignedBundle};
 use super::seals;
 use crate::crypto::{
-    AccountMasterKey, DeviceKey, EnvelopePrivateKey, Key, Login, LoginPrivateKey, OpenError, Passphrase,
-    PasswordError, PasswordKek, PasswordParameters, PrivateKeys, Random, RecoveryKek, RecoveryKey,
-    SEALED_KEY_BYTES, SigningKey, cobblestone, open_key, purpose, seal_key,
+    AccountMasterKey, DeviceKey, DeviceSession, EnvelopePrivateKey, Key, Login, LoginPrivateKey, OpenError,
+    Passphrase, PasswordError, PasswordKek, PasswordParameters, PrivateKeys, Random, RecoveryKek,
+    RecoveryKey, SEALED_KEY_BYTES, SigningKey, cobblestone, open_key, purpose, seal_key,
 };
-use crate::ids::{AccountId, Fingerprint};
+use crate::ids::{AccountId, DeviceId, Fingerprint};
 
 /// Version of the device seal's layout: version byte, seal id, sealed key.
 const DEVICE_SEAL_VERSION: u8 = 1;
@@ -124,6 +124,34 @@ impl Account {
         let id = random_id(rng);
         let sealed = seal_key(device, &self.master, &seals::device_context(self.id(), &id), rng);
         [[DEVICE_SEAL_VERSION].as_slice(), &id, &sealed].concat()
+    }
+}
+
+/// A device's session belongs to one account on one device of one server.
+impl Account {
+    /// Seals a session, which stays on `device`.
+    #[must_use]
+    pub fn seal_session(
+        &self,
+        session: &DeviceSession,
+        device: DeviceId,
+        realm: &str,
+        rng: &mut (impl Random + ?Sized),
+    ) -> Vec<u8> {
+        session.seal(&self.master, &seals::session_context(self.id(), device, realm), rng)
+    }
+
+    /// Opens what [`seal_session`](Self::seal_session) sealed.
+    ///
+    /// # Errors
+    /// [`OpenError`] if it belongs to another account, device or server, or was altered.
+    pub fn open_session(
+        &self,
+        device: DeviceId,
+        realm: &str,
+        sealed: &[u8],
+    ) -> Result<DeviceSession, OpenError> {
+        DeviceSession::open(&self.master, &seals::session_context(self.id(), device, realm), sealed)
     }
 }
 

@@ -117,22 +117,19 @@ pub fn verify_login(request: &LoginVerifyRequest, login: &Login) -> Result<(), S
 /// A request for new tokens, as it is signed.
 #[derive(Debug, Clone, Copy)]
 pub struct RefreshMessage<'a> {
-    /// The origin that the account's keys are derived for.
-    pub realm: &'a str,
     /// The account.
     pub account: AccountId,
     /// The device.
     pub device: DeviceId,
     /// Higher than in any request before.
     pub counter: u64,
-    /// The token that is spent.
+    /// The token that is spent: it is this server's, and so the message is for no other.
     pub refresh: &'a Token,
 }
 
 impl RefreshMessage<'_> {
     fn bytes(&self) -> Vec<u8> {
         let mut fields = Fields::new(b"");
-        fields.add(self.realm.as_bytes());
         fields.add(self.account.as_bytes());
         fields.add(self.device.as_bytes());
         fields.add(&self.counter.to_be_bytes());

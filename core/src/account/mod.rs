@@ -11,11 +11,13 @@ pub mod login;
 mod safety_number;
 mod seals;
 mod served;
+mod state;
 
 pub use blob::{Account, SealedAccount, UnlockError};
 pub use bundle::{Bundle, BundleError, SignedBundle};
 pub use file::ParseAccountError;
 pub use safety_number::SafetyNumber;
+pub use state::{AccountState, Known, ParseStateError, Pin, PinError};
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! The account master key, sealed several times: what is bound to each seal.
 
 use crate::crypto::PasswordParameters;
-use crate::ids::AccountId;
+use crate::ids::{AccountId, DeviceId};
 
 /// Who a seal is for: the first field of its context, so that none passes for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,4 +47,9 @@ pub fn blob_context(account: AccountId, version: u32, bundle_hash: &[u8; 32]) ->
 /// The account's state under the account master key: account, state version.
 pub fn state_context(account: AccountId, version: u64) -> Vec<u8> {
     [b"ensafer/v1/account-state\0".as_slice(), account.as_bytes(), &version.to_be_bytes()].concat()
+}
+
+/// A device's session under the account master key: account, device, the server's origin.
+pub fn session_context(account: AccountId, device: DeviceId, realm: &str) -> Vec<u8> {
+    [account.as_bytes().as_slice(), device.as_bytes(), realm.as_bytes()].concat()
 }

@@ -1,6 +1,6 @@
 //! A sealed account as the server keeps and serves it.
 
-use super::blob::{PasswordSeal, RecoverySeal, SealedAccount, SealedKeys, SealedState};
+use super::blob::{Account, PasswordSeal, RecoverySeal, SealedAccount, SealedKeys, SealedState};
 use super::bundle::SignedBundle;
 use super::file::ParseAccountError;
 use crate::api::hex::{HexArray, HexBytes};
@@ -8,7 +8,7 @@ use crate::api::server::{
     AccountDocument, BundleDocument, PasswordSealDocument, RecoverySealDocument, SealedKeysDocument,
     StateDocument,
 };
-use crate::crypto::{PasswordParameters, Signature};
+use crate::crypto::{OpenError, PasswordParameters, Signature};
 
 impl From<&SignedBundle> for BundleDocument {
     fn from(bundle: &SignedBundle) -> Self {
@@ -131,5 +131,23 @@ impl SealedAccount {
             && self.state_version() <= served.state_version()
             && (self.bundle.bundle().sequence < served.bundle.bundle().sequence
                 || self.bundle == served.bundle)
+    }
+
+    /// Takes over what another device changed: bundle and private keys, recovery key, state. Everything is opened
+    /// first. The password's seal stays what it is, because nothing here can open the served one.
+    ///
+    /// # Errors
+    /// [`OpenError`] if something in `served` does not open with this account's master key, or is older; nothing is
+    /// changed then.
+    pub fn adopt(&mut self, account: &Account, served: &Self) -> Result<Account, OpenError> {
+        if !self.is_succeeded_by(served) {
+            return Err(OpenError);
+        }
+        // The recovery key is sealed under this master key, so what it opens was sealed by this account.
+        let key = served.recovery_key(account)?;
+        let opened = served.open_with_recovery(&key)?;
+        served.state(&opened)?;
+        *self = Self { password: self.password.clone(), ..served.clone() };
+        Ok(opened)
     }
 }

@@ -100,6 +100,14 @@ impl FromStr for RecoveryKey {
     }
 }
 
+impl RecoveryAuth {
+    /// The bytes that are sent to the server as proof of the recovery key.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; 32] {
+        self.bytes()
+    }
+}
+
 impl fmt::Debug for RecoveryKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RecoveryKey(…)")

@@ -1,8 +1,9 @@
-//! What a device keeps of its session with a server, sealed under the device's own key.
+//! What a device keeps of its session with a server. It is sealed under the account's master key, so that it opens
+//! however the account was opened, and stays on the device.
 
 use zeroize::Zeroizing;
 
-use super::keys::DeviceKey;
+use super::keys::AccountMasterKey;
 use super::random::Random;
 use super::signing::SigningKey;
 use super::token::Token;
@@ -29,11 +30,11 @@ const PLAIN_BYTES: usize = 32 + 2 * Token::LEN + 2 * 8;
 impl DeviceSession {
     /// Seals it; `context` must be given again to open it, and says whose it is.
     #[must_use]
-    pub fn seal(&self, key: &DeviceKey, context: &[u8], rng: &mut (impl Random + ?Sized)) -> Vec<u8> {
+    pub fn seal(&self, key: &AccountMasterKey, context: &[u8], rng: &mut (impl Random + ?Sized)) -> Vec<u8> {
         let mut plain = Zeroizing::new(Vec::with_capacity(PLAIN_BYTES));
         plain.extend_from_slice(self.signer.seed());
-        plain.extend_from_slice(self.refresh.bytes());
-        plain.extend_from_slice(self.access.bytes());
+        plain.extend_from_slice(self.refresh.as_bytes());
+        plain.extend_from_slice(self.access.as_bytes());
         plain.extend_from_slice(&self.counter.to_be_bytes());
         plain.extend_from_slice(&self.access_expires_at_s.to_be_bytes());
         cobblestone::seal(key, rng, &[SESSION_LABEL, context].concat(), &plain)
@@ -43,7 +44,7 @@ impl DeviceSession {
     ///
     /// # Errors
     /// [`OpenError`] if the key or context is another, or anything was altered.
-    pub fn open(key: &DeviceKey, context: &[u8], sealed: &[u8]) -> Result<Self, OpenError> {
+    pub fn open(key: &AccountMasterKey, context: &[u8], sealed: &[u8]) -> Result<Self, OpenError> {
         let plain = cobblestone::open(key, &[SESSION_LABEL, context].concat(), sealed)?;
         let (seed, rest) = plain.split_first_chunk().ok_or(OpenError)?;
         let (refresh, rest) = rest.split_first_chunk().ok_or(OpenError)?;
@@ -52,8 +53,8 @@ impl DeviceSession {
         let expires: &[u8; 8] = rest.try_into().map_err(|_| OpenError)?;
         Ok(Self {
             signer: SigningKey::from_seed(seed),
-            refresh: Token::from_bytes(refresh),
-            access: Token::from_bytes(access),
+            refresh: Token::new(refresh),
+            access: Token::new(access),
             counter: u64::from_be_bytes(*counter),
             access_expires_at_s: u64::from_be_bytes(*expires),
         })
@@ -70,7 +71,7 @@ mod tests {
     #[test]
     fn a_session_opens_with_its_key_and_context_only() {
         let mut rng = TestRandom::new(1);
-        let (key, other) = (DeviceKey::generate(&mut rng), DeviceKey::generate(&mut rng));
+        let (key, other) = (AccountMasterKey::generate(&mut rng), AccountMasterKey::generate(&mut rng));
         let session = DeviceSession {
             signer: SigningKey::generate(&mut rng),
             refresh: Token::generate(&mut rng),

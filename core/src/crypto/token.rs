@@ -23,12 +23,16 @@ impl Token {
         Self(random_array(rng))
     }
 
-    pub(super) fn bytes(&self) -> &[u8; Self::LEN] {
-        &self.0
+    /// Takes a token from a document.
+    #[must_use]
+    pub fn new(bytes: &[u8; Self::LEN]) -> Self {
+        Self(*bytes)
     }
 
-    pub(super) fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
-        Self(*bytes)
+    /// The bytes, for a document.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
     }
 
     /// What a server keeps of it: SHA-256 under a label. No slow derivation is needed for 256 random bits.

@@ -1,71 +1,266 @@
-//! `register`, `unlock`, `lock`.
+//! `account`: what belongs to the account itself.
 
-use anyhow::Result;
-use clap::Args;
+use std::path::PathBuf;
 
-use crate::account;
-use crate::exit::Exit;
-use crate::home;
-use crate::local_api::Client;
-use crate::output::Output;
-use crate::prompt;
+use anyhow::{Context, Result};
+use clap::Subcommand;
+use ensafer_core::api::server::DeviceReport;
+use ensafer_core::ids::DeviceId;
+use ensafer_core::time::{Timestamp, rfc3339};
+use serde::Serialize;
+
+use super::{Format, lock, register};
+use crate::account::{self, AccountError, Unlocked};
+use crate::exit::{Exit, Failure};
+use crate::key_server::Origin;
+use crate::private_file;
+use crate::prompt::{self, Password};
 use crate::shell::Shell;
 
-#[derive(Debug, Args)]
-pub(super) struct RegisterArguments {
-    /// The e-mail address that names the account; user@host if left out
-    #[arg(long)]
-    email: Option<String>,
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show whose account this is, and on which server
+    Show(Format),
+    /// Set a new password
+    Password,
+    /// Show or change what others read, or the e-mail address
+    Profile {
+        /// The name that others read beside the address; an empty one removes it
+        #[arg(long)]
+        name: Option<String>,
+        /// A new e-mail address; asks for the password, and for the code that is sent there
+        #[arg(long)]
+        email: Option<String>,
+    },
+    /// List the computers that are logged in, or remove one
+    Devices {
+        #[command(flatten)]
+        format: Format,
+        /// The computer to remove, by the id that the list shows
+        #[arg(long, value_name = "ID")]
+        revoke: Option<DeviceId>,
+    },
+    /// Move the account to another server
+    Server {
+        /// The new server
+        url: String,
+        /// It is the old server under a new address
+        #[arg(long)]
+        same: bool,
+    },
+    /// Confirm the e-mail address with the code that was sent to it
+    Confirm,
+    /// Write everything that the server keeps about the account
+    Export {
+        /// Into this file, which must not exist, instead of standard output
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Delete the account on the server; on this computer it stays
+    Delete {
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
 }
 
-/// Makes the account of this computer, and shows its recovery key.
-pub(super) fn register(arguments: &RegisterArguments, shell: &Shell) -> Result<Exit> {
-    create(shell, arguments.email.as_deref())?;
+pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
+    shell.require_account()?;
+    match command {
+        Command::Show(format) => show(shell, format)?,
+        Command::Password => change_password(shell)?,
+        Command::Profile { name, email } => profile(shell, name.as_deref(), email.as_deref())?,
+        Command::Devices { revoke: Some(device), .. } => revoke(shell, *device)?,
+        Command::Devices { format, .. } => devices(shell, format)?,
+        Command::Server { url, same } => move_server(shell, url, *same)?,
+        Command::Confirm => {
+            let password = prompt::password("Password: ")?;
+            confirm_address(shell, &password)?;
+            lock::unlock_daemon(shell, &password)?;
+            shell.output.note("The address is confirmed, and this computer is logged in.");
+        }
+        Command::Export { output } => export(shell, output.as_ref())?,
+        Command::Delete { yes } => delete(shell, *yes)?,
+    }
     Ok(Exit::Success)
 }
 
-/// Asks for what is missing, and makes the account.
-pub(super) fn create(shell: &Shell, email: Option<&str>) -> Result<()> {
-    account::refuse_if_present(&shell.home)?;
-    let email = email.map_or_else(home::user_at_host, str::to_owned);
-    let login = account::parse_login(&email)?;
-    let password = prompt::new_password(&format!("New password for {login}: "))?;
-    shell.output.note("Making keys …");
-    let (account, recovery_key) = account::register(&shell.home, &shell.config, &login, &password)?;
-    shell.keep(account);
-    shell.output.note(format_args!("The account {login} is set up on this computer."));
-    show_recovery_key(shell.output, &recovery_key.to_text())?;
+/// Asks for the code from the mail, and logs in.
+pub(super) fn confirm_address(shell: &Shell, password: &Password) -> Result<()> {
+    let code = prompt::asked("Code from the e-mail: ")?;
+    account::confirm(&shell.home, &shell.config, &code, password)?;
     Ok(())
 }
 
-/// Prints a recovery key and what it is for.
-pub(super) fn show_recovery_key(output: Output, text: &str) -> Result<()> {
-    output.note(
-        "Recovery key: it opens the account when the password is lost. Write it down and keep it apart.",
-    );
-    output.line(text)?;
+#[derive(Serialize)]
+struct Shown {
+    login: String,
+    account: String,
+    fingerprint: String,
+    server: Option<Origin>,
+    has_account_key: bool,
+}
+
+fn show(shell: &Shell, format: &Format) -> Result<()> {
+    let (login, account, fingerprint) = account::public_of(&shell.home)?;
+    let shown = Shown {
+        login: login.to_string(),
+        account: account.to_string(),
+        fingerprint: fingerprint.to_string(),
+        server: account::server_of(&shell.home)?,
+        has_account_key: account::account_key(&shell.home)?.is_some(),
+    };
+    if format.json {
+        shell.output.document(&shown)?;
+        return Ok(());
+    }
+    shell.output.line(format_args!("{}", shown.login))?;
+    match &shown.server {
+        Some(server) => shell.output.line(format_args!("on {server}"))?,
+        None => shell.output.line("on this computer only")?,
+    }
+    shell.output.line(format_args!("fingerprint {}", shown.fingerprint))?;
     Ok(())
 }
 
-/// Opens the keys of this computer, and those of a running daemon.
-pub(super) fn unlock(shell: &Shell) -> Result<Exit> {
-    shell.require_account()?;
+fn change_password(shell: &Shell) -> Result<()> {
+    let login = account::login_of(&shell.home)?;
+    let old = prompt::password("Old password: ")?;
+    let new = prompt::replacing_password("New password: ")?;
+    account::check_strength(&new, &login)?;
+    shell.keep(account::change_password(&shell.home, &shell.config, &old, &new)?);
+    lock::unlock_daemon(shell, &new)?;
+    shell.output.note("The new password is set. Other computers stay logged in.");
+    Ok(())
+}
+
+fn profile(shell: &Shell, name: Option<&str>, email: Option<&str>) -> Result<()> {
+    if let Some(email) = email {
+        change_email(shell, email)?;
+    }
+    let unlocked = opened(shell)?;
+    if let Some(name) = name {
+        let name = (!name.trim().is_empty()).then(|| name.trim().to_owned());
+        account::set_display_name(&shell.home, &shell.config, &unlocked.account, name)?;
+    }
+    let report = account::report(&shell.home, &shell.config, &unlocked.account)?;
+    shell.output.line(format_args!("{}", unlocked.account.login()))?;
+    shell.output.line(report.display_name.as_deref().unwrap_or("(no name)"))?;
+    Ok(())
+}
+
+fn change_email(shell: &Shell, email: &str) -> Result<()> {
+    let login = account::parse_login(email)?;
     let password = prompt::password("Password: ")?;
-    match Client::connect_if_running(&shell.home)? {
-        Some(client) => client.unlock(&password)?,
-        None => drop(shell.unlock(&password)?),
-    }
-    shell.output.note("Unlocked.");
-    Ok(Exit::Success)
+    let change = |code| account::change_login(&shell.home, &shell.config, &password, &login, code);
+    let changed = match change(None) {
+        Err(error) if error.is_unconfirmed_address() => {
+            shell.output.note(format_args!("A code was sent to {login}."));
+            let code = prompt::asked("Code from the e-mail: ")?;
+            change(Some(code.expose().trim().to_owned()))?
+        }
+        other => other?,
+    };
+    shell.keep(changed);
+    lock::unlock_daemon(shell, &password)?;
+    shell.output.note(format_args!("The account's address is {login} now. Log in with it from now on."));
+    Ok(())
 }
 
-/// Forgets the keys of this computer, and those of a running daemon.
-pub(super) fn lock(shell: &Shell) -> Result<Exit> {
-    shell.require_account()?;
-    if let Some(client) = Client::connect_if_running(&shell.home)? {
-        client.lock()?;
+#[derive(Serialize)]
+struct ListedDevice<'a> {
+    id: DeviceId,
+    name: &'a str,
+    #[serde(with = "rfc3339")]
+    first_login: Timestamp,
+    #[serde(with = "rfc3339")]
+    last_seen: Timestamp,
+    is_this: bool,
+}
+
+impl<'a> From<&'a DeviceReport> for ListedDevice<'a> {
+    fn from(device: &'a DeviceReport) -> Self {
+        Self {
+            id: device.device,
+            name: &device.name,
+            first_login: timestamp(device.created_at_s),
+            last_seen: timestamp(device.seen_at_s),
+            is_this: device.is_this,
+        }
     }
-    account::lock(&shell.home, &shell.config)?;
-    shell.output.note("Locked.");
-    Ok(Exit::Success)
+}
+
+fn timestamp(seconds: u64) -> Timestamp {
+    Timestamp::from_parts(i64::try_from(seconds).unwrap_or(i64::MAX), 0)
+}
+
+fn devices(shell: &Shell, format: &Format) -> Result<()> {
+    let unlocked = opened(shell)?;
+    let devices = account::devices(&shell.home, &shell.config, &unlocked.account)?;
+    let listed: Vec<ListedDevice<'_>> = devices.iter().map(Into::into).collect();
+    if format.json {
+        shell.output.document(&listed)?;
+        return Ok(());
+    }
+    for device in listed {
+        let this = if device.is_this { "  (this computer)" } else { "" };
+        let name: String = device.name.chars().filter(|c| !c.is_control()).collect();
+        shell.output.line(format_args!("{}  {name}  last seen {}{this}", device.id, device.last_seen))?;
+    }
+    Ok(())
+}
+
+fn revoke(shell: &Shell, device: DeviceId) -> Result<()> {
+    let unlocked = opened(shell)?;
+    account::revoke_device(&shell.home, &shell.config, &unlocked.account, device)?;
+    shell.output.note(
+        "The computer is logged out. What it holds already stays on it: change the password if it was stolen.",
+    );
+    Ok(())
+}
+
+fn move_server(shell: &Shell, url: &str, same: bool) -> Result<()> {
+    let origin: Origin = url.parse().map_err(AccountError::from)?;
+    let login = account::login_of(&shell.home)?;
+    let code = if same { None } else { register::ask_server(shell, &origin, &login)? };
+    let password = prompt::password(&format!("Password of {login}: "))?;
+    let published = account::move_server(&shell.home, &shell.config, &origin, &password, same, code)?;
+    register::finish(shell, &origin, &login, published, &password)
+}
+
+fn export(shell: &Shell, output: Option<&PathBuf>) -> Result<()> {
+    let unlocked = opened(shell)?;
+    let export = account::export_from_server(&shell.home, &shell.config, &unlocked.account)?;
+    let Some(path) = output else {
+        shell.output.document(&export)?;
+        return Ok(());
+    };
+    let bytes = serde_json::to_vec_pretty(&export)?;
+    private_file::create(path, &bytes).with_context(|| format!("{} cannot be written", path.display()))?;
+    shell.output.note(format_args!("Written to {}.", path.display()));
+    Ok(())
+}
+
+fn delete(shell: &Shell, yes: bool) -> Result<()> {
+    let Some(origin) = account::server_of(&shell.home)? else {
+        return Err(AccountError::NotOnServer { login: account::login_of(&shell.home)? }.into());
+    };
+    let question = format!("Delete the account on {origin}? Nobody can log in with it then.");
+    if !prompt::confirm(&question, yes)? {
+        return Err(Failure::new(Exit::Usage, "Nothing was deleted").into());
+    }
+    let password = prompt::password("Password: ")?;
+    account::delete(&shell.home, &shell.config, &password)?;
+    shell.output.note(
+        "The account is deleted on the server. On this computer it stays, and its folders go on syncing.",
+    );
+    Ok(())
+}
+
+/// The account, opened without asking where that is possible.
+pub(super) fn opened(shell: &Shell) -> Result<Unlocked> {
+    if account::server_of(&shell.home)?.is_none() {
+        return Err(AccountError::NotOnServer { login: account::login_of(&shell.home)? }.into());
+    }
+    shell.open_account()
 }

@@ -25,6 +25,9 @@ pub(super) enum Command {
         /// Open it with the recovery key instead of the password, and set a new password
         #[arg(long)]
         with_recovery_key: bool,
+        /// Ask for the account key, which an account may want beside the password
+        #[arg(long, conflicts_with = "with_recovery_key")]
+        account_key: bool,
     },
 }
 
@@ -38,19 +41,24 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
                 output.display()
             ));
         }
-        Command::Import { file, with_recovery_key: true } => {
+        Command::Import { file, with_recovery_key: true, .. } => {
             account::refuse_if_present(&shell.home)?;
             let sealed = account::read_exported(file)?;
             let key = account::parse_recovery_key(&prompt::asked("Recovery key: ")?)?;
-            let password = prompt::new_password("New password: ")?;
+            let password = super::register::new_password(sealed.login())?;
             account::import_with_recovery_key(&shell.home, &shell.config, sealed, &key, &password)?;
             shell.output.note("The account is set up on this computer, with the new password here.");
         }
-        Command::Import { file, with_recovery_key: false } => {
+        Command::Import { file, account_key, .. } => {
             account::refuse_if_present(&shell.home)?;
             let sealed = account::read_exported(file)?;
             let password = prompt::password("Password of the account: ")?;
-            account::import(&shell.home, &shell.config, &sealed, &password)?;
+            let account_key = if *account_key {
+                Some(account::parse_account_key(&prompt::asked("Account key: ")?)?)
+            } else {
+                None
+            };
+            account::import(&shell.home, &shell.config, &sealed, &password, account_key.as_ref())?;
             shell.output.note("The account is set up on this computer.");
         }
     }

@@ -12,10 +12,14 @@ mod filestatus;
 mod folder;
 mod keys;
 mod locate;
+mod lock;
+mod login;
 mod ls;
 mod problems;
 mod process;
 mod recovery_key;
+mod register;
+mod share;
 mod start;
 mod status;
 mod sync;
@@ -85,13 +89,23 @@ enum Command {
     Pause(control::PauseArguments),
     /// Go on after a pause or a brake
     Resume(control::ResumeArguments),
-    /// Make an account on this computer
-    Register(account::RegisterArguments),
+    /// Make an account, on this computer or on a key server
+    Register(register::Arguments),
+    /// Log in to the account on a key server
+    Login(login::Arguments),
+    /// End this computer's session on the key server, and forget its keys
+    Logout,
+    /// Show and change the account: password, profile, devices, server
+    #[command(subcommand)]
+    Account(account::Command),
+    /// Make sure of other people's keys
+    #[command(subcommand)]
+    Share(share::Command),
     /// Open this computer's keys with the password
     Unlock,
     /// Forget this computer's keys until they are unlocked
     Lock,
-    /// Show the recovery key, or set a new password with it
+    /// Show the recovery key, set a new password with it, or make another
     #[command(subcommand)]
     RecoveryKey(recovery_key::Command),
     /// Take the account to another computer
@@ -172,9 +186,13 @@ fn dispatch(command: Command, shell: &Shell, engine: &dyn Engine) -> Result<Exit
         Command::Status(arguments) => status::run(&arguments, shell, engine),
         Command::Pause(arguments) => control::pause(&arguments, shell),
         Command::Resume(arguments) => control::resume(arguments, shell, engine),
-        Command::Register(arguments) => account::register(&arguments, shell),
-        Command::Unlock => account::unlock(shell),
-        Command::Lock => account::lock(shell),
+        Command::Register(arguments) => register::run(&arguments, shell),
+        Command::Login(arguments) => login::run(&arguments, shell),
+        Command::Logout => login::log_out(shell),
+        Command::Account(command) => account::run(&command, shell),
+        Command::Share(command) => share::run(&command, shell),
+        Command::Unlock => lock::unlock(shell),
+        Command::Lock => lock::lock(shell),
         Command::RecoveryKey(command) => recovery_key::run(&command, shell),
         Command::Keys(command) => keys::run(&command, shell),
         Command::Folder(command) => folder::run(&command, shell, engine),
@@ -219,6 +237,18 @@ mod tests {
     fn the_lines_that_scripts_rely_on_are_understood() {
         for line in [
             "ensafer register --email alice@example.com",
+            "ensafer register --email alice@example.com --server http://127.0.0.1:8080",
+            "ensafer login --email alice@example.com --server http://127.0.0.1:8080",
+            "ensafer logout",
+            "ensafer account password",
+            "ensafer account profile --name Alice",
+            "ensafer account devices --json",
+            "ensafer account server https://keys.example.com --same",
+            "ensafer account export -o account.json",
+            "ensafer account delete -y",
+            "ensafer recovery-key use --email a@b.example --server https://keys.example.com",
+            "ensafer recovery-key new --question",
+            "ensafer share verify bob@example.com",
             "ensafer folder add /w /e",
             "ensafer sync --once",
             "ensafer start",

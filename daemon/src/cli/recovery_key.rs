@@ -1,12 +1,14 @@
-//! `recovery-key show|use`.
+//! `recovery-key show|use|new`.
 
 use anyhow::Result;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use ensafer_core::crypto::{RecoveryHalf, RecoveryKey, SystemRandom};
 
+use super::login::Whom;
+use super::{lock, register};
 use crate::account;
-use crate::exit::Exit;
-use crate::local_api::Client;
-use crate::prompt;
+use crate::exit::{Exit, Failure};
+use crate::prompt::{self, Password};
 use crate::shell::Shell;
 
 #[derive(Debug, Subcommand)]
@@ -14,26 +16,107 @@ pub(super) enum Command {
     /// Show the recovery key; asks for the password
     Show,
     /// Set a new password with the recovery key
-    Use,
+    Use(UseArguments),
+    /// Make a new recovery key; the old one is worth nothing then
+    New {
+        /// Make it of a printed half and the answer to a question that only you know
+        #[arg(long)]
+        question: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct UseArguments {
+    #[command(flatten)]
+    whom: Whom,
+    /// Ask for the printed half and the answer instead of the whole key
+    #[arg(long)]
+    question: bool,
 }
 
 pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
-    shell.require_account()?;
     match command {
         Command::Show => {
+            shell.require_account()?;
             let password = prompt::password("Password: ")?;
             let key = account::recovery_key(&shell.home, &password)?;
-            super::account::show_recovery_key(shell.output, &key.to_text())?;
+            register::show_recovery_key(shell.output, &key.to_text())?;
         }
-        Command::Use => {
-            let key = account::parse_recovery_key(&prompt::asked("Recovery key: ")?)?;
-            let password = prompt::new_password("New password: ")?;
-            account::recover(&shell.home, &shell.config, &key, &password)?;
-            if let Some(client) = Client::connect_if_running(&shell.home)? {
-                client.unlock(&password)?;
-            }
-            shell.output.note("The new password is set. The recovery key stays the same.");
+        Command::Use(arguments) => use_key(arguments, shell)?,
+        Command::New { question } => {
+            shell.require_account()?;
+            if *question { new_with_question(shell)? } else { new(shell)? }
         }
     }
     Ok(Exit::Success)
+}
+
+/// On the server where the account is on one, else on this computer.
+fn use_key(arguments: &UseArguments, shell: &Shell) -> Result<()> {
+    let on_server = arguments.whom.names_server() || account::server_of(&shell.home)?.is_some();
+    if !on_server {
+        shell.require_account()?;
+    }
+    let whom = if on_server { Some(arguments.whom.complete(shell)?) } else { None };
+    let key = asked_key(arguments.question)?;
+    let login = match &whom {
+        Some(whom) => whom.login.clone(),
+        None => account::login_of(&shell.home)?,
+    };
+    let password = register::new_password(&login)?;
+    match &whom {
+        Some(whom) => {
+            let (origin, realm) = (&whom.origin, whom.realm.as_ref());
+            let recovered =
+                account::recover_online(&shell.home, &shell.config, origin, realm, &login, &key, &password);
+            shell.keep(recovered?);
+        }
+        None => drop(account::recover(&shell.home, &shell.config, &key, &password)?),
+    }
+    lock::unlock_daemon(shell, &password)?;
+    shell.output.note("The new password is set. The recovery key stays the same.");
+    Ok(())
+}
+
+fn asked_key(question: bool) -> Result<RecoveryKey> {
+    if !question {
+        return Ok(account::parse_recovery_key(&prompt::asked("Recovery key: ")?)?);
+    }
+    let half = account::parse_recovery_half(&prompt::asked("Printed half: ")?)?;
+    let answer = prompt::asked("Answer: ")?;
+    Ok(RecoveryKey::from_answer(&half, answer.expose()))
+}
+
+fn new(shell: &Shell) -> Result<()> {
+    let password = prompt::password("Password: ")?;
+    let key = RecoveryKey::generate(&mut SystemRandom);
+    account::change_recovery_key(&shell.home, &shell.config, &password, &key)?;
+    register::show_recovery_key(shell.output, &key.to_text())
+}
+
+fn new_with_question(shell: &Shell) -> Result<()> {
+    let password = prompt::password("Password: ")?;
+    let question = if prompt::is_terminal() { prompt::line("The question: ")? } else { String::new() };
+    let answer = prompt::asked("The answer: ")?;
+    refuse_short(&answer)?;
+    let half = RecoveryHalf::generate(&mut SystemRandom);
+    let key = RecoveryKey::from_answer(&half, answer.expose());
+    account::change_recovery_key(&shell.home, &shell.config, &password, &key)?;
+    shell.output.note(
+        "Printed half of the recovery key: it opens the account together with the answer. Write both lines down, and not the answer.",
+    );
+    if !question.is_empty() {
+        shell.output.line(question)?;
+    }
+    shell.output.line(&*half.to_text())?;
+    Ok(())
+}
+
+/// An answer of one or two characters is as good as none.
+fn refuse_short(answer: &Password) -> Result<()> {
+    if answer.expose().trim().chars().count() >= 3 {
+        return Ok(());
+    }
+    let failure = Failure::new(Exit::Usage, "The answer is too short");
+    Err(failure.with_remedy("Take a question whose answer has at least three letters").into())
 }

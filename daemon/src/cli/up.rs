@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
         refuse_early(shell, arguments)?;
     }
     if !account::exists(&shell.home) {
-        super::account::create(shell, arguments.email.as_deref())?;
+        super::register::create(shell, arguments.email.as_deref(), false)?;
     }
     // A password that has to be typed is asked for here, where somebody sees it.
     drop(shell.open_account()?);

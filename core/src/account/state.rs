@@ -1,0 +1,240 @@
+//! What an account remembers wherever it logs in: whose keys it has seen. It is sealed under the account master key, so
+//! the server that keeps it can neither read nor change it.
+
+use std::collections::BTreeMap;
+
+use super::bundle::{SignedBundle, canonical_login};
+use crate::cbor::{Malformed, Reader, Writer, check};
+use crate::crypto::{Login, MAX_LOGIN_BYTES};
+use crate::ids::{AccountId, Fingerprint};
+
+/// Version of the state's encoding.
+const VERSION: u64 = 1;
+/// More people than anybody shares with; a bound for the parser.
+const MAX_PINS: u64 = 10_000;
+
+/// The state of an account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountState {
+    pins: BTreeMap<Login, Pin>,
+}
+
+/// Whose keys somebody's are, as they were first seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    /// The account.
+    pub account: AccountId,
+    /// The fingerprint of its identity key.
+    pub fingerprint: Fingerprint,
+    /// The newest bundle that was seen.
+    pub sequence: u64,
+    /// Whether the safety numbers were compared.
+    pub verified: bool,
+}
+
+/// How a bundle agrees with what was seen before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// It is the first of this login: it is pinned now, on trust in the server.
+    FirstSeen,
+    /// It is the pinned identity's.
+    Pinned,
+    /// It is the pinned identity's, and the safety numbers were compared.
+    Verified,
+}
+
+/// A bundle does not agree with what was seen before. Nothing may be sealed for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PinError {
+    /// It names somebody else than was asked for.
+    #[error("these are the keys of somebody else")]
+    OtherLogin,
+    /// Another identity: a new account under the same address, or an attack.
+    #[error("the identity key has changed")]
+    IdentityChanged {
+        /// What was seen before.
+        pinned: Fingerprint,
+        /// What is served now.
+        served: Fingerprint,
+    },
+    /// An older bundle than one that was seen.
+    #[error("these keys are older than those that were seen before")]
+    RolledBack,
+    /// There is no room for another pin.
+    #[error("too many people are remembered already")]
+    Full,
+}
+
+/// The bytes are no state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ParseStateError {
+    /// Written by a newer version of Ensafer.
+    #[error("the account's state was written by a newer version of Ensafer: upgrade to read it")]
+    NewerVersion,
+    /// Not the one encoding of a state.
+    #[error("the account's state is damaged")]
+    Damaged,
+}
+
+impl From<Malformed> for ParseStateError {
+    fn from(_: Malformed) -> Self {
+        Self::Damaged
+    }
+}
+
+impl AccountState {
+    /// The pins, by login.
+    #[must_use]
+    pub fn pins(&self) -> &BTreeMap<Login, Pin> {
+        &self.pins
+    }
+
+    /// Compares the bundle that was served for `login` with what was seen before, and remembers it.
+    ///
+    /// # Errors
+    /// [`PinError`]; the state is unchanged then.
+    pub fn meet(&mut self, login: &Login, served: &SignedBundle) -> Result<Known, PinError> {
+        let bundle = served.bundle();
+        if bundle.login != *login {
+            return Err(PinError::OtherLogin);
+        }
+        let fingerprint = served.fingerprint();
+        let Some(pin) = self.pins.get_mut(login) else {
+            if self.pins.len() as u64 == MAX_PINS {
+                return Err(PinError::Full);
+            }
+            let pin =
+                Pin { account: bundle.account, fingerprint, sequence: bundle.sequence, verified: false };
+            self.pins.insert(login.clone(), pin);
+            return Ok(Known::FirstSeen);
+        };
+        if pin.fingerprint != fingerprint || pin.account != bundle.account {
+            return Err(PinError::IdentityChanged { pinned: pin.fingerprint, served: fingerprint });
+        }
+        if bundle.sequence < pin.sequence {
+            return Err(PinError::RolledBack);
+        }
+        pin.sequence = bundle.sequence;
+        Ok(if pin.verified { Known::Verified } else { Known::Pinned })
+    }
+
+    /// Remembers that the safety numbers with a pinned person were compared. `false` if nobody is pinned under `login`.
+    pub fn set_verified(&mut self, login: &Login) -> bool {
+        self.pins.get_mut(login).is_some_and(|pin| {
+            pin.verified = true;
+            true
+        })
+    }
+
+    /// Forgets a person, so that whoever is served next is pinned: only after safety numbers were compared.
+    pub fn forget(&mut self, login: &Login) -> Option<Pin> {
+        self.pins.remove(login)
+    }
+
+    /// The state's one encoding: a CBOR map of 0 version, 1 pins: arrays of login, account, fingerprint, sequence and
+    /// whether it was verified, ascending by login.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        out.map(2).key(0).uint(VERSION).key(1).array(self.pins.len());
+        for (login, pin) in &self.pins {
+            out.array(5).text(login.as_str()).bytes(pin.account.as_bytes());
+            out.bytes(pin.fingerprint.as_bytes()).uint(pin.sequence).bool(pin.verified);
+        }
+        out.into_bytes()
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
+    ///
+    /// # Errors
+    /// [`ParseStateError`]
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ParseStateError> {
+        let mut reader = Reader::new(bytes);
+        reader.map(64)?;
+        if reader.key(0)?.uint()? > VERSION {
+            return Err(ParseStateError::NewerVersion);
+        }
+        let mut reader = Reader::new(bytes);
+        reader.whole_map(2)?;
+        check(reader.key(0)?.uint()? == VERSION)?;
+        let mut pins = BTreeMap::new();
+        for _ in 0..reader.key(1)?.array(MAX_PINS)? {
+            reader.tuple(5)?;
+            let login = canonical_login(reader.text(MAX_LOGIN_BYTES)?)?;
+            let pin = Pin {
+                account: AccountId::new(reader.array_of()?),
+                fingerprint: Fingerprint::new(reader.array_of()?),
+                sequence: reader.uint()?,
+                verified: reader.bool()?,
+            };
+            check(pins.last_key_value().is_none_or(|(last, _)| *last < login))?;
+            pins.insert(login, pin);
+        }
+        reader.end()?;
+        Ok(Self { pins })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::Bundle;
+    use crate::crypto::{PrivateKeys, test_keys};
+
+    fn bundle(keys: &PrivateKeys, login: &str, sequence: u64) -> SignedBundle {
+        let bundle = Bundle {
+            account: AccountId::new([7; 16]),
+            login: login.parse().unwrap(),
+            identity: keys.identity.public(),
+            envelope: keys.envelope.public(),
+            login_key: keys.login.public(),
+            sequence,
+        };
+        SignedBundle::sign(bundle, &keys.identity)
+    }
+
+    #[test]
+    fn an_identity_is_pinned_when_first_seen_and_no_other_passes() {
+        let (bob, eve) = (test_keys::bob(), test_keys::alice());
+        let login: Login = "bob@example.com".parse().unwrap();
+        let mut state = AccountState::default();
+        let meet = |state: &mut AccountState, bundle: &SignedBundle| state.meet(&login, bundle);
+        assert_eq!(meet(&mut state, &bundle(&bob, "bob@example.com", 1)), Ok(Known::FirstSeen));
+        assert_eq!(meet(&mut state, &bundle(&bob, "bob@example.com", 3)), Ok(Known::Pinned));
+        assert_eq!(meet(&mut state, &bundle(&bob, "bob@example.com", 2)), Err(PinError::RolledBack));
+        assert_eq!(meet(&mut state, &bundle(&bob, "bill@example.com", 4)), Err(PinError::OtherLogin));
+        let before = state.clone();
+        let changed = PinError::IdentityChanged {
+            pinned: bob.identity.public().fingerprint(),
+            served: eve.identity.public().fingerprint(),
+        };
+        assert_eq!(meet(&mut state, &bundle(&eve, "bob@example.com", 9)), Err(changed));
+        assert_eq!(state, before);
+        assert!(state.set_verified(&login));
+        assert_eq!(meet(&mut state, &bundle(&bob, "bob@example.com", 3)), Ok(Known::Verified));
+        assert!(state.forget(&login).is_some_and(|pin| pin.sequence == 3));
+        assert_eq!(meet(&mut state, &bundle(&eve, "bob@example.com", 9)), Ok(Known::FirstSeen));
+    }
+
+    #[test]
+    fn the_state_has_one_encoding() {
+        let mut state = AccountState::default();
+        for name in ["b", "a", "c"] {
+            let login: Login = format!("{name}@example.com").parse().unwrap();
+            state.meet(&login, &bundle(&test_keys::bob(), login.as_str(), 1)).unwrap();
+        }
+        state.set_verified(&"a@example.com".parse().unwrap());
+        let bytes = state.to_bytes();
+        assert_eq!(AccountState::from_bytes(&bytes), Ok(state));
+        assert_eq!(
+            AccountState::from_bytes(&[bytes.clone(), vec![0]].concat()),
+            Err(ParseStateError::Damaged)
+        );
+        assert_eq!(AccountState::from_bytes(&bytes[..bytes.len() - 1]), Err(ParseStateError::Damaged));
+        assert_eq!(AccountState::from_bytes(&[0xa2, 0, 0, 1, 0x80]), Err(ParseStateError::Damaged));
+        assert_eq!(AccountState::from_bytes(&[0xa1, 0, 2]), Err(ParseStateError::NewerVersion));
+        let empty = AccountState::default();
+        assert_eq!(empty.to_bytes(), [0xa2, 0, 1, 1, 0x80]);
+        assert_eq!(AccountState::from_bytes(&empty.to_bytes()), Ok(empty));
+    }
+}

@@ -1,0 +1,73 @@
+//! Other people's public keys: asked of the server, checked against what was seen before, and remembered.
+
+use ensafer_core::account::{Known, SafetyNumber, SignedBundle};
+use ensafer_core::crypto::Login;
+
+use super::online::change_state;
+use super::session::{server_of, with_token};
+use super::{AccountError, Unlocked};
+use crate::config::Config;
+use crate::home::Home;
+
+/// Somebody whose keys may be used.
+#[derive(Debug)]
+pub struct Person {
+    /// Their keys.
+    pub bundle: SignedBundle,
+    /// What they call themselves; nothing vouches for it.
+    pub display_name: Option<String>,
+    /// How these keys agree with what was seen before.
+    pub known: Known,
+    /// What both sides compare to be sure of each other.
+    pub safety_number: SafetyNumber,
+}
+
+/// Finds somebody by e-mail address. Who is seen for the first time is pinned, here and in the account's state, so that
+/// no server can replace them later. One's own keys never come from the server.
+///
+/// # Errors
+/// [`AccountError::Pin`] where the keys are not those that were seen before; [`AccountError::ServerLies`] where they are
+/// no keys at all; nothing is remembered then.
+pub fn find_person(
+    home: &Home,
+    config: &Config,
+    unlocked: &Unlocked,
+    login: &Login,
+) -> Result<Person, AccountError> {
+    let own = &unlocked.account;
+    if own.login() == login {
+        return Ok(Person {
+            bundle: own.bundle().clone(),
+            display_name: None,
+            known: Known::Verified,
+            safety_number: SafetyNumber::of(&own.fingerprint(), &own.fingerprint()),
+        });
+    }
+    let report = with_token(home, config, own, |server, token| server.user(token, login))?;
+    let Ok(bundle) = SignedBundle::try_from(&report.bundle) else {
+        let origin = server_of(home)?.ok_or(AccountError::NotLoggedIn)?;
+        let what = "somebody's public keys are malformed, or their signature does not verify";
+        return Err(AccountError::ServerLies { origin, what });
+    };
+    let known = change_state(home, config, unlocked, |state| {
+        state.meet(login, &bundle).map_err(|source| AccountError::Pin { login: login.clone(), source })
+    })?;
+    let safety_number = SafetyNumber::of(&own.fingerprint(), &bundle.fingerprint());
+    Ok(Person { bundle, display_name: report.display_name, known, safety_number })
+}
+
+/// Remembers that the safety numbers with somebody were compared.
+///
+/// # Errors
+/// As [`find_person`].
+pub fn set_person_verified(
+    home: &Home,
+    config: &Config,
+    unlocked: &Unlocked,
+    login: &Login,
+) -> Result<(), AccountError> {
+    change_state(home, config, unlocked, |state| {
+        state.set_verified(login);
+        Ok(())
+    })
+}

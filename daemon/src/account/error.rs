@@ -1,0 +1,200 @@
+//! Why the account cannot be used, in words for people.
+
+use std::io;
+use std::path::PathBuf;
+
+use ensafer_core::account::{ParseStateError, PinError, UnlockError};
+use ensafer_core::api::server::ProblemKind;
+use ensafer_core::crypto::{Login, LoginError, ParsePrintedError, PasswordError};
+
+use crate::exit::Exit;
+use crate::key_server::{Origin, OriginError, ServerError};
+use crate::secrets::SecretError;
+
+/// Why the account cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// There is none here.
+    #[error("no account is set up on this computer")]
+    NotSetUp,
+    /// There is one here.
+    #[error("an account is set up on this computer already ({})", path.display())]
+    Exists {
+        /// Its file.
+        path: PathBuf,
+    },
+    /// The file to be written exists, and is left as it is.
+    #[error("{} exists already", path.display())]
+    OutputExists {
+        /// It.
+        path: PathBuf,
+    },
+    /// The password does not open it.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// The recovery key does not open it.
+    #[error("the recovery key is not this account's")]
+    WrongRecoveryKey,
+    /// The text is no recovery key.
+    #[error(transparent)]
+    RecoveryKey(#[from] ParsePrintedError),
+    /// The name cannot be an account's.
+    #[error("{login} cannot name an account")]
+    Login {
+        /// It.
+        login: String,
+        /// Why.
+        source: LoginError,
+    },
+    /// Another account is set up here than the one that was named.
+    #[error("{login} has the account of this computer, and {asked} is another")]
+    OtherAccount {
+        /// Whose it is.
+        login: Login,
+        /// Who was asked for.
+        asked: Login,
+    },
+    /// The account is on no server.
+    #[error("the account {login} is on this computer only")]
+    NotOnServer {
+        /// Whose it is.
+        login: Login,
+    },
+    /// The account is on a server, and this computer has no session there.
+    #[error("this computer is not logged in")]
+    NotLoggedIn,
+    /// The password is too easy to guess.
+    #[error("the password is too easy to guess: {why}")]
+    Weak {
+        /// Why.
+        why: String,
+    },
+    /// The text is no server's address.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    /// The server did not do it.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// What the server served is not what this account is known to be, or does not open although the password was
+    /// right. Nothing of it was used.
+    #[error("what {origin} serves is not to be trusted: {what}")]
+    ServerLies {
+        /// The server.
+        origin: Origin,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The server's clock and this computer's are too far apart for a login.
+    #[error("the clocks of this computer and of {origin} are far apart")]
+    Clock {
+        /// The server.
+        origin: Origin,
+    },
+    /// Somebody's keys are not those that were seen before.
+    #[error("the keys of {login} are not to be trusted: {source}")]
+    Pin {
+        /// Whose.
+        login: Login,
+        /// Why.
+        source: PinError,
+    },
+    /// The account's state cannot be read.
+    #[error(transparent)]
+    State(#[from] ParseStateError),
+    /// The file is no sealed account.
+    #[error("{} is not an account of Ensafer, or is damaged", path.display())]
+    Damaged {
+        /// It.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Its parameters are outside of what is safe, or there is no password.
+    #[error(transparent)]
+    Parameters(#[from] PasswordError),
+    /// A part of the account does not open with the account's own key.
+    #[error("the account is inconsistent; a part of it was altered")]
+    Inconsistent,
+    /// A file cannot be read or written.
+    #[error("cannot use {}", path.display())]
+    Io {
+        /// It.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// This device's secrets cannot be kept.
+    #[error(transparent)]
+    Secrets(#[from] SecretError),
+}
+
+impl AccountError {
+    /// How a command that fails so ends.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NotSetUp => Exit::NotSetUp,
+            Self::WrongPassword | Self::WrongRecoveryKey => Exit::WrongPassword,
+            Self::Secrets(SecretError::WrongPassword | SecretError::Locked) => Exit::WrongPassword,
+            Self::Login { .. }
+            | Self::RecoveryKey(_)
+            | Self::Origin(_)
+            | Self::Weak { .. }
+            | Self::Parameters(PasswordError::Empty) => Exit::Usage,
+            Self::NotOnServer { .. } | Self::NotLoggedIn => Exit::NotSetUp,
+            Self::Server(error) => error.exit(),
+            Self::ServerLies { .. } | Self::Pin { .. } => Exit::VerificationFailed,
+            _ => Exit::Error,
+        }
+    }
+
+    /// Whether a code was mailed and is waited for.
+    #[must_use]
+    pub fn is_unconfirmed_address(&self) -> bool {
+        matches!(self, Self::Server(error) if error.kind() == Some(ProblemKind::EmailUnconfirmed))
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::NotSetUp => {
+                Some("ensafer register --email YOU@EXAMPLE.COM, ensafer login, or ensafer keys import FILE")
+            }
+            Self::Exists { .. } | Self::OtherAccount { .. } => {
+                Some("Use it, or give the other account a home of its own with ENSAFER_HOME")
+            }
+            Self::OutputExists { .. } => Some("Name a file that does not exist, or remove that one"),
+            Self::WrongPassword => Some(
+                "Try again. Where it was changed on another computer: ensafer login. Where it is lost: ensafer recovery-key use",
+            ),
+            Self::NotOnServer { .. } => Some("ensafer register --server URL publishes it"),
+            Self::NotLoggedIn => Some("ensafer login --email YOU@EXAMPLE.COM --server URL"),
+            Self::Weak { .. } => Some("Four or more words that have nothing to do with each other are good"),
+            Self::Origin(_) => Some("--server https://keys.example.com"),
+            Self::Server(error) => error.remedy(),
+            Self::ServerLies { .. } => Some(
+                "Nothing was changed here. Ask the server's administrator, by another way than this server",
+            ),
+            Self::Clock { .. } => Some("Set this computer's clock, then try again"),
+            Self::Pin { source: PinError::IdentityChanged { .. }, .. } => Some(
+                "Stop. Ask the person, by telephone or face to face, whether they made a new account, and compare the safety numbers",
+            ),
+            Self::WrongRecoveryKey | Self::RecoveryKey(_) => Some("Compare it with what you wrote down"),
+            Self::Login { .. } => Some("ensafer register --email YOU@EXAMPLE.COM"),
+            Self::Damaged { .. } => {
+                Some("Take the account from another computer: ensafer keys export, keys import")
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<UnlockError> for AccountError {
+    fn from(error: UnlockError) -> Self {
+        match error {
+            UnlockError::Password(error) => Self::Parameters(error),
+            UnlockError::Open(_) => Self::WrongPassword,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The account's files.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ensafer_core::account::SealedAccount;
+use ensafer_core::crypto::AccountKey;
+use ensafer_core::ids::DeviceId;
+use serde::{Deserialize, Serialize};
+
+use super::AccountError;
+use crate::config::Config;
+use crate::home::Home;
+use crate::private_file;
+use crate::secrets::SealedFile;
+
+/// Where this device's key is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeptIn {
+    /// In the system's keyring.
+    Keyring,
+    /// In a file that needs the password.
+    SealedFile,
+    /// Nowhere: it was locked.
+    Nowhere,
+}
+
+/// What belongs to this computer alone.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Device {
+    pub id: DeviceId,
+    pub kept_in: KeptIn,
+    /// The account, sealed for the device key.
+    #[serde(with = "hex::serde")]
+    pub seal: Vec<u8>,
+    /// The account key as it is printed, where the account has one: the password's keys need it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_key: Option<String>,
+}
+
+impl Device {
+    /// A device that has no way in yet.
+    pub fn new(id: DeviceId) -> Self {
+        Self { id, kept_in: KeptIn::Nowhere, seal: Vec::new(), account_key: None }
+    }
+
+    /// The account key, where the account has one.
+    pub fn account_key(&self) -> Option<AccountKey> {
+        self.account_key.as_ref().and_then(|text| text.parse().ok())
+    }
+}
+
+pub(super) fn create_file(home: &Home, sealed: &SealedAccount) -> Result<(), AccountError> {
+    let path = account_file(home);
+    match private_file::create(&path, &sealed.to_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(AccountError::Exists { path }),
+        other => other.map_err(io_error(&path)),
+    }
+}
+
+/// Replaces the account's file, atomically.
+pub(super) fn replace_file(home: &Home, sealed: &SealedAccount) -> Result<(), AccountError> {
+    let path = account_file(home);
+    private_file::replace(&path, &sealed.to_bytes()).map_err(io_error(&path))
+}
+
+pub(super) fn read_sealed(home: &Home) -> Result<SealedAccount, AccountError> {
+    let path = account_file(home);
+    let bytes = private_file::read(&path).map_err(io_error(&path))?.ok_or(AccountError::NotSetUp)?;
+    parse(&bytes, &path)
+}
+
+pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<SealedAccount, AccountError> {
+    SealedAccount::from_bytes(bytes)
+        .map_err(|e| AccountError::Damaged { path: path.to_path_buf(), source: Box::new(e) })
+}
+
+pub(super) fn read_device(home: &Home) -> Result<Option<Device>, AccountError> {
+    let path = device_file(home);
+    let Some(bytes) = private_file::read(&path).map_err(io_error(&path))? else { return Ok(None) };
+    let parsed = serde_json::from_slice(&bytes);
+    parsed.map(Some).map_err(|e| AccountError::Damaged { path, source: Box::new(e) })
+}
+
+pub(super) fn write_device(home: &Home, device: &Device) -> Result<(), AccountError> {
+    let path = device_file(home);
+    let bytes = serde_json::to_vec_pretty(device).expect("ids and hex digits are JSON");
+    private_file::replace(&path, &bytes).map_err(io_error(&path))
+}
+
+pub(super) fn account_file(home: &Home) -> PathBuf {
+    home.data_dir().join("account.ensafer-account")
+}
+
+pub(super) fn device_file(home: &Home) -> PathBuf {
+    home.data_dir().join("device.json")
+}
+
+pub(super) fn sealed_file(home: &Home, config: &Config, device: DeviceId) -> SealedFile {
+    SealedFile::new(&home.data_dir().join("device.secrets"), device, config.pbkdf2_iterations)
+}
+
+pub(super) fn io_error(path: &Path) -> impl FnOnce(io::Error) -> AccountError {
+    let path = path.to_path_buf();
+    move |source| AccountError::Io { path, source }
+}

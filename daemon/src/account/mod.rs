@@ -1,0 +1,122 @@
+//! The account of this computer: one sealed file, this device's own way into it, and its session with a key server.
+//!
+//! `account.ensafer-account` holds the account sealed under its password and its recovery key; `keys export` copies
+//! it. `device.json` belongs to this computer: it names the device, holds the seal that the device key opens, and
+//! says where that key is kept: in the system's keyring, or in `device.secrets`, which needs the password.
+//! `session.json`, where the account is on a server, says on which, and holds the sealed tokens.
+
+mod device;
+mod directory;
+mod error;
+mod files;
+mod local;
+mod login;
+mod online;
+mod session;
+mod strength;
+
+use std::sync::Arc;
+
+use ensafer_core::account::Account;
+use ensafer_core::crypto::{AccountKey, DeviceKey, Login, RecoveryHalf, RecoveryKey};
+use ensafer_core::ids::{AccountId, Fingerprint};
+
+use crate::home::Home;
+use crate::prompt::Password;
+
+pub use device::account_key;
+pub use directory::{Person, find_person, set_person_verified};
+pub use error::AccountError;
+pub use local::{
+    export, forget, import, import_with_recovery_key, lock, open_with_device, read_exported, recover,
+    recovery_key, register, unlock,
+};
+pub use login::Proof;
+pub use online::{
+    Fresh, Published, change_login, change_password, change_recovery_key, confirm, delete, devices,
+    export_from_server, log_in, log_out, move_server, publish, recover_online, refresh, report,
+    revoke_device, set_display_name,
+};
+pub use session::server_of;
+pub use strength::check_strength;
+
+/// An account whose keys are at hand, and this device's own key, which seals what is cached here.
+#[derive(Debug, Clone)]
+pub struct Unlocked {
+    /// The account.
+    pub account: Arc<Account>,
+    /// This device's key.
+    pub device: Arc<DeviceKey>,
+}
+
+impl Unlocked {
+    fn new(account: Account, device: DeviceKey) -> Self {
+        Self { account: Arc::new(account), device: Arc::new(device) }
+    }
+}
+
+/// Whether an account is set up here.
+#[must_use]
+pub fn exists(home: &Home) -> bool {
+    files::account_file(home).exists()
+}
+
+/// Refuses where an account is set up here.
+///
+/// # Errors
+/// [`AccountError::Exists`].
+pub fn refuse_if_present(home: &Home) -> Result<(), AccountError> {
+    if exists(home) { Err(AccountError::Exists { path: files::account_file(home) }) } else { Ok(()) }
+}
+
+/// Reads a name for an account.
+///
+/// # Errors
+/// [`AccountError::Login`].
+pub fn parse_login(text: &str) -> Result<Login, AccountError> {
+    text.parse().map_err(|source| AccountError::Login { login: text.to_owned(), source })
+}
+
+/// Reads a recovery key as somebody typed it.
+///
+/// # Errors
+/// [`AccountError::RecoveryKey`].
+pub fn parse_recovery_key(text: &Password) -> Result<RecoveryKey, AccountError> {
+    Ok(text.expose().parse()?)
+}
+
+/// Whose account is set up here.
+///
+/// # Errors
+/// [`AccountError::NotSetUp`].
+pub fn login_of(home: &Home) -> Result<Login, AccountError> {
+    Ok(files::read_sealed(home)?.login().clone())
+}
+
+/// What everybody may know of the account that is set up here.
+///
+/// # Errors
+/// [`AccountError::NotSetUp`].
+pub fn public_of(home: &Home) -> Result<(Login, AccountId, Fingerprint), AccountError> {
+    let sealed = files::read_sealed(home)?;
+    Ok((sealed.login().clone(), sealed.id(), sealed.bundle().fingerprint()))
+}
+
+/// Reads an account key as somebody typed it.
+///
+/// # Errors
+/// [`AccountError::RecoveryKey`].
+pub fn parse_account_key(text: &Password) -> Result<AccountKey, AccountError> {
+    Ok(text.expose().parse()?)
+}
+
+/// Reads the printed half of a recovery key as somebody typed it.
+///
+/// # Errors
+/// [`AccountError::RecoveryKey`].
+pub fn parse_recovery_half(text: &Password) -> Result<RecoveryHalf, AccountError> {
+    Ok(text.expose().parse()?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,219 @@
+//! This device's session with the key server.
+//!
+//! `session.json` names the server and holds the sealed tokens. Several processes may use it: whoever buys new tokens
+//! holds `session.lock` and looks first whether somebody else has just done so.
+
+use std::fs::File;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ensafer_core::account::Account;
+use ensafer_core::account::login::RefreshMessage;
+use ensafer_core::api::hex::{HexArray, HexBytes, SecretHex};
+use ensafer_core::api::server::{DeviceReport, ProblemKind, RefreshRequest, Session};
+use ensafer_core::crypto::{DeviceSession, SigningKey, SystemRandom, Token};
+use ensafer_core::ids::DeviceId;
+use serde::{Deserialize, Serialize};
+
+use super::AccountError;
+use super::files::{io_error, read_device};
+use crate::config::Config;
+use crate::home::Home;
+use crate::key_server::{KeyServer, Origin, ServerError};
+use crate::private_file;
+
+/// An access token is renewed when it has less than this left.
+const MARGIN: Duration = Duration::from_secs(30);
+
+/// What is kept of the session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    /// The server, which is remembered after the session's end too.
+    server: Origin,
+    /// The tokens, sealed; none while nobody is logged in.
+    sealed: Option<HexBytes>,
+}
+
+/// The server that the account is on, if it is on one.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn server_of(home: &Home) -> Result<Option<Origin>, AccountError> {
+    Ok(read(home)?.map(|kept| kept.server))
+}
+
+/// Remembers the server, without a session.
+pub(super) fn keep_server(home: &Home, server: &Origin) -> Result<(), AccountError> {
+    write(home, &Kept { server: server.clone(), sealed: None })
+}
+
+/// Forgets the server.
+pub(super) fn forget(home: &Home) -> Result<(), AccountError> {
+    let path = home.data_dir().join("session.json");
+    private_file::remove(&path).map_err(io_error(&path))
+}
+
+/// Keeps a session that has just begun.
+pub(super) fn keep(
+    home: &Home,
+    server: &Origin,
+    account: &Account,
+    device: DeviceId,
+    session: &DeviceSession,
+) -> Result<(), AccountError> {
+    let sealed = account.seal_session(session, device, server.as_str(), &mut SystemRandom);
+    write(home, &Kept { server: server.clone(), sealed: Some(HexBytes(sealed)) })
+}
+
+/// A session made of what the server answered. `counter` is what the device counted up to.
+pub(super) fn from_answer(signer: SigningKey, answer: &Session, counter: u64) -> DeviceSession {
+    DeviceSession {
+        signer,
+        refresh: token(&answer.refresh),
+        counter,
+        access: token(&answer.access),
+        access_expires_at_s: now_s().saturating_add(answer.access_expires_in_s),
+    }
+}
+
+/// Calls the server with a valid access token, buying a new one where that is needed.
+///
+/// # Errors
+/// [`AccountError::NotOnServer`], [`AccountError::NotLoggedIn`], or what the server says.
+pub(super) fn with_token<T>(
+    home: &Home,
+    config: &Config,
+    account: &Account,
+    call: impl Fn(&KeyServer, &Token) -> Result<T, ServerError>,
+) -> Result<T, AccountError> {
+    let open = OpenSession::read(home, account)?;
+    let server = KeyServer::new(open.server.clone(), config)?;
+    let refused = if open.is_fresh() {
+        match call(&server, &open.session.access) {
+            Err(error) if error.kind() == Some(ProblemKind::SessionRefused) => open.session.access.hash(),
+            other => return end_if_revoked(home, &open.server, other),
+        }
+    } else {
+        open.session.access.hash()
+    };
+    let (open, _) = renew(home, account, &server, &refused)?;
+    end_if_revoked(home, &open.server, call(&server, &open.session.access))
+}
+
+/// Buys new tokens now, and learns which devices are new.
+///
+/// # Errors
+/// As [`with_token`].
+pub(super) fn renew_now(
+    home: &Home,
+    config: &Config,
+    account: &Account,
+) -> Result<Vec<DeviceReport>, AccountError> {
+    let open = OpenSession::read(home, account)?;
+    let server = KeyServer::new(open.server.clone(), config)?;
+    Ok(renew(home, account, &server, &open.session.access.hash())?.1)
+}
+
+/// Buys new tokens in place of the access token with this hash, unless another process already did.
+fn renew(
+    home: &Home,
+    account: &Account,
+    server: &KeyServer,
+    refused: &[u8; 32],
+) -> Result<(OpenSession, Vec<DeviceReport>), AccountError> {
+    let _lock = lock(home)?;
+    let mut open = OpenSession::read(home, account)?;
+    if open.session.access.hash() != *refused && open.is_fresh() {
+        return Ok((open, Vec::new()));
+    }
+    // Kept before it is sent: no counter is ever sent twice.
+    open.session.counter += 1;
+    keep(home, &open.server, account, open.device, &open.session)?;
+    let answer = end_if_revoked(home, &open.server, server.refresh(&open.refresh_request(account)))?;
+    open.session = from_answer(open.session.signer, &answer, open.session.counter);
+    keep(home, &open.server, account, open.device, &open.session)?;
+    Ok((open, answer.new_devices))
+}
+
+/// Forgets a session that the server has ended, so that it is not asked again and again.
+fn end_if_revoked<T>(
+    home: &Home,
+    server: &Origin,
+    result: Result<T, ServerError>,
+) -> Result<T, AccountError> {
+    if let Err(error) = &result
+        && matches!(error.kind(), Some(ProblemKind::DeviceRevoked | ProblemKind::SessionRefused))
+    {
+        keep_server(home, server)?;
+    }
+    Ok(result?)
+}
+
+/// A session whose tokens were opened.
+struct OpenSession {
+    server: Origin,
+    device: DeviceId,
+    session: DeviceSession,
+}
+
+impl OpenSession {
+    fn read(home: &Home, account: &Account) -> Result<Self, AccountError> {
+        let kept = read(home)?.ok_or_else(|| AccountError::NotOnServer { login: account.login().clone() })?;
+        let sealed = kept.sealed.ok_or(AccountError::NotLoggedIn)?;
+        let device = read_device(home)?.ok_or(AccountError::NotLoggedIn)?.id;
+        let session = account
+            .open_session(device, kept.server.as_str(), &sealed.0)
+            .map_err(|_| AccountError::NotLoggedIn)?;
+        Ok(Self { server: kept.server, device, session })
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.session.access_expires_at_s > now_s().saturating_add(MARGIN.as_secs())
+    }
+
+    fn refresh_request(&self, account: &Account) -> RefreshRequest {
+        let message = RefreshMessage {
+            account: account.id(),
+            device: self.device,
+            counter: self.session.counter,
+            refresh: &self.session.refresh,
+        };
+        RefreshRequest {
+            account: message.account,
+            device: message.device,
+            counter: message.counter,
+            refresh: SecretHex(*self.session.refresh.as_bytes()),
+            signature: HexArray(*message.sign(&self.session.signer).as_bytes()),
+        }
+    }
+}
+
+fn token(bytes: &SecretHex<32>) -> Token {
+    Token::new(&bytes.0)
+}
+
+fn read(home: &Home) -> Result<Option<Kept>, AccountError> {
+    let path = home.data_dir().join("session.json");
+    let Some(bytes) = private_file::read(&path).map_err(io_error(&path))? else { return Ok(None) };
+    let parsed = serde_json::from_slice(&bytes);
+    parsed.map(Some).map_err(|e| AccountError::Damaged { path, source: Box::new(e) })
+}
+
+fn write(home: &Home, kept: &Kept) -> Result<(), AccountError> {
+    let path = home.data_dir().join("session.json");
+    let bytes = serde_json::to_vec_pretty(kept).expect("an origin and hex digits are JSON");
+    private_file::replace(&path, &bytes).map_err(io_error(&path))
+}
+
+/// Waits until no other process changes the account's files; the lock ends with the returned file.
+pub(super) fn lock(home: &Home) -> Result<File, AccountError> {
+    let path = home.data_dir().join("session.lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let locked = file.and_then(|file| file.lock().map(|()| file));
+    locked.map_err(io_error(&path))
+}
+
+/// This computer's clock, in seconds since 1970.
+pub(super) fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

@@ -1,0 +1,46 @@
+//! `unlock`, `lock`.
+
+use anyhow::Result;
+
+use crate::account;
+use crate::exit::Exit;
+use crate::local_api::Client;
+use crate::prompt;
+use crate::shell::Shell;
+
+/// Opens the keys of this computer, and those of a running daemon.
+pub(super) fn unlock(shell: &Shell) -> Result<Exit> {
+    shell.require_account()?;
+    let password = prompt::password("Password: ")?;
+    match Client::connect_if_running(&shell.home)? {
+        Some(client) => client.unlock(&password)?,
+        None => drop(shell.unlock(&password)?),
+    }
+    shell.output.note("Unlocked.");
+    Ok(Exit::Success)
+}
+
+/// Forgets the keys of this computer, and those of a running daemon.
+pub(super) fn lock(shell: &Shell) -> Result<Exit> {
+    shell.require_account()?;
+    forget_keys(shell)?;
+    shell.output.note("Locked.");
+    Ok(Exit::Success)
+}
+
+/// Forgets the keys, here and in a running daemon.
+pub(super) fn forget_keys(shell: &Shell) -> Result<()> {
+    if let Some(client) = Client::connect_if_running(&shell.home)? {
+        client.lock()?;
+    }
+    account::lock(&shell.home, &shell.config)?;
+    Ok(())
+}
+
+/// Gives a running daemon the keys that a password opens.
+pub(super) fn unlock_daemon(shell: &Shell, password: &prompt::Password) -> Result<()> {
+    if let Some(client) = Client::connect_if_running(&shell.home)? {
+        client.unlock(password)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! `login`, `logout`.
+
+use anyhow::Result;
+use clap::Args;
+use ensafer_core::crypto::Login;
+
+use super::lock;
+use crate::account::{self, AccountError, Proof};
+use crate::exit::{Exit, Failure};
+use crate::key_server::Origin;
+use crate::prompt;
+use crate::shell::Shell;
+
+/// Whom and where, as far as this computer does not know it.
+#[derive(Debug, Args)]
+pub(super) struct Whom {
+    /// The account's e-mail address; that of this computer's account if left out
+    #[arg(long)]
+    email: Option<String>,
+    /// The key server; the one that this computer knows if left out
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// The address that the server had when the password was set, if it has moved since
+    #[arg(long, value_name = "URL")]
+    realm: Option<String>,
+}
+
+/// The answers.
+pub(super) struct Account {
+    pub login: Login,
+    pub origin: Origin,
+    pub realm: Option<Origin>,
+}
+
+impl Whom {
+    /// Whether a server was named.
+    pub(super) fn names_server(&self) -> bool {
+        self.server.is_some()
+    }
+
+    /// Completes what was named by what this computer knows.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] where something is missing.
+    pub(super) fn complete(&self, shell: &Shell) -> Result<Account> {
+        let missing = |what| {
+            Failure::new(Exit::Usage, format!("{what} is missing"))
+                .with_remedy("ensafer login --email YOU@EXAMPLE.COM --server URL")
+        };
+        let login = match &self.email {
+            Some(email) => account::parse_login(email)?,
+            None if account::exists(&shell.home) => account::login_of(&shell.home)?,
+            None => return Err(missing("The e-mail address").into()),
+        };
+        let origin = match &self.server {
+            Some(server) => server.parse().map_err(AccountError::from)?,
+            None => account::server_of(&shell.home)?.ok_or_else(|| missing("The server"))?,
+        };
+        let realm = self.realm.as_ref().map(|realm| realm.parse()).transpose().map_err(AccountError::from)?;
+        Ok(Account { login, origin, realm })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    whom: Whom,
+    /// Ask for the account key, which an account may want beside the password
+    #[arg(long)]
+    account_key: bool,
+}
+
+/// Sets this computer up with an account from a server, or renews its session.
+pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
+    let Account { login, origin, realm } = arguments.whom.complete(shell)?;
+    let password = prompt::password(&format!("Password of {login}: "))?;
+    let account_key = if arguments.account_key {
+        Some(account::parse_account_key(&prompt::asked("Account key: ")?)?)
+    } else {
+        account::account_key(&shell.home)?
+    };
+    let proof = Proof::Password(&password, account_key.as_ref());
+    let unlocked =
+        account::log_in(&shell.home, &shell.config, &origin, realm.as_ref(), &login, (&password, proof))?;
+    shell.keep(unlocked);
+    lock::unlock_daemon(shell, &password)?;
+    shell.output.note(format_args!("Logged in to {origin} as {login}."));
+    Ok(Exit::Success)
+}
+
+/// Ends this computer's session and forgets its keys. Files and folders stay as they are.
+pub(super) fn log_out(shell: &Shell) -> Result<Exit> {
+    shell.require_account()?;
+    let login = account::login_of(&shell.home)?;
+    if account::server_of(&shell.home)?.is_none() {
+        return Err(AccountError::NotOnServer { login }.into());
+    }
+    let unlocked = shell.open_account_silently().ok().flatten();
+    let told =
+        account::log_out(&shell.home, &shell.config, unlocked.as_ref().map(|unlocked| &*unlocked.account))?;
+    shell.forget_account();
+    lock::forget_keys(shell)?;
+    if told {
+        shell.output.note("Logged out. Files stay as they are; nothing syncs until somebody logs in again.");
+    } else {
+        shell.output.warn(
+            "Logged out here. The server could not be told: remove this computer from another one (ensafer account devices)",
+        );
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,182 @@
+//! `register`: an account on this computer, and on a key server where one is named.
+
+use anyhow::Result;
+use clap::Args;
+use ensafer_core::api::server::{ProblemKind, Registration};
+use ensafer_core::crypto::{AccountKey, Login, SystemRandom};
+
+use super::account::confirm_address;
+use crate::account::{self, AccountError, Published};
+use crate::exit::{Exit, Failure};
+use crate::home;
+use crate::key_server::{KeyServer, Origin, ServerError};
+use crate::output::Output;
+use crate::prompt::{self, Password};
+use crate::shell::Shell;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The e-mail address that names the account; without a server, user@host if left out
+    #[arg(long)]
+    email: Option<String>,
+    /// The key server to publish the account on; without one it stays on this computer
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// Make an account key: every new computer will want it beside the password
+    #[arg(long)]
+    account_key: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
+    match &arguments.server {
+        None => create(shell, arguments.email.as_deref(), arguments.account_key)?,
+        Some(server) => {
+            let origin = server.parse().map_err(AccountError::from)?;
+            if account::exists(&shell.home) {
+                publish_existing(arguments, shell, &origin)?;
+            } else {
+                register_new(arguments, shell, &origin)?;
+            }
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// Asks for what is missing, and makes an account that is on this computer only.
+pub(super) fn create(shell: &Shell, email: Option<&str>, with_account_key: bool) -> Result<()> {
+    account::refuse_if_present(&shell.home)?;
+    let email = email.map_or_else(home::user_at_host, str::to_owned);
+    let login = account::parse_login(&email)?;
+    let password = new_password(&login)?;
+    make(shell, &login, &password, with_account_key)?.show(shell)?;
+    shell.output.note(format_args!("The account {login} is set up on this computer."));
+    Ok(())
+}
+
+/// A password that is to be set, and is good enough.
+pub(super) fn new_password(login: &Login) -> Result<Password> {
+    let password = prompt::new_password(&format!("New password for {login}: "))?;
+    account::check_strength(&password, login)?;
+    Ok(password)
+}
+
+/// What is shown once, when an account was made.
+struct Made {
+    recovery_key: zeroize::Zeroizing<String>,
+    account_key: Option<zeroize::Zeroizing<String>>,
+}
+
+impl Made {
+    fn show(&self, shell: &Shell) -> Result<()> {
+        if let Some(key) = &self.account_key {
+            shell.output.note("Account key: every new computer wants it beside the password. Write it down.");
+            shell.output.line(&**key)?;
+        }
+        show_recovery_key(shell.output, &self.recovery_key)
+    }
+}
+
+/// Makes the account's keys and files.
+fn make(shell: &Shell, login: &Login, password: &Password, with_account_key: bool) -> Result<Made> {
+    let account_key = with_account_key.then(|| AccountKey::generate(&mut SystemRandom));
+    shell.output.note("Making keys …");
+    let made = account::register(&shell.home, &shell.config, login, password, account_key.as_ref())?;
+    shell.keep(made.0);
+    Ok(Made { recovery_key: made.1.to_text(), account_key: account_key.map(|key| key.to_text()) })
+}
+
+/// Makes an account and publishes it. The server is asked first whether it takes it, before anything is made.
+fn register_new(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Result<()> {
+    let Some(email) = &arguments.email else {
+        return Err(Failure::new(Exit::Usage, "An account on a server needs an e-mail address")
+            .with_remedy("ensafer register --email YOU@EXAMPLE.COM --server URL")
+            .into());
+    };
+    let login = account::parse_login(email)?;
+    let code = ask_server(shell, origin, &login)?;
+    let password = new_password(&login)?;
+    let made = make(shell, &login, &password, arguments.account_key)?;
+    let published = account::publish(&shell.home, &shell.config, origin, &password, code);
+    if let Err(AccountError::Server(ServerError::Refused { .. })) = &published
+        && account::server_of(&shell.home)?.is_none()
+    {
+        // The server has not taken it, and nobody has seen its recovery key: as if it had never been.
+        shell.forget_account();
+        account::forget(&shell.home, &shell.config)?;
+        published?;
+        return Ok(());
+    }
+    made.show(shell)?;
+    finish(shell, origin, &login, published?, &password)
+}
+
+/// Publishes the account of this computer.
+fn publish_existing(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Result<()> {
+    let known = account::login_of(&shell.home)?;
+    if let Some(email) = &arguments.email {
+        let asked = account::parse_login(email)?;
+        if asked != known {
+            return Err(AccountError::OtherAccount { login: known, asked }.into());
+        }
+    }
+    if let Some(on) = account::server_of(&shell.home)? {
+        return Err(Failure::new(Exit::Error, format!("The account {known} is on {on} already"))
+            .with_remedy(format!("ensafer login logs in; ensafer account server {origin} moves it there"))
+            .into());
+    }
+    let code = ask_server(shell, origin, &known)?;
+    let password = prompt::password(&format!("Password of {known}: "))?;
+    let published = account::publish(&shell.home, &shell.config, origin, &password, code)?;
+    finish(shell, origin, &known, published, &password)
+}
+
+/// Asks the server what it wants and whether the address is free, and the user for an authorisation code where it
+/// wants one.
+pub(super) fn ask_server(shell: &Shell, origin: &Origin, login: &Login) -> Result<Option<String>> {
+    let server = KeyServer::new(origin.clone(), &shell.config).map_err(AccountError::from)?;
+    let refuse = |kind: ProblemKind| -> AccountError {
+        ServerError::Refused { kind, problem: Box::new(kind.problem()) }.into()
+    };
+    let info = server.info().map_err(AccountError::from)?;
+    if info.registration == Registration::Closed {
+        return Err(refuse(ProblemKind::RegistrationClosed).into());
+    }
+    if !server.is_available(login).map_err(AccountError::from)? {
+        return Err(refuse(ProblemKind::LoginTaken).into());
+    }
+    if info.registration == Registration::Open {
+        return Ok(None);
+    }
+    let code = prompt::asked("The server's authorisation code: ")?;
+    Ok(Some(code.expose().trim().to_owned()))
+}
+
+/// Says how a registration ended, and asks for the code from the mail where somebody can answer.
+pub(super) fn finish(
+    shell: &Shell,
+    origin: &Origin,
+    login: &Login,
+    published: Published,
+    password: &Password,
+) -> Result<()> {
+    if published == Published::ConfirmationRequired {
+        shell.output.note(format_args!("{origin} has sent a code to {login}."));
+        if !prompt::is_terminal() {
+            shell.output.note("Confirm the address with it: ensafer account confirm");
+            return Ok(());
+        }
+        confirm_address(shell, password)?;
+    }
+    super::lock::unlock_daemon(shell, password)?;
+    shell.output.note(format_args!("The account {login} is on {origin}, and this computer is logged in."));
+    Ok(())
+}
+
+/// Prints a recovery key and what it is for.
+pub(super) fn show_recovery_key(output: Output, text: &str) -> Result<()> {
+    output.note(
+        "Recovery key: it opens the account when the password is lost. Write it down and keep it apart.",
+    );
+    output.line(text)?;
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! Why a key server did not do what it was asked, in words for people.
+
+use ensafer_core::api::server::{Problem, ProblemKind};
+
+use crate::exit::Exit;
+
+use super::origin::Origin;
+
+/// A request to the key server failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// No answer came.
+    #[error("the server {origin} cannot be reached")]
+    Unreachable {
+        /// It.
+        origin: Origin,
+        /// Why.
+        source: reqwest::Error,
+    },
+    /// Somebody answered whose certificate does not prove that it is the server.
+    #[error("the certificate of {origin} is not valid: {reason}")]
+    Certificate {
+        /// It.
+        origin: Origin,
+        /// What the check said.
+        reason: String,
+    },
+    /// What answered is no key server, or not of this version.
+    #[error("{origin} does not answer like a key server of Ensafer ({what})")]
+    NotAKeyServer {
+        /// It.
+        origin: Origin,
+        /// What was unexpected.
+        what: String,
+    },
+    /// The server refused, and says why.
+    #[error("{}", words(.problem, *.kind))]
+    Refused {
+        /// What kind of problem it is.
+        kind: ProblemKind,
+        /// What the server said.
+        problem: Box<Problem>,
+    },
+    /// The settings for reaching it make no sense.
+    #[error("the proxy setting cannot be used: {reason}")]
+    Proxy {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The kind's words, and the server's detail where it gave one.
+fn words(problem: &Problem, kind: ProblemKind) -> String {
+    let what = match kind {
+        ProblemKind::WrongCredentials => "the password is wrong, or nobody has that login",
+        ProblemKind::DeviceRevoked => "this computer was removed from the account",
+        ProblemKind::SessionRefused => "this computer is not logged in any more",
+        ProblemKind::TooManyFailures => "too many attempts failed",
+        ProblemKind::TooManyRequests => "the server was asked too often",
+        ProblemKind::LoginTaken => "that address has an account on the server already",
+        ProblemKind::EmailUnconfirmed => "the e-mail address is not confirmed yet",
+        ProblemKind::ConfirmationRefused => "the code from the e-mail is wrong or too old",
+        ProblemKind::RegistrationClosed => "the server takes no new accounts",
+        ProblemKind::RegistrationCodeRefused => "the server's authorisation code is missing or wrong",
+        ProblemKind::AccountDisabled => "the account was disabled by the server's administrator",
+        ProblemKind::UserUnknown => "nobody has that address on this server",
+        ProblemKind::DeviceUnknown => "the account has no such computer",
+        ProblemKind::VersionConflict => "another computer changed it at the same time",
+        ProblemKind::Unavailable | ProblemKind::Internal => "the server has trouble of its own",
+        ProblemKind::MailFailed => "the server could not send its e-mail",
+        ProblemKind::LoginMalformed => "the server does not take that address",
+        other => other.title(),
+    };
+    match (&problem.detail, problem.retry_after_s) {
+        (Some(detail), _) => format!("{what} ({})", printable(detail)),
+        (None, Some(seconds)) => format!("{what}; it may pass in {seconds} seconds"),
+        (None, None) => what.to_owned(),
+    }
+}
+
+/// What a server said goes to a terminal: without control characters, and not endless.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(300).collect()
+}
+
+impl ServerError {
+    /// The problem's kind, if the server refused.
+    #[must_use]
+    pub fn kind(&self) -> Option<ProblemKind> {
+        if let Self::Refused { kind, .. } = self { Some(*kind) } else { None }
+    }
+
+    /// How a command that fails so ends.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Unreachable { .. } | Self::Certificate { .. } | Self::NotAKeyServer { .. } => {
+                Exit::ServerUnreachable
+            }
+            Self::Proxy { .. } => Exit::Usage,
+            Self::Refused { kind, .. } => match kind {
+                ProblemKind::WrongCredentials | ProblemKind::ConfirmationRefused => Exit::WrongPassword,
+                ProblemKind::TooManyFailures
+                | ProblemKind::TooManyRequests
+                | ProblemKind::VersionConflict
+                | ProblemKind::EmailUnconfirmed => Exit::RetryLater,
+                ProblemKind::Unavailable
+                | ProblemKind::Internal
+                | ProblemKind::MailFailed
+                | ProblemKind::RequestTimeout => Exit::ServerUnreachable,
+                ProblemKind::SessionRefused | ProblemKind::DeviceRevoked => Exit::NotSetUp,
+                ProblemKind::LoginMalformed => Exit::Usage,
+                _ => Exit::Error,
+            },
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::Unreachable { .. } => Some(
+                "Look at the network, the address and the proxy settings. Folders go on syncing without the server",
+            ),
+            Self::Certificate { .. } => Some(
+                "Look at this computer's clock and the server's address. Where somebody listens in on the network, do not go on",
+            ),
+            Self::NotAKeyServer { .. } => Some("Look at the address; ensafer --version shows this version"),
+            Self::Proxy { .. } => Some("ensafer config set proxy http://HOST:PORT, or none"),
+            Self::Refused { kind, .. } => match kind {
+                ProblemKind::WrongCredentials => Some("Try again, or ensafer recovery-key use"),
+                ProblemKind::DeviceRevoked | ProblemKind::SessionRefused => {
+                    Some("ensafer login --email YOU@EXAMPLE.COM --server URL")
+                }
+                ProblemKind::LoginTaken => Some("ensafer login, or register another address"),
+                ProblemKind::EmailUnconfirmed => Some("ensafer account confirm"),
+                ProblemKind::ConfirmationRefused => {
+                    Some("Copy the code from the newest e-mail, or register again for a new one")
+                }
+                ProblemKind::RegistrationCodeRefused => Some("Ask the server's administrator for a code"),
+                ProblemKind::TooManyFailures | ProblemKind::TooManyRequests | ProblemKind::Unavailable => {
+                    Some("Wait a little, then try again")
+                }
+                _ => None,
+            },
+        }
+    }
+}
