@@ -277,6 +277,28 @@ pub struct FolderStatus {
     pub last_checked: Option<Timestamp>,
 }
 
+/// What somebody should know about the account. Folders sync all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct AccountNotice {
+    /// What it is.
+    pub kind: AccountNoticeKind,
+    /// For people: what happened, and what to do.
+    pub text: String,
+}
+
+/// What happened to an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AccountNoticeKind {
+    /// This device has no session with its key server any more.
+    LoggedOut,
+    /// The key server serves what cannot be true.
+    ServerDistrusted,
+    /// Another device logged in.
+    NewDevice,
+}
+
 /// How everything is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -285,6 +307,9 @@ pub struct Status {
     pub state: State,
     /// Every folder.
     pub folders: Vec<FolderStatus>,
+    /// What somebody should know about the account.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub account: Vec<AccountNotice>,
 }
 
 impl Status {
@@ -292,7 +317,7 @@ impl Status {
     #[must_use]
     pub fn of(folders: Vec<FolderStatus>) -> Self {
         let state = folders.iter().map(|folder| folder.state).min().unwrap_or(State::Stopped);
-        Self { state, folders }
+        Self { state, folders, account: Vec::new() }
     }
 }
 

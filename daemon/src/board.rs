@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ensafer_core::api::local::ProblemReport;
 use ensafer_core::ids::FolderId;
-use ensafer_core::status::{Event, Facts, Status};
+use ensafer_core::status::{AccountNotice, AccountNoticeKind, Event, Facts, Status};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -23,6 +23,7 @@ struct Posts {
     folders: BTreeMap<FolderId, Post>,
     is_stopped: bool,
     paused: Option<String>,
+    account: Vec<AccountNotice>,
 }
 
 struct Post {
@@ -108,6 +109,16 @@ impl Board {
         self.tell_all(&Event::Paused(why));
     }
 
+    /// This is to be known about the account, in place of what was told before; but devices that are new stay told.
+    pub fn set_account(&self, notices: Vec<AccountNotice>) {
+        let mut posts = self.posts();
+        posts
+            .account
+            .retain(|notice| notice.kind == AccountNoticeKind::NewDevice && !notices.contains(notice));
+        posts.account.extend(notices);
+        self.show(&posts);
+    }
+
     /// Whether folders sync on changes.
     #[must_use]
     pub fn is_running(&self) -> bool {
@@ -167,7 +178,8 @@ impl Board {
     }
 
     fn show(&self, posts: &Posts) {
-        let status = Status::of(posts.folders.values().map(|post| post.facts.status()).collect());
+        let mut status = Status::of(posts.folders.values().map(|post| post.facts.status()).collect());
+        status.account.clone_from(&posts.account);
         self.shown.send_if_modified(|shown| {
             let is_news = *shown != status;
             *shown = status;

@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 pub mod account;
+pub mod account_watch;
 pub mod apply;
 pub mod board;
 pub mod check;

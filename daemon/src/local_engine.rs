@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use ensafer_core::api::local::{
     Decrypted, FileStatus, FolderReport, ListedEntry, Located, ProblemReport, SettleOutcome, VerifyReport,
 };
 use ensafer_core::ids::DeviceId;
 use ensafer_core::status::{Event, Facts, Status};
 
+use crate::account_watch::AccountWatch;
 use crate::board::Board;
 use crate::cli::engine::Engine;
 use crate::clock::{Clock, SystemClock};
@@ -49,9 +50,15 @@ impl Engine for LocalEngine {
             board: Arc::new(Board::new(clock.clone())),
             clock,
         };
-        let supervisor = Supervisor::start(shell, vault, shared, quit)?;
+        let board = shared.board.clone();
+        let supervisor = Supervisor::start(shell, vault.clone(), shared, quit)?;
+        let watch = AccountWatch::start(shell, vault, board).context("A thread cannot be started")?;
         let control = Arc::new(supervisor.clone());
-        Ok(Running { control, finish: Box::new(move || supervisor.finish()) })
+        let finish = move || {
+            watch.finish();
+            supervisor.finish();
+        };
+        Ok(Running { control, finish: Box::new(finish) })
     }
 
     fn add_folder(&self, shell: &Shell, pair: &Pair) -> Result<FolderReport> {

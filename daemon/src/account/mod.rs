@@ -37,7 +37,7 @@ pub use online::{
     export_from_server, log_in, log_out, move_server, publish, recover_online, refresh, report,
     revoke_device, set_display_name,
 };
-pub use session::server_of;
+pub use session::{is_logged_in, server_of};
 pub use strength::check_strength;
 
 /// An account whose keys are at hand, and this device's own key, which seals what is cached here.

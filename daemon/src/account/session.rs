@@ -42,6 +42,14 @@ pub fn server_of(home: &Home) -> Result<Option<Origin>, AccountError> {
     Ok(read(home)?.map(|kept| kept.server))
 }
 
+/// Whether this device has a session. Whether the server still knows it shows when it is used.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn is_logged_in(home: &Home) -> Result<bool, AccountError> {
+    Ok(read(home)?.is_some_and(|kept| kept.sealed.is_some()))
+}
+
 /// Remembers the server, without a session.
 pub(super) fn keep_server(home: &Home, server: &Origin) -> Result<(), AccountError> {
     write(home, &Kept { server: server.clone(), sealed: None })

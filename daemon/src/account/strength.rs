@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn guessable_passwords_are_refused_with_a_reason() {
         for weak in
-            ["a", "password1", "qwertyuiop", "alice", "Ensafer2026", "aaaaaaaaaaaa", "19850312", "monkey12"]
+            ["ab1", "password1", "qwertyuiop", "alice", "Ensafer2026", "aaaaaaaaaaaa", "19850312", "monkey12"]
         {
             let Err(AccountError::Weak { why }) = check(weak) else { panic!("{weak} passes") };
             assert!(!why.is_empty() && !why.contains(weak), "{why}");

@@ -13,6 +13,7 @@ use super::{Format, lock, register};
 use crate::account::{self, AccountError, Unlocked};
 use crate::exit::{Exit, Failure};
 use crate::key_server::Origin;
+use crate::output::printable;
 use crate::private_file;
 use crate::prompt::{self, Password};
 use crate::shell::Shell;
@@ -145,7 +146,7 @@ fn profile(shell: &Shell, name: Option<&str>, email: Option<&str>) -> Result<()>
     }
     let report = account::report(&shell.home, &shell.config, &unlocked.account)?;
     shell.output.line(format_args!("{}", unlocked.account.login()))?;
-    shell.output.line(report.display_name.as_deref().unwrap_or("(no name)"))?;
+    shell.output.line(report.display_name.as_deref().map_or_else(|| "(no name)".to_owned(), printable))?;
     Ok(())
 }
 
@@ -204,7 +205,7 @@ fn devices(shell: &Shell, format: &Format) -> Result<()> {
     }
     for device in listed {
         let this = if device.is_this { "  (this computer)" } else { "" };
-        let name: String = device.name.chars().filter(|c| !c.is_control()).collect();
+        let name = printable(device.name);
         shell.output.line(format_args!("{}  {name}  last seen {}{this}", device.id, device.last_seen))?;
     }
     Ok(())

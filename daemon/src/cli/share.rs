@@ -9,6 +9,7 @@ use super::Format;
 use super::account::opened;
 use crate::account;
 use crate::exit::Exit;
+use crate::output::printable;
 use crate::shell::Shell;
 
 #[derive(Debug, Subcommand)]
@@ -49,7 +50,7 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
     }
     let verified = Verified {
         login: login.to_string(),
-        name: person.display_name.map(|name| name.chars().filter(|c| !c.is_control()).collect()),
+        name: person.display_name.as_deref().map(printable),
         fingerprint: person.bundle.fingerprint().to_string(),
         safety_number: person.safety_number.to_string(),
         verified: arguments.matches || person.known == Known::Verified,

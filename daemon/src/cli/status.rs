@@ -48,6 +48,9 @@ pub(super) fn print(shell: &Shell, status: &Status) -> Result<()> {
                 .line(format_args!("  Do: ensafer resume --go-on {}, if that is right", brake.token))?;
         }
     }
+    for notice in &status.account {
+        shell.output.line(printable(&notice.text))?;
+    }
     if !account::exists(&shell.home) {
         shell.output.note("No account is set up: ensafer up, register or keys import");
     } else if status.folders.is_empty() && folders.entries().is_empty() {

@@ -3,6 +3,7 @@
 use ensafer_core::api::server::{Problem, ProblemKind};
 
 use crate::exit::Exit;
+use crate::output::printable;
 
 use super::origin::Origin;
 
@@ -72,15 +73,15 @@ fn words(problem: &Problem, kind: ProblemKind) -> String {
         other => other.title(),
     };
     match (&problem.detail, problem.retry_after_s) {
-        (Some(detail), _) => format!("{what} ({})", printable(detail)),
+        (Some(detail), _) => format!("{what} ({})", short(detail)),
         (None, Some(seconds)) => format!("{what}; it may pass in {seconds} seconds"),
         (None, None) => what.to_owned(),
     }
 }
 
 /// What a server said goes to a terminal: without control characters, and not endless.
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(300).collect()
+fn short(text: &str) -> String {
+    printable(text).chars().take(300).collect()
 }
 
 impl ServerError {

@@ -173,7 +173,7 @@ impl Served {
 }
 
 fn status(state: State) -> Status {
-    Status { state, folders: Vec::new() }
+    Status { state, folders: Vec::new(), account: Vec::new() }
 }
 
 fn exit_of(error: impl Into<anyhow::Error>) -> Exit {

@@ -1,0 +1,119 @@
+//! The daemon's look at the key server now and then: it keeps the session alive, takes over what other devices changed,
+//! and tells people what they should know. Folders never wait for it.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use ensafer_core::api::server::{DeviceReport, ProblemKind};
+use ensafer_core::status::{AccountNotice, AccountNoticeKind};
+
+use crate::account::{self, AccountError, Fresh};
+use crate::board::Board;
+use crate::exit;
+use crate::folder_keys::Vault;
+use crate::output::printable;
+use crate::shell::Shell;
+use crate::vault::ShellVault;
+
+/// Between looks that went well.
+const INTERVAL: Duration = Duration::from_secs(15 * 60);
+/// After a look that did not, doubled each time up to [`INTERVAL`].
+const FIRST_RETRY: Duration = Duration::from_secs(30);
+
+/// The thread that looks.
+#[derive(Debug)]
+pub struct AccountWatch {
+    quit: mpsc::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl AccountWatch {
+    /// Starts looking, at once and then now and then.
+    ///
+    /// # Errors
+    /// No thread can be made.
+    pub fn start(shell: &Shell, vault: Arc<ShellVault>, board: Arc<Board>) -> std::io::Result<Self> {
+        let (quit, asked) = mpsc::channel();
+        let shell = shell.clone();
+        let thread = thread::Builder::new().name("account".to_owned()).spawn(move || {
+            let mut pause = FIRST_RETRY;
+            loop {
+                let went_well = look(&shell, &vault, &board);
+                pause = if went_well { INTERVAL } else { (pause * 2).min(INTERVAL) };
+                if asked.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { quit, thread })
+    }
+
+    /// Ends it. A request on its way is not waited for: nothing is lost with it.
+    pub fn finish(self) {
+        // The thread is gone where it fails, which is what is wanted.
+        let _ = self.quit.send(());
+        if self.thread.is_finished() && self.thread.join().is_err() {
+            tracing::error!("the look at the key server panicked");
+        }
+    }
+}
+
+/// One look. `false` where it is worth another one soon.
+fn look(shell: &Shell, vault: &ShellVault, board: &Board) -> bool {
+    match account::server_of(&shell.home) {
+        Ok(Some(_)) => {}
+        Ok(None) => return true,
+        Err(error) => {
+            tracing::warn!(%error, "the session cannot be read");
+            return false;
+        }
+    }
+    // Whoever is locked looks again when somebody has unlocked.
+    let Ok(unlocked) = vault.unlocked() else { return false };
+    match account::refresh(&shell.home, &shell.config, &unlocked) {
+        Ok(fresh) => {
+            board.set_account(fresh.new_devices.iter().map(new_device).collect());
+            let Fresh { unlocked, .. } = fresh;
+            shell.keep(unlocked);
+            true
+        }
+        Err(error) => {
+            let notice = notice_of(&error);
+            let error: anyhow::Error = error.into();
+            tracing::warn!(error = exit::describe(&error), "the key server was asked in vain");
+            if let Some(notice) = notice {
+                board.set_account(vec![notice]);
+            }
+            false
+        }
+    }
+}
+
+fn new_device(device: &DeviceReport) -> AccountNotice {
+    tracing::warn!(device = %device.device, "another device has logged in to the account");
+    let text = format!(
+        "Another computer has logged in to the account: {}. If that was not you: ensafer account devices --revoke {}, and ensafer account password",
+        printable(&device.name),
+        device.device
+    );
+    AccountNotice { kind: AccountNoticeKind::NewDevice, text }
+}
+
+/// What people should know of an error. That the server cannot be reached is not worth anybody's time.
+fn notice_of(error: &AccountError) -> Option<AccountNotice> {
+    let kind = match error {
+        AccountError::NotLoggedIn => AccountNoticeKind::LoggedOut,
+        AccountError::Server(server) => match server.kind()? {
+            ProblemKind::DeviceRevoked | ProblemKind::SessionRefused | ProblemKind::AccountDisabled => {
+                AccountNoticeKind::LoggedOut
+            }
+            _ => return None,
+        },
+        AccountError::ServerLies { .. } | AccountError::Pin { .. } => AccountNoticeKind::ServerDistrusted,
+        _ => return None,
+    };
+    let remedy = error.remedy().map_or_else(String::new, |remedy| format!(". {remedy}"));
+    Some(AccountNotice { kind, text: format!("The account: {error}{remedy}") })
+}
