@@ -1,5 +1,5 @@
-//! What the end-to-end tests are made of: real `ensafer` processes, devices with a home of their own, and directories
-//! that are compared to the last nanosecond.
+//! What the end-to-end tests are made of: real `ensafer` and `ensafer-server` processes, devices with a home of their
+//! own, a real PostgreSQL and Exim, and directories that are compared to the last nanosecond.
 //!
 //! The tests see the program as its users do: by its command line, its exit codes, its `--json` documents and the
 //! files that it leaves. Nothing of its insides is linked.
@@ -7,15 +7,35 @@
 #![allow(clippy::unwrap_used, reason = "a step that fails fails the test that took it")]
 
 pub mod account;
+pub mod certificate;
 pub mod device;
+pub mod exim;
+pub mod mail;
+pub mod postgres;
 pub mod process;
 pub mod random;
+pub mod server;
 pub mod store;
 pub mod tree;
 pub mod wait;
 pub mod world;
 
 pub use device::Device;
+pub use exim::Exim;
+pub use postgres::Database;
 pub use process::{Finished, Running};
 pub use random::Random;
+pub use server::{KeyServer, ServerOptions, Storage};
 pub use world::World;
+
+/// Says that a test is skipped because this machine lacks something.
+///
+/// # Panics
+/// With `CI` set: there nothing may be skipped.
+pub fn skipped(why: &str) {
+    assert!(std::env::var_os("CI").is_none(), "CI must not skip: {why}");
+    #[allow(clippy::print_stderr, reason = "a skip says why")]
+    {
+        eprintln!("skipped: {why}");
+    }
+}

@@ -155,6 +155,12 @@ impl Running {
         read_all(&self.stdout)
     }
 
+    /// What it has logged so far.
+    #[must_use]
+    pub fn stderr_so_far(&self) -> String {
+        read_all(&self.stderr)
+    }
+
     /// Sends `signal`.
     pub fn signal(&self, signal: Signal) {
         // A process that has ended meanwhile is what the signal was for.
