@@ -1,0 +1,94 @@
+//! Files with secrets: what others can read is refused.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use ensafer_core::crypto::{ServerSecret, SystemRandom};
+use zeroize::Zeroizing;
+
+use crate::config::{Config, ConfigError, ServerConfig};
+
+/// The secret's name in the data directory.
+const FILE_NAME: &str = "server.secret";
+
+/// Longest file with a secret that is read, in bytes.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// Reads a text that nobody but its owner may know.
+///
+/// # Errors
+/// [`ConfigError::Exposed`] where others may read or write it, [`ConfigError::Io`] where it cannot be read.
+pub fn read_text(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
+    let io_error = |source| ConfigError::Io { path: path.to_path_buf(), source };
+    let file = File::open(path).map_err(io_error)?;
+    let metadata = file.metadata().map_err(io_error)?;
+    // A credential of systemd is readable by the service's own group of one (0440, owned by root).
+    let exposed = if metadata.uid() == 0 && is_credential(path) { 0o007 } else { 0o077 };
+    if metadata.mode() & exposed != 0 {
+        return Err(ConfigError::Exposed { path: path.to_path_buf() });
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.take(MAX_BYTES).read_to_string(&mut text).map_err(io_error)?;
+    Ok(text)
+}
+
+/// Whether systemd handed the file over (systemd.exec(5), `LoadCredential=`).
+fn is_credential(path: &Path) -> bool {
+    std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|directory| path.starts_with(directory))
+}
+
+/// The server's secret: from the file that the settings name, else from the data directory, where it is made at the
+/// first start.
+///
+/// # Errors
+/// [`ConfigError`]: a file that others can read, that is not 64 hex digits, or that cannot be made.
+pub fn load(config: &Config) -> Result<ServerSecret, ConfigError> {
+    let ServerConfig { secret_file, data, .. } = &config.server;
+    match (secret_file, data) {
+        (Some(path), _) => read(path),
+        (None, Some(directory)) => {
+            let path = directory.join(FILE_NAME);
+            let made = create(&path).map_err(|source| ConfigError::Io { path: path.clone(), source })?;
+            if made {
+                tracing::info!("made the server's secret: keep a copy of it, apart from those of the database");
+            }
+            read(&path)
+        }
+        (None, None) => Err(ConfigError::Refused {
+            key: "server.secret_file",
+            reason: "no file with the server's secret is named".to_owned(),
+        }),
+    }
+}
+
+fn read(path: &Path) -> Result<ServerSecret, ConfigError> {
+    let text = read_text(path)?;
+    let mut bytes = Zeroizing::new([0; ServerSecret::LEN]);
+    let refused = || ConfigError::Refused {
+        key: "server.secret_file",
+        reason: format!(
+            "{} must hold {} hex digits: make one with `openssl rand -hex 32`, or put your copy back",
+            path.display(),
+            2 * ServerSecret::LEN
+        ),
+    };
+    hex::decode_to_slice(text.trim(), &mut *bytes).map_err(|_| refused())?;
+    ServerSecret::from_bytes(&*bytes).ok_or_else(refused)
+}
+
+/// Makes the file with a random secret, mode 0600, durable. `false` where something has that name.
+fn create(path: &Path) -> io::Result<bool> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = match file {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+        other => other?,
+    };
+    let secret = ServerSecret::generate(&mut SystemRandom);
+    let text = Zeroizing::new(hex::encode(secret.expose()) + "\n");
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+    Ok(true)
+}
