@@ -68,6 +68,8 @@ CREATE TABLE logins (
     device TEXT NOT NULL,
     device_name TEXT NOT NULL,
     device_key TEXT NOT NULL,
+    -- What was shown: 'password' or 'recovery'
+    kind TEXT NOT NULL,
     -- SHA-256 of the one right answer.
     proof_hash TEXT NOT NULL,
     expires_at BIGINT NOT NULL,

@@ -141,6 +141,8 @@ documents! {
 
     /// Confirms an account's address.
     struct ConfirmRequest {
+        /// The account. A code that came because a stranger registered the same login confirms nothing of theirs.
+        account: AccountId,
         /// The account's login.
         login: String,
         /// The code from the mail.

@@ -1,0 +1,601 @@
+//! Accounts in the database.
+
+use ensafer_core::account::SignedBundle;
+use ensafer_core::api::hex::{HexArray, HexBytes};
+use ensafer_core::api::server::{
+    AccountDocument, AccountReport, BundleDocument, PasswordSealDocument, PublishedBundle, RecoverySealDocument,
+    SealedKeysDocument, StateDocument,
+};
+use ensafer_core::crypto::{Login, LoginPublicKey};
+use ensafer_core::ids::AccountId;
+use sqlx::{Any, AnyPool, Executor, Transaction};
+
+use super::value::{BadValue, from_hex, from_int, to_int};
+
+/// Whether an account can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Its address was not confirmed yet.
+    Unconfirmed,
+    /// It can.
+    Active,
+    /// The administrator said no.
+    Disabled,
+}
+
+impl Status {
+    /// The status as it is stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unconfirmed => "unconfirmed",
+            Self::Active => "active",
+            Self::Disabled => "disabled",
+        }
+    }
+
+    /// Reads what [`as_str`](Self::as_str) wrote.
+    ///
+    /// # Errors
+    /// [`BadValue`]
+    pub fn parse(text: &str) -> Result<Self, BadValue> {
+        let all = [Self::Unconfirmed, Self::Active, Self::Disabled];
+        all.into_iter().find(|status| status.as_str() == text).ok_or(BadValue)
+    }
+}
+
+/// What a proof is compared with.
+#[derive(Debug)]
+pub struct Verifiers {
+    /// The account.
+    pub account: AccountId,
+    /// Its status.
+    pub status: Status,
+    /// Of the password.
+    pub password: [u8; 32],
+    /// Of the recovery key.
+    pub recovery: [u8; 32],
+}
+
+/// An account's row.
+#[derive(Debug, sqlx::FromRow)]
+pub struct AccountRow {
+    account: String,
+    login: String,
+    status: String,
+    display_name: Option<String>,
+    created_at: i64,
+    bundle: String,
+    bundle_signature: String,
+    login_key: String,
+    fingerprint: String,
+    bundle_sequence: i64,
+    keys_version: i64,
+    keys_sealed: String,
+    password_version: i64,
+    password_realm: String,
+    password_nonce: String,
+    password_iterations: i64,
+    password_sealed: String,
+    password_verifier: String,
+    recovery_id: String,
+    recovery_sealed: String,
+    recovery_copy: String,
+    recovery_verifier: String,
+    state_version: i64,
+    state_sealed: Option<String>,
+}
+
+/// An account as the server keeps it.
+#[derive(Debug)]
+pub struct Stored {
+    /// Its id.
+    pub id: AccountId,
+    /// Its login.
+    pub login: Login,
+    /// Whether it can be used.
+    pub status: Status,
+    /// What is served of it.
+    pub document: AccountDocument,
+    /// What others read beside the address.
+    pub display_name: Option<String>,
+    /// When it was made, in seconds since 1970.
+    pub created_at_s: u64,
+    /// Counts its bundles.
+    pub sequence: u64,
+    /// Seals its challenges.
+    pub login_key: LoginPublicKey,
+    /// Its identity key's fingerprint, in hex.
+    pub fingerprint: String,
+    /// What proofs are compared with.
+    pub verifiers: Verifiers,
+}
+
+impl Stored {
+    /// The account as its owner gets it.
+    #[must_use]
+    pub fn report(self) -> AccountReport {
+        let Self { document, display_name, created_at_s, .. } = self;
+        AccountReport { account: document, display_name, created_at_s }
+    }
+}
+
+impl TryFrom<AccountRow> for Stored {
+    type Error = BadValue;
+
+    fn try_from(row: AccountRow) -> Result<Self, BadValue> {
+        let id = AccountId::new(from_hex(&row.account)?);
+        let status = Status::parse(&row.status)?;
+        Ok(Self {
+            id,
+            login: row.login.parse().map_err(|_| BadValue)?,
+            status,
+            created_at_s: from_int(row.created_at)?,
+            sequence: from_int(row.bundle_sequence)?,
+            login_key: LoginPublicKey::from_spki(&bytes(&row.login_key)?.0).map_err(|_| BadValue)?,
+            verifiers: Verifiers {
+                account: id,
+                status,
+                password: from_hex(&row.password_verifier)?,
+                recovery: from_hex(&row.recovery_verifier)?,
+            },
+            document: AccountDocument {
+                bundle: BundleDocument {
+                    bundle: bytes(&row.bundle)?,
+                    signature: HexArray(from_hex(&row.bundle_signature)?),
+                },
+                keys: SealedKeysDocument {
+                    version: from_int(row.keys_version)?,
+                    sealed: bytes(&row.keys_sealed)?,
+                },
+                password: PasswordSealDocument {
+                    version: from_int(row.password_version)?,
+                    nonce: HexArray(from_hex(&row.password_nonce)?),
+                    iterations: from_int(row.password_iterations)?,
+                    sealed: bytes(&row.password_sealed)?,
+                    realm: row.password_realm,
+                },
+                recovery: RecoverySealDocument {
+                    id: HexArray(from_hex(&row.recovery_id)?),
+                    sealed: bytes(&row.recovery_sealed)?,
+                    copy: bytes(&row.recovery_copy)?,
+                },
+                state: state(row.state_version, row.state_sealed.as_deref())?,
+            },
+            display_name: row.display_name,
+            fingerprint: row.fingerprint,
+        })
+    }
+}
+
+fn bytes(text: &str) -> Result<HexBytes, BadValue> {
+    hex::decode(text).map(HexBytes).map_err(|_| BadValue)
+}
+
+fn state(version: i64, sealed: Option<&str>) -> Result<Option<StateDocument>, BadValue> {
+    let Some(sealed) = sealed else { return Ok(None) };
+    Ok(Some(StateDocument { version: from_int(version)?, sealed: bytes(sealed)? }))
+}
+
+/// What a proof for this login is made with: nonce and rounds. `None` if nobody has it.
+///
+/// # Errors
+/// The database failed.
+pub async fn parameters(db: &AnyPool, login: &Login) -> Result<Option<([u8; 16], u32)>, sqlx::Error> {
+    let row: Option<(String, i64)> =
+        sqlx::query_as("SELECT password_nonce, password_iterations FROM accounts WHERE login = $1")
+            .bind(login.as_str())
+            .fetch_optional(db)
+            .await?;
+    row.map(|(nonce, iterations)| Ok((from_hex(&nonce)?, from_int(iterations)?))).transpose()
+}
+
+/// What a proof for this login is compared with. `None` if nobody has it.
+///
+/// # Errors
+/// The database failed.
+pub async fn verifiers(db: &AnyPool, login: &Login) -> Result<Option<Verifiers>, sqlx::Error> {
+    let row: Option<(String, String, String, String)> = sqlx::query_as(
+        "SELECT account, status, password_verifier, recovery_verifier FROM accounts WHERE login = $1",
+    )
+    .bind(login.as_str())
+    .fetch_optional(db)
+    .await?;
+    row.map(|(account, status, password, recovery)| {
+        Ok(Verifiers {
+            account: AccountId::new(from_hex(&account)?),
+            status: Status::parse(&status)?,
+            password: from_hex(&password)?,
+            recovery: from_hex(&recovery)?,
+        })
+    })
+    .transpose()
+}
+
+/// The account. `None` if it was deleted.
+///
+/// # Errors
+/// The database failed.
+pub async fn stored<'e>(
+    db: impl Executor<'e, Database = Any>,
+    account: AccountId,
+) -> Result<Option<Stored>, sqlx::Error> {
+    let row: Option<AccountRow> = sqlx::query_as("SELECT * FROM accounts WHERE account = $1")
+        .bind(account.to_string())
+        .fetch_optional(db)
+        .await?;
+    Ok(row.map(Stored::try_from).transpose()?)
+}
+
+/// A new account.
+#[derive(Debug)]
+pub struct NewAccount<'a> {
+    /// It, verified.
+    pub bundle: &'a SignedBundle,
+    /// Its seals.
+    pub document: &'a AccountDocument,
+    /// Whether it can be used at once.
+    pub status: Status,
+    /// What others read beside the address.
+    pub display_name: Option<&'a str>,
+    /// What proofs are compared with: of the password, of the recovery key.
+    pub verifiers: [[u8; 32]; 2],
+    /// When, in seconds since 1970.
+    pub now_s: u64,
+}
+
+/// Puts an account in the place of one with the same login that was never confirmed, or where there is none. Returns
+/// whether it did: of several that try at the same time, one does.
+///
+/// # Errors
+/// The database failed.
+pub async fn insert(tx: &mut Transaction<'static, Any>, new: &NewAccount<'_>) -> Result<bool, sqlx::Error> {
+    let bundle = new.bundle.bundle();
+    remove_unconfirmed(tx, &bundle.login).await?;
+    let AccountDocument { keys, password, recovery, .. } = new.document;
+    let account = bundle.account.to_string();
+    let inserted = sqlx::query(
+        "INSERT INTO accounts (account, login, status, display_name, created_at, bundle, bundle_signature, \
+            bundle_sequence, login_key, fingerprint, keys_version, keys_sealed, password_version, password_realm, \
+            password_nonce, password_iterations, password_sealed, password_verifier, recovery_id, \
+            recovery_sealed, recovery_copy, recovery_verifier, state_version) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
+            $22, 0) ON CONFLICT DO NOTHING",
+    )
+    .bind(&account)
+    .bind(bundle.login.as_str())
+    .bind(new.status.as_str())
+    .bind(new.display_name)
+    .bind(to_int(new.now_s))
+    .bind(hex::encode(new.bundle.bytes()))
+    .bind(hex::encode(new.bundle.signature().as_bytes()))
+    .bind(to_int(bundle.sequence))
+    .bind(hex::encode(bundle.login_key.spki()))
+    .bind(new.bundle.fingerprint().to_string())
+    .bind(i64::from(keys.version))
+    .bind(hex::encode(&keys.sealed.0))
+    .bind(i64::from(password.version))
+    .bind(&password.realm)
+    .bind(hex::encode(password.nonce.0))
+    .bind(i64::from(password.iterations))
+    .bind(hex::encode(&password.sealed.0))
+    .bind(hex::encode(new.verifiers[0]))
+    .bind(hex::encode(recovery.id.0))
+    .bind(hex::encode(&recovery.sealed.0))
+    .bind(hex::encode(&recovery.copy.0))
+    .bind(hex::encode(new.verifiers[1]))
+    .execute(&mut **tx)
+    .await?;
+    if inserted.rows_affected() == 0 {
+        return Ok(false);
+    }
+    publish(tx, new.bundle, new.now_s).await?;
+    Ok(true)
+}
+
+/// Adds a bundle to its account's history.
+async fn publish(
+    tx: &mut Transaction<'static, Any>,
+    bundle: &SignedBundle,
+    now_s: u64,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO bundles (account, sequence, bundle, signature, published_at) VALUES ($1, $2, $3, $4, $5)",
+    )
+    .bind(bundle.bundle().account.to_string())
+    .bind(to_int(bundle.bundle().sequence))
+    .bind(hex::encode(bundle.bytes()))
+    .bind(hex::encode(bundle.signature().as_bytes()))
+    .bind(to_int(now_s))
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// Removes an account that was never confirmed. Nobody loses anything by it: it never could log in.
+///
+/// # Errors
+/// The database failed.
+pub async fn remove_unconfirmed(
+    tx: &mut Transaction<'static, Any>,
+    login: &Login,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM accounts WHERE login = $1 AND status = 'unconfirmed'")
+        .bind(login.as_str())
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+}
+
+/// Whether somebody has this login, confirmed.
+///
+/// # Errors
+/// The database failed.
+pub async fn is_taken(db: &AnyPool, login: &Login) -> Result<bool, sqlx::Error> {
+    let found: Option<String> =
+        sqlx::query_scalar("SELECT account FROM accounts WHERE login = $1 AND status <> 'unconfirmed'")
+            .bind(login.as_str())
+            .fetch_optional(db)
+            .await?;
+    Ok(found.is_some())
+}
+
+/// Whether somebody has this login, confirmed or not.
+///
+/// # Errors
+/// The database failed.
+pub async fn has_login(tx: &mut Transaction<'static, Any>, login: &Login) -> Result<bool, sqlx::Error> {
+    let found: Option<String> = sqlx::query_scalar("SELECT account FROM accounts WHERE login = $1")
+        .bind(login.as_str())
+        .fetch_optional(&mut **tx)
+        .await?;
+    Ok(found.is_some())
+}
+
+/// What decides whether a change of the account's seals is still about the account that was read.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    /// The account as it was read.
+    pub account: &'a Stored,
+}
+
+impl Expected<'_> {
+    fn versions(&self) -> (String, i64, String) {
+        let document = &self.account.document;
+        (
+            self.account.id.to_string(),
+            i64::from(document.password.version),
+            hex::encode(document.recovery.id.0),
+        )
+    }
+}
+
+/// Replaces the password's seal, unless password or recovery key changed since. Returns whether it did.
+///
+/// # Errors
+/// The database failed.
+pub async fn replace_password(
+    tx: &mut Transaction<'static, Any>,
+    expected: Expected<'_>,
+    password: &PasswordSealDocument,
+    verifier: &[u8; 32],
+) -> Result<bool, sqlx::Error> {
+    let (account, password_version, recovery_id) = expected.versions();
+    let done = sqlx::query(
+        "UPDATE accounts SET password_version = $4, password_realm = $5, password_nonce = $6, \
+            password_iterations = $7, password_sealed = $8, password_verifier = $9 \
+         WHERE account = $1 AND password_version = $2 AND recovery_id = $3",
+    )
+    .bind(&account)
+    .bind(password_version)
+    .bind(recovery_id)
+    .bind(i64::from(password.version))
+    .bind(&password.realm)
+    .bind(hex::encode(password.nonce.0))
+    .bind(i64::from(password.iterations))
+    .bind(hex::encode(&password.sealed.0))
+    .bind(hex::encode(verifier))
+    .execute(&mut **tx)
+    .await?;
+    finish_logins(tx, &account).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Replaces the recovery key's seals, unless password or recovery key changed since. Returns whether it did.
+///
+/// # Errors
+/// The database failed.
+pub async fn replace_recovery(
+    tx: &mut Transaction<'static, Any>,
+    expected: Expected<'_>,
+    recovery: &RecoverySealDocument,
+    verifier: &[u8; 32],
+) -> Result<bool, sqlx::Error> {
+    let (account, password_version, recovery_id) = expected.versions();
+    let done = sqlx::query(
+        "UPDATE accounts SET recovery_id = $4, recovery_sealed = $5, recovery_copy = $6, recovery_verifier = $7 \
+         WHERE account = $1 AND password_version = $2 AND recovery_id = $3",
+    )
+    .bind(&account)
+    .bind(password_version)
+    .bind(recovery_id)
+    .bind(hex::encode(recovery.id.0))
+    .bind(hex::encode(&recovery.sealed.0))
+    .bind(hex::encode(&recovery.copy.0))
+    .bind(hex::encode(verifier))
+    .execute(&mut **tx)
+    .await?;
+    finish_logins(tx, &account).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Replaces bundle, keys and the password's seal, unless any of them changed since. Returns whether it did.
+///
+/// # Errors
+/// The database failed; a unique violation if the bundle's login is somebody else's.
+pub async fn replace_keys(
+    tx: &mut Transaction<'static, Any>,
+    expected: Expected<'_>,
+    bundle: &SignedBundle,
+    keys: &SealedKeysDocument,
+    now_s: u64,
+) -> Result<bool, sqlx::Error> {
+    let account = expected.account;
+    let new = bundle.bundle();
+    let done = sqlx::query(
+        "UPDATE accounts SET login = $4, bundle = $5, bundle_signature = $6, bundle_sequence = $7, \
+            login_key = $8, keys_version = $9, keys_sealed = $10 \
+         WHERE account = $1 AND bundle_sequence = $2 AND keys_version = $3",
+    )
+    .bind(account.id.to_string())
+    .bind(to_int(account.sequence))
+    .bind(i64::from(account.document.keys.version))
+    .bind(new.login.as_str())
+    .bind(hex::encode(bundle.bytes()))
+    .bind(hex::encode(bundle.signature().as_bytes()))
+    .bind(to_int(new.sequence))
+    .bind(hex::encode(new.login_key.spki()))
+    .bind(i64::from(keys.version))
+    .bind(hex::encode(&keys.sealed.0))
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Ok(false);
+    }
+    publish(tx, bundle, now_s).await?;
+    Ok(true)
+}
+
+/// Ends the logins that are under way: they were begun with what is no longer true.
+async fn finish_logins(tx: &mut Transaction<'static, Any>, account: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE logins SET finished = 1 WHERE account = $1")
+        .bind(account)
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+}
+
+/// Deletes an account with everything that belongs to it, unless password or recovery key changed since. Returns
+/// whether it did.
+///
+/// # Errors
+/// The database failed.
+pub async fn delete(
+    tx: &mut Transaction<'static, Any>,
+    expected: Expected<'_>,
+) -> Result<bool, sqlx::Error> {
+    let (account, password_version, recovery_id) = expected.versions();
+    let done = sqlx::query(
+        "DELETE FROM accounts WHERE account = $1 AND password_version = $2 AND recovery_id = $3",
+    )
+    .bind(account)
+    .bind(password_version)
+    .bind(recovery_id)
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The account's state, if it has one.
+///
+/// # Errors
+/// The database failed.
+pub async fn read_state(db: &AnyPool, account: AccountId) -> Result<Option<StateDocument>, sqlx::Error> {
+    let row: Option<(i64, Option<String>)> =
+        sqlx::query_as("SELECT state_version, state_sealed FROM accounts WHERE account = $1")
+            .bind(account.to_string())
+            .fetch_optional(db)
+            .await?;
+    let Some((version, sealed)) = row else { return Ok(None) };
+    Ok(state(version, sealed.as_deref())?)
+}
+
+/// What everybody may know of this login: the account, its newest bundle and display name. `None` if nobody has it, or
+/// not yet, or the administrator disabled the account.
+///
+/// # Errors
+/// The database failed.
+pub async fn published(
+    db: &AnyPool,
+    login: &Login,
+) -> Result<Option<(AccountId, BundleDocument, Option<String>)>, sqlx::Error> {
+    let row: Option<(String, String, String, Option<String>)> = sqlx::query_as(
+        "SELECT account, bundle, bundle_signature, display_name FROM accounts \
+         WHERE login = $1 AND status = 'active'",
+    )
+    .bind(login.as_str())
+    .fetch_optional(db)
+    .await?;
+    row.map(|(account, bundle, signature, display_name)| {
+        let bundle = BundleDocument { bundle: bytes(&bundle)?, signature: HexArray(from_hex(&signature)?) };
+        Ok((AccountId::new(from_hex(&account)?), bundle, display_name))
+    })
+    .transpose()
+}
+
+/// Replaces the account's state, if the new version is the old one's and one more. Returns the version that is there if
+/// not.
+///
+/// # Errors
+/// The database failed.
+pub async fn write_state(
+    tx: &mut Transaction<'static, Any>,
+    account: AccountId,
+    new: &StateDocument,
+) -> Result<Option<u64>, sqlx::Error> {
+    let previous = new.version.checked_sub(1).and_then(|version| i64::try_from(version).ok());
+    let account = account.to_string();
+    let done = sqlx::query(
+        "UPDATE accounts SET state_version = $2 + 1, state_sealed = $3 WHERE account = $1 AND state_version = $2",
+    )
+    .bind(&account)
+    .bind(previous.unwrap_or(-1))
+    .bind(hex::encode(&new.sealed.0))
+    .execute(&mut **tx)
+    .await?;
+    if done.rows_affected() == 1 {
+        return Ok(None);
+    }
+    let current: Option<i64> = sqlx::query_scalar("SELECT state_version FROM accounts WHERE account = $1")
+        .bind(&account)
+        .fetch_optional(&mut **tx)
+        .await?;
+    Ok(Some(from_int(current.unwrap_or(0))?))
+}
+
+/// Changes what others read beside the address.
+///
+/// # Errors
+/// The database failed.
+pub async fn rename(
+    tx: &mut Transaction<'static, Any>,
+    account: AccountId,
+    display_name: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE accounts SET display_name = $2 WHERE account = $1")
+        .bind(account.to_string())
+        .bind(display_name)
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+}
+
+/// All bundles that an account published, the oldest first.
+///
+/// # Errors
+/// The database failed.
+pub async fn history(db: &AnyPool, account: AccountId) -> Result<Vec<PublishedBundle>, sqlx::Error> {
+    let rows: Vec<(String, String, i64)> = sqlx::query_as(
+        "SELECT bundle, signature, published_at FROM bundles WHERE account = $1 ORDER BY sequence",
+    )
+    .bind(account.to_string())
+    .fetch_all(db)
+    .await?;
+    let bundle = |(bundle, signature, at): (String, String, i64)| {
+        Ok(PublishedBundle {
+            bundle: BundleDocument { bundle: bytes(&bundle)?, signature: HexArray(from_hex(&signature)?) },
+            published_at_s: from_int(at)?,
+        })
+    };
+    rows.into_iter().map(bundle).collect::<Result<_, BadValue>>().map_err(Into::into)
+}

@@ -1,0 +1,299 @@
+//! Devices and their sessions in the database.
+
+use ensafer_core::api::server::DeviceReport;
+use ensafer_core::ids::{AccountId, DeviceId};
+use sqlx::{Any, AnyPool, Executor, Transaction};
+
+use super::accounts::Status;
+use super::value::{BadValue, from_hex, from_int, to_int};
+
+/// What a session's tokens are kept as.
+#[derive(Debug)]
+pub struct Hashes {
+    /// Of the access token.
+    pub access: [u8; 32],
+    /// When that expires, in seconds since 1970.
+    pub access_expires_at_s: u64,
+    /// Of the refresh token.
+    pub refresh: [u8; 32],
+    /// When that expires, in seconds since 1970.
+    pub refresh_expires_at_s: u64,
+}
+
+/// Whose access token it is.
+#[derive(Debug)]
+pub struct Bearer {
+    /// The account.
+    pub account: AccountId,
+    /// Whether that can be used.
+    pub status: Status,
+    /// The device.
+    pub device: DeviceId,
+    /// Whether its session was ended.
+    pub is_revoked: bool,
+    /// When the token expires, in seconds since 1970.
+    pub expires_at_s: u64,
+}
+
+/// A device's session, as a request for new tokens is checked against it.
+#[derive(Debug)]
+pub struct SessionRow {
+    /// The origin that the account's keys are derived for.
+    pub realm: String,
+    /// Whether the account can be used.
+    pub status: Status,
+    /// The device's key.
+    pub public_key: [u8; 32],
+    /// Whether the session was ended.
+    pub is_revoked: bool,
+    /// The highest counter that was seen.
+    pub counter: u64,
+    /// Hashes of the refresh tokens that pass: the current one, and the one before.
+    pub refresh: [[u8; 32]; 2],
+    /// When they expire, in seconds since 1970.
+    pub refresh_expires_at_s: u64,
+    /// When the device was last here, in seconds since 1970.
+    pub seen_at_s: u64,
+}
+
+/// Whose access token has this hash.
+///
+/// # Errors
+/// The database failed.
+pub async fn bearer(db: &AnyPool, access_hash: &[u8; 32]) -> Result<Option<Bearer>, sqlx::Error> {
+    let row: Option<(String, String, String, Option<i64>, i64)> = sqlx::query_as(
+        "SELECT d.account, a.status, d.device, d.revoked_at, d.access_expires_at \
+         FROM devices d JOIN accounts a ON a.account = d.account WHERE d.access_hash = $1",
+    )
+    .bind(hex::encode(access_hash))
+    .fetch_optional(db)
+    .await?;
+    row.map(|(account, status, device, revoked_at, expires_at)| {
+        Ok(Bearer {
+            account: AccountId::new(from_hex(&account)?),
+            status: Status::parse(&status)?,
+            device: DeviceId::new(from_hex(&device)?),
+            is_revoked: revoked_at.is_some(),
+            expires_at_s: from_int(expires_at)?,
+        })
+    })
+    .transpose()
+}
+
+/// Whether the account has this device, with this key and a session that was not ended.
+///
+/// # Errors
+/// The database failed.
+pub async fn is_known(
+    db: &AnyPool,
+    account: AccountId,
+    device: DeviceId,
+    public_key: &[u8; 32],
+) -> Result<bool, sqlx::Error> {
+    let found: Option<String> = sqlx::query_scalar(
+        "SELECT device FROM devices WHERE account = $1 AND device = $2 AND public_key = $3 AND revoked_at IS NULL",
+    )
+    .bind(account.to_string())
+    .bind(device.to_string())
+    .bind(hex::encode(public_key))
+    .fetch_optional(db)
+    .await?;
+    Ok(found.is_some())
+}
+
+/// A device's session.
+///
+/// # Errors
+/// The database failed.
+pub async fn session(
+    db: &AnyPool,
+    account: AccountId,
+    device: DeviceId,
+) -> Result<Option<SessionRow>, sqlx::Error> {
+    type Row = (String, String, String, Option<i64>, i64, String, String, i64, i64);
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT a.password_realm, a.status, d.public_key, d.revoked_at, d.counter, d.refresh_hash, \
+            d.previous_refresh_hash, d.refresh_expires_at, d.seen_at \
+         FROM devices d JOIN accounts a ON a.account = d.account WHERE d.account = $1 AND d.device = $2",
+    )
+    .bind(account.to_string())
+    .bind(device.to_string())
+    .fetch_optional(db)
+    .await?;
+    row.map(|(realm, status, key, revoked_at, counter, refresh, previous, expires_at, seen_at)| {
+        Ok(SessionRow {
+            realm,
+            status: Status::parse(&status)?,
+            public_key: from_hex(&key)?,
+            is_revoked: revoked_at.is_some(),
+            counter: from_int(counter)?,
+            refresh: [from_hex(&refresh)?, from_hex(&previous)?],
+            refresh_expires_at_s: from_int(expires_at)?,
+            seen_at_s: from_int(seen_at)?,
+        })
+    })
+    .transpose()
+}
+
+/// A device that logs in.
+#[derive(Debug)]
+pub struct LoggedIn<'a> {
+    /// Its account.
+    pub account: AccountId,
+    /// Its id.
+    pub device: DeviceId,
+    /// Its name.
+    pub name: &'a str,
+    /// Its key.
+    pub public_key: [u8; 32],
+    /// Its tokens.
+    pub hashes: &'a Hashes,
+    /// When, in seconds since 1970.
+    pub now_s: u64,
+}
+
+/// Begins a device's session, in the place of any that it had. Returns when that was last used; `None` if the device is
+/// new: by id or key, or because its session was ended.
+///
+/// # Errors
+/// The database failed.
+pub async fn begin(
+    tx: &mut Transaction<'static, Any>,
+    new: &LoggedIn<'_>,
+) -> Result<Option<u64>, sqlx::Error> {
+    let (account, device) = (new.account.to_string(), new.device.to_string());
+    let key = hex::encode(new.public_key);
+    let seen_at: Option<i64> = sqlx::query_scalar(
+        "SELECT seen_at FROM devices WHERE account = $1 AND device = $2 AND public_key = $3 AND revoked_at IS NULL",
+    )
+    .bind(&account)
+    .bind(&device)
+    .bind(&key)
+    .fetch_optional(&mut **tx)
+    .await?;
+    // There is no token before the first: the previous hash is the current one.
+    sqlx::query(
+        "INSERT INTO devices (account, device, name, public_key, created_at, seen_at, counter, access_hash, \
+            access_expires_at, refresh_hash, previous_refresh_hash, refresh_expires_at) \
+         VALUES ($1, $2, $3, $4, $5, $5, 0, $6, $7, $8, $8, $9) \
+         ON CONFLICT (account, device) DO UPDATE SET \
+            created_at = CASE WHEN devices.public_key = excluded.public_key AND devices.revoked_at IS NULL \
+                THEN devices.created_at ELSE excluded.created_at END, \
+            name = excluded.name, public_key = excluded.public_key, seen_at = excluded.seen_at, \
+            revoked_at = NULL, counter = 0, access_hash = excluded.access_hash, \
+            access_expires_at = excluded.access_expires_at, refresh_hash = excluded.refresh_hash, \
+            previous_refresh_hash = excluded.previous_refresh_hash, \
+            refresh_expires_at = excluded.refresh_expires_at",
+    )
+    .bind(account)
+    .bind(device)
+    .bind(new.name)
+    .bind(key)
+    .bind(to_int(new.now_s))
+    .bind(hex::encode(new.hashes.access))
+    .bind(to_int(new.hashes.access_expires_at_s))
+    .bind(hex::encode(new.hashes.refresh))
+    .bind(to_int(new.hashes.refresh_expires_at_s))
+    .execute(&mut **tx)
+    .await?;
+    Ok(seen_at.map(from_int).transpose()?)
+}
+
+/// A request for new tokens that was checked.
+#[derive(Debug)]
+pub struct Rotation<'a> {
+    /// The account.
+    pub account: AccountId,
+    /// The device.
+    pub device: DeviceId,
+    /// The request's counter.
+    pub counter: u64,
+    /// Hash of the refresh token that was shown.
+    pub shown: [u8; 32],
+    /// The new tokens.
+    pub hashes: &'a Hashes,
+    /// When, in seconds since 1970.
+    pub now_s: u64,
+}
+
+/// Replaces a session's tokens, unless the counter was seen, the token was spent or the session ended since it was
+/// checked. Returns whether it did: of several equal requests, one does.
+///
+/// # Errors
+/// The database failed.
+pub async fn rotate(
+    tx: &mut Transaction<'static, Any>,
+    rotation: &Rotation<'_>,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "UPDATE devices SET counter = $3, seen_at = $4, access_hash = $5, access_expires_at = $6, \
+            refresh_hash = $7, previous_refresh_hash = $8, refresh_expires_at = $9 \
+         WHERE account = $1 AND device = $2 AND counter < $3 AND revoked_at IS NULL \
+            AND (refresh_hash = $8 OR previous_refresh_hash = $8)",
+    )
+    .bind(rotation.account.to_string())
+    .bind(rotation.device.to_string())
+    .bind(to_int(rotation.counter))
+    .bind(to_int(rotation.now_s))
+    .bind(hex::encode(rotation.hashes.access))
+    .bind(to_int(rotation.hashes.access_expires_at_s))
+    .bind(hex::encode(rotation.hashes.refresh))
+    .bind(hex::encode(rotation.shown))
+    .bind(to_int(rotation.hashes.refresh_expires_at_s))
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Ends a device's session. Returns whether it had one.
+///
+/// # Errors
+/// The database failed.
+pub async fn revoke(
+    tx: &mut Transaction<'static, Any>,
+    account: AccountId,
+    device: DeviceId,
+    now_s: u64,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query(
+        "UPDATE devices SET revoked_at = $3 WHERE account = $1 AND device = $2 AND revoked_at IS NULL",
+    )
+    .bind(account.to_string())
+    .bind(device.to_string())
+    .bind(to_int(now_s))
+    .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The account's devices that have a session and first logged in at `since_s` or later, the oldest first. `asking` is
+/// the one that asks.
+///
+/// # Errors
+/// The database failed.
+pub async fn list<'e>(
+    db: impl Executor<'e, Database = Any>,
+    account: AccountId,
+    asking: DeviceId,
+    since_s: u64,
+) -> Result<Vec<DeviceReport>, sqlx::Error> {
+    let rows: Vec<(String, String, i64, i64)> = sqlx::query_as(
+        "SELECT device, name, created_at, seen_at FROM devices \
+         WHERE account = $1 AND revoked_at IS NULL AND created_at >= $2 ORDER BY created_at, device",
+    )
+    .bind(account.to_string())
+    .bind(to_int(since_s))
+    .fetch_all(db)
+    .await?;
+    let report = |(device, name, created_at, seen_at): (String, String, i64, i64)| {
+        let device = DeviceId::new(from_hex(&device)?);
+        Ok(DeviceReport {
+            device,
+            name,
+            created_at_s: from_int(created_at)?,
+            seen_at_s: from_int(seen_at)?,
+            is_this: device == asking,
+        })
+    };
+    rows.into_iter().map(report).collect::<Result<_, BadValue>>().map_err(Into::into)
+}

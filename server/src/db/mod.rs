@@ -1,0 +1,168 @@
+//! The database: SQLite in one file, or PostgreSQL, through one set of queries.
+//!
+//! Every race between two replicas is decided by one conditional statement or one unique key, never by what was read
+//! before: PostgreSQL runs at READ COMMITTED, and SQLite's writers take turns.
+
+pub mod accounts;
+mod admin;
+pub mod devices;
+mod value;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::any::AnyPoolOptions;
+use sqlx::{Any, AnyPool, Executor, Transaction};
+
+pub use admin::{Pruned, UserRow};
+pub use value::{BadValue, from_hex, from_int, to_int};
+
+/// Connections that read an SQLite file at the same time.
+const SQLITE_READERS: u32 = 4;
+/// Connections to PostgreSQL.
+const POSTGRES_CONNECTIONS: u32 = 16;
+/// How long a request waits for a connection before it is answered with a 503.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct Db {
+    reader: AnyPool,
+    writer: AnyPool,
+    is_sqlite: bool,
+}
+
+/// The database cannot be opened or copied.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// The URL names no database that the server knows.
+    #[error("not a database's URL: it must begin with sqlite:// or postgres://")]
+    Url,
+    /// It does not answer.
+    #[error("cannot open the database")]
+    Open(#[source] sqlx::Error),
+    /// It is of a newer version of the server, or damaged.
+    #[error("cannot bring the database's tables up to date")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The file cannot be made.
+    #[error("cannot create {path}")]
+    Create {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The copy failed.
+    #[error("the backup failed")]
+    Backup(#[source] sqlx::Error),
+    /// The server does not copy this kind of database itself.
+    #[error("PostgreSQL is backed up by its own tools: use pg_dump")]
+    BackupByPgDump,
+}
+
+impl Db {
+    /// Opens the database at `sqlite://PATH` or `postgres://…` and brings its tables up to date. An SQLite file that is
+    /// not there is made, readable by its owner alone.
+    ///
+    /// # Errors
+    /// [`DbError`]
+    pub async fn connect(url: &str) -> Result<Self, DbError> {
+        sqlx::any::install_default_drivers();
+        let db = if let Some(path) = url.strip_prefix("sqlite://") {
+            Self::connect_sqlite(Path::new(path)).await?
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let pool = pool(POSTGRES_CONNECTIONS).connect(url).await.map_err(DbError::Open)?;
+            Self { reader: pool.clone(), writer: pool, is_sqlite: false }
+        } else {
+            return Err(DbError::Url);
+        };
+        sqlx::migrate!("./migrations").run(&db.writer).await?;
+        Ok(db)
+    }
+
+    async fn connect_sqlite(path: &Path) -> Result<Self, DbError> {
+        let failed = |source| DbError::Create { path: path.to_owned(), source };
+        let absolute = std::path::absolute(path).map_err(failed)?;
+        create_private(&absolute, false).map_err(failed)?;
+        let url = sqlite_url(&absolute);
+        let open = |connections| {
+            let options = pool(connections).after_connect(|connection, _| {
+                Box::pin(async move {
+                    connection.execute(SQLITE_SETTINGS).await?;
+                    Ok(())
+                })
+            });
+            let url = url.clone();
+            async move { options.connect(&url).await.map_err(DbError::Open) }
+        };
+        // The writer first: it turns on the WAL.
+        let writer = open(1).await?;
+        Ok(Self { reader: open(SQLITE_READERS).await?, writer, is_sqlite: true })
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// It gives none.
+    pub async fn ping(&self) -> Result<(), sqlx::Error> {
+        sqlx::query("SELECT 1").execute(&self.reader).await.map(drop)
+    }
+
+    /// Connections for what only reads.
+    #[must_use]
+    pub fn reader(&self) -> &AnyPool {
+        &self.reader
+    }
+
+    /// Begins to write. On SQLite, writers wait for each other here and nowhere else.
+    ///
+    /// # Errors
+    /// There is no connection in time.
+    pub async fn write(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        if self.is_sqlite { self.writer.begin_with("BEGIN IMMEDIATE").await } else { self.writer.begin().await }
+    }
+
+    /// Whether it is an SQLite file.
+    #[must_use]
+    pub fn is_sqlite(&self) -> bool {
+        self.is_sqlite
+    }
+
+    /// Closes all connections, after what they are doing.
+    pub async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// WAL: readers do not wait for the writer. FULL: what was answered survives a power cut.
+const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+     PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;";
+
+fn pool(connections: u32) -> AnyPoolOptions {
+    AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT)
+}
+
+/// Makes an empty file that only its owner reads. One that is there already is left as it is, or refused.
+fn create_private(path: &Path, refuse_existing: bool) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.append(true).create(true).create_new(refuse_existing);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+/// The URL of a file: every byte that has a meaning in URLs is escaped.
+fn sqlite_url(path: &Path) -> String {
+    use std::fmt::Write;
+    let mut url = "sqlite://".to_owned();
+    for &byte in path.as_os_str().as_encoded_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte) {
+            url.push(char::from(byte));
+        } else {
+            let _ = write!(url, "%{byte:02X}");
+        }
+    }
+    url
+}

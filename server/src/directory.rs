@@ -1,0 +1,97 @@
+//! Finding people: public bundles by login.
+
+use std::num::NonZeroU32;
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::State;
+use axum::{Extension, Json};
+use ensafer_core::api::server::{KeyHistory, Problem, ProblemKind, UserReport};
+use ensafer_core::ids::AccountId;
+use governor::clock::Clock as _;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::answers::{AnyAnswers, MissingAnswers, PathAnswers, SessionAnswers};
+use crate::db::accounts;
+use crate::error::ApiError;
+use crate::extract::{ApiPath, Authenticated};
+use crate::state::AppState;
+use crate::validate;
+
+/// From how many accounts on those are forgotten that asked nothing lately.
+const FORGET_FROM: usize = 10_000;
+
+/// The routes of this module.
+#[must_use]
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(user)).routes(routes!(history)).layer(Extension(Lookups::default()))
+}
+
+/// Counts look-ups by account, in memory: it slows down who would read the whole directory, and needs not survive a
+/// restart, nor be exact over replicas.
+#[derive(Clone, Default)]
+pub struct Lookups(Arc<OnceLock<DefaultKeyedRateLimiter<AccountId>>>);
+
+impl Lookups {
+    fn count(&self, state: &AppState, account: AccountId) -> Result<(), ApiError> {
+        let limit = state.config.limits.lookups_per_account_per_minute;
+        let limit = NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN);
+        let limiter = self.0.get_or_init(|| RateLimiter::keyed(Quota::per_minute(limit)));
+        if limiter.len() >= FORGET_FROM {
+            limiter.retain_recent();
+        }
+        limiter.check_key(&account).map_err(|refused| {
+            let wait = refused.wait_time_from(limiter.clock().now());
+            ApiError::retry_after(ProblemKind::TooManyRequests, wait.as_secs().saturating_add(1))
+        })
+    }
+}
+
+/// Somebody's public keys.
+#[utoipa::path(
+    get, path = "/v1/users/{login}", tag = "directory", security(("session" = [])),
+    params(("login" = String, Path, description = "Any spelling of the login")),
+    responses(
+        (status = 200, description = "Them", body = UserReport),
+        (status = 422, description = "The login is malformed",
+            body = Problem, content_type = "application/problem+json"),
+        SessionAnswers, MissingAnswers, PathAnswers, AnyAnswers,
+    )
+)]
+pub async fn user(
+    State(state): State<AppState>,
+    Extension(lookups): Extension<Lookups>,
+    session: Authenticated,
+    ApiPath(login): ApiPath<String>,
+) -> Result<Json<UserReport>, ApiError> {
+    let login = validate::login(&login)?;
+    lookups.count(&state, session.account)?;
+    let found = accounts::published(state.db.reader(), &login).await?;
+    let (_, bundle, display_name) = found.ok_or(ProblemKind::UserUnknown)?;
+    Ok(Json(UserReport { bundle, display_name }))
+}
+
+/// All bundles that somebody published.
+#[utoipa::path(
+    get, path = "/v1/users/{login}/history", tag = "directory", security(("session" = [])),
+    params(("login" = String, Path, description = "Any spelling of the login")),
+    responses(
+        (status = 200, description = "Them", body = KeyHistory),
+        (status = 422, description = "The login is malformed",
+            body = Problem, content_type = "application/problem+json"),
+        SessionAnswers, MissingAnswers, PathAnswers, AnyAnswers,
+    )
+)]
+pub async fn history(
+    State(state): State<AppState>,
+    Extension(lookups): Extension<Lookups>,
+    session: Authenticated,
+    ApiPath(login): ApiPath<String>,
+) -> Result<Json<KeyHistory>, ApiError> {
+    let login = validate::login(&login)?;
+    lookups.count(&state, session.account)?;
+    let found = accounts::published(state.db.reader(), &login).await?;
+    let (account, ..) = found.ok_or(ProblemKind::UserUnknown)?;
+    Ok(Json(KeyHistory { bundles: accounts::history(state.db.reader(), account).await? }))
+}

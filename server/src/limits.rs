@@ -1,0 +1,237 @@
+//! Limits that every replica knows of and that survive a restart: buckets in the database.
+//!
+//! A bucket is one number, the time at which it is empty again (the generic cell rate algorithm, ITU-T I.371): it takes
+//! as many at once as its limit, and forgets evenly over its window. One statement charges it, so that two replicas
+//! never let one too many through.
+
+use ensafer_core::api::server::ProblemKind;
+use ensafer_core::crypto::Login;
+use ensafer_core::ids::{AccountId, DeviceId};
+use sqlx::{Any, Executor, Transaction};
+
+use crate::db::to_int;
+use crate::error::ApiError;
+use crate::extract::ClientAddress;
+use crate::state::AppState;
+
+/// How often something may happen.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    /// What is counted, for metrics.
+    kind: &'static str,
+    /// Whose it is.
+    key: String,
+    /// How often; at least once.
+    limit: u32,
+    /// In how many milliseconds.
+    window_ms: u64,
+}
+
+impl Bucket {
+    fn new(kind: &'static str, whose: &str, limit: u32, window_s: u64) -> Self {
+        Self { kind, key: format!("{kind}:{whose}"), limit, window_ms: window_s.saturating_mul(1000) }
+    }
+
+    /// What one charge adds, in milliseconds.
+    fn step_ms(&self) -> u64 {
+        (self.window_ms / u64::from(self.limit.max(1))).max(1)
+    }
+
+    /// How much may be in it before a charge, in milliseconds.
+    fn room_ms(&self) -> u64 {
+        self.window_ms.saturating_sub(self.step_ms())
+    }
+
+    /// Charges it once. If it is full, nothing is charged, and it returns after how many milliseconds there is room.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn charge(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        now_ms: u64,
+    ) -> Result<Option<u64>, sqlx::Error> {
+        let charged: Option<i64> = sqlx::query_scalar(
+            "INSERT INTO failures (bucket, empty_at_ms) VALUES ($1, $2 + $3) ON CONFLICT (bucket) DO UPDATE SET \
+                empty_at_ms = CASE WHEN failures.empty_at_ms > $2 THEN failures.empty_at_ms ELSE $2 END + $3 \
+             WHERE failures.empty_at_ms <= $2 + $4 RETURNING empty_at_ms",
+        )
+        .bind(&self.key)
+        .bind(to_int(now_ms))
+        .bind(to_int(self.step_ms()))
+        .bind(to_int(self.room_ms()))
+        .fetch_optional(&mut **tx)
+        .await?;
+        if charged.is_some() { Ok(None) } else { self.wait_ms(&mut **tx, now_ms).await.map(Some) }
+    }
+
+    /// Takes one charge back.
+    async fn refund(&self, tx: &mut Transaction<'static, Any>) -> Result<(), sqlx::Error> {
+        sqlx::query("UPDATE failures SET empty_at_ms = empty_at_ms - $2 WHERE bucket = $1")
+            .bind(&self.key)
+            .bind(to_int(self.step_ms()))
+            .execute(&mut **tx)
+            .await
+            .map(drop)
+    }
+
+    /// After how many milliseconds there is room for a charge: 0 if now.
+    async fn wait_ms<'e>(
+        &self,
+        db: impl Executor<'e, Database = Any>,
+        now_ms: u64,
+    ) -> Result<u64, sqlx::Error> {
+        let empty_at: Option<i64> = sqlx::query_scalar("SELECT empty_at_ms FROM failures WHERE bucket = $1")
+            .bind(&self.key)
+            .fetch_optional(db)
+            .await?;
+        let empty_at = u64::try_from(empty_at.unwrap_or(0)).unwrap_or(0);
+        Ok(empty_at.saturating_sub(now_ms.saturating_add(self.room_ms())))
+    }
+}
+
+/// The counts that a failed proof goes into: the account's, or that of a device that the account knows, so that no
+/// stranger uses that up; and for strangers the address's and that of all together.
+#[derive(Debug)]
+pub struct Failures {
+    own: Bucket,
+    shared: [Bucket; 2],
+}
+
+impl Failures {
+    /// Counts a failure before anything is compared, so that no number of replicas lets more guesses through. Whoever
+    /// succeeds takes it back by [`forgive`](Self::forgive); whoever fails adds the rest by [`confirm`](Self::confirm).
+    ///
+    /// `known` is a device that showed that it is the account's.
+    ///
+    /// # Errors
+    /// [`ProblemKind::TooManyFailures`], and nothing more was counted; or the database failed.
+    pub async fn begin(
+        state: &AppState,
+        address: ClientAddress,
+        account: AccountId,
+        known: Option<DeviceId>,
+    ) -> Result<Self, ApiError> {
+        let limits = &state.config.limits;
+        let window = limits.failure_window_s;
+        let own = match known {
+            Some(device) => {
+                let whose = format!("{account}:{device}");
+                Bucket::new("device", &whose, limits.failures_per_known_device, window)
+            }
+            None => Bucket::new("account", &account.to_string(), limits.failures_per_account, window),
+        };
+        let failures = Self { own, shared: shared(state, address) };
+        if known.is_none() {
+            check(state, &failures.shared).await?;
+        }
+        let mut tx = state.db.write().await?;
+        let wait = failures.own.charge(&mut tx, state.clock.now_ms()).await?;
+        tx.commit().await?;
+        match wait {
+            Some(wait_ms) => Err(limited(state, failures.own.kind, wait_ms)),
+            None => Ok(failures),
+        }
+    }
+
+    /// It was no failure.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn forgive(&self, tx: &mut Transaction<'static, Any>) -> Result<(), sqlx::Error> {
+        self.own.refund(tx).await
+    }
+
+    /// It was one.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn confirm(&self, state: &AppState) -> Result<(), sqlx::Error> {
+        count(state, &self.shared).await
+    }
+}
+
+fn shared(state: &AppState, address: ClientAddress) -> [Bucket; 2] {
+    let limits = &state.config.limits;
+    let window = limits.failure_window_s;
+    [
+        Bucket::new("address", &address.bucket(), limits.failures_per_address, window),
+        Bucket::new("all", "", limits.failures_in_all, window),
+    ]
+}
+
+async fn check(state: &AppState, buckets: &[Bucket]) -> Result<(), ApiError> {
+    let now_ms = state.clock.now_ms();
+    for bucket in buckets {
+        match bucket.wait_ms(state.db.reader(), now_ms).await? {
+            0 => {}
+            wait_ms => return Err(limited(state, bucket.kind, wait_ms)),
+        }
+    }
+    Ok(())
+}
+
+async fn count(state: &AppState, buckets: &[Bucket]) -> Result<(), sqlx::Error> {
+    let now_ms = state.clock.now_ms();
+    let mut tx = state.db.write().await?;
+    for bucket in buckets {
+        bucket.charge(&mut tx, now_ms).await?;
+    }
+    tx.commit().await
+}
+
+/// Refuses an address from which too much failed, before a guess that belongs to no account.
+///
+/// # Errors
+/// [`ProblemKind::TooManyFailures`], or the database failed.
+pub async fn check_address(state: &AppState, address: ClientAddress) -> Result<(), ApiError> {
+    check(state, &shared(state, address)).await
+}
+
+/// Counts a wrong guess that belongs to no account.
+///
+/// # Errors
+/// The database failed.
+pub async fn count_address(state: &AppState, address: ClientAddress) -> Result<(), sqlx::Error> {
+    count(state, &shared(state, address)).await
+}
+
+/// Counts a question that tells whether a login is taken.
+///
+/// # Errors
+/// [`ProblemKind::TooManyRequests`], or the database failed.
+pub async fn count_availability(state: &AppState, address: ClientAddress) -> Result<(), ApiError> {
+    let limit = state.config.limits.availability_checks_per_address_per_hour;
+    charge(state, &Bucket::new("availability", &address.bucket(), limit, 3600)).await
+}
+
+/// Counts a mail to somebody who may not have asked for it, by the address's hash, as often as failures may happen.
+///
+/// # Errors
+/// [`ProblemKind::TooManyRequests`], or the database failed.
+pub async fn count_mail(state: &AppState, login: &Login) -> Result<(), ApiError> {
+    let limits = &state.config.limits;
+    let whose = state.keys.unknown_account(login).to_string();
+    charge(state, &Bucket::new("mail", &whose, limits.failures_per_account, limits.failure_window_s)).await
+}
+
+async fn charge(state: &AppState, bucket: &Bucket) -> Result<(), ApiError> {
+    let mut tx = state.db.write().await?;
+    let wait = bucket.charge(&mut tx, state.clock.now_ms()).await?;
+    tx.commit().await?;
+    match wait {
+        Some(wait_ms) => Err(ApiError::retry_after(ProblemKind::TooManyRequests, seconds(wait_ms))),
+        None => Ok(()),
+    }
+}
+
+fn limited(state: &AppState, bucket: &'static str, wait_ms: u64) -> ApiError {
+    state.metrics.failure_limited(bucket);
+    ApiError::retry_after(ProblemKind::TooManyFailures, seconds(wait_ms))
+}
+
+/// Whole seconds, at least one: an answer that says "in 0 seconds" says nothing.
+fn seconds(milliseconds: u64) -> u64 {
+    milliseconds.div_ceil(1000).max(1)
+}
+

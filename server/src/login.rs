@@ -1,0 +1,327 @@
+//! Logging in, in three steps: what to prove with, the proof and the challenge, the answer to that.
+//!
+//! Up to the right proof, a login that exists and one that does not take the same queries, the same computations and the
+//! same answers.
+
+use axum::Json;
+use axum::extract::State;
+use ensafer_core::account::login::{Transcript, verify_login};
+use ensafer_core::api::hex::HexArray;
+use ensafer_core::api::server::{
+    ATTEMPT_BYTES, CredentialKind, DeviceDocument, LoginChallenge, LoginFinishRequest, LoginStartRequest,
+    LoginStarted, LoginVerifyRequest, ProblemKind, Session,
+};
+use ensafer_core::crypto::{
+    CHALLENGE_BYTES, ChallengeBinding, Login, LoginSessionKey, Random, ServerKeys, SystemRandom, proofs_match,
+    sha256,
+};
+use ensafer_core::ids::{AccountId, DeviceId};
+use sqlx::{Any, Transaction};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::answers::{AnyAnswers, BodyAnswers, LoginAnswers};
+use crate::credentials;
+use crate::db::accounts::{self, Status, Stored, Verifiers};
+use crate::db::devices::{self, LoggedIn};
+use crate::db::{from_hex, to_int};
+use crate::error::ApiError;
+use crate::extract::{ApiJson, ClientAddress};
+use crate::limits::Failures;
+use crate::notices::{self, Notice};
+use crate::sessions::NewTokens;
+use crate::state::AppState;
+use crate::validate;
+
+/// The routes of this module.
+#[must_use]
+pub fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(start)).routes(routes!(verify)).routes(routes!(finish))
+}
+
+/// Begins a login. Nothing is kept of it: the ticket that comes back speaks for itself.
+#[utoipa::path(
+    post, path = "/v1/login/start", tag = "login",
+    request_body = LoginStartRequest,
+    responses(
+        (status = 200, description = "What to prove with, for any login", body = LoginStarted),
+        BodyAnswers, AnyAnswers,
+    )
+)]
+pub async fn start(
+    State(state): State<AppState>,
+    ApiJson(request): ApiJson<LoginStartRequest>,
+) -> Result<Json<LoginStarted>, ApiError> {
+    let login = validate::login(&request.login)?;
+    let unknown = (state.keys.unknown_nonce(&login), state.config.kdf.assumed_iterations);
+    let known = accounts::parameters(state.db.reader(), &login).await?;
+    let (nonce, iterations) = known.unwrap_or(unknown);
+    let expires_at_s = state.clock.now_s().saturating_add(state.config.sessions.challenge_s);
+    let attempt = new_attempt(&state.keys, SystemRandom.array(), expires_at_s, &login);
+    Ok(Json(LoginStarted { attempt, nonce: HexArray(nonce), iterations, expires_at_s }))
+}
+
+/// Takes a proof of the password or the recovery key, and only then serves the sealed account, and a challenge that only
+/// the account's login key answers.
+#[utoipa::path(
+    post, path = "/v1/login/verify", tag = "login",
+    request_body = LoginVerifyRequest,
+    responses(
+        (status = 200, description = "The sealed account, and the challenge", body = LoginChallenge),
+        LoginAnswers, BodyAnswers, AnyAnswers,
+    )
+)]
+pub async fn verify(
+    State(state): State<AppState>,
+    address: ClientAddress,
+    ApiJson(request): ApiJson<LoginVerifyRequest>,
+) -> Result<Json<LoginChallenge>, ApiError> {
+    let login = validate::login(&request.login)?;
+    validate::name(&request.device.name)?;
+    let refused = || ApiError::from(ProblemKind::ChallengeRefused);
+    if !is_attempt(&state.keys, &request.attempt, &login, state.clock.now_s()) {
+        return Err(refused());
+    }
+    verify_login(&request, &login).map_err(|_| refused())?;
+    let (verifiers, failures) = check_proof(&state, address, &login, &request).await?;
+    let mut tx = state.db.write().await?;
+    failures.forgive(&mut tx).await?;
+    let stored = accounts::stored(&mut *tx, verifiers.account).await?.ok_or_else(refused)?;
+    let kind = match stored.status {
+        Status::Active => None,
+        Status::Disabled => Some(ProblemKind::AccountDisabled),
+        Status::Unconfirmed => Some(ProblemKind::EmailUnconfirmed),
+    };
+    let challenge = match kind {
+        None => challenge(&state, &mut tx, &login, &request, stored).await?,
+        Some(_) => None,
+    };
+    tx.commit().await?;
+    state.metrics.login(if challenge.is_some() { "challenged" } else { "refused" });
+    challenge.map(Json).ok_or_else(|| kind.unwrap_or(ProblemKind::ChallengeRefused).into())
+}
+
+/// Compares the proof, counting a failure before and taking it for none after.
+async fn check_proof(
+    state: &AppState,
+    address: ClientAddress,
+    login: &Login,
+    request: &LoginVerifyRequest,
+) -> Result<(Verifiers, Failures), ApiError> {
+    let found = accounts::verifiers(state.db.reader(), login).await?;
+    let is_there = found.is_some();
+    let verifiers = found.unwrap_or_else(|| Verifiers {
+        account: state.keys.unknown_account(login),
+        status: Status::Active,
+        password: [0; 32],
+        recovery: [0; 32],
+    });
+    let (account, device) = (verifiers.account, request.device.device);
+    let key = &request.device.public_key.0;
+    let known = devices::is_known(state.db.reader(), account, device, key).await?.then_some(device);
+    let failures = Failures::begin(state, address, account, known).await?;
+    let is_right = credentials::is_right(&state.keys, &verifiers, request.kind, &request.auth);
+    if is_right & is_there {
+        return Ok((verifiers, failures));
+    }
+    failures.confirm(state).await?;
+    state.metrics.login("wrong");
+    tracing::info!(target: "audit", event = "login-refused", %account, %device, address = %address.0);
+    Err(ProblemKind::WrongCredentials.into())
+}
+
+/// Makes the challenge and keeps its one right answer's hash. `None` if this attempt had one before.
+async fn challenge(
+    state: &AppState,
+    tx: &mut Transaction<'static, Any>,
+    login: &Login,
+    request: &LoginVerifyRequest,
+    stored: Stored,
+) -> Result<Option<LoginChallenge>, ApiError> {
+    let Stored { id, document, login_key, .. } = stored;
+    let expires_at_s = state.clock.now_s().saturating_add(state.config.sessions.challenge_s);
+    let realm = &document.password.realm;
+    let key = LoginSessionKey::generate(&mut SystemRandom);
+    let challenge =
+        login_key.seal_challenge(&ChallengeBinding { realm, account: id, expires_at_s }, &key);
+    let transcript = Transcript {
+        realm,
+        login,
+        attempt: &request.attempt,
+        nonce: &document.password.nonce,
+        iterations: document.password.iterations,
+        kind: request.kind,
+        account: &document,
+        challenge: &challenge,
+        expires_at_s,
+        device: &request.device,
+    };
+    let proof_hash = sha256(&[&key.prove(&transcript.hash())]);
+    let pending = Pending { account: id, device: &request.device, kind: request.kind, proof_hash, expires_at_s };
+    let is_new = pending.insert(tx, &request.attempt).await?;
+    let challenge = HexArray::<CHALLENGE_BYTES>(challenge);
+    Ok(is_new.then_some(LoginChallenge { account: document, challenge, expires_at_s }))
+}
+
+/// Takes the answer to the challenge, once, and begins the device's session.
+#[utoipa::path(
+    post, path = "/v1/login/finish", tag = "login",
+    request_body = LoginFinishRequest,
+    responses((status = 200, description = "The session", body = Session), LoginAnswers, BodyAnswers, AnyAnswers)
+)]
+pub async fn finish(
+    State(state): State<AppState>,
+    ApiJson(request): ApiJson<LoginFinishRequest>,
+) -> Result<Json<Session>, ApiError> {
+    let now_s = state.clock.now_s();
+    let mut tx = state.db.write().await?;
+    let claimed = Claimed::claim(&mut tx, &request.attempt, now_s).await?;
+    let right = claimed.filter(|claimed| proofs_match(&claimed.proof_hash, &sha256(&[&request.proof.0])));
+    let Some(login) = right else {
+        // A wrong answer spends the attempt as well.
+        tx.commit().await?;
+        state.metrics.login("refused");
+        return Err(ProblemKind::ChallengeRefused.into());
+    };
+    let tokens = NewTokens::generate(&state);
+    let Claimed { account, device, .. } = login;
+    let begun = LoggedIn {
+        account,
+        device,
+        name: &login.name,
+        public_key: login.public_key,
+        hashes: &tokens.hashes,
+        now_s,
+    };
+    let seen_at_s = devices::begin(&mut tx, &begun).await?;
+    let since_s = seen_at_s.unwrap_or(u64::MAX);
+    let new_devices = devices::list(&mut *tx, account, device, since_s).await?;
+    tx.commit().await?;
+    state.metrics.login("done");
+    login.announce(&state, seen_at_s.is_none());
+    let others = new_devices.into_iter().filter(|device| !device.is_this).collect();
+    Ok(Json(tokens.session(&state, others)))
+}
+
+/// A login between its second step and its third.
+struct Pending<'a> {
+    account: AccountId,
+    device: &'a DeviceDocument,
+    kind: CredentialKind,
+    proof_hash: [u8; 32],
+    expires_at_s: u64,
+}
+
+impl Pending<'_> {
+    /// Keeps it, unless there is one for this attempt: of several that try at the same time, one does.
+    async fn insert(
+        &self,
+        tx: &mut Transaction<'static, Any>,
+        attempt: &HexArray<ATTEMPT_BYTES>,
+    ) -> Result<bool, sqlx::Error> {
+        let inserted = sqlx::query(
+            "INSERT INTO logins (attempt, account, device, device_name, device_key, kind, proof_hash, \
+                expires_at, finished) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0) ON CONFLICT (attempt) DO NOTHING",
+        )
+        .bind(hex::encode(attempt.0))
+        .bind(self.account.to_string())
+        .bind(self.device.device.to_string())
+        .bind(&self.device.name)
+        .bind(hex::encode(self.device.public_key.0))
+        .bind(match self.kind {
+            CredentialKind::Password => "password",
+            CredentialKind::Recovery => RECOVERY,
+        })
+        .bind(hex::encode(self.proof_hash))
+        .bind(to_int(self.expires_at_s))
+        .execute(&mut **tx)
+        .await?;
+        Ok(inserted.rows_affected() == 1)
+    }
+}
+
+const RECOVERY: &str = "recovery";
+
+/// A login whose one answer has come.
+struct Claimed {
+    login: Login,
+    account: AccountId,
+    device: DeviceId,
+    name: String,
+    public_key: [u8; 32],
+    by_recovery: bool,
+    proof_hash: [u8; 32],
+}
+
+impl Claimed {
+    /// Takes a login that waits for its answer: of several that try at the same time, one does.
+    async fn claim(
+        tx: &mut Transaction<'static, Any>,
+        attempt: &HexArray<ATTEMPT_BYTES>,
+        now_s: u64,
+    ) -> Result<Option<Self>, sqlx::Error> {
+        type Row = (String, String, String, String, String, String);
+        let row: Option<Row> = sqlx::query_as(
+            "UPDATE logins SET finished = 1 WHERE attempt = $1 AND finished = 0 AND expires_at > $2 \
+             RETURNING account, device, device_name, device_key, kind, proof_hash",
+        )
+        .bind(hex::encode(attempt.0))
+        .bind(to_int(now_s))
+        .fetch_optional(&mut **tx)
+        .await?;
+        let Some((account, device, name, public_key, kind, proof_hash)) = row else { return Ok(None) };
+        let login: Option<String> =
+            sqlx::query_scalar("SELECT login FROM accounts WHERE account = $1 AND status = 'active'")
+                .bind(&account)
+                .fetch_optional(&mut **tx)
+                .await?;
+        let Some(Ok(login)) = login.map(|login| login.parse()) else { return Ok(None) };
+        Ok(Some(Self {
+            login,
+            account: AccountId::new(from_hex(&account)?),
+            device: DeviceId::new(from_hex(&device)?),
+            name,
+            public_key: from_hex(&public_key)?,
+            by_recovery: kind == RECOVERY,
+            proof_hash: from_hex(&proof_hash)?,
+        }))
+    }
+
+    /// Tells the owner of what they may not have done themselves.
+    fn announce(self, state: &AppState, is_new_device: bool) {
+        let Self { account, device, by_recovery, .. } = self;
+        tracing::info!(target: "audit", event = "logged-in", %account, %device, new = is_new_device, by_recovery);
+        if by_recovery {
+            notices::send(state, self.login.clone(), Notice::RecoveryUsed);
+        }
+        if is_new_device {
+            notices::send(state, self.login, Notice::NewDevice { name: self.name });
+        }
+    }
+}
+
+/// A ticket: id ‖ expiry ‖ MAC over both and the login.
+fn new_attempt(
+    keys: &ServerKeys,
+    id: [u8; 16],
+    expires_at_s: u64,
+    login: &Login,
+) -> HexArray<ATTEMPT_BYTES> {
+    let expiry = expires_at_s.to_be_bytes();
+    let mac = keys.attempt_mac(&[&id, &expiry, login.as_str().as_bytes()]);
+    let mut attempt = [0; ATTEMPT_BYTES];
+    attempt[..16].copy_from_slice(&id);
+    attempt[16..24].copy_from_slice(&expiry);
+    attempt[24..].copy_from_slice(&mac);
+    HexArray(attempt)
+}
+
+/// Whether this server gave out the ticket, for this login, and it did not expire.
+fn is_attempt(keys: &ServerKeys, attempt: &HexArray<ATTEMPT_BYTES>, login: &Login, now_s: u64) -> bool {
+    let (id, rest) = attempt.0.split_first_chunk::<16>().expect("a ticket begins with 16 bytes of id");
+    let expiry = rest.first_chunk::<8>().expect("8 bytes of expiry follow");
+    let mac = rest.last_chunk::<32>().expect("it ends with 32 bytes of MAC");
+    let expected = keys.attempt_mac(&[id, expiry, login.as_str().as_bytes()]);
+    proofs_match(mac, &expected) && u64::from_be_bytes(*expiry) > now_s
+}

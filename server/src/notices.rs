@@ -1,0 +1,52 @@
+//! What an account's owner is told by mail, in the background: no request waits for it, or fails with it.
+
+use ensafer_core::crypto::Login;
+
+use crate::mail::Mail;
+use crate::state::AppState;
+
+/// What happened to an account.
+#[derive(Debug)]
+pub enum Notice {
+    /// A device logged in that was not there before.
+    NewDevice {
+        /// What it calls itself.
+        name: String,
+    },
+    /// The password was changed.
+    PasswordChanged,
+    /// Somebody logged in with the recovery key.
+    RecoveryUsed,
+    /// The account has another address.
+    AddressChanged {
+        /// Which.
+        new: Login,
+    },
+    /// The account is gone.
+    AccountDeleted,
+}
+
+impl Notice {
+    fn mail(&self, at_s: u64) -> Mail<'_> {
+        match self {
+            Self::NewDevice { name } => Mail::NewDevice { device_name: name, at_s },
+            Self::PasswordChanged => Mail::PasswordChanged { at_s },
+            Self::RecoveryUsed => Mail::RecoveryUsed { at_s },
+            Self::AddressChanged { new } => Mail::AddressChanged { new },
+            Self::AccountDeleted => Mail::AccountDeleted,
+        }
+    }
+}
+
+/// Mails a notice, if the server sends mail and the login is an address. The mailer logs what it cannot send.
+pub fn send(state: &AppState, to: Login, notice: Notice) {
+    if state.mailer.is_none() || !to.as_str().contains('@') {
+        return;
+    }
+    let state = state.clone();
+    tokio::spawn(async move {
+        let Some(mailer) = &state.mailer else { return };
+        let sent = mailer.send(&to, notice.mail(state.clock.now_s())).await;
+        state.metrics.mail(if sent.is_ok() { "sent" } else { "failed" });
+    });
+}

@@ -1,0 +1,176 @@
+//! What the server refuses to keep. It cannot open what is sealed, but it knows each thing's size, form and place.
+
+use ensafer_core::account::SignedBundle;
+use ensafer_core::api::server::{
+    BundleDocument, MAX_NAME_BYTES, MAX_STATE_BYTES, PasswordSealDocument, ProblemKind, RecoverySealDocument,
+    SealedKeysDocument, StateDocument,
+};
+use ensafer_core::crypto::{Login, MAX_ITERATIONS, MIN_ITERATIONS, SEALED_KEY_BYTES, cobblestone};
+
+use crate::error::ApiError;
+use crate::state::AppState;
+
+/// Largest sealed private keys, in bytes. Three pairs have about 4 KiB.
+pub const MAX_SEALED_KEYS_BYTES: usize = 16 * 1024;
+/// Largest sealed recovery key, in bytes.
+pub const MAX_RECOVERY_COPY_BYTES: usize = 256;
+/// Longest realm, in bytes.
+const MAX_REALM_BYTES: usize = 255;
+
+fn refused(detail: &str) -> ApiError {
+    ApiError::with_detail(ProblemKind::BlobRefused, detail)
+}
+
+/// Reads a login in any spelling.
+///
+/// # Errors
+/// [`ProblemKind::LoginMalformed`]
+pub fn login(text: &str) -> Result<Login, ApiError> {
+    text.parse::<Login>()
+        .map_err(|error| ApiError::with_detail(ProblemKind::LoginMalformed, error.to_string()))
+}
+
+/// Refuses a login that no mail can be sent to.
+///
+/// # Errors
+/// [`ProblemKind::LoginMalformed`]
+pub fn mail_address(login: &Login) -> Result<(), ApiError> {
+    if login.as_str().contains('@') {
+        return Ok(());
+    }
+    Err(ApiError::with_detail(ProblemKind::LoginMalformed, "this server confirms e-mail addresses: give one"))
+}
+
+/// Takes the name of a person or device.
+///
+/// # Errors
+/// [`ProblemKind::ValueRefused`]
+pub fn name(text: &str) -> Result<(), ApiError> {
+    let fine = !text.trim().is_empty() && text.len() <= MAX_NAME_BYTES && !text.contains(char::is_control);
+    let detail = "a name has 1 to 128 bytes and no control characters";
+    if fine { Ok(()) } else { Err(ApiError::with_detail(ProblemKind::ValueRefused, detail)) }
+}
+
+/// Verifies a bundle's signature.
+///
+/// # Errors
+/// [`ProblemKind::BlobRefused`]
+pub fn bundle(document: &BundleDocument) -> Result<SignedBundle, ApiError> {
+    let bundle = SignedBundle::try_from(document).map_err(|error| refused(&error.to_string()))?;
+    if bundle.bundle().sequence == 0 || i64::try_from(bundle.bundle().sequence).is_err() {
+        return Err(refused("the bundle's sequence is out of bounds"));
+    }
+    Ok(bundle)
+}
+
+/// Checks the sealed private keys' form.
+///
+/// # Errors
+/// [`ProblemKind::BlobRefused`]
+pub fn keys(document: &SealedKeysDocument) -> Result<(), ApiError> {
+    let sealed = &document.sealed.0;
+    if document.version > 0 && sealed.len() <= MAX_SEALED_KEYS_BYTES && is_sealed(sealed) {
+        return Ok(());
+    }
+    Err(refused("these are no sealed private keys"))
+}
+
+/// Checks a password's seal.
+///
+/// # Errors
+/// [`ProblemKind::IterationsRefused`], [`ProblemKind::BlobRefused`]
+pub fn password(state: &AppState, document: &PasswordSealDocument) -> Result<(), ApiError> {
+    if !(MIN_ITERATIONS..=MAX_ITERATIONS).contains(&document.iterations) {
+        let detail = format!("from {MIN_ITERATIONS} to {MAX_ITERATIONS}");
+        return Err(ApiError::with_detail(ProblemKind::IterationsRefused, detail));
+    }
+    realm(state.config.public_url.as_deref(), &document.realm)?;
+    if document.version > 0 && document.sealed.0.len() == SEALED_KEY_BYTES {
+        return Ok(());
+    }
+    Err(refused("this is no password's seal"))
+}
+
+/// Checks the seals of a recovery key.
+///
+/// # Errors
+/// [`ProblemKind::BlobRefused`]
+pub fn recovery(document: &RecoverySealDocument) -> Result<(), ApiError> {
+    let copy = &document.copy.0;
+    let is_seal = document.sealed.0.len() == SEALED_KEY_BYTES;
+    if is_seal && copy.len() <= MAX_RECOVERY_COPY_BYTES && is_sealed(copy) {
+        return Ok(());
+    }
+    Err(refused("these are no recovery key's seals"))
+}
+
+/// Checks an account's state.
+///
+/// # Errors
+/// [`ProblemKind::ValueRefused`] if it is too large, [`ProblemKind::BlobRefused`] if it can be none.
+pub fn state(document: &StateDocument) -> Result<(), ApiError> {
+    let sealed = &document.sealed.0;
+    if sealed.len() > MAX_STATE_BYTES {
+        let detail = "an account's state has at most 1 MiB";
+        return Err(ApiError::with_detail(ProblemKind::ValueRefused, detail));
+    }
+    if is_sealed(sealed) { Ok(()) } else { Err(refused("this is no sealed state")) }
+}
+
+/// Whether a sealed message can have this length.
+fn is_sealed(bytes: &[u8]) -> bool {
+    cobblestone::plain_len(bytes.len() as u64).is_some()
+}
+
+/// The realm is an origin in its one spelling (RFC 6454 section 6.2), and the server's own where it knows that.
+fn realm(public_url: Option<&str>, realm: &str) -> Result<(), ApiError> {
+    let is_origin = realm.len() <= MAX_REALM_BYTES && is_canonical_origin(realm);
+    match public_url {
+        Some(own) if own != realm => Err(refused("the keys were derived for another server's address")),
+        _ if is_origin => Ok(()),
+        _ => Err(refused("the realm is no origin, like https://keys.example.com")),
+    }
+}
+
+fn is_canonical_origin(text: &str) -> bool {
+    let Ok(url) = url::Url::parse(text) else { return false };
+    matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_realm_is_an_origin_in_its_one_spelling() {
+        for fine in ["https://keys.example.com", "http://127.0.0.1:8080", "https://[::1]:8443", "https://k"] {
+            assert!(realm(None, fine).is_ok(), "{fine}");
+        }
+        let long = format!("https://{}", "a.".repeat(130));
+        for wrong in [
+            "",
+            "local",
+            "keys.example.com",
+            "https://keys.example.com/",
+            "https://Keys.example.com",
+            "https://keys.example.com:443",
+            "https://user@keys.example.com",
+            "ftp://keys.example.com",
+            "https://bücher.example",
+            "https://keys.example.com#",
+            &long,
+        ] {
+            assert!(realm(None, wrong).is_err(), "{wrong}");
+        }
+        assert!(realm(Some("https://a.example"), "https://a.example").is_ok());
+        assert!(realm(Some("https://a.example"), "https://b.example").is_err());
+    }
+
+    #[test]
+    fn names_are_short_and_plain() {
+        assert!(name("Zoë's laptop").is_ok() && name(&"a".repeat(128)).is_ok());
+        for wrong in ["", "  ", "a\nb", "a\0", &"a".repeat(129)] {
+            assert!(name(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}
