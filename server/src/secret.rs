@@ -52,7 +52,9 @@ pub fn load(config: &Config) -> Result<ServerSecret, ConfigError> {
             let path = directory.join(FILE_NAME);
             let made = create(&path).map_err(|source| ConfigError::Io { path: path.clone(), source })?;
             if made {
-                tracing::info!("made the server's secret: keep a copy of it, apart from those of the database");
+                tracing::info!(
+                    "made the server's secret: keep a copy of it, apart from those of the database"
+                );
             }
             read(&path)
         }
@@ -61,6 +63,12 @@ pub fn load(config: &Config) -> Result<ServerSecret, ConfigError> {
             reason: "no file with the server's secret is named".to_owned(),
         }),
     }
+}
+
+/// Whether the data directory has a secret already.
+#[must_use]
+pub fn is_made(config: &Config) -> bool {
+    config.server.data.as_ref().is_some_and(|directory| directory.join(FILE_NAME).exists())
 }
 
 fn read(path: &Path) -> Result<ServerSecret, ConfigError> {
@@ -91,4 +99,53 @@ fn create(path: &Path) -> io::Result<bool> {
     file.sync_all()?;
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn settings(directory: &Path, secret_file: Option<&Path>) -> Config {
+        let mut config = Config::default();
+        config.server.data = Some(directory.to_path_buf());
+        config.server.secret_file = secret_file.map(Path::to_path_buf);
+        config
+    }
+
+    #[test]
+    fn is_made_once_and_kept_to_the_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = settings(dir.path(), None);
+        let first = load(&config).unwrap();
+        assert_eq!(first.expose(), load(&config).unwrap().expose());
+        let path = dir.path().join(FILE_NAME);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let other = tempfile::tempdir().unwrap();
+        assert_ne!(first.expose(), load(&settings(other.path(), None)).unwrap().expose());
+        assert_eq!(first.expose(), load(&settings(other.path(), Some(&path))).unwrap().expose());
+    }
+
+    #[test]
+    fn what_is_open_or_malformed_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mine");
+        let config = settings(dir.path(), Some(&path));
+        assert!(matches!(load(&config), Err(ConfigError::Io { .. })));
+        fs::write(&path, "ab".repeat(32)).unwrap();
+        for (mode, is_good) in [(0o600, true), (0o400, true), (0o604, false), (0o640, false), (0o620, false)]
+        {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(load(&config).is_ok(), is_good, "{mode:o}");
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        for bad in ["", "abcd", &"ab".repeat(31), &"ab".repeat(33), &"zz".repeat(32)] {
+            fs::write(&path, bad).unwrap();
+            let refusal = load(&config).unwrap_err().to_string();
+            assert!(refusal.contains("openssl rand -hex 32"), "{refusal}");
+            assert!(bad.is_empty() || !refusal.contains(bad), "{refusal}");
+        }
+    }
 }

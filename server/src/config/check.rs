@@ -30,7 +30,7 @@ impl Config {
     }
 
     /// Every number with its bounds, which `server.example.toml` states.
-    fn bounds(&self) -> Vec<(&'static str, u64, RangeInclusive<u64>)> {
+    pub(super) fn bounds(&self) -> Vec<(&'static str, u64, RangeInclusive<u64>)> {
         let Self { server, limits, sessions, kdf, .. } = self;
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         vec![
@@ -41,7 +41,11 @@ impl Config {
             ("limits.failures_in_all", limits.failures_in_all.into(), 1..=100_000_000),
             ("limits.failure_window_s", limits.failure_window_s, 60..=DAY),
             ("limits.requests_per_address_per_s", limits.requests_per_address_per_s.into(), 1..=100_000),
-            ("limits.lookups_per_account_per_minute", limits.lookups_per_account_per_minute.into(), 1..=1_000_000),
+            (
+                "limits.lookups_per_account_per_minute",
+                limits.lookups_per_account_per_minute.into(),
+                1..=1_000_000,
+            ),
             (
                 "limits.availability_checks_per_address_per_hour",
                 limits.availability_checks_per_address_per_hour.into(),
@@ -55,7 +59,11 @@ impl Config {
             ("sessions.access_s", sessions.access_s, 60..=DAY),
             ("sessions.refresh_s", sessions.refresh_s, HOUR..=400 * DAY),
             ("sessions.code_s", sessions.code_s, 10 * 60..=7 * DAY),
-            ("kdf.assumed_iterations", kdf.assumed_iterations.into(), MIN_ITERATIONS.into()..=MAX_ITERATIONS.into()),
+            (
+                "kdf.assumed_iterations",
+                kdf.assumed_iterations.into(),
+                MIN_ITERATIONS.into()..=MAX_ITERATIONS.into(),
+            ),
             ("mail.port", self.mail.port.into(), 1..=65_535),
         ]
     }
@@ -85,9 +93,13 @@ impl Config {
                 ),
             };
         };
-        let Some((_, rest)) = url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "postgres" | "postgresql"))
+        let Some((_, rest)) =
+            url.split_once("://").filter(|(scheme, _)| matches!(*scheme, "postgres" | "postgresql"))
         else {
-            return refused("server.database", "it must begin with postgres:// (for SQLite, name a directory with --data)");
+            return refused(
+                "server.database",
+                "it must begin with postgres:// (for SQLite, name a directory with --data)",
+            );
         };
         let authority = rest.split(['/', '?']).next().unwrap_or_default();
         let names_password = authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
@@ -110,7 +122,10 @@ impl Config {
     fn check_exposure(&self) -> Result<(), ConfigError> {
         let server = &self.server;
         if server.tls_cert.is_some() != server.tls_key.is_some() {
-            return refused("server.tls_cert", "certificate and key are needed both: name --tls-cert and --tls-key");
+            return refused(
+                "server.tls_cert",
+                "certificate and key are needed both: name --tls-cert and --tls-key",
+            );
         }
         if server.behind_proxy && self.limits.trusted_proxies.is_empty() {
             return refused(
@@ -135,7 +150,10 @@ impl Config {
             return refused("registration.code_file", "mode \"code\" needs a file with the codes");
         }
         if registration.confirm_email == Some(true) && self.mail.transport == MailTransport::None {
-            return refused("registration.confirm_email", "addresses cannot be confirmed without mail: set [mail]");
+            return refused(
+                "registration.confirm_email",
+                "addresses cannot be confirmed without mail: set [mail]",
+            );
         }
         Ok(())
     }
@@ -155,7 +173,10 @@ impl Config {
             return refused("mail.host", "name the mail server");
         }
         if mail.security == MailSecurity::None && !is_this_machine(&mail.host) {
-            return refused("mail.security", "\"none\" is for a mail server on this machine only: use starttls or tls");
+            return refused(
+                "mail.security",
+                "\"none\" is for a mail server on this machine only: use starttls or tls",
+            );
         }
         if mail.user.is_empty() != mail.password_file.is_none() {
             return refused("mail.user", "user and password_file are needed both, or neither");

@@ -2,6 +2,8 @@
 
 mod check;
 mod load;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::net::{Ipv4Addr, SocketAddr};

@@ -68,7 +68,9 @@ pub enum MailError {
     #[error("the mail server refused the user name or the password: check mail.user and mail.password_file")]
     WrongPassword(#[source] lettre::transport::smtp::Error),
     /// Its certificate is not trusted.
-    #[error("the mail server's certificate is not trusted: check mail.host, or name its root in mail.ca_file")]
+    #[error(
+        "the mail server's certificate is not trusted: check mail.host, or name its root in mail.ca_file"
+    )]
     Certificate(#[source] lettre::transport::smtp::Error),
     /// It refused the mail.
     #[error("the mail server refused the mail")]

@@ -1,0 +1,81 @@
+//! `user`: the accounts, as the server sees them.
+
+use std::fmt::Write;
+
+use anyhow::{Context, bail};
+use ensafer_core::crypto::Login;
+use serde::Serialize;
+
+use super::{UserVerb, print};
+use crate::db::{Db, UserRow};
+
+/// Lists, disables or enables.
+pub async fn run(db: &Db, verb: UserVerb) -> anyhow::Result<()> {
+    match verb {
+        UserVerb::List { json } => list(db, json).await,
+        UserVerb::Disable { email } => set_disabled(db, &email, true).await,
+        UserVerb::Enable { email } => set_disabled(db, &email, false).await,
+    }
+}
+
+/// An account in `user list --json`. Fields are only ever added.
+#[derive(Serialize)]
+struct User<'a> {
+    login: &'a str,
+    account: &'a str,
+    status: &'a str,
+    display_name: Option<&'a str>,
+    created_at_s: i64,
+    device_count: i64,
+    seen_at_s: Option<i64>,
+}
+
+async fn list(db: &Db, json: bool) -> anyhow::Result<()> {
+    let users = db.users().await.context("cannot read the accounts")?;
+    if json {
+        let users: Vec<_> = users.iter().map(report).collect();
+        return print(&(serde_json::to_string_pretty(&users)? + "\n"));
+    }
+    print(&table(&users))
+}
+
+fn report(user: &UserRow) -> User<'_> {
+    User {
+        login: &user.login,
+        account: &user.account,
+        status: &user.status,
+        display_name: user.display_name.as_deref(),
+        created_at_s: user.created_at_s,
+        device_count: user.device_count,
+        seen_at_s: user.seen_at_s,
+    }
+}
+
+fn table(users: &[UserRow]) -> String {
+    let width = users.iter().map(|user| user.login.chars().count()).max().unwrap_or(0).max(5);
+    let mut text = String::new();
+    let mut line = |login: &str, status: &str, devices: &str, made: &str, seen: &str| {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{login:width$}  {status:<11}  {devices:>7}  {made:<10}  {seen}");
+    };
+    line("LOGIN", "STATUS", "DEVICES", "MADE", "LAST SEEN");
+    for user in users {
+        let seen = user.seen_at_s.map_or_else(|| "never".to_owned(), day);
+        line(&user.login, &user.status, &user.device_count.to_string(), &day(user.created_at_s), &seen);
+    }
+    text
+}
+
+fn day(at_s: i64) -> String {
+    jiff::Timestamp::from_second(at_s)
+        .map_or_else(|_| String::new(), |time| time.strftime("%Y-%m-%d").to_string())
+}
+
+async fn set_disabled(db: &Db, email: &str, disabled: bool) -> anyhow::Result<()> {
+    let login: Login = email.parse().with_context(|| format!("{email:?} is no login"))?;
+    if !db.set_disabled(&login, disabled).await.context("cannot change the account")? {
+        bail!("there is no account {login}, or it is not confirmed yet");
+    }
+    let done = if disabled { "disabled; its sessions are ended" } else { "enabled" };
+    print(&format!("{login} is {done}\n"))
+}

@@ -1,0 +1,123 @@
+//! Turns away what is too much, and puts the headers on every answer that keep browsers from harm.
+
+use std::any::Any;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use ensafer_core::api::server::{MAX_BODY_BYTES, ProblemKind};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use tokio::sync::Semaphore;
+
+use crate::config::Config;
+use crate::error::ApiError;
+use crate::extract::ClientAddress;
+
+/// After how many seconds a busy server may be asked again.
+const BUSY_RETRY_S: u64 = 1;
+
+/// What goes on every answer: nothing here is for a browser to show, keep or pass on.
+const HEADERS: [(HeaderName, &str); 4] = [
+    (CACHE_CONTROL, "no-store"),
+    (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (REFERRER_POLICY, "no-referrer"),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+];
+
+/// Two years (RFC 6797 section 6.1.1).
+const HSTS: &str = "max-age=63072000";
+
+/// The limits that are kept in memory: each replica's own, because they only shed load.
+pub struct Guard {
+    requests: Arc<Semaphore>,
+    per_address: DefaultKeyedRateLimiter<String>,
+    timeout: Duration,
+    has_tls: bool,
+}
+
+impl Guard {
+    /// The limits that the settings ask for.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let limits = &config.limits;
+        let rate = NonZeroU32::new(limits.requests_per_address_per_s).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_second(rate).allow_burst(rate.saturating_add(rate.get()));
+        Self {
+            requests: Arc::new(Semaphore::new(limits.concurrent_requests)),
+            per_address: RateLimiter::keyed(quota),
+            timeout: Duration::from_secs(limits.request_timeout_s),
+            has_tls: config.has_tls(),
+        }
+    }
+
+    /// Forgets addresses that were quiet. To be called now and then.
+    pub fn forget_quiet(&self) {
+        self.per_address.retain_recent();
+        self.per_address.shrink_to_fit();
+    }
+}
+/// Refuses a body that declares to be too long before any of it is read. One that does not declare its length is cut off
+/// by the extractors' limit.
+pub async fn body_length(request: Request, next: Next) -> Response {
+    let declared =
+        request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > MAX_BODY_BYTES)) {
+        return ApiError::from(ProblemKind::BodyTooLarge).into_response();
+    }
+    next.run(request).await
+}
+
+/// Gives a request so long to arrive and to be answered.
+pub async fn timeout(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(guard.timeout, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::from(ProblemKind::RequestTimeout).into_response(),
+    }
+}
+
+/// Lets so many requests in at a time. The others need not wait for their answer.
+pub async fn concurrency(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    match guard.requests.try_acquire() {
+        Ok(_permit) => next.run(request).await,
+        Err(_) => {
+            let detail = Some("too many requests at once".to_owned());
+            let retry_after_s = Some(BUSY_RETRY_S);
+            let kind = ProblemKind::Unavailable;
+            ApiError::Problem { kind, detail, retry_after_s, current_version: None }.into_response()
+        }
+    }
+}
+
+/// Lets so many requests a second in from each address.
+pub async fn address(guard: Arc<Guard>, client: ClientAddress, request: Request, next: Next) -> Response {
+    if guard.per_address.check_key(&client.bucket()).is_err() {
+        return ApiError::retry_after(ProblemKind::TooManyRequests, BUSY_RETRY_S).into_response();
+    }
+    next.run(request).await
+}
+
+/// Adds the headers that every answer has.
+pub async fn headers(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if guard.has_tls {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HSTS));
+    }
+    response
+}
+
+/// Answers where a handler panicked. The panic itself was printed by its hook.
+pub fn panicked(_: Box<dyn Any + Send>) -> Response {
+    ApiError::Bug("a handler panicked").into_response()
+}

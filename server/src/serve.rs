@@ -1,0 +1,219 @@
+//! The server as a whole: bound, run, ended.
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::middleware::AddExtension;
+use axum::{Extension, Router};
+use axum_server::Handle;
+use axum_server::accept::Accept;
+use axum_server::tls_rustls::RustlsAcceptor;
+use ensafer_core::crypto::ServerKeys;
+use hyper_util::rt::TokioTimer;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tower::Layer;
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::db::Db;
+use crate::mail::Mailer;
+use crate::metrics::Metrics;
+use crate::router::{self, Guard};
+use crate::state::{AppState, Parts};
+use crate::tls::Tls;
+use crate::{prune, secret};
+
+/// The database's name in the data directory.
+pub const DATABASE_NAME: &str = "server.db";
+
+/// How often addresses that were quiet are forgotten.
+const FORGET_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A server that is bound to its address, and answers once it runs.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    state: AppState,
+    tls: Option<Tls>,
+}
+
+impl Server {
+    /// Opens everything that the settings name: secret, database (made or brought up to date), certificate, mail, and
+    /// the address to listen on.
+    ///
+    /// # Errors
+    /// What cannot be opened, with words for a person.
+    pub async fn bind(config: Config, clock: Box<dyn Clock>) -> anyhow::Result<Self> {
+        config.check()?;
+        create_directory(&config)?;
+        let keys = ServerKeys::derive(&secret::load(&config)?);
+        let mailer = Mailer::new(&config)?;
+        let tls = Tls::new(&config)?;
+        let listener = listen(config.server.listen)?;
+        let address = listener.local_addr().context("cannot tell the address")?;
+        let db = Db::connect(&database_url(&config)?).await.context("cannot open the database")?;
+        let state = AppState::new(Parts { config, db, keys, mailer, metrics: Metrics::new(), clock });
+        Ok(Self { listener, address, state, tls })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The origin of that address.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The certificate, to be reloaded while the server runs.
+    #[must_use]
+    pub fn tls(&self) -> Option<Tls> {
+        self.tls.clone()
+    }
+
+    /// The server's parts.
+    #[must_use]
+    pub fn state(&self) -> AppState {
+        self.state.clone()
+    }
+
+    /// Answers until `shutdown` ends; then takes no more connections, lets requests end within `server.shutdown_s`,
+    /// and closes the database.
+    ///
+    /// # Errors
+    /// The system's, where the listener fails.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) -> anyhow::Result<()> {
+        let Self { listener, state, tls, .. } = self;
+        let guard = Arc::new(Guard::new(&state.config));
+        let app = router::router(state.clone(), Arc::clone(&guard));
+        let mut chores = JoinSet::new();
+        chores.spawn(prune::run(state.clone()));
+        chores.spawn(forget(guard));
+        let handle = Handle::new();
+        let mut serving = serve(listener, app, tls, handle.clone(), &state.config)?;
+        let served = tokio::select! {
+            served = &mut serving => served,
+            () = shutdown => {
+                tracing::info!("ending");
+                handle.graceful_shutdown(Some(Duration::from_secs(state.config.server.shutdown_s)));
+                serving.await
+            }
+        };
+        // Whatever is left after the bound.
+        handle.shutdown();
+        chores.shutdown().await;
+        state.db.close().await;
+        served.context("the listener failed")
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Server({})", self.url())
+    }
+}
+
+/// The address of the settings' database: theirs, or SQLite's in the data directory.
+///
+/// # Errors
+/// A directory that cannot be found, or none named.
+pub fn database_url(config: &Config) -> anyhow::Result<String> {
+    match (&config.server.database, &config.server.data) {
+        (Some(url), _) => Ok(url.clone()),
+        (None, Some(directory)) => {
+            let path = std::path::absolute(directory)
+                .with_context(|| format!("cannot find {}", directory.display()))?
+                .join(DATABASE_NAME);
+            let path = path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))?;
+            Ok(format!("sqlite://{path}"))
+        }
+        (None, None) => Err(ConfigError::Refused {
+            key: "server.data",
+            reason: "there is no place for the database".to_owned(),
+        }
+        .into()),
+    }
+}
+
+/// Makes the data directory, closed to others.
+fn create_directory(config: &Config) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let Some(directory) = &config.server.data else { return Ok(()) };
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.with_context(|| format!("cannot make {}", Path::display(directory)))
+}
+
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    listener.set_nonblocking(true).context("cannot use the listener")?;
+    Ok(listener)
+}
+
+async fn forget(guard: Arc<Guard>) {
+    let mut ticks = tokio::time::interval(FORGET_INTERVAL);
+    loop {
+        ticks.tick().await;
+        guard.forget_quiet();
+    }
+}
+
+type Serving = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
+fn serve(
+    listener: TcpListener,
+    app: Router,
+    tls: Option<Tls>,
+    handle: Handle<SocketAddr>,
+    config: &Config,
+) -> anyhow::Result<Serving> {
+    let limits = &config.limits;
+    // HTTP/1.1 only: telling the versions apart has no timeout, so a silent connection would stay for ever.
+    let mut server =
+        axum_server::from_tcp(listener).context("cannot use the listener")?.handle(handle).http1_only();
+    server
+        .http_builder()
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(limits.header_timeout_s));
+    let connections = ConnectionLimit(Arc::new(Semaphore::new(limits.connections)));
+    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    Ok(match tls {
+        None => Box::pin(server.acceptor(connections).serve(service)),
+        Some(tls) => {
+            let acceptor = RustlsAcceptor::new(tls.current())
+                .handshake_timeout(Duration::from_secs(limits.header_timeout_s))
+                .acceptor(connections);
+            Box::pin(server.acceptor(acceptor).serve(service))
+        }
+    })
+}
+
+/// Closes connections that are more than so many. Each carries its permit with its service.
+#[derive(Debug, Clone)]
+struct ConnectionLimit(Arc<Semaphore>);
+
+impl<S> Accept<TcpStream, S> for ConnectionLimit {
+    type Stream = TcpStream;
+    type Service = AddExtension<S, Arc<OwnedSemaphorePermit>>;
+    type Future = std::future::Ready<io::Result<(Self::Stream, Self::Service)>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let permit = Arc::clone(&self.0).try_acquire_owned().map_err(io::Error::other);
+        std::future::ready(permit.and_then(|permit| {
+            stream.set_nodelay(true)?;
+            Ok((stream, Extension(Arc::new(permit)).layer(service)))
+        }))
+    }
+}
