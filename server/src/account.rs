@@ -5,8 +5,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use ensafer_core::account::SignedBundle;
 use ensafer_core::api::server::{
-    AccountExport, AccountReport, AddressRequest, DeleteRequest, KeysRequest, MAX_BODY_BYTES, PasswordRequest,
-    Problem, ProblemKind, ProfileRequest, RecoveryRequest, StateDocument,
+    AccountExport, AccountReport, AddressRequest, DeleteRequest, KeysRequest, MAX_BODY_BYTES,
+    PasswordRequest, Problem, ProblemKind, ProfileRequest, RecoveryRequest, StateDocument,
 };
 use ensafer_core::crypto::{Login, SystemRandom, VerifierKind};
 use sqlx::{Any, Transaction};
@@ -199,7 +199,9 @@ async fn replace_keys(
     match replaced {
         Ok(true) if has_password => Ok(()),
         Ok(_) => Err(ProblemKind::VersionConflict.into()),
-        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Err(ProblemKind::LoginTaken.into()),
+        Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
+            Err(ProblemKind::LoginTaken.into())
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -40,7 +40,8 @@ impl Code {
                 'O' => '0',
                 other => other,
             };
-            if code.len() == CODE_CHARACTERS || !ALPHABET.iter().any(|&known| char::from(known) == character) {
+            if code.len() == CODE_CHARACTERS || !ALPHABET.iter().any(|&known| char::from(known) == character)
+            {
                 return None;
             }
             code.push(character);

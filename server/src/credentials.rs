@@ -12,7 +12,12 @@ use crate::state::AppState;
 
 /// Whether a proof is the right one, in constant time.
 #[must_use]
-pub fn is_right(keys: &ServerKeys, verifiers: &Verifiers, kind: CredentialKind, auth: &SecretHex<32>) -> bool {
+pub fn is_right(
+    keys: &ServerKeys,
+    verifiers: &Verifiers,
+    kind: CredentialKind,
+    auth: &SecretHex<32>,
+) -> bool {
     let (kind, verifier) = match kind {
         CredentialKind::Password => (VerifierKind::Password, &verifiers.password),
         CredentialKind::Recovery => (VerifierKind::Recovery, &verifiers.recovery),

@@ -117,7 +117,9 @@ impl FromRequestParts<AppState> for ClientAddress {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
-        let trusted = |address: IpAddr| state.config.limits.trusted_proxies.iter().any(|network| network.contains(&address));
+        let trusted = |address: IpAddr| {
+            state.config.limits.trusted_proxies.iter().any(|network| network.contains(&address))
+        };
         Ok(Self(client_address(peer_address(parts), &parts.headers, trusted)))
     }
 }
@@ -160,7 +162,8 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, is_trusted: impl Fn(IpAddr)
 
 /// An address, with or without a port.
 fn parse_hop(hop: &str) -> Option<IpAddr> {
-    let address = hop.parse::<IpAddr>().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|hop| hop.ip()))?;
+    let address =
+        hop.parse::<IpAddr>().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|hop| hop.ip()))?;
     Some(address.to_canonical())
 }
 

@@ -234,4 +234,3 @@ fn limited(state: &AppState, bucket: &'static str, wait_ms: u64) -> ApiError {
 fn seconds(milliseconds: u64) -> u64 {
     milliseconds.div_ceil(1000).max(1)
 }
-

@@ -12,8 +12,8 @@ use ensafer_core::api::server::{
     LoginStarted, LoginVerifyRequest, ProblemKind, Session,
 };
 use ensafer_core::crypto::{
-    CHALLENGE_BYTES, ChallengeBinding, Login, LoginSessionKey, Random, ServerKeys, SystemRandom, proofs_match,
-    sha256,
+    CHALLENGE_BYTES, ChallengeBinding, Login, LoginSessionKey, Random, ServerKeys, SystemRandom,
+    proofs_match, sha256,
 };
 use ensafer_core::ids::{AccountId, DeviceId};
 use sqlx::{Any, Transaction};
@@ -142,8 +142,7 @@ async fn challenge(
     let expires_at_s = state.clock.now_s().saturating_add(state.config.sessions.challenge_s);
     let realm = &document.password.realm;
     let key = LoginSessionKey::generate(&mut SystemRandom);
-    let challenge =
-        login_key.seal_challenge(&ChallengeBinding { realm, account: id, expires_at_s }, &key);
+    let challenge = login_key.seal_challenge(&ChallengeBinding { realm, account: id, expires_at_s }, &key);
     let transcript = Transcript {
         realm,
         login,
@@ -157,7 +156,8 @@ async fn challenge(
         device: &request.device,
     };
     let proof_hash = sha256(&[&key.prove(&transcript.hash())]);
-    let pending = Pending { account: id, device: &request.device, kind: request.kind, proof_hash, expires_at_s };
+    let pending =
+        Pending { account: id, device: &request.device, kind: request.kind, proof_hash, expires_at_s };
     let is_new = pending.insert(tx, &request.attempt).await?;
     let challenge = HexArray::<CHALLENGE_BYTES>(challenge);
     Ok(is_new.then_some(LoginChallenge { account: document, challenge, expires_at_s }))
@@ -302,12 +302,7 @@ impl Claimed {
 }
 
 /// A ticket: id ‖ expiry ‖ MAC over both and the login.
-fn new_attempt(
-    keys: &ServerKeys,
-    id: [u8; 16],
-    expires_at_s: u64,
-    login: &Login,
-) -> HexArray<ATTEMPT_BYTES> {
+fn new_attempt(keys: &ServerKeys, id: [u8; 16], expires_at_s: u64, login: &Login) -> HexArray<ATTEMPT_BYTES> {
     let expiry = expires_at_s.to_be_bytes();
     let mac = keys.attempt_mac(&[&id, &expiry, login.as_str().as_bytes()]);
     let mut attempt = [0; ATTEMPT_BYTES];

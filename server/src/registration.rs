@@ -198,7 +198,8 @@ async fn insert(
     let mut tx = state.db.write().await?;
     if !accounts::insert(&mut tx, &new).await? {
         let taken = accounts::has_login(&mut tx, login).await?;
-        let foreign = || ApiError::with_detail(ProblemKind::BlobRefused, "the account's id is another account's");
+        let foreign =
+            || ApiError::with_detail(ProblemKind::BlobRefused, "the account's id is another account's");
         return Err(if taken { ProblemKind::LoginTaken.into() } else { foreign() });
     }
     if let Some(code) = code {

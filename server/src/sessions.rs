@@ -123,7 +123,6 @@ fn check_refresh(
     let is_current = proofs_match(&row.refresh[0], &hash);
     let is_previous = proofs_match(&row.refresh[1], &hash);
     let message = RefreshMessage {
-        realm: &row.realm,
         account: request.account,
         device: request.device,
         counter: request.counter,

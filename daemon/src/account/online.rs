@@ -94,7 +94,7 @@ pub fn confirm(
         .ok_or_else(|| AccountError::NotOnServer { login: sealed.login().clone() })?;
     let server = KeyServer::new(origin, config)?;
     let code = code.expose().trim().to_owned();
-    server.confirm(&ConfirmRequest { login: sealed.login().to_string(), code })?;
+    server.confirm(&ConfirmRequest { account: sealed.id(), login: sealed.login().to_string(), code })?;
     log_in_again(home, config, &server, password)
 }
 

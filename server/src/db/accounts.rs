@@ -3,8 +3,8 @@
 use ensafer_core::account::SignedBundle;
 use ensafer_core::api::hex::{HexArray, HexBytes};
 use ensafer_core::api::server::{
-    AccountDocument, AccountReport, BundleDocument, PasswordSealDocument, PublishedBundle, RecoverySealDocument,
-    SealedKeysDocument, StateDocument,
+    AccountDocument, AccountReport, BundleDocument, PasswordSealDocument, PublishedBundle,
+    RecoverySealDocument, SealedKeysDocument, StateDocument,
 };
 use ensafer_core::crypto::{Login, LoginPublicKey};
 use ensafer_core::ids::AccountId;
@@ -480,19 +480,15 @@ async fn finish_logins(tx: &mut Transaction<'static, Any>, account: &str) -> Res
 ///
 /// # Errors
 /// The database failed.
-pub async fn delete(
-    tx: &mut Transaction<'static, Any>,
-    expected: Expected<'_>,
-) -> Result<bool, sqlx::Error> {
+pub async fn delete(tx: &mut Transaction<'static, Any>, expected: Expected<'_>) -> Result<bool, sqlx::Error> {
     let (account, password_version, recovery_id) = expected.versions();
-    let done = sqlx::query(
-        "DELETE FROM accounts WHERE account = $1 AND password_version = $2 AND recovery_id = $3",
-    )
-    .bind(account)
-    .bind(password_version)
-    .bind(recovery_id)
-    .execute(&mut **tx)
-    .await?;
+    let done =
+        sqlx::query("DELETE FROM accounts WHERE account = $1 AND password_version = $2 AND recovery_id = $3")
+            .bind(account)
+            .bind(password_version)
+            .bind(recovery_id)
+            .execute(&mut **tx)
+            .await?;
     Ok(done.rows_affected() == 1)
 }
 

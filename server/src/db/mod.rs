@@ -120,7 +120,11 @@ impl Db {
     /// # Errors
     /// There is no connection in time.
     pub async fn write(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
-        if self.is_sqlite { self.writer.begin_with("BEGIN IMMEDIATE").await } else { self.writer.begin().await }
+        if self.is_sqlite {
+            self.writer.begin_with("BEGIN IMMEDIATE").await
+        } else {
+            self.writer.begin().await
+        }
     }
 
     /// Whether it is an SQLite file.
