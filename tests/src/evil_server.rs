@@ -43,7 +43,7 @@ pub struct EvilServer {
 }
 
 struct Shared {
-    upstream: String,
+    upstream: Mutex<String>,
     http: reqwest::Client,
     trick: Mutex<Trick>,
     heard: Mutex<Vec<Exchange>>,
@@ -56,7 +56,7 @@ impl EvilServer {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let trick: Trick = Box::new(|_| {});
         let shared = Arc::new(Shared {
-            upstream: upstream.to_owned(),
+            upstream: Mutex::new(upstream.to_owned()),
             http,
             trick: Mutex::new(trick),
             heard: Mutex::default(),
@@ -89,6 +89,11 @@ impl EvilServer {
     /// From now on it is honest.
     pub fn be_honest(&self) {
         self.play(|_| {});
+    }
+
+    /// From now on it stands in front of another server.
+    pub fn stand_before(&self, upstream: &str) {
+        upstream.clone_into(&mut self.shared.upstream.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// All that it heard so far, with the answers as the clients got them.
@@ -126,7 +131,7 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Resp
     headers.remove(CONTENT_LENGTH);
     let token = headers.get("authorization").and_then(|value| value.to_str().ok());
     let token = token.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
-    let upstream = format!("{}{path}", shared.upstream);
+    let upstream = format!("{}{path}", shared.upstream.lock().unwrap_or_else(PoisonError::into_inner));
     let sent =
         shared.http.request(parts.method.clone(), upstream).headers(headers).body(body.clone()).send().await;
     let Ok(answer) = sent else {

@@ -12,6 +12,7 @@ pub mod device;
 pub mod evil_server;
 pub mod exim;
 pub mod mail;
+pub mod naive;
 pub mod postgres;
 pub mod process;
 pub mod random;

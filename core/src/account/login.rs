@@ -3,7 +3,7 @@
 
 use crate::api::hex::HexArray;
 use crate::api::server::{
-    ATTEMPT_BYTES, AccountDocument, CredentialKind, DeviceDocument, LoginStarted, LoginVerifyRequest,
+    ATTEMPT_BYTES, AccountDocument, CredentialKind, DeviceDocument, LoginVerifyRequest,
 };
 use crate::crypto::{Domain, Login, Signature, SignatureError, SigningKey, Token, VerifyingKey, sha256};
 use crate::ids::{AccountId, DeviceId};
@@ -152,13 +152,12 @@ impl RefreshMessage<'_> {
     }
 }
 
-impl LoginStarted {
-    /// Whether it makes sense at this time by this client's clock: if not, one of the two clocks is wrong.
-    #[must_use]
-    pub fn is_timely(&self, now_s: u64) -> bool {
-        self.expires_at_s.saturating_add(CLOCK_TOLERANCE_S) >= now_s
-            && self.expires_at_s <= now_s.saturating_add(2 * CLOCK_TOLERANCE_S)
-    }
+/// Whether an expiry makes sense to a client whose clock shows `now_s`: if not, one of the two clocks is wrong, or the
+/// message is an old one.
+#[must_use]
+pub fn is_timely(expires_at_s: u64, now_s: u64) -> bool {
+    expires_at_s.saturating_add(CLOCK_TOLERANCE_S) >= now_s
+        && expires_at_s <= now_s.saturating_add(2 * CLOCK_TOLERANCE_S)
 }
 
 fn credential_byte(kind: CredentialKind) -> u8 {

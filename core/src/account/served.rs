@@ -133,6 +133,17 @@ impl SealedAccount {
                 || self.bundle == served.bundle)
     }
 
+    /// Opens everything that `account`, which was opened from this, can open: the recovery key's seals and the state.
+    /// What was altered in them would show only on the day on which it is needed.
+    ///
+    /// # Errors
+    /// [`OpenError`]
+    pub fn check(&self, account: &Account) -> Result<(), OpenError> {
+        let key = self.recovery_key(account)?;
+        let again = self.open_with_recovery(&key)?;
+        self.state(&again).map(drop)
+    }
+
     /// Takes over what another device changed: bundle and private keys, recovery key, state. Everything is opened
     /// first. The password's seal stays what it is, because nothing here can open the served one.
     ///

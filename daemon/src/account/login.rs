@@ -1,7 +1,7 @@
 //! Logging in: three steps, in which nothing that the server says is taken before it was checked
 //! (`docs/protocol.md`, "Login").
 
-use ensafer_core::account::login::{Transcript, sign_login};
+use ensafer_core::account::login::{Transcript, is_timely, sign_login};
 use ensafer_core::account::{Account, SealedAccount};
 use ensafer_core::api::hex::{HexArray, SecretHex};
 use ensafer_core::api::server::{
@@ -63,19 +63,20 @@ impl LoginRequest<'_> {
     /// What the server says; [`AccountError::ServerLies`] where what it serves cannot be true.
     pub fn run(&self) -> Result<LoggedIn, AccountError> {
         let started = self.server.login_start(self.login)?;
-        self.check_time(&started)?;
+        self.check_time(started.expires_at_s)?;
         let (opener, credential) = self.derive(&started)?;
         let signer = SigningKey::generate(&mut SystemRandom);
         let request = self.verify_request(&started, &credential, &signer);
         let challenge = self.server.login_verify(&request)?;
+        self.check_time(challenge.expires_at_s)?;
         let (sealed, account) = self.open(&challenge, &opener)?;
         let proof = self.answer(&started, &challenge, &request.device, &account, credential.kind)?;
         let answer = self.server.login_finish(&LoginFinishRequest { attempt: started.attempt, proof })?;
         Ok(LoggedIn { sealed, account, session: from_answer(signer, &answer, 0), credential })
     }
 
-    fn check_time(&self, started: &LoginStarted) -> Result<(), AccountError> {
-        if started.is_timely(now_s()) {
+    fn check_time(&self, expires_at_s: u64) -> Result<(), AccountError> {
+        if is_timely(expires_at_s, now_s()) {
             return Ok(());
         }
         Err(AccountError::Clock { origin: self.server.origin().clone() })
@@ -152,7 +153,7 @@ impl LoginRequest<'_> {
             Opener::Recovery(key) => sealed.open_with_recovery(key),
         };
         let account = account.map_err(|OpenError| self.lie("the account does not open"))?;
-        sealed.state(&account).map_err(|OpenError| self.lie("the account's state does not open"))?;
+        sealed.check(&account).map_err(|OpenError| self.lie("a part of the account does not open"))?;
         Ok((sealed, account))
     }
 
