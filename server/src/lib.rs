@@ -32,3 +32,6 @@ pub mod tls;
 pub mod validate;
 
 pub use serve::Server;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! What is mailed, and what a mailed code does.
+
+use std::path::Path;
+use std::time::Duration;
+
+use axum::http::Method;
+use ensafer_core::api::server::{
+    AddressRequest, ConfirmRequest, CredentialKind, DeleteRequest, ProblemKind, Registered,
+};
+
+use super::persona::{Device, Persona};
+use super::world::{Answer, HOME, Server, World};
+use crate::config::{Config, MailTransport};
+
+/// A server that confirms addresses and writes its mails to files.
+async fn confirming() -> (World, Server) {
+    let world = World::new().await;
+    let mut config = Config::default();
+    config.mail.transport = MailTransport::File;
+    config.mail.from = "Keys <keys@example.com>".into();
+    config.mail.directory = world.directory.path().join("mail");
+    let server = world.start(config).await;
+    (world, server)
+}
+
+/// All mails to this address.
+fn mails(world: &World, to: &str) -> Vec<String> {
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+    let directory = std::fs::read_dir(world.directory.path().join("mail")).unwrap();
+    let all = directory.map(|entry| read(&entry.unwrap().path()));
+    all.filter(|mail| mail.contains(&format!("To: {to}"))).collect()
+}
+
+/// Waits for a mail to this address that says this.
+async fn mail_about(world: &World, to: &str, what: &str) {
+    let there = async {
+        while !mails(world, to).iter().any(|mail| mail.contains(what)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), there).await.expect("the mail is written");
+}
+
+/// The code in a mail: the one line that is nothing else.
+fn code(mail: &str) -> String {
+    let is_code = |line: &&str| {
+        let line: String = line.chars().filter(|c| *c != '-' && !c.is_whitespace()).collect();
+        line.len() == 8 && line.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    };
+    mail.lines().find(is_code).unwrap_or_else(|| panic!("no code in {mail}")).trim().to_owned()
+}
+
+async fn confirm(server: &Server, persona: &Persona, code: &str) -> Answer {
+    let request = ConfirmRequest {
+        account: persona.id,
+        login: persona.login.as_str().to_owned(),
+        code: code.to_owned(),
+    };
+    server.post("/v1/register/confirm", &request).await
+}
+
+async fn register(server: &Server, persona: &Persona) {
+    let answer = server.post("/v1/register", &persona.register()).await;
+    assert!(answer.json::<Registered>().confirmation_required);
+}
+
+#[tokio::test]
+async fn an_account_opens_once_its_address_is_confirmed() {
+    let (world, server) = confirming().await;
+    let (alice, device) = (Persona::new("alice@example.com"), Device::new("laptop"));
+    register(&server, &alice).await;
+    let early = server.guess(&alice, &device, alice.password_auth, HOME).await;
+    early.refuses(ProblemKind::EmailUnconfirmed);
+    server.guess(&alice, &device, [9; 32], HOME).await.refuses(ProblemKind::WrongCredentials);
+    confirm(&server, &alice, "AAAA2222").await.refuses(ProblemKind::ConfirmationRefused);
+    let code = code(&mails(&world, "alice@example.com")[0]);
+    confirm(&server, &alice, &code.to_lowercase()).await.expect(204);
+    confirm(&server, &alice, &code).await.refuses(ProblemKind::ConfirmationRefused);
+    server.login(&alice, &device).await;
+}
+
+#[tokio::test]
+async fn a_code_expires_and_its_account_with_it() {
+    let (world, server) = confirming().await;
+    let alice = Persona::new("alice@example.com");
+    register(&server, &alice).await;
+    world.clock.advance(86_400);
+    let code = code(&mails(&world, "alice@example.com")[0]);
+    confirm(&server, &alice, &code).await.refuses(ProblemKind::ConfirmationRefused);
+    world.clock.advance(1);
+    assert_eq!(server.state.db.prune(1_900_086_401).await.unwrap().accounts, 1);
+}
+
+#[tokio::test]
+async fn guesses_at_a_code_are_counted() {
+    let (world, server) = confirming().await;
+    let alice = Persona::new("alice@example.com");
+    register(&server, &alice).await;
+    for _ in 0..5 {
+        confirm(&server, &alice, "AAAA2222").await.refuses(ProblemKind::ConfirmationRefused);
+    }
+    let code = code(&mails(&world, "alice@example.com")[0]);
+    confirm(&server, &alice, &code).await.refuses(ProblemKind::TooManyFailures);
+    world.clock.advance(180);
+    confirm(&server, &alice, &code).await.expect(204);
+}
+
+/// Whoever registers another's address gets that person to confirm nothing: the code that arrives belongs to the
+/// stranger's account, and the victim's client asks for its own.
+#[tokio::test]
+async fn a_strangers_registration_is_never_confirmed_by_the_addresss_owner() {
+    let (world, server) = confirming().await;
+    let (stranger, alice) = (Persona::other("alice@example.com"), Persona::new("alice@example.com"));
+    register(&server, &alice).await;
+    register(&server, &stranger).await;
+    for mail in mails(&world, "alice@example.com") {
+        confirm(&server, &alice, &code(&mail)).await.refuses(ProblemKind::ConfirmationRefused);
+    }
+    // She registers again, which replaces the stranger's account, and it is hers.
+    register(&server, &alice).await;
+    let mut passed = 0;
+    for mail in mails(&world, "alice@example.com") {
+        passed += usize::from(confirm(&server, &alice, &code(&mail)).await.status.is_success());
+    }
+    assert_eq!(passed, 1);
+    server.login(&alice, &Device::new("laptop")).await;
+    let refused = server.post("/v1/register", &stranger.register()).await;
+    refused.refuses(ProblemKind::LoginTaken);
+}
+
+#[tokio::test]
+async fn nobodys_mailbox_is_flooded() {
+    let (world, server) = confirming().await;
+    let alice = Persona::new("alice@example.com");
+    for _ in 0..5 {
+        register(&server, &alice).await;
+    }
+    server.post("/v1/register", &alice.register()).await.refuses(ProblemKind::TooManyRequests);
+    assert_eq!(mails(&world, "alice@example.com").len(), 5);
+}
+
+#[tokio::test]
+async fn a_new_address_is_confirmed_before_the_account_moves() {
+    let (world, server) = confirming().await;
+    let (alice, device) = (Persona::new("alice@example.com"), Device::new("laptop"));
+    register(&server, &alice).await;
+    let first = code(&mails(&world, "alice@example.com")[0]);
+    confirm(&server, &alice, &first).await.expect(204);
+    let session = server.login(&alice, &device).await;
+    let request = AddressRequest { login: "alice@example.org".into() };
+    let ask = server.call(Method::POST, "/v1/account/address").session(&session).json(&request);
+    ask.send().await.expect(204);
+    let code = code(&mails(&world, "alice@example.org")[0]);
+    for wrong in [None, Some("AAAA2222"), Some(first.as_str())] {
+        let request = alice.next_keys("alice@example.org", wrong);
+        let answer = server.put("/v1/account/keys", &session, &request).await;
+        answer.refuses(ProblemKind::ConfirmationRefused);
+    }
+    let elsewhere = alice.next_keys("alice@example.net", Some(&code));
+    let answer = server.put("/v1/account/keys", &session, &elsewhere).await;
+    answer.refuses(ProblemKind::ConfirmationRefused);
+    let request = alice.next_keys("alice@example.org", Some(&code));
+    server.put("/v1/account/keys", &session, &request).await.expect(204);
+    mail_about(&world, "alice@example.com", "alice@example.org").await;
+}
+
+#[tokio::test]
+async fn the_owner_is_told_of_devices_recovery_password_and_deletion() {
+    let (world, server) = confirming().await;
+    let alice = Persona::new("alice@example.com");
+    register(&server, &alice).await;
+    let code = code(&mails(&world, "alice@example.com")[0]);
+    confirm(&server, &alice, &code).await.expect(204);
+    let device = Device::new("very-own-laptop");
+    let session = server.login(&alice, &device).await;
+    mail_about(&world, "alice@example.com", "very-own-laptop").await;
+    let count = mails(&world, "alice@example.com").len();
+
+    let session_again = server.login_by(&alice, &device, CredentialKind::Recovery).await;
+    mail_about(&world, "alice@example.com", "ecovery key").await;
+    assert_eq!(mails(&world, "alice@example.com").len(), count + 1, "the device is known");
+    server.get("/v1/account", &session).await.refuses(ProblemKind::SessionRefused);
+
+    let request = alice.next_password(alice.password_auth);
+    server.put("/v1/account/password", &session_again, &request).await.expect(204);
+    let delete = server.call(Method::POST, "/v1/account/delete").session(&session_again);
+    let request = DeleteRequest { current: alice.credential() };
+    delete.json(&request).send().await.expect(204);
+    mail_about(&world, "alice@example.com", "deleted").await;
+}

@@ -1,0 +1,14 @@
+//! The routes, driven as a client drives them. The databases are SQLite files; PostgreSQL where `ENSAFER_TEST_POSTGRES`
+//! is the URL of a cluster that these tests may make databases in.
+
+mod account;
+mod admin;
+mod limits;
+mod login;
+mod mails;
+mod persona;
+mod races;
+mod refusals;
+mod registration;
+mod sessions;
+mod world;

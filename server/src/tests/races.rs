@@ -1,0 +1,160 @@
+//! Two replicas, and requests of which one may pass.
+
+use std::sync::Arc;
+
+use axum::http::{Method, StatusCode};
+use ensafer_core::api::server::{CredentialKind, LoginChallenge, ProblemKind};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::persona::{Device, Persona, state};
+use super::world::{Answer, HOME, Home, Server};
+use crate::config::Config;
+
+/// How many requests race.
+const RUNNERS: usize = 8;
+
+/// Sends all requests at the same time, half of them to each replica.
+async fn race(
+    replicas: [Arc<Server>; 2],
+    method: Method,
+    path: &str,
+    token: &str,
+    bodies: Vec<Value>,
+) -> Vec<Answer> {
+    let mut tasks = tokio::task::JoinSet::new();
+    for (n, body) in bodies.into_iter().enumerate() {
+        let (server, method) = (replicas[n % 2].clone(), method.clone());
+        let (path, token) = (path.to_owned(), token.to_owned());
+        tasks.spawn(async move {
+            server.call(method, &path).json(&body).header("authorization", &token).from(HOME).send().await
+        });
+    }
+    tasks.join_all().await
+}
+
+fn times<T: Serialize>(body: &T) -> Vec<Value> {
+    vec![serde_json::to_value(body).unwrap(); RUNNERS]
+}
+
+struct Replicas {
+    home: Home,
+    both: [Arc<Server>; 2],
+    token: String,
+}
+
+impl Replicas {
+    async fn new() -> Self {
+        let mut config = Config::default();
+        config.limits.failures_per_account = 100;
+        config.limits.failures_per_known_device = 100;
+        let home = Home::with(config.clone()).await;
+        let both =
+            [Arc::new(home.world.start(config.clone()).await), Arc::new(home.world.start(config).await)];
+        let token = format!("Bearer {}", hex::encode(home.session.access.0));
+        Self { home, both, token }
+    }
+
+    async fn race(&self, method: Method, path: &str, bodies: Vec<Value>) -> Vec<Answer> {
+        race(self.both.clone(), method, path, &self.token, bodies).await
+    }
+}
+
+#[track_caller]
+fn one_passes(answers: &[Answer], others: ProblemKind) {
+    let passed = answers.iter().filter(|answer| answer.status.is_success()).count();
+    assert_eq!(passed, 1, "{:?}", answers.iter().map(|answer| answer.status).collect::<Vec<_>>());
+    for answer in answers.iter().filter(|answer| !answer.status.is_success()) {
+        answer.refuses(others);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_of_many_registers_a_login() {
+    let replicas = Replicas::new().await;
+    let bodies =
+        (0..RUNNERS).map(|_| serde_json::to_value(Persona::new("bob@example.com").register()).unwrap());
+    let answers = replicas.race(Method::POST, "/v1/register", bodies.collect()).await;
+    one_passes(&answers, ProblemKind::LoginTaken);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_of_many_uses_an_attempt_and_one_answers_its_challenge() {
+    let replicas = Replicas::new().await;
+    let (alice, device) = (&replicas.home.alice, Device::new("new"));
+    let started = replicas.home.server.begin(alice).await;
+    let verify = alice.verify(&device, &started, CredentialKind::Password, alice.password_auth);
+    let answers = replicas.race(Method::POST, "/v1/login/verify", times(&verify)).await;
+    one_passes(&answers, ProblemKind::ChallengeRefused);
+    let passed = answers.iter().find(|answer| answer.status == StatusCode::OK).unwrap();
+    let challenge: LoginChallenge = passed.json();
+    let finish = alice.answer(&device, &started, CredentialKind::Password, &challenge);
+    let answers = replicas.race(Method::POST, "/v1/login/finish", times(&finish)).await;
+    one_passes(&answers, ProblemKind::ChallengeRefused);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_of_many_equal_refreshes_passes() {
+    let replicas = Replicas::new().await;
+    let refresh = replicas.home.laptop.refresh(&replicas.home.alice, &replicas.home.session, 1);
+    let answers = replicas.race(Method::POST, "/v1/session/refresh", times(&refresh)).await;
+    one_passes(&answers, ProblemKind::SessionRefused);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_of_many_states_is_kept() {
+    let replicas = Replicas::new().await;
+    for version in 1..4 {
+        let bodies = (0..8).map(|filling| serde_json::to_value(state(version, filling)).unwrap()).collect();
+        let answers = replicas.race(Method::PUT, "/v1/account/state", bodies).await;
+        one_passes(&answers, ProblemKind::VersionConflict);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_of_many_passwords_is_kept() {
+    let replicas = Replicas::new().await;
+    let bodies = (0..8).map(|n| serde_json::to_value(replicas.home.alice.next_password([n; 32])).unwrap());
+    let answers = replicas.race(Method::PUT, "/v1/account/password", bodies.collect()).await;
+    let passed = answers.iter().filter(|answer| answer.status.is_success()).count();
+    assert_eq!(passed, 1);
+    for answer in answers.iter().filter(|answer| !answer.status.is_success()) {
+        // Whoever read the account after the change showed the old password.
+        let kind = answer.problem().kind().unwrap();
+        assert!(matches!(kind, ProblemKind::VersionConflict | ProblemKind::WrongCredentials), "{kind:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_of_many_bundles_is_published() {
+    let replicas = Replicas::new().await;
+    let logins = (0..8).map(|n| replicas.home.alice.next_keys(&format!("alice{n}@example.com"), None));
+    let bodies = logins.map(|request| serde_json::to_value(request).unwrap()).collect();
+    let answers = replicas.race(Method::PUT, "/v1/account/keys", bodies).await;
+    one_passes(&answers, ProblemKind::VersionConflict);
+    let count = sqlx::query_scalar("SELECT COUNT(*) FROM bundles");
+    let bundles: i64 = count.fetch_one(replicas.home.server.state.db.reader()).await.unwrap();
+    assert_eq!(bundles, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_replica_lets_one_guess_too_many_through() {
+    let home = Home::new().await;
+    let both = [
+        Arc::new(home.world.start(Config::default()).await),
+        Arc::new(home.world.start(Config::default()).await),
+    ];
+    let device = Device::new("new");
+    let mut bodies = Vec::new();
+    for _ in 0..12 {
+        let started = home.server.begin(&home.alice).await;
+        let request = home.alice.verify(&device, &started, CredentialKind::Password, [9; 32]);
+        bodies.push(serde_json::to_value(request).unwrap());
+    }
+    let answers = race(both, Method::POST, "/v1/login/verify", "", bodies).await;
+    let looked_at = answers.iter().filter(|answer| answer.status == StatusCode::UNAUTHORIZED).count();
+    assert_eq!(looked_at, 5);
+    for answer in answers.iter().filter(|answer| answer.status != StatusCode::UNAUTHORIZED) {
+        answer.refuses(ProblemKind::TooManyFailures);
+    }
+}

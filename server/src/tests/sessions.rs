@@ -1,0 +1,141 @@
+//! Tokens, devices, and what becomes of them.
+
+use axum::http::Method;
+use ensafer_core::api::hex::SecretHex;
+use ensafer_core::api::server::{Devices, ProblemKind, Session};
+use ensafer_core::ids::DeviceId;
+
+use super::persona::{Device, Persona};
+use super::world::Home;
+
+const REFRESH: &str = "/v1/session/refresh";
+
+#[tokio::test]
+async fn an_access_token_expires_and_a_refresh_buys_another() {
+    let home = Home::new().await;
+    home.world.clock.advance(900);
+    home.server.get("/v1/account", &home.session).await.refuses(ProblemKind::SessionRefused);
+    let refresh = home.laptop.refresh(&home.alice, &home.session, 1);
+    let session: Session = home.server.post(REFRESH, &refresh).await.json();
+    home.server.get("/v1/account", &session).await.expect(200);
+    assert_ne!(session.refresh.0, home.session.refresh.0);
+}
+
+#[tokio::test]
+async fn a_refresh_passes_once_and_a_lost_answer_is_repeated() {
+    let home = Home::new().await;
+    let first = home.laptop.refresh(&home.alice, &home.session, 1);
+    let lost: Session = home.server.post(REFRESH, &first).await.json();
+    // The very same bytes again: refused, whoever sends them.
+    home.server.post(REFRESH, &first).await.refuses(ProblemKind::SessionRefused);
+    // The device did not get the answer, counts on, and shows the old token once more.
+    let again = home.laptop.refresh(&home.alice, &home.session, 2);
+    let session: Session = home.server.post(REFRESH, &again).await.json();
+    home.server.get("/v1/account", &lost).await.refuses(ProblemKind::SessionRefused);
+    // Once the new token was used, the old one is worth nothing.
+    let next = home.laptop.refresh(&home.alice, &session, 3);
+    let _: Session = home.server.post(REFRESH, &next).await.json();
+    let old = home.laptop.refresh(&home.alice, &home.session, 4);
+    home.server.post(REFRESH, &old).await.refuses(ProblemKind::SessionRefused);
+}
+
+#[tokio::test]
+async fn a_stolen_refresh_token_is_worth_nothing_without_the_devices_key() {
+    let home = Home::new().await;
+    let thief = Device { id: home.laptop.id, ..Device::new("thief") };
+    let right = home.laptop.refresh(&home.alice, &home.session, 1);
+    let mut wrong = vec![right.clone(); 5];
+    wrong[0] = thief.refresh(&home.alice, &home.session, 1);
+    wrong[1].counter = 2;
+    wrong[2].signature.0[0] ^= 1;
+    wrong[3].device = DeviceId::new([1; 16]);
+    wrong[4].refresh = SecretHex([1; 32]);
+    for request in &wrong {
+        home.server.post(REFRESH, request).await.refuses(ProblemKind::SessionRefused);
+    }
+    let forged = Session { refresh: SecretHex([7; 32]), ..home.session.clone() };
+    let forged = home.laptop.refresh(&home.alice, &forged, 1);
+    home.server.post(REFRESH, &forged).await.refuses(ProblemKind::SessionRefused);
+    for counter in [0, u64::MAX] {
+        let request = home.laptop.refresh(&home.alice, &home.session, counter);
+        home.server.post(REFRESH, &request).await.refuses(ProblemKind::SessionRefused);
+    }
+    home.server.post(REFRESH, &right).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_refresh_token_expires() {
+    let home = Home::new().await;
+    home.world.clock.advance(90 * 86_400);
+    let refresh = home.laptop.refresh(&home.alice, &home.session, 1);
+    home.server.post(REFRESH, &refresh).await.refuses(ProblemKind::SessionRefused);
+}
+
+#[tokio::test]
+async fn devices_are_listed_and_removed() {
+    let home = Home::new().await;
+    home.world.clock.advance(10);
+    let phone = Device::new("phone");
+    let other = home.server.login(&home.alice, &phone).await;
+    let devices: Devices = home.server.get("/v1/devices", &home.session).await.json();
+    let names: Vec<_> = devices.devices.iter().map(|d| (d.name.as_str(), d.is_this)).collect();
+    assert_eq!(names, [("laptop", true), ("phone", false)]);
+
+    let path = format!("/v1/devices/{}", phone.id);
+    let remove = || home.server.call(Method::DELETE, &path).session(&home.session).send();
+    remove().await.expect(204);
+    remove().await.refuses(ProblemKind::DeviceUnknown);
+    home.server.get("/v1/account", &other).await.refuses(ProblemKind::DeviceRevoked);
+    let refresh = phone.refresh(&home.alice, &other, 1);
+    home.server.post(REFRESH, &refresh).await.refuses(ProblemKind::DeviceRevoked);
+    home.server.get("/v1/account", &home.session).await.expect(200);
+    let devices: Devices = home.server.get("/v1/devices", &home.session).await.json();
+    assert_eq!(devices.devices.len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_removes_anothers_device() {
+    let home = Home::new().await;
+    let (bob, device) = (Persona::other("bob@example.com"), Device::new("bob's"));
+    home.server.register(&bob).await;
+    let theirs = home.server.login(&bob, &device).await;
+    let path = format!("/v1/devices/{}", home.laptop.id);
+    let answer = home.server.call(Method::DELETE, &path).session(&theirs).send().await;
+    answer.refuses(ProblemKind::DeviceUnknown);
+    home.server.get("/v1/account", &home.session).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_device_that_comes_back_is_told_who_came_meanwhile() {
+    let home = Home::new().await;
+    home.world.clock.advance(60);
+    let phone = Device::new("phone");
+    home.server.login(&home.alice, &phone).await;
+    let refresh = home.laptop.refresh(&home.alice, &home.session, 1);
+    home.world.clock.advance(60);
+    let session: Session = home.server.post(REFRESH, &refresh).await.json();
+    let names: Vec<_> = session.new_devices.iter().map(|device| device.name.as_str()).collect();
+    assert_eq!(names, ["phone"]);
+    let refresh = home.laptop.refresh(&home.alice, &session, 2);
+    let session: Session = home.server.post(REFRESH, &refresh).await.json();
+    assert!(session.new_devices.is_empty());
+}
+
+#[tokio::test]
+async fn a_session_ends_itself() {
+    let home = Home::new().await;
+    home.server.call(Method::DELETE, "/v1/session").session(&home.session).send().await.expect(204);
+    home.server.get("/v1/account", &home.session).await.refuses(ProblemKind::DeviceRevoked);
+    let session = home.server.login(&home.alice, &home.laptop).await;
+    home.server.get("/v1/account", &session).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_new_login_of_a_device_replaces_its_session() {
+    let home = Home::new().await;
+    let session = home.server.login(&home.alice, &home.laptop).await;
+    home.server.get("/v1/account", &home.session).await.refuses(ProblemKind::SessionRefused);
+    home.server.get("/v1/account", &session).await.expect(200);
+    let devices: Devices = home.server.get("/v1/devices", &session).await.json();
+    assert_eq!(devices.devices.len(), 1);
+}
