@@ -44,7 +44,7 @@ pub async fn check(
         tracing::info!(target: "audit", event = "credential-refused", %account, %device, address = %address.0);
         return Err(ProblemKind::WrongCredentials.into());
     }
-    let mut tx = state.db.write().await?;
+    let mut tx = state.db.write_lightly().await?;
     failures.forgive(&mut tx).await?;
     tx.commit().await?;
     Ok(())

@@ -7,7 +7,7 @@
 use ensafer_core::api::server::ProblemKind;
 use ensafer_core::crypto::Login;
 use ensafer_core::ids::{AccountId, DeviceId};
-use sqlx::{Any, Executor, Transaction};
+use sqlx::{Any, Transaction};
 
 use crate::db::to_int;
 use crate::error::ApiError;
@@ -62,7 +62,15 @@ impl Bucket {
         .bind(to_int(self.room_ms()))
         .fetch_optional(&mut **tx)
         .await?;
-        if charged.is_some() { Ok(None) } else { self.wait_ms(&mut **tx, now_ms).await.map(Some) }
+        if charged.is_some() {
+            return Ok(None);
+        }
+        let empty_at_ms: Option<i64> =
+            sqlx::query_scalar("SELECT empty_at_ms FROM failures WHERE bucket = $1")
+                .bind(&self.key)
+                .fetch_optional(&mut **tx)
+                .await?;
+        Ok(Some(self.wait_from(empty_at_ms, now_ms)))
     }
 
     /// Takes one charge back.
@@ -76,17 +84,9 @@ impl Bucket {
     }
 
     /// After how many milliseconds there is room for a charge: 0 if now.
-    async fn wait_ms<'e>(
-        &self,
-        db: impl Executor<'e, Database = Any>,
-        now_ms: u64,
-    ) -> Result<u64, sqlx::Error> {
-        let empty_at: Option<i64> = sqlx::query_scalar("SELECT empty_at_ms FROM failures WHERE bucket = $1")
-            .bind(&self.key)
-            .fetch_optional(db)
-            .await?;
-        let empty_at = u64::try_from(empty_at.unwrap_or(0)).unwrap_or(0);
-        Ok(empty_at.saturating_sub(now_ms.saturating_add(self.room_ms())))
+    fn wait_from(&self, empty_at_ms: Option<i64>, now_ms: u64) -> u64 {
+        let empty_at_ms = u64::try_from(empty_at_ms.unwrap_or(0)).unwrap_or(0);
+        empty_at_ms.saturating_sub(now_ms.saturating_add(self.room_ms()))
     }
 }
 
@@ -125,7 +125,7 @@ impl Failures {
         if known.is_none() {
             check(state, &failures.shared).await?;
         }
-        let mut tx = state.db.write().await?;
+        let mut tx = state.db.write_lightly().await?;
         let wait = failures.own.charge(&mut tx, state.clock.now_ms()).await?;
         tx.commit().await?;
         match wait {
@@ -160,10 +160,18 @@ fn shared(state: &AppState, address: ClientAddress) -> [Bucket; 2] {
     ]
 }
 
-async fn check(state: &AppState, buckets: &[Bucket]) -> Result<(), ApiError> {
+/// Refuses if either is full. Both are read at once: this is on the way of every login.
+async fn check(state: &AppState, buckets: &[Bucket; 2]) -> Result<(), ApiError> {
     let now_ms = state.clock.now_ms();
+    let full: Vec<(String, i64)> =
+        sqlx::query_as("SELECT bucket, empty_at_ms FROM failures WHERE bucket = $1 OR bucket = $2")
+            .bind(&buckets[0].key)
+            .bind(&buckets[1].key)
+            .fetch_all(state.db.reader())
+            .await?;
     for bucket in buckets {
-        match bucket.wait_ms(state.db.reader(), now_ms).await? {
+        let found = full.iter().find(|(key, _)| *key == bucket.key);
+        match bucket.wait_from(found.map(|(_, empty_at_ms)| *empty_at_ms), now_ms) {
             0 => {}
             wait_ms => return Err(limited(state, bucket.kind, wait_ms)),
         }
@@ -173,7 +181,7 @@ async fn check(state: &AppState, buckets: &[Bucket]) -> Result<(), ApiError> {
 
 async fn count(state: &AppState, buckets: &[Bucket]) -> Result<(), sqlx::Error> {
     let now_ms = state.clock.now_ms();
-    let mut tx = state.db.write().await?;
+    let mut tx = state.db.write_lightly().await?;
     for bucket in buckets {
         bucket.charge(&mut tx, now_ms).await?;
     }
@@ -216,7 +224,7 @@ pub async fn count_mail(state: &AppState, login: &Login) -> Result<(), ApiError>
 }
 
 async fn charge(state: &AppState, bucket: &Bucket) -> Result<(), ApiError> {
-    let mut tx = state.db.write().await?;
+    let mut tx = state.db.write_lightly().await?;
     let wait = bucket.charge(&mut tx, state.clock.now_ms()).await?;
     tx.commit().await?;
     match wait {

@@ -84,21 +84,20 @@ pub async fn verify(
     }
     verify_login(&request, &login).map_err(|_| refused())?;
     let (verifiers, failures) = check_proof(&state, address, &login, &request).await?;
-    let mut tx = state.db.write().await?;
-    failures.forgive(&mut tx).await?;
-    let stored = accounts::stored(&mut *tx, verifiers.account).await?.ok_or_else(refused)?;
-    let kind = match stored.status {
+    let stored = accounts::stored(state.db.reader(), verifiers.account).await?.ok_or_else(refused)?;
+    let refusal = match stored.status {
         Status::Active => None,
         Status::Disabled => Some(ProblemKind::AccountDisabled),
         Status::Unconfirmed => Some(ProblemKind::EmailUnconfirmed),
     };
-    let challenge = match kind {
-        None => challenge(&state, &mut tx, &login, &request, stored).await?,
-        Some(_) => None,
-    };
+    // Computed before it is written: writers wait for each other.
+    let (pending, challenge) = challenge(&state, &login, &request, stored);
+    let mut tx = state.db.write_lightly().await?;
+    failures.forgive(&mut tx).await?;
+    let is_new = refusal.is_none() && pending.insert(&mut tx, &request.attempt).await?;
     tx.commit().await?;
-    state.metrics.login(if challenge.is_some() { "challenged" } else { "refused" });
-    challenge.map(Json).ok_or_else(|| kind.unwrap_or(ProblemKind::ChallengeRefused).into())
+    state.metrics.login(if is_new { "challenged" } else { "refused" });
+    if is_new { Ok(Json(challenge)) } else { Err(refusal.unwrap_or(ProblemKind::ChallengeRefused).into()) }
 }
 
 /// Compares the proof, counting a failure before and taking it for none after.
@@ -130,14 +129,13 @@ async fn check_proof(
     Err(ProblemKind::WrongCredentials.into())
 }
 
-/// Makes the challenge and keeps its one right answer's hash. `None` if this attempt had one before.
-async fn challenge(
+/// Makes the challenge, and the hash of its one right answer.
+fn challenge<'a>(
     state: &AppState,
-    tx: &mut Transaction<'static, Any>,
     login: &Login,
-    request: &LoginVerifyRequest,
+    request: &'a LoginVerifyRequest,
     stored: Stored,
-) -> Result<Option<LoginChallenge>, ApiError> {
+) -> (Pending<'a>, LoginChallenge) {
     let Stored { id, document, login_key, .. } = stored;
     let expires_at_s = state.clock.now_s().saturating_add(state.config.sessions.challenge_s);
     let realm = &document.password.realm;
@@ -158,9 +156,8 @@ async fn challenge(
     let proof_hash = sha256(&[&key.prove(&transcript.hash())]);
     let pending =
         Pending { account: id, device: &request.device, kind: request.kind, proof_hash, expires_at_s };
-    let is_new = pending.insert(tx, &request.attempt).await?;
     let challenge = HexArray::<CHALLENGE_BYTES>(challenge);
-    Ok(is_new.then_some(LoginChallenge { account: document, challenge, expires_at_s }))
+    (pending, LoginChallenge { account: document, challenge, expires_at_s })
 }
 
 /// Takes the answer to the challenge, once, and begins the device's session.

@@ -103,9 +103,16 @@ impl Db {
     pub async fn prune(&self, now_s: u64) -> Result<Pruned, sqlx::Error> {
         let ago = |seconds: u64| to_int(now_s.saturating_sub(seconds));
         let mut tx = self.write().await?;
-        let mut removed = [0; 5];
+        // Where codes hold for longer than that, so do the accounts that wait for them.
+        let accounts = sqlx::query(
+            "DELETE FROM accounts WHERE status = 'unconfirmed' AND created_at < $1 AND NOT EXISTS \
+                (SELECT 1 FROM codes WHERE codes.account = accounts.account AND codes.expires_at > $2)",
+        )
+        .bind(ago(UNCONFIRMED_S))
+        .bind(to_int(now_s));
+        let accounts = accounts.execute(&mut *tx).await?.rows_affected();
+        let mut removed = [0; 4];
         for (count, (sql, before)) in removed.iter_mut().zip([
-            ("DELETE FROM accounts WHERE status = 'unconfirmed' AND created_at < $1", ago(UNCONFIRMED_S)),
             (
                 "DELETE FROM devices WHERE COALESCE(revoked_at, refresh_expires_at) < $1",
                 ago(ENDED_SESSIONS_S),
@@ -117,7 +124,7 @@ impl Db {
             *count = sqlx::query(sql).bind(before).execute(&mut *tx).await?.rows_affected();
         }
         tx.commit().await?;
-        let [accounts, devices, logins, codes, failures] = removed;
+        let [devices, logins, codes, failures] = removed;
         Ok(Pruned { accounts, devices, logins, codes, failures })
     }
 

@@ -69,10 +69,33 @@ async fn only_urls_of_databases_are_opened() {
     assert!(matches!(missing, Err(DbError::Create { .. })));
 }
 
-#[tokio::test]
-async fn two_replicas_start_on_one_empty_database() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn replicas_start_on_one_empty_database() {
     let world = World::new().await;
-    let (one, other) = tokio::join!(world.start(Config::default()), world.start(Config::default()));
-    let (one, other) = (one.state.db.ping().await, other.state.db.ping().await);
-    assert!(one.is_ok() && other.is_ok());
+    let mut starts = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let url = world.url.clone();
+        starts.spawn(async move { Db::connect(&url).await });
+    }
+    for db in starts.join_all().await {
+        db.unwrap().ping().await.unwrap();
+    }
+    world.start(Config::default()).await;
+}
+
+/// A server that is newer made the tables: this one must not touch them.
+#[tokio::test]
+async fn a_newer_servers_database_is_left_alone() {
+    let world = World::new().await;
+    let db = Db::connect(&world.url).await.unwrap();
+    let mut tx = db.write().await.unwrap();
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         SELECT 9999, description, success, checksum, execution_time FROM _sqlx_migrations WHERE version = 1",
+    )
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    assert!(matches!(Db::connect(&world.url).await, Err(DbError::Migrate(_))));
 }
