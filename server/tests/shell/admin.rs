@@ -1,0 +1,127 @@
+//! The administrator's verbs.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use ensafer_server::db::Db;
+
+use crate::process::{Server, answer, refusal};
+
+/// An account as the administrator's verbs see it; its keys are not looked at.
+async fn add_account(data: &Path, login: &str, status: &str) {
+    let db = Db::connect(&format!("sqlite://{}/server.db", data.display())).await.unwrap();
+    let columns = "account, login, status, created_at, bundle, bundle_signature, bundle_sequence, login_key, \
+        fingerprint, keys_version, keys_sealed, password_version, password_realm, password_nonce, \
+        password_iterations, password_sealed, password_verifier, recovery_id, recovery_sealed, recovery_copy, \
+        recovery_verifier, state_version";
+    let values = "$1, $2, $3, 1700000000, '', '', 1, '', '', 1, '', 1, '', '', 1, '', '', '', '', '', '', 0";
+    let text = format!("INSERT INTO accounts ({columns}) VALUES ({values})");
+    let mut tx = db.write().await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(text))
+        .bind(hex::encode(login))
+        .bind(login)
+        .bind(status)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    db.close().await;
+}
+
+fn status_of(data: &str, login: &str) -> String {
+    let users: serde_json::Value =
+        serde_json::from_str(&answer(&["user", "list", "--json", "--data", data])).unwrap();
+    let user = users.as_array().unwrap().iter().find(|user| user["login"] == login).unwrap();
+    user["status"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn lists_disables_and_enables() {
+    let server = Server::start(&[]);
+    let data = server.data().to_str().unwrap().to_owned();
+    assert_eq!(answer(&["user", "list", "--json", "--data", &data]), "[]\n");
+    add_account(&server.data(), "alice@example.com", "active").await;
+    let table = answer(&["user", "list", "--data", &data]);
+    assert!(
+        table.starts_with("LOGIN ")
+            && table.contains("alice@example.com  active             0  2023-11-14  never"),
+        "{table}"
+    );
+    assert!(answer(&["user", "disable", "ALICE@example.com", "--data", &data]).contains("disabled"));
+    assert_eq!(status_of(&data, "alice@example.com"), "disabled");
+    answer(&["user", "enable", "alice@example.com", "--data", &data]);
+    assert_eq!(status_of(&data, "alice@example.com"), "active");
+    assert!(
+        refusal(&["user", "disable", "bob@example.com", "--data", &data])
+            .contains("no account bob@example.com")
+    );
+    assert!(refusal(&["user", "disable", "a b", "--data", &data]).contains("no login"));
+    server.end();
+}
+
+#[tokio::test]
+async fn a_backup_put_back_is_the_database() {
+    let server = Server::start(&[]);
+    let (data, path) = (server.data(), server.path().to_path_buf());
+    let [data_text, copy] = [&data, &path.join("copy.db")].map(|path| path.to_str().unwrap().to_owned());
+    add_account(&data, "alice@example.com", "active").await;
+    answer(&["backup", &copy, "--data", &data_text]);
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(refusal(&["backup", &copy, "--data", &data_text]).contains("File exists"), "never over another");
+    add_account(&data, "late@example.com", "active").await;
+    let restored = path.join("restored");
+    fs::create_dir(&restored).unwrap();
+    fs::copy(&copy, restored.join("server.db")).unwrap();
+    fs::copy(data.join("server.secret"), restored.join("server.secret")).unwrap();
+    let restored_text = restored.to_str().unwrap();
+    let list = answer(&["user", "list", "--data", restored_text]);
+    assert!(list.contains("alice@example.com") && !list.contains("late@example.com"), "{list}");
+    let second = Server::start_with(&[], |command| {
+        command.env("ENSAFER_SERVER_DATA", "overridden by --data");
+        command.arg("--set").arg(format!("server.data={restored_text}"));
+    });
+    assert_eq!(crate::http::get(second.address(), "/readyz").status, 200);
+    second.end();
+    server.end();
+}
+
+#[tokio::test]
+async fn prune_removes_what_nobody_confirmed() {
+    let server = Server::start(&[]);
+    let data = server.data();
+    add_account(&data, "alice@example.com", "active").await;
+    add_account(&data, "never@example.com", "unconfirmed").await;
+    let data = data.to_str().unwrap();
+    answer(&["prune", "--data", data]);
+    let list = answer(&["user", "list", "--data", data]);
+    assert!(list.contains("alice@example.com") && !list.contains("never@example.com"), "{list}");
+    server.end();
+}
+
+#[test]
+fn verbs_make_no_database_by_mistake() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    for verb in [&["user", "list"][..], &["prune"], &["backup", "/tmp/never"]] {
+        let words = refusal(&[verb, &["--data", data]].concat());
+        assert!(words.contains("server.db"), "{words}");
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn settings_are_shown_as_they_are_in_force() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("server.toml");
+    fs::write(&file, "name = \"From the file\"\n[server]\ndata = \"/file\"\n").unwrap();
+    let mut command = crate::process::command();
+    command.args(["config", "show", "--data", "/flag", "--set", "mail.port=25"]);
+    command.env("ENSAFER_SERVER_CONFIG", &file).env("ENSAFER_SERVER_DATA", "/environment");
+    let output = command.env("ENSAFER_SERVER_LOG__FORMAT", "json").output().unwrap();
+    let shown: toml::Table = String::from_utf8(output.stdout).unwrap().parse().unwrap();
+    assert_eq!(shown["name"].as_str(), Some("From the file"));
+    assert_eq!(shown["server"]["data"].as_str(), Some("/flag"));
+    assert_eq!(shown["mail"]["port"].as_integer(), Some(25));
+    assert_eq!(shown["log"]["format"].as_str(), Some("json"));
+}

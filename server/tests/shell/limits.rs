@@ -1,0 +1,81 @@
+//! What is too much.
+
+use std::io::Read;
+
+use crate::http::{self, connect, get, request};
+use crate::process::Server;
+
+#[test]
+fn an_address_that_asks_too_often_is_told_to_wait() {
+    let server = Server::start(&[
+        "--set",
+        "limits.requests_per_address_per_s=1",
+        "--set",
+        "limits.trusted_proxies=127.0.0.1",
+    ]);
+    let ask = |client: &str| {
+        let lines = ["GET /v1/server HTTP/1.1", &format!("X-Forwarded-For: {client}")];
+        request(&mut connect(server.address()), &lines, None)
+    };
+    // Two at once and one a second: of a hundred, some are refused however slow this machine is.
+    let refused = (0..100).map(|_| ask("192.0.2.1")).find(|answer| answer.status != 200).unwrap();
+    assert_eq!((refused.status, refused.problem()), (429, "too-many-requests"));
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(ask("192.0.2.2").status, 200, "another address is another's");
+    let refused = (0..100).map(|n| ask(&format!("2001:db8::{n:x}"))).any(|answer| answer.status == 429);
+    assert!(refused, "one customer's IPv6 network is one address");
+    server.end();
+}
+
+#[test]
+fn more_requests_than_it_can_take_are_turned_away() {
+    let server = Server::start(&["--set", "limits.concurrent_requests=1"]);
+    let first = http::hang(server.address(), 2);
+    let answer = get(server.address(), "/v1/server");
+    assert_eq!((answer.status, answer.problem()), (503, "unavailable"));
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(get(server.address(), "/healthz").status, 200, "whoever watches it is still answered");
+    drop(first);
+    let is_free = (0..10_000).any(|_| get(server.address(), "/v1/server").status == 200);
+    assert!(is_free, "a client that went away holds nothing");
+    server.end();
+}
+
+#[test]
+fn more_connections_than_it_can_take_are_closed() {
+    let server = Server::start(&["--set", "limits.connections=1"]);
+    let mut first = connect(server.address());
+    assert_eq!(request(&mut first, &["GET /healthz HTTP/1.1"], None).status, 200);
+    let mut second = connect(server.address());
+    // Closed or reset, without a word.
+    assert_eq!(second.read(&mut [0; 1]).unwrap_or(0), 0);
+    assert_eq!(request(&mut first, &["GET /healthz HTTP/1.1"], None).status, 200);
+    server.end();
+}
+
+#[test]
+fn silent_connections_are_closed() {
+    let server = Server::start(&["--set", "limits.header_timeout_s=1"]);
+    let mut silent = connect(server.address());
+    let mut left = Vec::new();
+    // Closed by the server, or this read would time out.
+    silent.read_to_end(&mut left).unwrap();
+    server.end();
+}
+
+#[test]
+fn metrics_are_this_machines() {
+    let server = Server::start(&[]);
+    get(server.address(), "/v1/users/alice@example.com");
+    let metrics = get(server.address(), "/metrics");
+    assert_eq!(metrics.status, 200);
+    let line = "ensafer_server_requests_total{method=\"GET\",route=\"/v1/users/{login}\",status=\"401\"} 1\n";
+    assert!(metrics.body.contains(line), "{}", metrics.body);
+    assert!(metrics.body.contains("ensafer_server_build_info{version=") && metrics.body.ends_with("# EOF\n"));
+    let forwarded = ["GET /metrics HTTP/1.1", "X-Forwarded-For: 127.0.0.1"];
+    assert_eq!(request(&mut connect(server.address()), &forwarded, None).problem(), "not-found");
+    server.end();
+    let server = Server::start(&["--set", "metrics.public=true"]);
+    assert_eq!(request(&mut connect(server.address()), &forwarded, None).status, 200);
+    server.end();
+}

@@ -1,0 +1,12 @@
+//! The program as its administrator and its clients meet it: the real binary, over real sockets.
+
+mod admin;
+mod check;
+mod http;
+mod limits;
+mod openapi;
+mod privacy;
+mod problems;
+mod process;
+mod serve;
+mod tls;
