@@ -127,3 +127,34 @@ impl fmt::Debug for Metrics {
         f.write_str("Metrics")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_is_counted_is_shown() {
+        let metrics = Metrics::new();
+        metrics.login("done");
+        metrics.login("done");
+        metrics.login("wrong");
+        metrics.registered();
+        metrics.failure_limited("account");
+        metrics.mail("failed");
+        metrics.request("GET", "/v1/server", 200, Duration::from_millis(3));
+        let text = metrics.render();
+        for line in [
+            "ensafer_server_logins_total{outcome=\"done\"} 2",
+            "ensafer_server_logins_total{outcome=\"wrong\"} 1",
+            "ensafer_server_registrations_total 1",
+            "ensafer_server_failures_limited_total{bucket=\"account\"} 1",
+            "ensafer_server_mails_total{outcome=\"failed\"} 1",
+            "ensafer_server_requests_total{method=\"GET\",route=\"/v1/server\",status=\"200\"} 1",
+            "ensafer_server_request_duration_seconds_bucket{le=\"0.0025\",method=\"GET\",route=\"/v1/server\"} 0",
+            "ensafer_server_request_duration_seconds_bucket{le=\"0.005\",method=\"GET\",route=\"/v1/server\"} 1",
+        ] {
+            assert!(text.lines().any(|known| known == line), "{line} in {text}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+}

@@ -1,9 +1,10 @@
 //! The server as a whole: bound, run, ended.
 
+use std::fs::DirBuilder;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::os::unix::fs::DirBuilderExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -149,10 +150,9 @@ pub fn database_url(config: &Config) -> anyhow::Result<String> {
 
 /// Makes the data directory, closed to others.
 fn create_directory(config: &Config) -> anyhow::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
     let Some(directory) = &config.server.data else { return Ok(()) };
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    made.with_context(|| format!("cannot make {}", Path::display(directory)))
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.with_context(|| format!("cannot make {}", directory.display()))
 }
 
 fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -179,9 +179,7 @@ fn serve(
     config: &Config,
 ) -> anyhow::Result<Serving> {
     let limits = &config.limits;
-    // HTTP/1.1 only: telling the versions apart has no timeout, so a silent connection would stay for ever.
-    let mut server =
-        axum_server::from_tcp(listener).context("cannot use the listener")?.handle(handle).http1_only();
+    let mut server = axum_server::from_tcp(listener).context("cannot use the listener")?.handle(handle);
     server
         .http_builder()
         .http1()
@@ -189,13 +187,15 @@ fn serve(
         .header_read_timeout(Duration::from_secs(limits.header_timeout_s));
     let connections = ConnectionLimit(Arc::new(Semaphore::new(limits.connections)));
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    // HTTP/1.1 only: telling the versions apart has no timeout, so a silent connection would stay for ever. Setting
+    // the acceptor undoes it, so it comes last.
     Ok(match tls {
-        None => Box::pin(server.acceptor(connections).serve(service)),
+        None => Box::pin(server.acceptor(connections).http1_only().serve(service)),
         Some(tls) => {
             let acceptor = RustlsAcceptor::new(tls.current())
                 .handshake_timeout(Duration::from_secs(limits.header_timeout_s))
                 .acceptor(connections);
-            Box::pin(server.acceptor(acceptor).serve(service))
+            Box::pin(server.acceptor(acceptor).http1_only().serve(service))
         }
     })
 }
@@ -215,5 +215,49 @@ impl<S> Accept<TcpStream, S> for ConnectionLimit {
             stream.set_nodelay(true)?;
             Ok((stream, Extension(Arc::new(permit)).layer(service)))
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    async fn get(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn runs_inside_another_program_and_says_when_it_cannot_work() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.server.listen.set_port(0);
+        config.server.data = Some(dir.path().join("a b%20?#"));
+        let server = Server::bind(config, Box::new(SystemClock)).await.unwrap();
+        let (address, state) = (server.address(), server.state());
+        assert_eq!(server.url(), format!("http://{address}"));
+        assert!(server.tls().is_none());
+        let (end, ended) = oneshot::channel::<()>();
+        let running = tokio::spawn(server.run(async move { drop(ended.await) }));
+        assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200 "));
+        state.db.close().await;
+        let answer = get(address, "/readyz").await;
+        assert!(
+            answer.starts_with("HTTP/1.1 503 ") && answer.contains("urn:ensafer:problem:unavailable"),
+            "{answer}"
+        );
+        assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200 "), "alive all the same");
+        end.send(()).unwrap();
+        running.await.unwrap().unwrap();
+        TcpStream::connect(address).await.unwrap_err();
+        assert!(dir.path().join("a b%20?#").join(DATABASE_NAME).exists());
     }
 }

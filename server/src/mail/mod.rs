@@ -1,6 +1,8 @@
 //! Mails: what they say, and how they leave.
 
 mod message;
+#[cfg(test)]
+mod tests;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;

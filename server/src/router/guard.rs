@@ -121,3 +121,35 @@ pub async fn headers(State(guard): State<Arc<Guard>>, request: Request, next: Ne
 pub fn panicked(_: Box<dyn Any + Send>) -> Response {
     ApiError::Bug("a handler panicked").into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::http::header::CONTENT_TYPE;
+    use axum::routing::get;
+    use tower::ServiceExt;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_as_our_bug() {
+        let broken = Router::new()
+            .route(
+                "/",
+                get(|| async {
+                    if true {
+                        panic!("canary")
+                    }
+                }),
+            )
+            .layer(CatchPanicLayer::custom(panicked));
+        let response = broken.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(response.status().as_u16(), 500);
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
+        let body = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(body.contains("urn:ensafer:problem:internal") && !body.contains("canary"), "{body}");
+    }
+}

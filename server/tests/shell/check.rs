@@ -108,7 +108,7 @@ fn wrong_settings_and_a_dead_database_are_reported() {
         "{text}"
     );
     let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("server.db"), "this is no database, nor was it ever one").unwrap();
+    fs::create_dir(dir.path().join("server.db")).unwrap();
     let output = run(&["config", "check", "--data", dir.path().to_str().unwrap()]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1));

@@ -38,7 +38,7 @@ fn refusals_are_problems() {
 fn bodies_that_are_too_long_are_refused() {
     let server = Server::start(&[]);
     let head = |length| format!("Content-Length: {length}");
-    for length in [LARGEST + 1, usize::MAX] {
+    for length in [LARGEST + 1, 1 << 40] {
         let lines = ["PUT /v1/account/state HTTP/1.1", "Content-Type: application/json", &head(length)];
         let answer = request(&mut connect(server.address()), &lines, None);
         assert_eq!((answer.status, answer.problem()), (413, "body-too-large"), "declared");
