@@ -19,9 +19,9 @@ pub fn start(config: &LogConfig) {
         LogLevel::Debug => "debug",
         LogLevel::Trace => "trace",
     };
-    // Libraries print requests and statements from `debug` on, so they stay at `warn`.
+    // The audit log is there at every level. Libraries print requests and statements from `debug` on, so they stay at `warn`.
     let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_| {
-        EnvFilter::new(format!("warn,audit={level},ensafer_core={level},ensafer_server={level}"))
+        EnvFilter::new(format!("warn,audit=info,ensafer_core={level},ensafer_server={level}"))
     });
     let subscriber =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false);

@@ -1,5 +1,7 @@
 //! The `ensafer-server` program.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 use ensafer_server::cli;
