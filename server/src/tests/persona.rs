@@ -56,9 +56,7 @@ impl Device {
 
     pub fn refresh(&self, persona: &Persona, session: &Session, counter: u64) -> RefreshRequest {
         let refresh: Token = hex::encode(session.refresh.0).parse().unwrap();
-        let realm = &persona.document.password.realm;
-        let message =
-            RefreshMessage { realm, account: persona.id, device: self.id, counter, refresh: &refresh };
+        let message = RefreshMessage { account: persona.id, device: self.id, counter, refresh: &refresh };
         let signature = HexArray(*message.sign(&self.signer).as_bytes());
         let refresh = session.refresh.clone();
         RefreshRequest { account: persona.id, device: self.id, counter, refresh, signature }
