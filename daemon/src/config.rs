@@ -117,6 +117,16 @@ pub struct Config {
     pub proxy: String,
     pub log_level: LogLevel,
     pub log_format: LogFormat,
+    pub server: EmbeddedServer,
+}
+
+/// The key server that the daemon runs itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "documented in config.example.toml, which a test compares with this")]
+pub struct EmbeddedServer {
+    pub embedded: bool,
+    pub settings: PathBuf,
 }
 
 impl Default for Config {
@@ -132,6 +142,7 @@ impl Default for Config {
             proxy: String::new(),
             log_level: LogLevel::Info,
             log_format: LogFormat::Text,
+            server: EmbeddedServer::default(),
         }
     }
 }
@@ -155,7 +166,7 @@ impl Config {
             .map_err(|e| io_error(file, io::Error::new(io::ErrorKind::InvalidData, e)))?;
         let mut config = Self::parse(&text, file)?;
         for key in Self::keys() {
-            let variable = format!("ENSAFER_{}", key.to_uppercase());
+            let variable = format!("ENSAFER_{}", key.replace('.', "__").to_uppercase());
             if let Some(value) = environment(&variable) {
                 config = config.with(&key, &value.to_string_lossy(), &variable)?;
             }
@@ -183,19 +194,32 @@ impl Config {
         Ok(config)
     }
 
-    /// The names of all keys.
+    /// The names of all keys; those of a table as `table.key`.
     #[must_use]
     pub fn keys() -> Vec<String> {
-        Self::default().to_table().keys().cloned().collect()
+        let mut keys = Vec::new();
+        for (name, value) in Self::default().to_table() {
+            match value {
+                toml::Value::Table(table) => keys.extend(table.keys().map(|key| format!("{name}.{key}"))),
+                _ => keys.push(name),
+            }
+        }
+        keys
     }
 
     /// The value of `key` as `config get` prints it.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<String> {
-        self.to_table().get(key).map(|value| match value {
-            toml::Value::String(text) => text.clone(),
-            other => other.to_string(),
-        })
+        let table = self.to_table();
+        let value = match key.split_once('.') {
+            Some((name, key)) => table.get(name)?.as_table()?.get(key)?,
+            None => table.get(key)?,
+        };
+        match value {
+            toml::Value::Table(_) => None,
+            toml::Value::String(text) => Some(text.clone()),
+            other => Some(other.to_string()),
+        }
     }
 
     /// All settings as a `config.toml`.
@@ -227,11 +251,14 @@ impl Config {
     }
 
     fn with(&self, key: &str, value: &str, origin: &str) -> Result<Self, ConfigError> {
-        let mut table = self.to_table();
-        if !table.contains_key(key) {
+        if self.get(key).is_none() {
             return Err(ConfigError::UnknownKey { key: key.to_owned() });
         }
-        table.insert(key.to_owned(), parse_value(value));
+        let mut table = self.to_table();
+        match key.split_once('.') {
+            Some((name, key)) => table[name][key] = parse_value(value),
+            None => table[key] = parse_value(value),
+        }
         table.try_into().map_err(|e: toml::de::Error| ConfigError::Override {
             origin: origin.to_owned(),
             reason: e.message().to_owned(),
@@ -265,11 +292,15 @@ pub fn set(file: &Path, key: &str, value: &str) -> Result<(), ConfigError> {
     Config::default().with(key, value, key)?.check()?;
     let mut document: toml_edit::DocumentMut =
         text.parse().map_err(|e: toml_edit::TomlError| io_error(file, io::Error::other(e)))?;
-    document[key] = match parse_value(value) {
+    let item = match parse_value(value) {
         toml::Value::Integer(number) => toml_edit::value(number),
         toml::Value::Boolean(truth) => toml_edit::value(truth),
         _ => toml_edit::value(value),
     };
+    match key.split_once('.') {
+        Some((name, key)) => document.entry(name).or_insert_with(toml_edit::table)[key] = item,
+        None => document[key] = item,
+    }
     let changed = document.to_string();
     Config::parse(&changed, file)?;
     private_file::replace(file, changed.as_bytes()).map_err(|source| io_error(file, source))
@@ -329,9 +360,11 @@ mod tests {
 
     #[test]
     fn flags_beat_environment_beats_file() {
-        let environment = [("ENSAFER_SETTLE_MS", "20"), ("ENSAFER_KEYRING", "off")];
+        let environment =
+            [("ENSAFER_SETTLE_MS", "20"), ("ENSAFER_KEYRING", "off"), ("ENSAFER_SERVER__EMBEDDED", "true")];
         let config = load("settle_ms = 10\ntrash_days = 7", &environment, &["settle_ms=30"]).unwrap();
         assert_eq!((config.settle_ms, config.trash_days, config.keyring), (30, 7, Keyring::Off));
+        assert!(config.server.embedded);
         assert_eq!(load("settle_ms = 10", &environment, &[]).unwrap().settle_ms, 20);
         assert_eq!(load("settle_ms = 10", &[], &[]).unwrap().settle_ms, 10);
         assert_eq!(load("", &[], &[]).unwrap(), Config::default());
@@ -365,5 +398,9 @@ mod tests {
             assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
         }
         assert_eq!(Config::load_with(&file, |_| None, &[]).unwrap().get("padding").unwrap(), "none");
+        set(&file, "server.embedded", "true").unwrap();
+        let config = Config::load_with(&file, |_| None, &[]).unwrap();
+        assert!(config.server.embedded && config.get("server").is_none());
+        set(&file, "server.nope", "true").unwrap_err();
     }
 }

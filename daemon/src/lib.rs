@@ -14,6 +14,7 @@ pub mod config;
 pub mod daemon;
 pub mod decrypt;
 pub mod durable;
+pub mod embedded_server;
 pub mod engine;
 pub mod envelopes;
 pub mod exit;

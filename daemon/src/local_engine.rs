@@ -17,6 +17,7 @@ use crate::cli::engine::Engine;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Padding;
 use crate::daemon::{QuitSignal, Running};
+use crate::embedded_server::EmbeddedServer;
 use crate::engine::task::Shared;
 use crate::engine::{
     Env, Folder, Preview, Settings, Settled, keep_allowed, kept_brake, kept_conflict_count, settle,
@@ -41,6 +42,7 @@ pub struct LocalEngine;
 
 impl Engine for LocalEngine {
     fn launch(&self, shell: &Shell, quit: QuitSignal) -> Result<Running> {
+        let server = EmbeddedServer::start(shell)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let vault = Arc::new(ShellVault::new(shell, false)?);
         let shared = Shared {
@@ -57,6 +59,7 @@ impl Engine for LocalEngine {
         let finish = move || {
             watch.finish();
             supervisor.finish();
+            server.finish();
         };
         Ok(Running { control, finish: Box::new(finish) })
     }

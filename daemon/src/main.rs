@@ -6,5 +6,7 @@ use ensafer_daemon::cli;
 use ensafer_daemon::local_engine::LocalEngine;
 
 fn main() -> ExitCode {
+    // The one provider of this process, for client and embedded server alike. It fails only where one is there already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     cli::main(&LocalEngine)
 }

@@ -9,6 +9,7 @@ mod apart;
 mod brake;
 mod crash;
 mod damage;
+mod embedded;
 mod evil_server;
 mod harness;
 mod keyring;
