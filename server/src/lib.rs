@@ -28,6 +28,8 @@ pub mod secret;
 pub mod serve;
 pub mod sessions;
 pub mod state;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 pub mod validate;
 

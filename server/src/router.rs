@@ -5,6 +5,7 @@ mod observe;
 
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
@@ -63,9 +64,9 @@ pub fn document() -> String {
 
 /// The whole service.
 pub fn router(state: AppState, guard: Arc<Guard>) -> Router {
-    let served: &'static str = Box::leak(document().into_boxed_str());
+    let served = Bytes::from(document());
     let (routes, _) = api().split_for_parts();
-    let openapi = get(move || async move { ([(CONTENT_TYPE, "application/json")], served) });
+    let openapi = get(move || std::future::ready(([(CONTENT_TYPE, "application/json")], served.clone())));
     let per_address = {
         let guard = Arc::clone(&guard);
         move |client, request, next| guard::address(Arc::clone(&guard), client, request, next)
