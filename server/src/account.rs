@@ -16,7 +16,8 @@ use utoipa_axum::routes;
 use crate::answers::{AnyAnswers, BodyAnswers, ConflictAnswers, MissingAnswers, SessionAnswers};
 use crate::codes::Code;
 use crate::credentials;
-use crate::db::accounts::{self, Expected, Stored};
+use crate::db::accounts::{self, Stored};
+use crate::db::changes::{self, Expected};
 use crate::db::devices;
 use crate::error::ApiError;
 use crate::extract::{ApiJson, Authenticated, ClientAddress};
@@ -74,7 +75,7 @@ pub async fn profile(
         validate::name(name)?;
     }
     let mut tx = state.db.write().await?;
-    accounts::rename(&mut tx, session.account, request.display_name.as_deref()).await?;
+    changes::rename(&mut tx, session.account, request.display_name.as_deref()).await?;
     tx.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -102,7 +103,7 @@ pub async fn password(
     let verifier = state.keys.verifier(VerifierKind::Password, stored.id, &request.password_auth.0);
     let mut tx = state.db.write().await?;
     let expected = Expected { account: &stored };
-    if !accounts::replace_password(&mut tx, expected, &request.password, &verifier).await? {
+    if !changes::replace_password(&mut tx, expected, &request.password, &verifier).await? {
         return Err(ProblemKind::VersionConflict.into());
     }
     tx.commit().await?;
@@ -132,7 +133,7 @@ pub async fn recovery(
     let verifier = state.keys.verifier(VerifierKind::Recovery, stored.id, &request.recovery_auth.0);
     let mut tx = state.db.write().await?;
     let expected = Expected { account: &stored };
-    if !accounts::replace_recovery(&mut tx, expected, &request.recovery, &verifier).await? {
+    if !changes::replace_recovery(&mut tx, expected, &request.recovery, &verifier).await? {
         return Err(ProblemKind::VersionConflict.into());
     }
     tx.commit().await?;
@@ -194,8 +195,8 @@ async fn replace_keys(
     let expected = Expected { account: stored };
     let verifier = state.keys.verifier(VerifierKind::Password, stored.id, &request.password_auth.0);
     let now_s = state.clock.now_s();
-    let has_password = accounts::replace_password(tx, expected, &request.password, &verifier).await?;
-    let replaced = accounts::replace_keys(tx, expected, bundle, &request.keys, now_s).await;
+    let has_password = changes::replace_password(tx, expected, &request.password, &verifier).await?;
+    let replaced = changes::replace_keys(tx, expected, bundle, &request.keys, now_s).await;
     match replaced {
         Ok(true) if has_password => Ok(()),
         Ok(_) => Err(ProblemKind::VersionConflict.into()),
@@ -291,7 +292,7 @@ pub async fn write_state(
 ) -> Result<StatusCode, ApiError> {
     validate::state(&request)?;
     let mut tx = state.db.write().await?;
-    if let Some(current) = accounts::write_state(&mut tx, session.account, &request).await? {
+    if let Some(current) = changes::write_state(&mut tx, session.account, &request).await? {
         return Err(ApiError::conflict(current));
     }
     tx.commit().await?;
@@ -316,7 +317,7 @@ pub async fn delete(
     let stored = own(&state, session).await?;
     credentials::check(&state, from, session, &stored, &request.current).await?;
     let mut tx = state.db.write().await?;
-    if !accounts::delete(&mut tx, Expected { account: &stored }).await? {
+    if !changes::delete(&mut tx, Expected { account: &stored }).await? {
         return Err(ProblemKind::VersionConflict.into());
     }
     tx.commit().await?;

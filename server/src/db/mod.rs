@@ -5,6 +5,7 @@
 
 pub mod accounts;
 mod admin;
+pub mod changes;
 pub mod devices;
 mod value;
 
