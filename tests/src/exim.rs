@@ -67,6 +67,17 @@ impl Exim {
         Some(Self { port, tls_port, password_file, ca_file, daemons: vec![smtp, smtps], directory })
     }
 
+    /// Settings with which a key server sends its mails here. `security` is `starttls` or `tls`, `port` the port for
+    /// it.
+    #[must_use]
+    pub fn mail_settings(&self, security: &str, port: u16) -> String {
+        let (password_file, ca_file) = (self.password_file.display(), self.ca_file.display());
+        format!(
+            "[mail]\ntransport = \"smtp\"\nfrom = \"Keys <keys@example.com>\"\nhost = \"localhost\"\nport = {port}\n\
+             security = \"{security}\"\nuser = \"{USER}\"\npassword_file = \"{password_file}\"\nca_file = \"{ca_file}\"\n"
+        )
+    }
+
     /// All mails that have arrived, the oldest first.
     #[must_use]
     pub fn mails(&self) -> Vec<Mail> {

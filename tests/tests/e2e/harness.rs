@@ -124,3 +124,26 @@ fn an_account_is_registered_and_logs_in_by_the_protocol() {
     assert!(account["bundle"]["bundle"].is_string(), "{account}");
     assert!(!server.log().contains(token) && !server.log().contains(login), "{}", server.log());
 }
+
+#[test]
+fn mails_of_a_key_server_arrive() {
+    let Some(exim) = Exim::start() else { return };
+    let world = World::new();
+    for (security, port) in [("starttls", exim.port), ("tls", exim.tls_port)] {
+        let config = exim.mail_settings(security, port);
+        let server = KeyServer::start_with(&world, ServerOptions { config, ..ServerOptions::default() });
+        server.run(&["config", "check"]).expect(0);
+        // It gives up where the address has to be confirmed: the code is in the mail.
+        let load = process::target_directory().join("ensafer-load");
+        process::run(Command::new(load).args(["session", &server.url])).expect(1).expect_says("confirmed");
+    }
+    let mails = exim.wait_for_mails(2);
+    for mail in &mails {
+        assert!(mail.to.ends_with("@example.com"), "{mail:?}");
+        assert!(!mail.subject.is_empty() && !mail.text.is_empty() && mail.html.contains("<"), "{mail:?}");
+    }
+    fs::write(&exim.password_file, "wrong\n").unwrap();
+    let config = exim.mail_settings("starttls", exim.port);
+    let server = KeyServer::new(&world, ServerOptions { config, ..ServerOptions::default() });
+    server.run(&["config", "check"]).expect(1).expect_says("mail");
+}
