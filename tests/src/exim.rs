@@ -4,6 +4,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -57,12 +58,24 @@ impl Exim {
         }
         let password_file = directory.path().join("password");
         fs::write(&password_file, format!("{PASSWORD}\n")).unwrap();
+        fs::set_permissions(&password_file, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(directory.path().join("exim.conf"), configuration(directory.path(), &made)).unwrap();
         run(Command::new("chown").args(["-R", &format!("{EXIM}:")]).arg(directory.path())).expect(0);
         let (port, smtp) = start(directory.path(), &[]);
         let (tls_port, smtps) = start(directory.path(), &["-tls-on-connect"]);
         let ca_file = made.certificate;
         Some(Self { port, tls_port, password_file, ca_file, daemons: vec![smtp, smtps], directory })
+    }
+
+    /// Settings with which a key server sends its mails here. `security` is `starttls` or `tls`, `port` the port for
+    /// it.
+    #[must_use]
+    pub fn mail_settings(&self, security: &str, port: u16) -> String {
+        let (password_file, ca_file) = (self.password_file.display(), self.ca_file.display());
+        format!(
+            "[mail]\ntransport = \"smtp\"\nfrom = \"Keys <keys@example.com>\"\nhost = \"localhost\"\nport = {port}\n\
+             security = \"{security}\"\nuser = \"{USER}\"\npassword_file = \"{password_file}\"\nca_file = \"{ca_file}\"\n"
+        )
     }
 
     /// All mails that have arrived, the oldest first.

@@ -35,7 +35,7 @@ pub enum Storage {
     Postgres {
         /// The database.
         url: String,
-        /// The secret, which the first server makes.
+        /// The secret: 64 hex digits, which the test writes, readable by its owner only.
         secret_file: PathBuf,
     },
 }
