@@ -30,6 +30,7 @@ impl EmbeddedServer {
 
 #[cfg(feature = "embedded-server")]
 mod running {
+    use std::fs;
     use std::path::Path;
     use std::sync::mpsc;
     use std::thread::{self, JoinHandle};
@@ -37,7 +38,7 @@ mod running {
     use anyhow::{Context, Result};
     use ensafer_server::Server;
     use ensafer_server::clock::SystemClock;
-    use ensafer_server::config::Config;
+    use ensafer_server::config::{Config, Override};
     use tokio::sync::oneshot;
 
     use crate::shell::Shell;
@@ -87,14 +88,25 @@ mod running {
         })
     }
 
-    /// The settings' file, or the defaults with everything in `data`.
+    /// The settings' file, or the defaults; with everything in `data`, unless the file names another place.
     fn settings(file: &Path, data: &Path) -> Result<Config> {
-        let mut config =
-            if file.as_os_str().is_empty() { Config::default() } else { Config::load(Some(file), &[])? };
-        if config.server.data.is_none() && config.server.database.is_none() {
-            config.server.data = Some(data.to_path_buf());
-        }
-        Ok(config)
+        let file = (!file.as_os_str().is_empty()).then_some(file);
+        let named = match file {
+            Some(file) => {
+                let text =
+                    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+                Config::parse(&text, file)?.server
+            }
+            None => Config::default().server,
+        };
+        let has_place = named.data.is_some() || named.database.is_some();
+        let here = Override {
+            key: "server.data".to_owned(),
+            value: data.display().to_string(),
+            origin: "the data directory".to_owned(),
+        };
+        let flags = if has_place { Vec::new() } else { vec![here] };
+        Ok(Config::load(file, &flags)?)
     }
 
     impl Running {

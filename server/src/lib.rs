@@ -34,6 +34,3 @@ pub mod tls;
 pub mod validate;
 
 pub use serve::Server;
-
-#[cfg(test)]
-mod tests;

@@ -129,6 +129,8 @@ fn from_environment(
                 })?;
                 found.push(Override { key: key.clone(), value, origin: origin.to_owned() });
             }
+            // The daemon has a table `[server]` of its own, whose keys begin with two underscores here.
+            None if origin[VARIABLE_PREFIX.len()..].starts_with('_') => {}
             None if origin.contains("__") => {
                 let reason = "there is no such setting".to_owned();
                 return Err(ConfigError::Override { origin: origin.to_owned(), reason });

@@ -28,7 +28,8 @@ fn a_daemon_runs_a_key_server() {
     register(&host, "host@example.com");
     let guest = Device::bare(&world.path("guest"));
     register(&guest, "guest@example.com");
-    let seen = |device: &Device, other: &str| device.json(&["share", "verify", other])["safety_number"].clone();
+    let seen =
+        |device: &Device, other: &str| device.json(&["share", "verify", other])["safety_number"].clone();
     assert_eq!(seen(&host, "guest@example.com"), seen(&guest, "host@example.com"));
     assert!(host.home.join("data/server/server.db").exists());
     host.run(&["daemon", "--quit"]).expect(0);
