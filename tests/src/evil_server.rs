@@ -1,5 +1,6 @@
 //! A key server that lies: it stands in front of a real one, hears everything, and answers what it wants.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -29,6 +30,8 @@ pub struct Exchange {
     pub status: u16,
     /// The answer's body; null where there was none.
     pub answer: Value,
+    /// The origin of the server that answered.
+    pub upstream: String,
 }
 
 /// Looks at an exchange, and may change its answer before the client gets it.
@@ -43,7 +46,8 @@ pub struct EvilServer {
 }
 
 struct Shared {
-    upstream: String,
+    upstreams: Vec<String>,
+    turn: AtomicUsize,
     http: reqwest::Client,
     trick: Mutex<Trick>,
     heard: Mutex<Vec<Exchange>>,
@@ -53,10 +57,17 @@ impl EvilServer {
     /// Starts in front of the server at `upstream`, honest at first.
     #[must_use]
     pub fn start(upstream: &str) -> Self {
+        Self::start_before(&[upstream])
+    }
+
+    /// Starts in front of several servers, which take turns, one request each.
+    #[must_use]
+    pub fn start_before(upstreams: &[&str]) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let trick: Trick = Box::new(|_| {});
         let shared = Arc::new(Shared {
-            upstream: upstream.to_owned(),
+            upstreams: upstreams.iter().map(ToString::to_string).collect(),
+            turn: AtomicUsize::new(0),
             http,
             trick: Mutex::new(trick),
             heard: Mutex::default(),
@@ -126,9 +137,10 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Resp
     headers.remove(CONTENT_LENGTH);
     let token = headers.get("authorization").and_then(|value| value.to_str().ok());
     let token = token.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
-    let upstream = format!("{}{path}", shared.upstream);
-    let sent =
-        shared.http.request(parts.method.clone(), upstream).headers(headers).body(body.clone()).send().await;
+    let turn = shared.turn.fetch_add(1, Ordering::Relaxed) % shared.upstreams.len();
+    let upstream = shared.upstreams[turn].clone();
+    let url = format!("{upstream}{path}");
+    let sent = shared.http.request(parts.method.clone(), url).headers(headers).body(body.clone()).send().await;
     let Ok(answer) = sent else {
         return Response::builder().status(StatusCode::BAD_GATEWAY).body(Body::empty()).unwrap();
     };
@@ -142,6 +154,7 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Resp
         request: serde_json::from_slice(&body).unwrap_or_default(),
         status: status.as_u16(),
         answer: serde_json::from_slice(&bytes).unwrap_or_default(),
+        upstream,
     };
     shared.trick.lock().unwrap_or_else(PoisonError::into_inner)(&mut exchange);
     shared.heard.lock().unwrap_or_else(PoisonError::into_inner).push(exchange.clone());

@@ -27,7 +27,7 @@ pub use exim::Exim;
 pub use postgres::Database;
 pub use process::{Finished, Running};
 pub use random::Random;
-pub use server::{KeyServer, ServerOptions, Storage};
+pub use server::{KeyServer, ServerOptions, Storage, on_every_database, on_every_database_with};
 pub use world::World;
 
 /// Says that a test is skipped because this machine lacks something.

@@ -15,6 +15,7 @@ mod keys;
 mod large;
 mod lines;
 mod live;
+mod login;
 mod mirror;
 mod places;
 mod privacy;
