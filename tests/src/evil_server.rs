@@ -1,5 +1,6 @@
 //! A key server that lies: it stands in front of a real one, hears everything, and answers what it wants.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -32,6 +33,26 @@ pub struct Exchange {
     pub answer: Value,
     /// The origin of the server that answered.
     pub upstream: String,
+}
+
+/// What opens something among what was heard, as it stood there, in hex: tokens, proofs of passwords and recovery keys,
+/// answers to challenges.
+#[must_use]
+pub fn secrets_of(heard: &[Exchange]) -> BTreeSet<String> {
+    const FIELDS: [&str; 6] = ["access", "refresh", "auth", "password_auth", "recovery_auth", "proof"];
+    let mut found: BTreeSet<String> = heard.iter().filter_map(|exchange| exchange.token.clone()).collect();
+    let mut places: Vec<&Value> =
+        heard.iter().flat_map(|exchange| [&exchange.request, &exchange.answer]).collect();
+    while let Some(place) = places.pop() {
+        let Some(fields) = place.as_object() else { continue };
+        for (name, value) in fields {
+            match value.as_str() {
+                Some(text) if FIELDS.contains(&name.as_str()) => drop(found.insert(text.to_owned())),
+                _ => places.push(value),
+            }
+        }
+    }
+    found
 }
 
 /// Looks at an exchange, and may change its answer before the client gets it.

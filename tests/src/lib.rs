@@ -14,6 +14,7 @@ pub mod exim;
 pub mod mail;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
 pub mod random;
 pub mod server;
 pub mod store;

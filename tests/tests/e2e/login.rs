@@ -81,7 +81,7 @@ fn an_unknown_login_and_a_wrong_password_are_told_in_the_same_words() {
         assert!(attempt(EMAIL).contains("The password is wrong, or nobody has that login"));
         // Nothing of the account came here.
         stranger.run(&["account", "show"]).expect(10);
-        assert!(!stranger.home.join("account.ensafer-account").exists());
+        assert!(!stranger.home.join("data/account.ensafer-account").exists());
     });
 }
 
@@ -109,10 +109,11 @@ fn whoever_logs_out_has_no_keys_and_no_session_left() {
         laptop.write("a", "a");
         laptop.settle();
 
+        assert!(laptop.home.join("data/device.secrets").exists());
         laptop.run(&["logout"]).expect(0).expect_says("Logged out");
         assert_eq!(count_devices(&desktop), 1, "the server was told");
-        assert!(!laptop.home.join("device.secrets").exists(), "this device's key is forgotten");
-        let kept = fs::read_to_string(laptop.home.join("session.json")).unwrap();
+        assert!(!laptop.home.join("data/device.secrets").exists(), "this device's key is forgotten");
+        let kept = fs::read_to_string(laptop.home.join("data/session.json")).unwrap();
         let kept: Value = serde_json::from_str(&kept).unwrap();
         assert_eq!((&kept["server"], &kept["sealed"]), (&Value::from(server.url.as_str()), &Value::Null));
         laptop.run(&["account", "devices"]).expect(10).expect_says("ensafer login");

@@ -20,3 +20,7 @@ mod mirror;
 mod places;
 mod privacy;
 mod refusals;
+mod server_account;
+mod server_offline;
+mod server_refusals;
+mod server_replicas;
