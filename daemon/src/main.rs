@@ -6,5 +6,9 @@ use ensafer_daemon::cli;
 use ensafer_daemon::local_engine::LocalEngine;
 
 fn main() -> ExitCode {
+    // A core dump would hold keys; neither may another process of the same user look into this one's memory. The only
+    // failure is a kernel that does not know it.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     cli::main(&LocalEngine)
 }
