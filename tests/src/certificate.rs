@@ -1,4 +1,4 @@
-//! Self-signed certificates of `localhost`, made by OpenSSL when a test wants one.
+//! Self-signed certificates, made by OpenSSL when a test wants one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,22 +22,28 @@ prompt = no
 distinguished_name = name
 x509_extensions = extensions
 [name]
-CN = localhost
+CN = NAME
 [extensions]
 basicConstraints = critical, CA:FALSE
-subjectAltName = DNS:localhost, IP:127.0.0.1
+subjectAltName = DNS:NAME, IP:127.0.0.1
 ";
 
 impl Certificate {
     /// Makes one for `localhost` and 127.0.0.1 in `directory`, good for a day.
     #[must_use]
     pub fn make(directory: &Path) -> Self {
+        Self::make_for(directory, "localhost")
+    }
+
+    /// Makes one for this name and 127.0.0.1 in `directory`, good for a day.
+    #[must_use]
+    pub fn make_for(directory: &Path, name: &str) -> Self {
         let made = Self {
             certificate: directory.join("certificate.pem"),
             key: directory.join("certificate-key.pem"),
         };
         let request = directory.join("certificate.conf");
-        fs::write(&request, REQUEST).unwrap();
+        fs::write(&request, REQUEST.replace("NAME", name)).unwrap();
         let mut openssl = Command::new("openssl");
         openssl
             .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"])

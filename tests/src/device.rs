@@ -95,6 +95,27 @@ impl Device {
         self.run(&with_json).expect(0).json()
     }
 
+    /// Runs a verb to its end in a richer environment, while somebody types `lines` wherever it asks for one.
+    #[track_caller]
+    pub fn answer(&self, arguments: &[&str], variables: &[(&str, &str)], lines: &[&str]) -> Finished {
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
+        let typed: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        Running::start_with_input(&mut command, typed.as_bytes()).finish()
+    }
+
+    /// Makes a new account on a key server.
+    #[track_caller]
+    pub fn register(&self, email: &str, server: &str) -> Finished {
+        self.run(&["register", "--email", email, "--server", server])
+    }
+
+    /// Logs in to an account on a key server.
+    #[track_caller]
+    pub fn log_in(&self, email: &str, server: &str) -> Finished {
+        self.run(&["login", "--email", email, "--server", server])
+    }
+
     /// Starts a verb.
     #[track_caller]
     pub fn start_verb(&self, arguments: &[&str]) -> Running {
@@ -212,6 +233,12 @@ impl Drop for Device {
     fn drop(&mut self) {
         self.kill_daemon();
     }
+}
+
+/// The variable by which somebody types `password` where a password is asked for.
+#[must_use]
+pub fn typing(password: &str) -> (&'static str, String) {
+    ("ENSAFER_PASSWORD_COMMAND", format!("printf '%s' '{password}'"))
 }
 
 /// A path as an argument; the tests' own paths are UTF-8.

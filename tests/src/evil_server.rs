@@ -1,5 +1,7 @@
 //! A key server that lies: it stands in front of a real one, hears everything, and answers what it wants.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -29,6 +31,28 @@ pub struct Exchange {
     pub status: u16,
     /// The answer's body; null where there was none.
     pub answer: Value,
+    /// The origin of the server that answered.
+    pub upstream: String,
+}
+
+/// What opens something among what was heard, as it stood there, in hex: tokens, proofs of passwords and recovery keys,
+/// answers to challenges.
+#[must_use]
+pub fn secrets_of(heard: &[Exchange]) -> BTreeSet<String> {
+    const FIELDS: [&str; 6] = ["access", "refresh", "auth", "password_auth", "recovery_auth", "proof"];
+    let mut found: BTreeSet<String> = heard.iter().filter_map(|exchange| exchange.token.clone()).collect();
+    let mut places: Vec<&Value> =
+        heard.iter().flat_map(|exchange| [&exchange.request, &exchange.answer]).collect();
+    while let Some(place) = places.pop() {
+        let Some(fields) = place.as_object() else { continue };
+        for (name, value) in fields {
+            match value.as_str() {
+                Some(text) if FIELDS.contains(&name.as_str()) => drop(found.insert(text.to_owned())),
+                _ => places.push(value),
+            }
+        }
+    }
+    found
 }
 
 /// Looks at an exchange, and may change its answer before the client gets it.
@@ -43,7 +67,8 @@ pub struct EvilServer {
 }
 
 struct Shared {
-    upstream: Mutex<String>,
+    upstreams: Mutex<Vec<String>>,
+    turn: AtomicUsize,
     http: reqwest::Client,
     trick: Mutex<Trick>,
     heard: Mutex<Vec<Exchange>>,
@@ -53,10 +78,17 @@ impl EvilServer {
     /// Starts in front of the server at `upstream`, honest at first.
     #[must_use]
     pub fn start(upstream: &str) -> Self {
+        Self::start_before(&[upstream])
+    }
+
+    /// Starts in front of several servers, which take turns, one request each.
+    #[must_use]
+    pub fn start_before(upstreams: &[&str]) -> Self {
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
         let trick: Trick = Box::new(|_| {});
         let shared = Arc::new(Shared {
-            upstream: Mutex::new(upstream.to_owned()),
+            upstreams: Mutex::new(upstreams.iter().map(ToString::to_string).collect()),
+            turn: AtomicUsize::new(0),
             http,
             trick: Mutex::new(trick),
             heard: Mutex::default(),
@@ -93,7 +125,7 @@ impl EvilServer {
 
     /// From now on it stands in front of another server.
     pub fn stand_before(&self, upstream: &str) {
-        upstream.clone_into(&mut self.shared.upstream.lock().unwrap_or_else(PoisonError::into_inner));
+        *self.shared.upstreams.lock().unwrap_or_else(PoisonError::into_inner) = vec![upstream.to_owned()];
     }
 
     /// All that it heard so far, with the answers as the clients got them.
@@ -122,6 +154,14 @@ impl Drop for EvilServer {
     }
 }
 
+impl Shared {
+    /// The servers take turns.
+    fn next_upstream(&self) -> String {
+        let upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        upstreams[self.turn.fetch_add(1, Ordering::Relaxed) % upstreams.len()].clone()
+    }
+}
+
 async fn pass(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, MAX_BYTES).await.unwrap();
@@ -131,9 +171,10 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Resp
     headers.remove(CONTENT_LENGTH);
     let token = headers.get("authorization").and_then(|value| value.to_str().ok());
     let token = token.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned);
-    let upstream = format!("{}{path}", shared.upstream.lock().unwrap_or_else(PoisonError::into_inner));
+    let upstream = shared.next_upstream();
+    let url = format!("{upstream}{path}");
     let sent =
-        shared.http.request(parts.method.clone(), upstream).headers(headers).body(body.clone()).send().await;
+        shared.http.request(parts.method.clone(), url).headers(headers).body(body.clone()).send().await;
     let Ok(answer) = sent else {
         return Response::builder().status(StatusCode::BAD_GATEWAY).body(Body::empty()).unwrap();
     };
@@ -147,6 +188,7 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Resp
         request: serde_json::from_slice(&body).unwrap_or_default(),
         status: status.as_u16(),
         answer: serde_json::from_slice(&bytes).unwrap_or_default(),
+        upstream,
     };
     shared.trick.lock().unwrap_or_else(PoisonError::into_inner)(&mut exchange);
     shared.heard.lock().unwrap_or_else(PoisonError::into_inner).push(exchange.clone());

@@ -15,6 +15,7 @@ pub mod mail;
 pub mod naive;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
 pub mod random;
 pub mod server;
 pub mod store;
@@ -28,7 +29,7 @@ pub use exim::Exim;
 pub use postgres::Database;
 pub use process::{Finished, Running};
 pub use random::Random;
-pub use server::{KeyServer, ServerOptions, Storage};
+pub use server::{KeyServer, ServerOptions, Storage, on_every_database, on_every_database_with};
 pub use world::World;
 
 /// Says that a test is skipped because this machine lacks something.

@@ -2,6 +2,8 @@
 
 use std::env;
 use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::process::Signal;
 
 use crate::certificate::Certificate;
+use crate::postgres::{self, Database};
 use crate::process::{DEADLINE, Finished, Running, run, target_directory};
 use crate::{World, wait};
 
@@ -35,7 +38,7 @@ pub enum Storage {
     Postgres {
         /// The database.
         url: String,
-        /// The secret: 64 hex digits, which the test writes, readable by its owner only.
+        /// The secret; [`Storage::shared`] makes one.
         secret_file: PathBuf,
     },
 }
@@ -51,6 +54,38 @@ pub struct ServerOptions {
     pub tls: Option<Certificate>,
     /// Variables of its environment.
     pub environment: Vec<(String, String)>,
+}
+
+/// Runs `test` against a server on SQLite, and again, in another world, against one on PostgreSQL where there is one.
+#[track_caller]
+pub fn on_every_database(test: impl FnMut(&World, &mut KeyServer)) {
+    on_every_database_with("", test);
+}
+
+/// [`on_every_database`], the servers with these settings.
+#[track_caller]
+pub fn on_every_database_with(config: &str, mut test: impl FnMut(&World, &mut KeyServer)) {
+    let world = World::new();
+    let options = |storage| ServerOptions { storage, config: config.to_owned(), ..Default::default() };
+    test(&world, &mut KeyServer::start_with(&world, options(Storage::Own)));
+    let Some(cluster) = postgres::cluster() else { return };
+    let world = World::new();
+    let database = Database::create(&cluster);
+    let storage = Storage::shared(&world, &database);
+    test(&world, &mut KeyServer::start_with(&world, options(storage)));
+}
+
+impl Storage {
+    /// This database, and a secret for the servers on it, made in this world.
+    #[must_use]
+    pub fn shared(world: &World, database: &Database) -> Self {
+        let secret_file = world.path("server.secret");
+        let made = run(Command::new("openssl").args(["rand", "-hex", "32"])).expect(0).stdout;
+        let mut file = fs::OpenOptions::new();
+        let opened = file.write(true).create_new(true).mode(0o600).open(&secret_file);
+        opened.and_then(|mut file| file.write_all(made.as_bytes())).unwrap();
+        Self::Postgres { url: database.url.clone(), secret_file }
+    }
 }
 
 /// A running key server. It is killed when this is dropped.

@@ -190,6 +190,23 @@ pub fn names(directory: &Path) -> Vec<Vec<u8>> {
     names
 }
 
+/// All files below a directory, whatever becomes of them meanwhile.
+#[must_use]
+pub fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let (mut found, mut pending) = (Vec::new(), vec![directory.to_owned()]);
+    while let Some(directory) = pending.pop() {
+        let Ok(listing) = fs::read_dir(directory) else { continue };
+        for entry in listing.flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => pending.push(entry.path()),
+                Ok(kind) if kind.is_file() => found.push(entry.path()),
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -39,6 +39,9 @@ pub(super) struct LoginRequest<'a> {
     /// The account as this computer knows it, if it does.
     pub known: Option<&'a SealedAccount>,
     pub device: DeviceId,
+    /// The key by which the server knows this device, if it does: it counts this device's failures apart from those of
+    /// strangers, and tells nobody that it is new.
+    pub signer: Option<SigningKey>,
 }
 
 /// An account that was served, opened and found to be what it must be.
@@ -61,11 +64,11 @@ impl LoginRequest<'_> {
     ///
     /// # Errors
     /// What the server says; [`AccountError::ServerLies`] where what it serves cannot be true.
-    pub fn run(&self) -> Result<LoggedIn, AccountError> {
+    pub fn run(mut self) -> Result<LoggedIn, AccountError> {
+        let signer = self.signer.take().unwrap_or_else(|| SigningKey::generate(&mut SystemRandom));
         let started = self.server.login_start(self.login)?;
         self.check_time(started.expires_at_s)?;
         let (opener, credential) = self.derive(&started)?;
-        let signer = SigningKey::generate(&mut SystemRandom);
         let request = self.verify_request(&started, &credential, &signer);
         let challenge = self.server.login_verify(&request)?;
         self.check_time(challenge.expires_at_s)?;

@@ -8,13 +8,15 @@ use ensafer_core::api::server::{
     AccountExport, AccountReport, ConfirmRequest, Credential, CredentialKind, DeleteRequest, DeviceReport,
     KeysRequest, PasswordRequest, ProblemKind, ProfileRequest, RecoveryRequest, RegisterRequest,
 };
-use ensafer_core::crypto::{Login, PasswordKeys, PasswordParameters, Random, RecoveryKey, SystemRandom};
+use ensafer_core::crypto::{
+    Login, PasswordKeys, PasswordParameters, Random, RecoveryKey, SigningKey, SystemRandom,
+};
 use ensafer_core::ids::DeviceId;
 
 use super::device::{self, bind_device};
 use super::files::{create_file, read_device, read_sealed, replace_file};
 use super::login::{LoggedIn, LoginRequest, Proof, recovery_credential};
-use super::{AccountError, Unlocked, exists, session};
+use super::{AccountError, Unlocked, exists, local, session};
 use crate::config::Config;
 use crate::home::Home;
 use crate::key_server::{KeyServer, Origin, ServerError};
@@ -112,7 +114,8 @@ pub fn log_in(
     secret: (&Password, Proof<'_>),
 ) -> Result<Unlocked, AccountError> {
     let server = KeyServer::new(origin.clone(), config)?;
-    let logged_in = authenticate(home, &server, realm.unwrap_or(origin), login, secret.1)?;
+    let signer = known_signer(home, config, origin, secret.0);
+    let logged_in = authenticate(home, &server, realm.unwrap_or(origin), login, secret.1, signer)?;
     let account_key = if let Proof::Password(_, key) = secret.1 { key } else { None };
     set_up(home, config, origin, logged_in, secret.0, account_key)
 }
@@ -131,7 +134,8 @@ pub fn recover_online(
     password: &Password,
 ) -> Result<Unlocked, AccountError> {
     let server = KeyServer::new(origin.clone(), config)?;
-    let mut logged_in = authenticate(home, &server, realm.unwrap_or(origin), login, Proof::Recovery(key))?;
+    let mut logged_in =
+        authenticate(home, &server, realm.unwrap_or(origin), login, Proof::Recovery(key), None)?;
     let account_key = device::account_key(home)?;
     let LoggedIn { sealed, account, session, credential } = &mut logged_in;
     let parameters =
@@ -331,7 +335,7 @@ pub fn move_server(
     let account_key = device::account_key(home)?;
     let proof = Proof::Password(password, account_key.as_ref());
     let server = KeyServer::new(origin.clone(), config)?;
-    let mut logged_in = authenticate(home, &server, &old_realm, known.login(), proof)?;
+    let mut logged_in = authenticate(home, &server, &old_realm, known.login(), proof, None)?;
     let LoggedIn { sealed, account, session, credential } = &mut logged_in;
     let parameters =
         sealed.new_password_parameters(origin.as_str(), config.pbkdf2_iterations, &mut SystemRandom);
@@ -415,16 +419,28 @@ fn authenticate(
     realm: &Origin,
     login: &Login,
     proof: Proof<'_>,
+    signer: Option<SigningKey>,
 ) -> Result<LoggedIn, AccountError> {
     let known = if exists(home) { Some(read_sealed(home)?) } else { None };
     if let Some(known) = known.as_ref().filter(|known| known.login() != login) {
         return Err(AccountError::OtherAccount { login: known.login().clone(), asked: login.clone() });
     }
     let device = read_device(home)?.map_or_else(|| DeviceId::new(SystemRandom.array()), |device| device.id);
-    let request = LoginRequest { server, login, realm: realm.as_str(), proof, known: known.as_ref(), device };
+    let known = known.as_ref();
+    let request = LoginRequest { server, login, realm: realm.as_str(), proof, known, device, signer };
     let logged_in = request.run()?;
     keep_device_id(home, device)?;
     Ok(logged_in)
+}
+
+/// The key of this device's session on the server, where there is one and it opens here and now.
+fn known_signer(home: &Home, config: &Config, origin: &Origin, password: &Password) -> Option<SigningKey> {
+    if !session::is_logged_in(home).ok()? {
+        return None;
+    }
+    let opened = local::open_with_device(home, config).ok().flatten();
+    let unlocked = opened.or_else(|| local::unlock(home, config, password).ok())?;
+    session::signer(home, origin, &unlocked.account)
 }
 
 /// A device that logs in for the first time has its id before it has anything else.
@@ -466,7 +482,7 @@ fn log_in_again(
     let login = read_sealed(home)?.login().clone();
     let account_key = device::account_key(home)?;
     let proof = Proof::Password(password, account_key.as_ref());
-    let logged_in = authenticate(home, server, server.origin(), &login, proof)?;
+    let logged_in = authenticate(home, server, server.origin(), &login, proof, None)?;
     set_up(home, config, server.origin(), logged_in, password, None).map(drop)
 }
 

@@ -84,6 +84,12 @@ pub(super) fn from_answer(signer: SigningKey, answer: &Session, counter: u64) ->
     }
 }
 
+/// The key by which the server at `origin` knows this device, where it has a session that `account` opens.
+pub(super) fn signer(home: &Home, origin: &Origin, account: &Account) -> Option<SigningKey> {
+    let open = OpenSession::read(home, account).ok()?;
+    (open.server == *origin).then_some(open.session.signer)
+}
+
 /// Calls the server with a valid access token, buying a new one where that is needed.
 ///
 /// # Errors

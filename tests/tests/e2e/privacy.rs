@@ -1,24 +1,12 @@
 //! Where secrets and plaintext must not be: the cloud, logs, arguments, the user's home.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use ensafer_tests::device::{PASSWORD, text};
-use ensafer_tests::{World, store, wait};
+use ensafer_tests::{World, store, tree, wait};
 
 const NAME: &str = "canary-name-7f3a";
 const CONTENT: &str = "canary-content-91c2";
-
-fn files_below(directory: &Path, found: &mut Vec<PathBuf>) {
-    let Ok(listing) = fs::read_dir(directory) else { return };
-    for entry in listing.flatten() {
-        match entry.file_type().unwrap() {
-            kind if kind.is_dir() => files_below(&entry.path(), found),
-            kind if kind.is_file() => found.push(entry.path()),
-            _ => {}
-        }
-    }
-}
 
 #[test]
 fn the_cloud_the_logs_and_the_arguments_tell_nothing() {
@@ -37,8 +25,7 @@ fn the_cloud_the_logs_and_the_arguments_tell_nothing() {
     desktop.settle();
     store::assert_holds_no_plaintext(&world.encrypted(), &[NAME, CONTENT, PASSWORD, "alice@example.com"]);
 
-    let mut logs = Vec::new();
-    files_below(&laptop.home, &mut logs);
+    let logs = tree::files_below(&laptop.home);
     for file in &logs {
         store::assert_holds_none(file, &[PASSWORD, CONTENT]);
         if file.extension().is_some_and(|e| e == "log") {

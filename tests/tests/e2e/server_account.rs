@@ -1,0 +1,335 @@
+//! What an owner does with an account on a key server: changing, recovering, moving, exporting, deleting it.
+
+use std::fs;
+
+use ensafer_tests::device::{text, typing};
+use ensafer_tests::{Device, EvilServer, KeyServer, World, on_every_database};
+use serde_json::Value;
+
+const EMAIL: &str = "alice@example.com";
+const NEW_PASSWORD: &str = "tr8vel-Kestrel-9";
+
+#[test]
+fn an_account_is_published_once_and_stays_the_same() {
+    on_every_database(|world, server| {
+        let device = Device::bare(&world.path("a"));
+        device.run(&["register", "--email", EMAIL]).expect(0);
+        let local = device.json(&["account", "show"]);
+        assert_eq!(local["server"], Value::Null);
+        device.run(&["account", "devices"]).expect(10).expect_says("register --server");
+        assert_eq!(users(server), Vec::<String>::new());
+
+        device.run(&["register", "--email", "bob@example.com", "--server", &server.url]).expect(1);
+        device.run(&["register", "--server", &server.url]).expect(0);
+        let published = device.json(&["account", "show"]);
+        assert_eq!(published["server"], Value::from(server.url.as_str()));
+        for field in ["login", "account", "fingerprint"] {
+            assert_eq!(published[field], local[field]);
+        }
+        assert_eq!(users(server), [EMAIL]);
+        device.run(&["register", "--server", &server.url]).expect(1).expect_says("already");
+
+        let other = Device::bare(&world.path("b"));
+        other.log_in(EMAIL, &server.url).expect(0);
+        assert_eq!(other.json(&["account", "show"]), published);
+    });
+}
+
+#[test]
+fn a_changed_password_holds_everywhere() {
+    on_every_database(|world, server| {
+        let (laptop, desktop) = two_devices(world, &server.url);
+        change_password(&laptop, NEW_PASSWORD);
+        // The other one stays logged in, and wants the new password when it logs in again.
+        desktop.run(&["account", "devices"]).expect(0);
+        desktop.run(&["login"]).expect(12);
+        with_new_password(&desktop, &["login"]).expect(0);
+        let third = Device::bare(&world.path("c"));
+        third.log_in(EMAIL, &server.url).expect(12);
+        with_new_password(&third, &["login", "--email", EMAIL, "--server", &server.url]).expect(0);
+        // Whoever has the old password changes nothing.
+        let another = typing("zuppa inglese per undici").1;
+        let refused =
+            laptop.answer(&["account", "password"], &[("ENSAFER_NEW_PASSWORD_COMMAND", &another)], &[]);
+        refused.expect(12);
+    });
+}
+
+#[test]
+fn the_profile_is_what_others_read() {
+    on_every_database(|world, server| {
+        let (alice, bob) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
+        alice.register(EMAIL, &server.url).expect(0);
+        bob.register("bob@example.com", &server.url).expect(0);
+        alice.run(&["account", "profile", "--name", "Alice A. Ährenfeld"]).expect(0);
+        let seen = bob.json(&["share", "verify", EMAIL]);
+        assert_eq!((&seen["name"], &seen["first_seen"]), (&"Alice A. Ährenfeld".into(), &true.into()));
+        let back = alice.json(&["share", "verify", "bob@example.com"]);
+        assert_eq!(seen["safety_number"], back["safety_number"]);
+        bob.run(&["share", "verify", EMAIL, "--matches"]).expect(0);
+        assert_eq!(bob.json(&["share", "verify", EMAIL])["verified"], true);
+        bob.run(&["share", "verify", "nobody@example.com"]).expect(1).expect_says("nobody has that address");
+        alice.run(&["account", "profile", "--name", ""]).expect(0).expect_says("(no name)");
+        alice.run(&["account", "profile", "--name", &"x".repeat(10_000)]).expect(1);
+    });
+}
+
+#[test]
+fn what_one_computer_verified_the_others_know() {
+    on_every_database(|world, server| {
+        let (laptop, desktop) = two_devices(world, &server.url);
+        let bob = Device::bare(&world.path("bob"));
+        bob.register("bob@example.com", &server.url).expect(0);
+        laptop.run(&["share", "verify", "bob@example.com", "--matches"]).expect(0);
+        let third = Device::bare(&world.path("c"));
+        third.log_in(EMAIL, &server.url).expect(0);
+        for device in [&desktop, &third] {
+            let seen = device.json(&["share", "verify", "bob@example.com"]);
+            assert_eq!((&seen["verified"], &seen["first_seen"]), (&true.into(), &false.into()), "{seen}");
+        }
+    });
+}
+
+#[test]
+fn the_address_changes_and_the_account_stays() {
+    on_every_database(|world, server| {
+        let (laptop, desktop) = two_devices(world, &server.url);
+        Device::bare(&world.path("bob")).register("bob@example.com", &server.url).expect(0);
+        laptop.run(&["account", "profile", "--email", "bob@example.com"]).expect(1).expect_says("already");
+        let before = laptop.json(&["account", "show"]);
+        laptop.run(&["account", "profile", "--email", "alice@example.org"]).expect(0);
+        let after = laptop.json(&["account", "show"]);
+        assert_eq!(after["login"], "alice@example.org");
+        assert_eq!((&after["account"], &after["fingerprint"]), (&before["account"], &before["fingerprint"]));
+
+        let third = Device::bare(&world.path("c"));
+        third.log_in(EMAIL, &server.url).expect(12);
+        third.log_in("alice@example.org", &server.url).expect(0);
+        assert_eq!(third.json(&["account", "show"]), after);
+        desktop.run(&["account", "devices"]).expect(0);
+        assert_eq!(users(server), ["alice@example.org", "bob@example.com"]);
+    });
+}
+
+#[test]
+fn the_export_has_everything_but_what_opens_something() {
+    on_every_database(|world, server| {
+        let evil = EvilServer::start(&server.url);
+        let (laptop, desktop) = two_devices(world, &evil.url);
+        laptop.run(&["account", "profile", "--name", "Alice A"]).expect(0);
+        let file = world.path("export.json");
+        laptop.run(&["account", "export", "-o", text(&file)]).expect(0);
+        let exported = fs::read_to_string(&file).unwrap();
+        let document: Value = serde_json::from_str(&exported).unwrap();
+        assert_eq!(document["devices"].as_array().map(Vec::len), Some(2), "{document}");
+        assert!(exported.contains("Alice A"), "{document}");
+        for secret in ensafer_tests::evil_server::secrets_of(&evil.heard()) {
+            assert!(!exported.contains(&secret), "a token or a proof is in the export: {exported}");
+        }
+        for word in ["verifier", "hash", "auth", "refresh", "access", "token"] {
+            assert!(!exported.contains(&format!("\"{word}")), "{word} is in the export: {exported}");
+        }
+        let again = laptop.run(&["account", "export", "-o", text(&file)]);
+        assert_ne!(again.code, 0, "it overwrites nothing: {again}");
+        let _ = desktop.json(&["account", "export"]);
+    });
+}
+
+#[test]
+fn a_deleted_account_is_gone_from_the_server_only() {
+    on_every_database(|world, server| {
+        let (laptop, desktop) = two_devices(world, &server.url);
+        laptop.run(&["account", "delete"]).expect(2);
+        let (variable, wrong) = typing("wrong horse battery");
+        laptop.answer(&["account", "delete", "-y"], &[(variable, &wrong)], &[]).expect(12);
+        assert_eq!(users(server), [EMAIL]);
+
+        laptop.run(&["account", "delete", "-y"]).expect(0).expect_says("on this computer it stays".trim());
+        assert_eq!(users(server), Vec::<String>::new());
+        assert_eq!(laptop.json(&["account", "show"])["server"], Value::Null);
+        desktop.run(&["account", "devices"]).expect(10);
+        Device::bare(&world.path("c")).log_in(EMAIL, &server.url).expect(12);
+        // It may come back.
+        laptop.run(&["register", "--server", &server.url]).expect(0);
+        assert_eq!(users(server), [EMAIL]);
+    });
+}
+
+#[test]
+fn the_recovery_key_sets_a_new_password_here_and_on_a_new_computer() {
+    on_every_database(|world, server| {
+        let laptop = Device::bare(&world.path("a"));
+        let made = laptop.register(EMAIL, &server.url).expect(0).stdout;
+        let key = made.trim();
+        assert_eq!(laptop.run(&["recovery-key", "show"]).expect(0).stdout.trim(), key);
+
+        // Here: the password command prints the new password from now on.
+        let (variable, new) = typing(NEW_PASSWORD);
+        laptop.answer(&["recovery-key", "use"], &[(variable, &new)], &[key]).expect(0);
+        let desktop = Device::bare(&world.path("b"));
+        desktop.log_in(EMAIL, &server.url).expect(12);
+
+        // On a computer that knows nothing.
+        let recover = ["recovery-key", "use", "--email", EMAIL, "--server", &server.url];
+        let wrong = "0000-0000-0000-0000-0000-0000-0000-0000-0000";
+        let refused = desktop.answer(&recover, &[], &[wrong]).expect_any(&[2, 12]);
+        assert!(!refused.says("panic"), "{refused}");
+        desktop.answer(&recover, &[], &[key]).expect(0);
+        desktop.run(&["account", "devices"]).expect(0);
+        Device::bare(&world.path("c")).log_in(EMAIL, &server.url).expect(0);
+        // The password before is worth nothing, the key is still good.
+        with_new_password(&laptop, &["login"]).expect(12);
+        laptop.answer(&["recovery-key", "use"], &[], &[key]).expect(0);
+        assert_eq!(laptop.json(&["account", "show"]), desktop.json(&["account", "show"]));
+    });
+}
+
+#[test]
+fn somebody_elses_recovery_key_opens_nothing() {
+    on_every_database(|world, server| {
+        let (alice, bob) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
+        alice.register(EMAIL, &server.url).expect(0);
+        let bobs = bob.register("bob@example.com", &server.url).expect(0).stdout;
+        let fresh = Device::bare(&world.path("c"));
+        let recover = ["recovery-key", "use", "--email", EMAIL, "--server", &server.url];
+        fresh.answer(&recover, &[], &[bobs.trim()]).expect(12);
+        alice.answer(&["recovery-key", "use"], &[], &[bobs.trim()]).expect(12);
+        fresh.run(&["account", "show"]).expect(10);
+        alice.run(&["login"]).expect(0);
+    });
+}
+
+#[test]
+fn a_new_recovery_key_replaces_the_old_one() {
+    on_every_database(|world, server| {
+        let laptop = Device::bare(&world.path("a"));
+        let old = laptop.register(EMAIL, &server.url).expect(0).stdout;
+        let new = laptop.run(&["recovery-key", "new"]).expect(0).stdout;
+        assert_ne!(old, new);
+        let fresh = Device::bare(&world.path("b"));
+        let recover = ["recovery-key", "use", "--email", EMAIL, "--server", &server.url];
+        fresh.answer(&recover, &[], &[old.trim()]).expect(12);
+        fresh.answer(&recover, &[], &[new.trim()]).expect(0);
+        assert_eq!(laptop.run(&["recovery-key", "show"]).expect(0).stdout, new);
+    });
+}
+
+#[test]
+fn a_printed_half_and_an_answer_recover_together() {
+    on_every_database(|world, server| {
+        let laptop = Device::bare(&world.path("a"));
+        laptop.register(EMAIL, &server.url).expect(0);
+        laptop
+            .answer(&["recovery-key", "new", "--question"], &[], &["ab"])
+            .expect(2)
+            .expect_says("too short");
+        let made = laptop.answer(&["recovery-key", "new", "--question"], &[], &["The Blue Bicycle"]);
+        let half = made.expect(0).stdout;
+        let half = half.lines().last().unwrap_or_default().to_owned();
+
+        let fresh = Device::bare(&world.path("b"));
+        let recover = ["recovery-key", "use", "--question", "--email", EMAIL, "--server", &server.url];
+        fresh.answer(&recover, &[], &[&half, "the red bicycle"]).expect(12);
+        // People do not remember capitals and spaces.
+        fresh.answer(&recover, &[], &[&half, " the  blue bicycle"]).expect(0);
+        fresh.run(&["account", "devices"]).expect(0);
+    });
+}
+
+#[test]
+fn an_account_moves_to_another_server() {
+    on_every_database(|world, server| {
+        let second = KeyServer::start(world);
+        let (laptop, desktop) = two_devices(world, &server.url);
+        let before = laptop.json(&["account", "show"]);
+        laptop.run(&["account", "server", &second.url]).expect(0);
+        let after = laptop.json(&["account", "show"]);
+        assert_eq!(after["server"], Value::from(second.url.as_str()));
+        assert_eq!((&after["account"], &after["fingerprint"]), (&before["account"], &before["fingerprint"]));
+        assert_eq!(users(&second), [EMAIL]);
+
+        Device::bare(&world.path("c")).log_in(EMAIL, &second.url).expect(0);
+        // The other computer follows when it is told.
+        desktop.run(&["account", "devices"]).expect(0);
+        desktop.log_in(EMAIL, &second.url).expect(0);
+        assert_eq!(desktop.json(&["account", "show"]), after);
+        laptop.run(&["account", "server", "http://127.0.0.1:1"]).expect(14);
+        assert_eq!(laptop.json(&["account", "show"]), after);
+    });
+}
+
+#[test]
+fn a_server_under_a_new_address_is_the_same_one() {
+    on_every_database(|world, server| {
+        let (laptop, desktop) = two_devices(world, &server.url);
+        let old = server.url.clone();
+        server.stop().expect(0);
+        server.listen("127.0.0.1:0");
+        assert_ne!(old, server.url);
+        laptop.run(&["account", "devices"]).expect(14);
+
+        // The password was derived for the old address: a new computer has to know that.
+        let fresh = Device::bare(&world.path("c"));
+        fresh.log_in(EMAIL, &server.url).expect(12);
+        fresh.run(&["login", "--email", EMAIL, "--server", &server.url, "--realm", &old]).expect(0);
+        fresh.run(&["account", "devices"]).expect(0);
+
+        laptop.run(&["account", "server", &server.url, "--same"]).expect(0);
+        assert_eq!(laptop.json(&["account", "show"])["server"], Value::from(server.url.as_str()));
+        laptop.run(&["account", "devices"]).expect(0);
+        // From then on it goes by the new address alone, on the other computer too.
+        Device::bare(&world.path("d")).log_in(EMAIL, &server.url).expect(0);
+        desktop.log_in(EMAIL, &server.url).expect(0);
+        assert_eq!(users(server), [EMAIL]);
+    });
+}
+
+#[test]
+fn a_registration_whose_answer_was_lost_is_taken_up_again() {
+    on_every_database(|world, server| {
+        let evil = EvilServer::start(&server.url);
+        evil.play(|exchange| {
+            if exchange.path == "/v1/register" {
+                exchange.status = 502;
+            }
+        });
+        let device = Device::bare(&world.path("a"));
+        let lost = device.register(EMAIL, &evil.url).expect(14);
+        assert_eq!(users(server), [EMAIL]);
+        // The account is this computer's, its recovery key was shown, and nothing has to be made again.
+        assert!(lost.stdout.lines().count() == 1, "{lost}");
+        let local = device.json(&["account", "show"]);
+        evil.be_honest();
+        device.register(EMAIL, &evil.url).expect(1).expect_says("ensafer login");
+        device.log_in(EMAIL, &evil.url).expect(0);
+        let now = device.json(&["account", "show"]);
+        assert_eq!((&now["account"], &now["fingerprint"]), (&local["account"], &local["fingerprint"]));
+    });
+}
+
+fn two_devices(world: &World, url: &str) -> (Device, Device) {
+    let (laptop, desktop) = (Device::bare(&world.path("laptop")), Device::bare(&world.path("desktop")));
+    laptop.register(EMAIL, url).expect(0);
+    desktop.log_in(EMAIL, url).expect(0);
+    (laptop, desktop)
+}
+
+fn change_password(device: &Device, new: &str) {
+    let command = typing(new).1;
+    device.answer(&["account", "password"], &[("ENSAFER_NEW_PASSWORD_COMMAND", &command)], &[]).expect(0);
+}
+
+/// Runs a verb where the new password is typed.
+fn with_new_password(device: &Device, arguments: &[&str]) -> ensafer_tests::Finished {
+    let (variable, command) = typing(NEW_PASSWORD);
+    device.answer(arguments, &[(variable, &command)], &[])
+}
+
+fn users(server: &KeyServer) -> Vec<String> {
+    let listed = server.run(&["user", "list", "--json"]).expect(0).json();
+    let logins =
+        listed.as_array().expect("a list").iter().map(|user| user["login"].as_str().unwrap().to_owned());
+    let mut logins: Vec<String> = logins.collect();
+    logins.sort();
+    logins
+}

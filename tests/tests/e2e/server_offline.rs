@@ -1,0 +1,124 @@
+//! Folders never wait for the key server, and the daemon tells what people should know of it.
+
+use std::fs;
+
+use ensafer_tests::device::typing;
+use ensafer_tests::{Device, KeyServer, World, on_every_database, tree, wait};
+use serde_json::Value;
+
+const EMAIL: &str = "alice@example.com";
+
+#[test]
+fn a_daemon_syncs_while_the_server_is_down_and_says_nothing_of_it() {
+    on_every_database(|world, server| {
+        let (laptop, desktop) = two_devices_with_folders(world, server);
+        let address = server.address().to_owned();
+        server.stop().expect(0);
+        for device in [&laptop, &desktop] {
+            device.start_daemon();
+        }
+        laptop.write("plans/a.txt", "written while the server is down");
+        desktop.wait_for_content("plans/a.txt", "written while the server is down");
+        // It was asked in vain, and that is nobody's business.
+        wait_for_log(&laptop, "asked in vain");
+        let status = laptop.json(&["status"]);
+        assert_eq!(status.get("account"), None, "{status}");
+
+        // With the server, a daemon that starts gets new tokens, and other verbs work beside it.
+        server.listen(&address);
+        laptop.run(&["daemon", "--quit"]).expect(0);
+        wait::until_true("the daemon is gone", || laptop.processes().is_empty());
+        let before = session(&laptop);
+        laptop.start_daemon();
+        wait::until_true("the session is renewed", || session(&laptop) != before);
+        laptop.run(&["account", "devices"]).expect(0);
+        assert_eq!(laptop.json(&["status"]).get("account"), None);
+    });
+}
+
+#[test]
+fn a_removed_computer_shows_it_and_syncs_on() {
+    on_every_database(|world, server| {
+        let (laptop, desktop) = two_devices_with_folders(world, server);
+        let listed = laptop.json(&["account", "devices"]);
+        let other = listed.as_array().unwrap().iter().find(|device| device["is_this"] == false).unwrap();
+        laptop.run(&["account", "devices", "--revoke", other["id"].as_str().unwrap()]).expect(0);
+
+        desktop.start_daemon();
+        let notice = wait_for_notice(&desktop);
+        assert_eq!(notice["kind"], "logged-out");
+        let text = notice["text"].as_str().unwrap();
+        assert!(text.contains("removed from the account") && text.contains("ensafer login"), "{text}");
+        laptop.write("a", "still shared");
+        laptop.settle();
+        desktop.wait_for_content("a", "still shared");
+
+        // A daemon that starts later does not ask again, and still tells.
+        desktop.run(&["daemon", "--quit"]).expect(0);
+        wait::until_true("the daemon is gone", || desktop.processes().is_empty());
+        desktop.start_daemon();
+        assert_eq!(wait_for_notice(&desktop)["kind"], "logged-out");
+    });
+}
+
+#[test]
+fn a_computer_that_logs_in_is_told_to_the_others() {
+    on_every_database(|world, server| {
+        let (laptop, _desktop) = two_devices_with_folders(world, server);
+        laptop.start_daemon();
+        let notice = wait_for_notice(&laptop);
+        assert_eq!(notice["kind"], "new-device");
+        let text = notice["text"].as_str().unwrap();
+        assert!(text.contains("account devices --revoke"), "{text}");
+    });
+}
+
+#[test]
+fn a_changed_password_reaches_a_daemon_that_runs_elsewhere() {
+    on_every_database(|world, server| {
+        let (laptop, desktop) = two_devices_with_folders(world, server);
+        let new = typing("tr8vel-Kestrel-9").1;
+        laptop.answer(&["account", "password"], &[("ENSAFER_NEW_PASSWORD_COMMAND", &new)], &[]).expect(0);
+        let file = desktop.home.join("data/account.ensafer-account");
+        let before = fs::read(&file).unwrap();
+        desktop.start_daemon();
+        wait::until_true("the account is taken over", || fs::read(&file).unwrap() != before);
+        laptop.write("a", "a");
+        laptop.answer(&["sync", "--once"], &[("ENSAFER_PASSWORD_COMMAND", &new)], &[]).expect(0);
+        desktop.wait_for_content("a", "a");
+    });
+}
+
+fn two_devices_with_folders(world: &World, server: &KeyServer) -> (Device, Device) {
+    let [laptop, desktop] = ["laptop", "desktop"].map(|name| {
+        let mut device = Device::bare(&world.path(&format!("{name}-home")));
+        device.work = world.directory(&format!("{name}-work"));
+        device.encrypted = world.encrypted();
+        device
+    });
+    laptop.register(EMAIL, &server.url).expect(0);
+    desktop.log_in(EMAIL, &server.url).expect(0);
+    for device in [&laptop, &desktop] {
+        device.add_folder().expect(0);
+        device.settle();
+    }
+    (laptop, desktop)
+}
+
+fn wait_for_notice(device: &Device) -> Value {
+    wait::until("something is told about the account", || {
+        device.json(&["status"]).get("account").and_then(|notices| notices.get(0)).cloned()
+    })
+}
+
+fn wait_for_log(device: &Device, words: &str) {
+    wait::until_true(&format!("{words:?} is logged"), || {
+        let mut logs = tree::files_below(&device.home);
+        logs.retain(|file| file.extension().is_some_and(|name| name == "log"));
+        logs.iter().any(|log| fs::read_to_string(log).is_ok_and(|text| text.contains(words)))
+    });
+}
+
+fn session(device: &Device) -> String {
+    fs::read_to_string(device.home.join("data/session.json")).unwrap()
+}

@@ -1,0 +1,261 @@
+//! What the key server and the client refuse, with the exit codes and words that people get.
+
+use std::fs;
+use std::path::Path;
+
+use ensafer_tests::certificate::Certificate;
+use ensafer_tests::device::{text, typing};
+use ensafer_tests::proxy::Proxy;
+use ensafer_tests::{
+    Device, EvilServer, KeyServer, ServerOptions, World, on_every_database, on_every_database_with,
+};
+use serde_json::Value;
+
+const EMAIL: &str = "alice@example.com";
+
+/// Where nobody listens.
+const NOBODY: &str = "http://127.0.0.1:1";
+
+#[test]
+fn an_address_belongs_to_the_first_who_takes_it() {
+    on_every_database(|world, server| {
+        Device::bare(&world.path("a")).register(EMAIL, &server.url).expect(0);
+        let other = Device::bare(&world.path("b"));
+        for spelling in [EMAIL, "Alice@Example.COM", " alice@example.com "] {
+            let refused = other.register(spelling, &server.url).expect(1);
+            refused.expect_says("has an account on the server already").expect_says("ensafer login");
+        }
+        other.run(&["account", "show"]).expect(10);
+        other.register("alice2@example.com", &server.url).expect(0);
+    });
+}
+
+#[test]
+fn what_is_no_address_and_no_password_is_refused_before_anything_is_made() {
+    on_every_database(|world, server| {
+        let device = Device::bare(&world.path("a"));
+        for email in ["", "@", "a@@b", "alice@", "@example.com", "a b@example.com", "a\u{7}@example.com"] {
+            device.register(email, &server.url).expect(2);
+        }
+        device.run(&["register", "--server", &server.url]).expect(2).expect_says("needs an e-mail address");
+        for (weak, why) in [
+            ("password1", "common password"),
+            ("aaaaaaaaaaaa", "repeats"),
+            ("qwertyuiop", "password"),
+            ("alice@example.com", "guess"),
+        ] {
+            let (variable, command) = typing(weak);
+            let register = ["register", "--email", EMAIL, "--server", &server.url];
+            let refused = device.answer(&register, &[(variable, &command)], &[]).expect(2);
+            let refused = refused.expect_says("too easy to guess: ").expect_says("Four or more words");
+            assert!(refused.stderr.to_lowercase().contains(why), "{refused}");
+            assert!(weak.contains('@') || !refused.says(weak), "the password is not repeated: {refused}");
+        }
+        let empty =
+            device.answer(&["register", "--email", EMAIL], &[("ENSAFER_PASSWORD_COMMAND", "true")], &[]);
+        empty.expect(2);
+        device.run(&["account", "show"]).expect(10);
+        assert_eq!(server.run(&["user", "list", "--json"]).expect(0).json(), Value::Array(Vec::new()));
+
+        device.register(EMAIL, &server.url).expect(0);
+        let (_, weak) = typing("password1");
+        let change = device.answer(&["account", "password"], &[("ENSAFER_NEW_PASSWORD_COMMAND", &weak)], &[]);
+        change.expect(2).expect_says("too easy to guess");
+    });
+}
+
+#[test]
+fn a_server_that_wants_a_code_takes_nobody_without() {
+    let secrets = World::new();
+    let codes = secrets.path("codes");
+    fs::write(&codes, "# given to the first floor\nkestrel-4711\n").unwrap();
+    restrict(&codes);
+    let config = format!("[registration]\nmode = \"code\"\ncode_file = {:?}\n", text(&codes));
+    on_every_database_with(&config, |world, server| {
+        let device = Device::bare(&world.path("a"));
+        let register = ["register", "--email", EMAIL, "--server", &server.url];
+        device.run(&register).expect(2);
+        for wrong in ["kestrel", "# given to the first floor"] {
+            let refused = device.answer(&register, &[], &[wrong]).expect(1);
+            refused.expect_says("authorisation code is missing or wrong").expect_says("administrator");
+            device.run(&["account", "show"]).expect(10);
+        }
+        device.answer(&register, &[], &[" kestrel-4711 "]).expect(0);
+        device.run(&["account", "devices"]).expect(0);
+    });
+}
+
+#[test]
+fn a_closed_server_lets_in_only_whom_it_knows() {
+    on_every_database(|world, server| {
+        let device = Device::bare(&world.path("a"));
+        device.register(EMAIL, &server.url).expect(0);
+        fs::write(server.data.join("test-server.toml"), "[registration]\nmode = \"closed\"\n").unwrap();
+        server.restart();
+        let other = Device::bare(&world.path("b"));
+        let refused = other.register("bob@example.com", &server.url).expect(1);
+        refused.expect_says("takes no new accounts");
+        other.run(&["account", "show"]).expect(10);
+        other.log_in(EMAIL, &server.url).expect(0);
+    });
+}
+
+#[test]
+fn whoever_guesses_is_stopped_and_the_owner_is_not() {
+    on_every_database(|world, server| {
+        let (owner, stranger) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
+        owner.register(EMAIL, &server.url).expect(0);
+        let (variable, wrong) = typing("wrong horse battery");
+        let login = ["login", "--email", EMAIL, "--server", &server.url];
+        for _ in 0..5 {
+            stranger.answer(&login, &[(variable, &wrong)], &[]).expect(12);
+        }
+        let stopped = stranger.answer(&login, &[(variable, &wrong)], &[]).expect(5);
+        let stopped = stopped.expect_says("Too many attempts failed; it may pass in ");
+        stopped.expect_says("Wait a little");
+        // It does not tell who has the right password either.
+        stranger.log_in(EMAIL, &server.url).expect(5);
+        stranger.log_in("nobody@example.com", &server.url).expect(12);
+
+        // The owner's own computer is counted apart.
+        owner.run(&["account", "devices"]).expect(0);
+        owner.run(&["login"]).expect(0);
+        let (_, new) = typing("tr8vel-Kestrel-9");
+        owner.answer(&["account", "password"], &[("ENSAFER_NEW_PASSWORD_COMMAND", &new)], &[]).expect(0);
+    });
+}
+
+#[test]
+fn a_disabled_account_says_so_to_its_owner_only() {
+    on_every_database(|world, server| {
+        let (laptop, stranger) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
+        laptop.register(EMAIL, &server.url).expect(0);
+        server.run(&["user", "disable", EMAIL]).expect(0);
+        laptop.run(&["account", "devices"]).expect(1).expect_says("disabled by the server's administrator");
+        stranger.log_in(EMAIL, &server.url).expect(1).expect_says("disabled by the server's administrator");
+        let (variable, wrong) = typing("wrong horse battery");
+        let login = ["login", "--email", EMAIL, "--server", &server.url];
+        stranger.answer(&login, &[(variable, &wrong)], &[]).expect(12);
+        stranger.run(&["account", "show"]).expect(10);
+        server.run(&["user", "enable", EMAIL]).expect(0);
+        laptop.run(&["login"]).expect(0);
+        laptop.run(&["account", "devices"]).expect(0);
+    });
+}
+
+#[test]
+fn clocks_that_are_far_apart_are_named_as_the_reason() {
+    on_every_database(|world, server| {
+        let evil = EvilServer::start(&server.url);
+        let laptop = Device::bare(&world.path("a"));
+        laptop.register(EMAIL, &evil.url).expect(0);
+        for hours in [-24, 24] {
+            evil.play(move |exchange| {
+                if exchange.path == "/v1/login/start" {
+                    let expires_at_s = exchange.answer["expires_at_s"].as_i64().unwrap();
+                    exchange.answer["expires_at_s"] = Value::from(expires_at_s + hours * 3600);
+                }
+            });
+            let refused = laptop.run(&["login"]).expect(1).expect_says("far apart");
+            refused.expect_says("Set this computer's clock");
+            assert_eq!(evil.heard().last().unwrap().path, "/v1/login/start", "no proof is sent");
+        }
+        evil.be_honest();
+        laptop.run(&["login"]).expect(0);
+    });
+}
+
+#[test]
+fn a_certificate_that_is_not_trusted_is_named_as_the_reason() {
+    let world = World::new();
+    let tls = Certificate::make(&world.directory("certificate"));
+    let trusted = [("SSL_CERT_FILE", text(&tls.certificate))];
+    let options = ServerOptions { tls: Some(tls.clone()), ..Default::default() };
+    let server = KeyServer::start_with(&world, options);
+    assert!(server.url.starts_with("https://127.0.0.1:"), "{}", server.url);
+
+    let device = Device::bare(&world.path("a"));
+    let register = ["register", "--email", EMAIL, "--server", &server.url];
+    let refused = device.run(&register).expect(14).expect_says("certificate");
+    refused.expect_says("somebody listens in");
+    device.run(&["account", "show"]).expect(10);
+    device.answer(&register, &trusted, &[]).expect(0);
+    device.run(&["account", "devices"]).expect(14).expect_says("certificate");
+    device.answer(&["account", "devices"], &trusted, &[]).expect(0);
+    // It is the certificate of another name.
+    let other_name = format!("https://localhost.localdomain.localhost:{}", port_of(&server));
+    let elsewhere = ["login", "--email", EMAIL, "--server", &other_name];
+    device.answer(&elsewhere, &trusted, &[]).expect(14);
+    // Nor does TLS fall back to anything.
+    device.log_in(EMAIL, &server.url.replace("https", "http")).expect(14);
+}
+
+#[test]
+fn the_proxy_comes_from_the_settings_before_the_environment() {
+    let world = World::new();
+    let tls = Certificate::make_for(&world.directory("certificate"), "keys.example.test");
+    let trusted = ("SSL_CERT_FILE", text(&tls.certificate));
+    let server =
+        KeyServer::start_with(&world, ServerOptions { tls: Some(tls.clone()), ..Default::default() });
+    let proxy = Proxy::start(server.address());
+    let device = Device::bare(&world.path("a"));
+    let url = "https://keys.example.test";
+    let register = ["register", "--email", EMAIL, "--server", url];
+    let devices = ["account", "devices"];
+
+    device.answer(&register, &[trusted, ("HTTPS_PROXY", &proxy.url)], &[]).expect(0);
+    assert!(proxy.heard().iter().all(|line| line.starts_with("CONNECT keys.example.test:443 ")));
+    assert!(!proxy.heard().is_empty());
+
+    // A dead one of the settings beats a living one of the environment.
+    device.run(&["config", "set", "proxy", NOBODY]).expect(0);
+    let environment = [trusted, ("HTTPS_PROXY", &*proxy.url)];
+    device.answer(&devices, &environment, &[]).expect(14).expect_says("proxy");
+    device.run(&["config", "set", "proxy", &proxy.url]).expect(0);
+    device.answer(&devices, &[trusted, ("HTTPS_PROXY", NOBODY)], &[]).expect(0);
+    device.run(&["config", "set", "proxy", "not a url"]).expect(2);
+}
+
+#[test]
+fn no_proxy_is_asked_for_this_computers_own_server() {
+    let world = World::new();
+    let server = KeyServer::start(&world);
+    let device = Device::bare(&world.path("a"));
+    let dead =
+        [("HTTP_PROXY", NOBODY), ("HTTPS_PROXY", NOBODY), ("ALL_PROXY", NOBODY), ("http_proxy", NOBODY)];
+    let register = ["register", "--email", EMAIL, "--server", &server.url];
+    device.answer(&register, &dead, &[]).expect(0);
+    for setting in ["none", NOBODY] {
+        device.run(&["config", "set", "proxy", setting]).expect(0);
+        device.answer(&["account", "devices"], &dead, &[]).expect(0);
+    }
+}
+
+#[test]
+fn what_is_no_key_server_is_no_key_server() {
+    let world = World::new();
+    let server = KeyServer::start(&world);
+    let evil = EvilServer::start(&server.url);
+    let device = Device::bare(&world.path("a"));
+    for (status, answer) in
+        [(200, Value::from("hello")), (404, Value::Null), (302, Value::Null), (500, "x".into())]
+    {
+        evil.play(move |exchange| {
+            exchange.status = status;
+            exchange.answer = answer.clone();
+        });
+        let refused = device.register(EMAIL, &evil.url).expect(14);
+        refused.expect_says("does not answer like a key server of Ensafer");
+        device.run(&["account", "show"]).expect(10);
+    }
+}
+
+fn port_of(server: &KeyServer) -> &str {
+    server.address().rsplit_once(':').unwrap().1
+}
+
+fn restrict(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
