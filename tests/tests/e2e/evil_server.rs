@@ -403,6 +403,7 @@ fn row_11_messages_are_sent_again() {
         token: Some(token),
         request: Value::Null,
         status: 0,
+        upstream: String::new(),
         answer: Value::Null,
     };
     assert_eq!(send(&look), 200, "who hears a token may use it: the reason for TLS");
