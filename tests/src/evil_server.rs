@@ -161,7 +161,8 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Resp
     let turn = shared.turn.fetch_add(1, Ordering::Relaxed) % shared.upstreams.len();
     let upstream = shared.upstreams[turn].clone();
     let url = format!("{upstream}{path}");
-    let sent = shared.http.request(parts.method.clone(), url).headers(headers).body(body.clone()).send().await;
+    let sent =
+        shared.http.request(parts.method.clone(), url).headers(headers).body(body.clone()).send().await;
     let Ok(answer) = sent else {
         return Response::builder().status(StatusCode::BAD_GATEWAY).body(Body::empty()).unwrap();
     };

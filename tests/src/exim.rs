@@ -4,6 +4,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -57,6 +58,7 @@ impl Exim {
         }
         let password_file = directory.path().join("password");
         fs::write(&password_file, format!("{PASSWORD}\n")).unwrap();
+        fs::set_permissions(&password_file, fs::Permissions::from_mode(0o600)).unwrap();
         fs::write(directory.path().join("exim.conf"), configuration(directory.path(), &made)).unwrap();
         run(Command::new("chown").args(["-R", &format!("{EXIM}:")]).arg(directory.path())).expect(0);
         let (port, smtp) = start(directory.path(), &[]);

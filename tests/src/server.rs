@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::process::Signal;
 
 use crate::certificate::Certificate;
-use crate::process::{DEADLINE, Finished, Running, run, target_directory};
 use crate::postgres::{self, Database};
+use crate::process::{DEADLINE, Finished, Running, run, target_directory};
 use crate::{World, wait};
 
 /// The `ensafer-server` program under test: `ENSAFER_SERVER_BIN`, or the one of the same build.

@@ -134,7 +134,8 @@ pub fn recover_online(
     password: &Password,
 ) -> Result<Unlocked, AccountError> {
     let server = KeyServer::new(origin.clone(), config)?;
-    let mut logged_in = authenticate(home, &server, realm.unwrap_or(origin), login, Proof::Recovery(key), None)?;
+    let mut logged_in =
+        authenticate(home, &server, realm.unwrap_or(origin), login, Proof::Recovery(key), None)?;
     let account_key = device::account_key(home)?;
     let LoggedIn { sealed, account, session, credential } = &mut logged_in;
     let parameters =

@@ -178,9 +178,8 @@ fn a_removed_computer_is_told_and_its_folders_go_on() {
 fn an_account_with_an_account_key_wants_both() {
     on_every_database(|world, server| {
         let laptop = Device::bare(&world.path("a"));
-        let made = laptop
-            .run(&["register", "--email", EMAIL, "--server", &server.url, "--account-key"])
-            .expect(0);
+        let made =
+            laptop.run(&["register", "--email", EMAIL, "--server", &server.url, "--account-key"]).expect(0);
         let [account_key, recovery_key] = made.stdout.lines().collect::<Vec<_>>()[..] else {
             panic!("both keys are printed: {made}");
         };
