@@ -21,7 +21,7 @@ fn an_address_is_confirmed_by_the_code_that_comes_by_mail() {
         let world = World::new();
         let server = KeyServer::start_with(&world, mailing(&exim, port, security));
         server.run(&["config", "check"]).expect(0).expect_says("logged in to the mail server");
-        let email = format!("{security}@example.com");
+        let email = format!("alice-{security}@example.com");
         let device = Device::bare(&world.path("a"));
         let made = device.register(&email, &server.url).expect(0);
         assert_eq!(made.stdout.lines().count(), 1, "the recovery key is shown: {made}");
@@ -113,6 +113,8 @@ fn owners_are_told_of_what_they_may_not_have_done() {
                 mails_to(&directory, to).into_iter().find(|mail| mail.text.contains(words))
             })
         };
+        // Who logs in again is not new.
+        laptop.run(&["login"]).expect(0);
         Device::bare(&world.path("b")).log_in(EMAIL, &server.url).expect(0);
         let _ = told(EMAIL, "account devices");
         let (_, new) = typing("tr8vel-Kestrel-9");
@@ -122,6 +124,11 @@ fn owners_are_told_of_what_they_may_not_have_done() {
         let recover = ["recovery-key", "use", "--email", EMAIL, "--server", &server.url];
         fresh.answer(&recover, &[], &[key.trim()]).expect(0);
         let _ = told(EMAIL, "recovery key");
+        let of_new_device = || {
+            let mails = mails_to(&directory, EMAIL).into_iter();
+            mails.filter(|mail| mail.subject.contains("a new device logged in")).count()
+        };
+        wait::until_true("three mails of new devices", || of_new_device() == 3);
 
         // A new address is confirmed before it counts, and the old one is told.
         let new_email = "alice@example.org";
@@ -142,6 +149,7 @@ fn owners_are_told_of_what_they_may_not_have_done() {
 
         fresh.run(&["account", "delete", "-y"]).expect(0);
         let _ = told(new_email, "deleted");
+        assert_eq!(of_new_device(), 3);
     });
 }
 
