@@ -274,6 +274,13 @@ fn has_ended(id: u32) -> bool {
     is_dead && fs::read_dir(format!("/proc/{id}/task")).map_or(0, Iterator::count) <= 1
 }
 
+/// Whether `id` runs and is called `name`.
+#[must_use]
+pub fn is_running_program(id: u32, name: &str) -> bool {
+    let called = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
+    called.trim_end() == name && !has_ended(id)
+}
+
 /// Whether these tests run as the superuser, whom no permission bit stops.
 #[must_use]
 pub fn is_root() -> bool {

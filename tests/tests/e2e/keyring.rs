@@ -7,21 +7,17 @@ use std::process::Command;
 
 use ensafer_tests::account::Person;
 use ensafer_tests::device::text;
-use ensafer_tests::{Device, World, process};
+use ensafer_tests::{Device, Finished, KeyServer, World, process};
 
 /// Two homes on one machine share a keyring; their entries do not collide, and neither asks for the password again.
 #[test]
 fn keys_in_the_desktops_keyring() {
-    let installed = |program: &str| Command::new(program).arg("--version").output().is_ok();
-    if !installed("dbus-run-session") || !installed("gnome-keyring-daemon") {
-        assert!(std::env::var_os("CI").is_none(), "CI must have dbus-run-session and gnome-keyring-daemon");
-        eprintln!("skipped: no dbus-run-session or no gnome-keyring-daemon");
+    if !has_keyring() {
         return;
     }
     let world = World::new();
     let (first, second) = (Device::bare(&world.path("A")), Device::bare(&world.path("B")));
     let script = r#"
-        printf %s ci | gnome-keyring-daemon --unlock --components=secrets --daemonize >&2
         for home in "$FIRST" "$SECOND"; do
             ENSAFER_HOME="$home" "$ENSAFER" keys import "$KEYS" || exit 90
         done
@@ -34,28 +30,86 @@ fn keys_in_the_desktops_keyring() {
         ENSAFER_HOME="$SECOND" "$ENSAFER" sync --once || exit 94
         cmp "$WORK_1/hello" "$WORK_2/hello" || exit 95
     "#;
-    let runtime = private_directory(&world, "run");
+    let keys = Person::Alice.keys_file();
+    let (work_1, work_2, cloud) = (world.directory("work 1"), world.directory("work 2"), world.encrypted());
+    let variables = [
+        ("KEYS", text(&keys)),
+        ("FIRST", text(&first.home)),
+        ("SECOND", text(&second.home)),
+        ("WORK_1", text(&work_1)),
+        ("WORK_2", text(&work_2)),
+        ("CLOUD", text(&cloud)),
+    ];
+    run_beside_keyring(&world, &first, &variables, script).expect(0);
+}
+
+/// After a restart of the computer, without a network and without anybody at it.
+#[test]
+fn a_daemon_starts_from_the_keyring_while_the_key_server_is_down() {
+    if !has_keyring() {
+        return;
+    }
+    let world = World::new();
+    let mut server = KeyServer::start(&world);
+    let device = Device::bare(&world.path("A"));
+    let script = r#"
+        "$ENSAFER" register --email alice@example.com --server "$URL" || exit 90
+        "$ENSAFER" folder add "$WORK" "$CLOUD" || exit 91
+        "$ENSAFER" logout || exit 92
+        echo first > "$WORK/first"
+        ENSAFER_PASSWORD_COMMAND=false "$ENSAFER" sync --once && exit 93
+        "$ENSAFER" login || exit 94
+        export ENSAFER_PASSWORD_COMMAND=false
+        "$ENSAFER" account devices || exit 95
+        kill -9 "$SERVER"
+        echo hello > "$WORK/hello"
+        "$ENSAFER" start || exit 96
+        tries=0
+        while [ "$(ls "$CLOUD" | wc -l)" -lt 3 ]; do
+            tries=$((tries + 1))
+            [ $tries -lt 600 ] || exit 97
+            sleep 0.1
+        done
+        "$ENSAFER" status --json || exit 98
+        "$ENSAFER" daemon --quit || exit 99
+    "#;
+    let (work, cloud, id) = (world.directory("work"), world.encrypted(), server.id().to_string());
+    let variables = [("URL", &*server.url), ("SERVER", &*id), ("WORK", text(&work)), ("CLOUD", text(&cloud))];
+    let finished = run_beside_keyring(&world, &device, &variables, script).expect(0);
+    let status = finished.stdout.lines().last().expect("the status");
+    assert!(!status.contains("\"account\""), "nothing is to be said of a server that is down: {status}");
+    server.kill();
+}
+
+fn has_keyring() -> bool {
+    let installed = |program: &str| Command::new(program).arg("--version").output().is_ok();
+    let has = installed("dbus-run-session") && installed("gnome-keyring-daemon");
+    if !has {
+        ensafer_tests::skipped("no dbus-run-session or no gnome-keyring-daemon");
+    }
+    has
+}
+
+/// Runs a shell script in a desktop's session with an unlocked keyring of its own. `$ENSAFER` is the program.
+fn run_beside_keyring(world: &World, device: &Device, variables: &[(&str, &str)], script: &str) -> Finished {
+    let runtime = private_directory(world, "run");
     let mut command = Command::new("dbus-run-session");
-    first.set_environment(&mut command);
+    device.set_environment(&mut command);
+    let unlock = "printf %s ci | gnome-keyring-daemon --unlock --components=secrets --daemonize >&2";
     command
         .env("ENSAFER_KEYRING", "auto")
         // The keyring's own files, and its socket's directory.
         .env("HOME", world.directory("user"))
         .env("XDG_RUNTIME_DIR", &runtime)
         .env("ENSAFER", process::ensafer())
-        .env("KEYS", Person::Alice.keys_file())
-        .env("FIRST", text(&first.home))
-        .env("SECOND", text(&second.home))
-        .env("WORK_1", world.directory("work 1"))
-        .env("WORK_2", world.directory("work 2"))
-        .env("CLOUD", world.encrypted())
-        .args(["--", "sh", "-uc", script]);
+        .envs(variables.iter().copied())
+        .args(["--", "sh", "-uc", &format!("{unlock}\n{script}")]);
     let finished = process::run(&mut command);
     // It does not end with its session.
     for id in process::processes_with("gnome-keyring-daemon", "XDG_RUNTIME_DIR", &runtime) {
         process::kill_at_once(id);
     }
-    finished.expect(0);
+    finished
 }
 
 fn private_directory(world: &World, name: &str) -> PathBuf {

@@ -32,7 +32,7 @@ fn a_daemon_syncs_while_the_server_is_down_and_says_nothing_of_it() {
         laptop.start_daemon();
         wait::until_true("the session is renewed", || session(&laptop) != before);
         laptop.run(&["account", "devices"]).expect(0);
-        assert_eq!(laptop.json(&["status"]).get("account"), None);
+        assert_eq!(wait_for_notice(&laptop)["kind"], "new-device", "the other one, and nothing else");
     });
 }
 
@@ -74,18 +74,42 @@ fn a_computer_that_logs_in_is_told_to_the_others() {
 }
 
 #[test]
-fn a_changed_password_reaches_a_daemon_that_runs_elsewhere() {
+fn what_another_computer_changed_reaches_the_daemon() {
     on_every_database(|world, server| {
         let (laptop, desktop) = two_devices_with_folders(world, server);
-        let new = typing("tr8vel-Kestrel-9").1;
-        laptop.answer(&["account", "password"], &[("ENSAFER_NEW_PASSWORD_COMMAND", &new)], &[]).expect(0);
-        let file = desktop.home.join("data/account.ensafer-account");
-        let before = fs::read(&file).unwrap();
+        laptop.run(&["account", "profile", "--email", "alice@example.org"]).expect(0);
+        let key = laptop.run(&["recovery-key", "new"]).expect(0).stdout;
+        assert_eq!(desktop.json(&["account", "show"])["login"], EMAIL);
         desktop.start_daemon();
-        wait::until_true("the account is taken over", || fs::read(&file).unwrap() != before);
+        wait::until_true("the account is taken over", || {
+            desktop.json(&["account", "show"])["login"] == "alice@example.org"
+        });
+        assert_eq!(desktop.run(&["recovery-key", "show"]).expect(0).stdout, key);
+        assert_eq!(desktop.json(&["account", "show"]), laptop.json(&["account", "show"]));
         laptop.write("a", "a");
-        laptop.answer(&["sync", "--once"], &[("ENSAFER_PASSWORD_COMMAND", &new)], &[]).expect(0);
+        laptop.settle();
         desktop.wait_for_content("a", "a");
+    });
+}
+
+#[test]
+fn a_password_that_was_changed_elsewhere_is_asked_for_when_it_is_needed() {
+    on_every_database(|world, server| {
+        let (laptop, desktop) = two_devices_with_folders(world, server);
+        let (variable, new) = typing("tr8vel-Kestrel-9");
+        laptop.answer(&["account", "password"], &[("ENSAFER_NEW_PASSWORD_COMMAND", &new)], &[]).expect(0);
+        // Nothing here can open what the new password seals: folders go on with this computer's own key.
+        desktop.start_daemon();
+        laptop.write("a", "a");
+        laptop.answer(&["sync", "--once"], &[(variable, &new)], &[]).expect(0);
+        desktop.wait_for_content("a", "a");
+        let show = desktop.answer(&["recovery-key", "show"], &[(variable, &new)], &[]).expect(12);
+        show.expect_says("changed on another computer: ensafer login");
+        desktop.answer(&["login"], &[(variable, &new)], &[]).expect(0);
+        desktop.answer(&["recovery-key", "show"], &[(variable, &new)], &[]).expect(0);
+        laptop.write("b", "b");
+        laptop.answer(&["sync", "--once"], &[(variable, &new)], &[]).expect(0);
+        desktop.wait_for_content("b", "b");
     });
 }
 
