@@ -38,6 +38,10 @@ mod token;
 pub(crate) mod test_keys;
 #[cfg(test)]
 mod tests;
+// Examples that must not compile, which only rustdoc runs.
+#[cfg(doctest)]
+#[path = "tests/one_key_one_use.rs"]
+mod one_key_one_use;
 
 pub use challenge::{CHALLENGE_BYTES, ChallengeBinding, proofs_match};
 pub use envelope::{

@@ -3,6 +3,7 @@
 mod cobblestone;
 mod exchange;
 mod frozen;
+mod threats;
 mod wycheproof;
 
 /// Makes a test of each generic function for each backend that is compiled in.
