@@ -49,6 +49,17 @@ const ENDED_SESSIONS_S: u64 = 90 * 24 * 3600;
 /// How far the clocks of two replicas may be apart, in seconds: what one still accepts, the other must not forget.
 const CLOCK_MARGIN_S: u64 = 3600;
 
+/// What is removed every hour: accounts, devices, logins, codes, failures. `$1` is the time before which a thing has no
+/// use; in the first, `$2` is now: where codes hold for longer than that, so do the accounts that wait for them.
+pub(crate) const PRUNE: [&str; 5] = [
+    "DELETE FROM accounts WHERE status = 'unconfirmed' AND created_at < $1 AND NOT EXISTS \
+        (SELECT 1 FROM codes WHERE codes.account = accounts.account AND codes.expires_at > $2)",
+    "DELETE FROM devices WHERE COALESCE(revoked_at, refresh_expires_at) < $1",
+    "DELETE FROM logins WHERE expires_at < $1",
+    "DELETE FROM codes WHERE expires_at < $1",
+    "DELETE FROM failures WHERE empty_at_ms < $1",
+];
+
 impl Db {
     /// All users, by login.
     ///
@@ -103,24 +114,13 @@ impl Db {
     pub async fn prune(&self, now_s: u64) -> Result<Pruned, sqlx::Error> {
         let ago = |seconds: u64| to_int(now_s.saturating_sub(seconds));
         let mut tx = self.write().await?;
-        // Where codes hold for longer than that, so do the accounts that wait for them.
-        let accounts = sqlx::query(
-            "DELETE FROM accounts WHERE status = 'unconfirmed' AND created_at < $1 AND NOT EXISTS \
-                (SELECT 1 FROM codes WHERE codes.account = accounts.account AND codes.expires_at > $2)",
-        )
-        .bind(ago(UNCONFIRMED_S))
-        .bind(to_int(now_s));
+        let [accounts, rest @ ..] = PRUNE;
+        let accounts = sqlx::query(accounts).bind(ago(UNCONFIRMED_S)).bind(to_int(now_s));
         let accounts = accounts.execute(&mut *tx).await?.rows_affected();
+        let margin = ago(CLOCK_MARGIN_S);
+        let before = [ago(ENDED_SESSIONS_S), margin, margin, margin.saturating_mul(1000)];
         let mut removed = [0; 4];
-        for (count, (sql, before)) in removed.iter_mut().zip([
-            (
-                "DELETE FROM devices WHERE COALESCE(revoked_at, refresh_expires_at) < $1",
-                ago(ENDED_SESSIONS_S),
-            ),
-            ("DELETE FROM logins WHERE expires_at < $1", ago(CLOCK_MARGIN_S)),
-            ("DELETE FROM codes WHERE expires_at < $1", ago(CLOCK_MARGIN_S)),
-            ("DELETE FROM failures WHERE empty_at_ms < $1", ago(CLOCK_MARGIN_S).saturating_mul(1000)),
-        ]) {
+        for (count, (sql, before)) in removed.iter_mut().zip(rest.into_iter().zip(before)) {
             *count = sqlx::query(sql).bind(before).execute(&mut *tx).await?.rows_affected();
         }
         tx.commit().await?;

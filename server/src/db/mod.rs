@@ -13,8 +13,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
+use sqlx::migrate::MigrateError;
 use sqlx::{Any, AnyPool, Executor, Transaction};
 
+#[cfg(test)]
+pub(crate) use admin::PRUNE;
 pub use admin::{Pruned, UserRow};
 pub use value::{BadValue, from_hex, from_int, to_int};
 
@@ -42,9 +45,14 @@ pub enum DbError {
     /// It does not answer.
     #[error("cannot open the database")]
     Open(#[source] sqlx::Error),
-    /// It is of a newer version of the server, or damaged.
+    /// A newer version of the server made its tables. Nothing was changed.
+    #[error(
+        "the database belongs to a newer version of the server: install that, or restore an older backup"
+    )]
+    Newer,
+    /// Its tables are not what this or an older version of the server made, or changing them failed.
     #[error("cannot bring the database's tables up to date")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[source] MigrateError),
     /// The file cannot be made.
     #[error("cannot create {path}")]
     Create {
@@ -60,6 +68,15 @@ pub enum DbError {
     /// The server does not copy this kind of database itself.
     #[error("PostgreSQL is backed up by its own tools: use pg_dump")]
     BackupByPgDump,
+}
+
+impl From<MigrateError> for DbError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(_) => Self::Newer,
+            other => Self::Migrate(other),
+        }
+    }
 }
 
 impl Db {

@@ -82,20 +82,3 @@ async fn replicas_start_on_one_empty_database() {
     }
     world.start(Config::default()).await;
 }
-
-/// A server that is newer made the tables: this one must not touch them.
-#[tokio::test]
-async fn a_newer_servers_database_is_left_alone() {
-    let world = World::new().await;
-    let db = Db::connect(&world.url).await.unwrap();
-    let mut tx = db.write().await.unwrap();
-    sqlx::query(
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-         SELECT 9999, description, success, checksum, execution_time FROM _sqlx_migrations WHERE version = 1",
-    )
-    .execute(&mut *tx)
-    .await
-    .unwrap();
-    tx.commit().await.unwrap();
-    assert!(matches!(Db::connect(&world.url).await, Err(DbError::Migrate(_))));
-}

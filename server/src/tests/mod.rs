@@ -10,5 +10,6 @@ mod persona;
 mod races;
 mod refusals;
 mod registration;
+mod schema;
 mod sessions;
 mod world;

@@ -42,11 +42,12 @@ pub struct Device {
 
 impl Device {
     pub fn new(name: &str) -> Self {
-        Self {
-            id: DeviceId::new(SystemRandom.array()),
-            name: name.to_owned(),
-            signer: SigningKey::generate(&mut SystemRandom),
-        }
+        Self::of(name, &mut SystemRandom)
+    }
+
+    /// The one that this randomness makes.
+    pub fn of(name: &str, rng: &mut impl Random) -> Self {
+        Self { id: DeviceId::new(rng.array()), name: name.to_owned(), signer: SigningKey::generate(rng) }
     }
 
     pub fn document(&self) -> DeviceDocument {
@@ -92,6 +93,32 @@ impl Persona {
         let bundle = persona.bundle(persona.id, login, 1);
         persona.document.bundle = (&bundle).into();
         persona
+    }
+
+    /// The account for tests as it is, id and all, so that its seals open. It has no password yet.
+    pub fn frozen() -> (Self, SealedAccount) {
+        let sealed = SealedAccount::from_bytes(ACCOUNT).unwrap();
+        let recovery_key: RecoveryKey = RECOVERY_KEY.trim().parse().unwrap();
+        let account = sealed.open_with_recovery(&recovery_key).unwrap();
+        let persona = Self {
+            id: account.id(),
+            login: account.login().clone(),
+            document: sealed.to_document(),
+            password_auth: [0; 32],
+            recovery_auth: *recovery_key.derive_auth().expose(),
+            account,
+        };
+        (persona, sealed)
+    }
+
+    /// Gives the account a login and a password.
+    pub fn moved(self, sealed: &mut SealedAccount, login: &str, password: &str) -> Self {
+        let parameters =
+            PasswordParameters::generate(login.parse().unwrap(), REALM, ITERATIONS, &mut SystemRandom);
+        let keys = parameters.derive(password).unwrap();
+        let account = sealed.change_login(self.account, parameters, &keys.kek, &mut SystemRandom).unwrap();
+        let (login, document) = (account.login().clone(), sealed.to_document());
+        Self { account, document, login, password_auth: *keys.auth.expose(), ..self }
     }
 
     /// A bundle by this identity.

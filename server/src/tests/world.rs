@@ -28,6 +28,8 @@ use crate::{account, directory, login, registration, sessions};
 
 pub const HOME: &str = "192.0.2.1:1000";
 pub const ELSEWHERE: &str = "198.51.100.7:1000";
+/// When a world begins, in seconds since 1970.
+pub const NOW_S: u64 = 1_900_000_000;
 
 /// Milliseconds since 1970, moved by hand, the same for all replicas.
 #[derive(Clone)]
@@ -50,7 +52,7 @@ pub struct World {
     pub directory: TempDir,
     pub url: String,
     pub clock: TestClock,
-    secret: ServerSecret,
+    pub secret: ServerSecret,
 }
 
 impl World {
@@ -60,8 +62,12 @@ impl World {
             Ok(cluster) => new_database(&cluster).await,
             Err(_) => format!("sqlite://{}", directory.path().join("server.db").display()),
         };
-        let clock = TestClock(Arc::new(AtomicU64::new(1_900_000_000_000)));
-        let secret = ServerSecret::generate(&mut SystemRandom);
+        Self::of(directory, url, ServerSecret::generate(&mut SystemRandom))
+    }
+
+    /// The database at `url`, of a server with this secret.
+    pub fn of(directory: TempDir, url: String, secret: ServerSecret) -> Self {
+        let clock = TestClock(Arc::new(AtomicU64::new(NOW_S * 1000)));
         Self { directory, url, clock, secret }
     }
 
@@ -92,7 +98,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(directory::routes())
 }
 
-async fn new_database(cluster: &str) -> String {
+/// Makes an empty database in this cluster, and returns its URL.
+pub async fn new_database(cluster: &str) -> String {
     sqlx::any::install_default_drivers();
     let name = format!("test_{}", hex::encode(SystemRandom.array::<8>()));
     let pool = sqlx::AnyPool::connect(cluster).await.unwrap();
