@@ -272,6 +272,12 @@ impl Config {
             }
             Err(ConfigError::OutOfBounds { key, value, least: *bounds.start(), most: *bounds.end() })
         };
+        if !matches!(self.proxy.as_str(), "" | "none")
+            && let Err(error) = reqwest::Proxy::all(&self.proxy)
+        {
+            let reason = format!("{} is no proxy's address: {error}", self.proxy);
+            return Err(ConfigError::Override { origin: "proxy".to_owned(), reason });
+        }
         within("settle_ms", self.settle_ms, 0..=60_000)?;
         within("full_scan_interval_s", self.full_scan_interval_s, 60..=604_800)?;
         within("trash_days", self.trash_days, 0..=3650)?;
@@ -393,7 +399,13 @@ mod tests {
             before.contains("# mine\nsettle_ms = 50 # why") && before.contains("padding = \"none\""),
             "{before}"
         );
-        for (key, value) in [("padding", "some"), ("settle_ms", "-1"), ("nope", "1"), ("threads", "9999")] {
+        for (key, value) in [
+            ("proxy", "not a url"),
+            ("padding", "some"),
+            ("settle_ms", "-1"),
+            ("nope", "1"),
+            ("threads", "9999"),
+        ] {
             set(&file, key, value).unwrap_err();
             assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
         }

@@ -32,6 +32,9 @@ struct Kept {
     server: Origin,
     /// The tokens, sealed; none while nobody is logged in.
     sealed: Option<HexBytes>,
+    /// Devices that logged in meanwhile, until somebody is told: the server says it once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    new_devices: Vec<DeviceReport>,
 }
 
 /// The server that the account is on, if it is on one.
@@ -52,7 +55,7 @@ pub fn is_logged_in(home: &Home) -> Result<bool, AccountError> {
 
 /// Remembers the server, without a session.
 pub(super) fn keep_server(home: &Home, server: &Origin) -> Result<(), AccountError> {
-    write(home, &Kept { server: server.clone(), sealed: None })
+    write(home, &Kept { server: server.clone(), sealed: None, new_devices: Vec::new() })
 }
 
 /// Forgets the server.
@@ -70,7 +73,8 @@ pub(super) fn keep(
     session: &DeviceSession,
 ) -> Result<(), AccountError> {
     let sealed = account.seal_session(session, device, server.as_str(), &mut SystemRandom);
-    write(home, &Kept { server: server.clone(), sealed: Some(HexBytes(sealed)) })
+    let new_devices = read(home)?.map_or_else(Vec::new, |kept| kept.new_devices);
+    write(home, &Kept { server: server.clone(), sealed: Some(HexBytes(sealed)), new_devices })
 }
 
 /// A session made of what the server answered. `counter` is what the device counted up to.
@@ -110,11 +114,11 @@ pub(super) fn with_token<T>(
     } else {
         open.session.access.hash()
     };
-    let (open, _) = renew(home, account, &server, &refused)?;
+    let open = renew(home, account, &server, &refused)?;
     end_if_revoked(home, &open.server, call(&server, &open.session.access))
 }
 
-/// Buys new tokens now, and learns which devices are new.
+/// Buys new tokens now, and learns which devices are new: each once, whichever process asked the server.
 ///
 /// # Errors
 /// As [`with_token`].
@@ -125,7 +129,14 @@ pub(super) fn renew_now(
 ) -> Result<Vec<DeviceReport>, AccountError> {
     let open = OpenSession::read(home, account)?;
     let server = KeyServer::new(open.server.clone(), config)?;
-    Ok(renew(home, account, &server, &open.session.access.hash())?.1)
+    renew(home, account, &server, &open.session.access.hash())?;
+    let _lock = lock(home)?;
+    let Some(mut kept) = read(home)? else { return Ok(Vec::new()) };
+    let new_devices = std::mem::take(&mut kept.new_devices);
+    if !new_devices.is_empty() {
+        write(home, &kept)?;
+    }
+    Ok(new_devices)
 }
 
 /// Buys new tokens in place of the access token with this hash, unless another process already did.
@@ -134,11 +145,11 @@ fn renew(
     account: &Account,
     server: &KeyServer,
     refused: &[u8; 32],
-) -> Result<(OpenSession, Vec<DeviceReport>), AccountError> {
+) -> Result<OpenSession, AccountError> {
     let _lock = lock(home)?;
     let mut open = OpenSession::read(home, account)?;
     if open.session.access.hash() != *refused && open.is_fresh() {
-        return Ok((open, Vec::new()));
+        return Ok(open);
     }
     // Kept before it is sent: no counter is ever sent twice.
     open.session.counter += 1;
@@ -146,7 +157,13 @@ fn renew(
     let answer = end_if_revoked(home, &open.server, server.refresh(&open.refresh_request(account)))?;
     open.session = from_answer(open.session.signer, &answer, open.session.counter);
     keep(home, &open.server, account, open.device, &open.session)?;
-    Ok((open, answer.new_devices))
+    if !answer.new_devices.is_empty()
+        && let Some(mut kept) = read(home)?
+    {
+        kept.new_devices.extend(answer.new_devices);
+        write(home, &kept)?;
+    }
+    Ok(open)
 }
 
 /// Forgets a session that the server has ended, so that it is not asked again and again.
