@@ -102,20 +102,20 @@
 //! A password's key does not stand in for a folder's.
 //!
 //! ```
-//! use ensafer_core::crypto::{FileKey, FolderKey, FolderKeyName, SEALED_KEY_BYTES, SystemRandom, FolderKey};
+//! use ensafer_core::crypto::{self as keys, FileKey, FolderKeyName, SEALED_KEY_BYTES, SystemRandom};
 //! use ensafer_core::ids::FileId;
 //!
-//! fn seal(by: &FolderKey, name: &FolderKeyName, file: FileId, key: &FileKey) -> [u8; SEALED_KEY_BYTES] {
-//!     FolderKey::seal_file_key(by, name, file, 1, key, &mut SystemRandom)
+//! fn seal(by: &keys::FolderKey, name: &FolderKeyName, file: FileId, key: &FileKey) -> [u8; SEALED_KEY_BYTES] {
+//!     keys::FolderKey::seal_file_key(by, name, file, 1, key, &mut SystemRandom)
 //! }
 //! ```
 //!
 //! ```compile_fail,E0308
-//! use ensafer_core::crypto::{FileKey, FolderKey, FolderKeyName, SEALED_KEY_BYTES, SystemRandom, PasswordKek};
+//! use ensafer_core::crypto::{self as keys, FileKey, FolderKeyName, SEALED_KEY_BYTES, SystemRandom};
 //! use ensafer_core::ids::FileId;
 //!
-//! fn seal(by: &PasswordKek, name: &FolderKeyName, file: FileId, key: &FileKey) -> [u8; SEALED_KEY_BYTES] {
-//!     FolderKey::seal_file_key(by, name, file, 1, key, &mut SystemRandom)
+//! fn seal(by: &keys::PasswordKek, name: &FolderKeyName, file: FileId, key: &FileKey) -> [u8; SEALED_KEY_BYTES] {
+//!     keys::FolderKey::seal_file_key(by, name, file, 1, key, &mut SystemRandom)
 //! }
 //! ```
 //!

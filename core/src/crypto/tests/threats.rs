@@ -3,7 +3,7 @@
 
 mod misuse;
 mod salamander;
-#[cfg(feature = "aws-lc")]
+#[cfg(all(unix, feature = "aws-lc"))]
 mod timing;
 
 use crate::crypto::hash::{length_prefix, sha256_hex};
