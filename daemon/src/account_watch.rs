@@ -63,6 +63,8 @@ impl AccountWatch {
 /// One look. `false` where it is worth another one soon.
 fn look(shell: &Shell, vault: &ShellVault, board: &Board) -> bool {
     match account::server_of(&shell.home) {
+        // Whoever has logged out knows it.
+        Ok(Some(_)) if is_logged_out(shell) => return true,
         Ok(Some(_)) => {}
         Ok(None) => return true,
         Err(error) => {
@@ -89,6 +91,11 @@ fn look(shell: &Shell, vault: &ShellVault, board: &Board) -> bool {
             false
         }
     }
+}
+
+fn is_logged_out(shell: &Shell) -> bool {
+    let (home, no) = (&shell.home, |_| true);
+    !account::is_logged_in(home).unwrap_or_else(no) && !account::was_ended_by_server(home).unwrap_or_else(no)
 }
 
 fn new_device(device: &DeviceReport) -> AccountNotice {

@@ -121,7 +121,7 @@ documents! {
 
     /// Makes an account.
     struct RegisterRequest {
-        /// It, without a state.
+        /// It; with its state, where it was on another server before.
         account: AccountDocument,
         /// Proof of the password, to be kept as a verifier.
         password_auth: SecretHex<32>,

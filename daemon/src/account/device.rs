@@ -14,6 +14,17 @@ use crate::secrets::{KeyringStore, SecretError, SecretStore};
 /// Name of the device key among this device's secrets.
 pub(super) const DEVICE_KEY: &str = "device-key";
 
+/// What becomes of the account key that this device keeps.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum KeepAccountKey<'a> {
+    /// It stays, or there is none.
+    AsItIs,
+    /// This one is kept from now on.
+    This(&'a AccountKey),
+    /// The password is used without one from now on.
+    Drop,
+}
+
 /// The account key that this device keeps, where the account has one.
 ///
 /// # Errors
@@ -23,18 +34,22 @@ pub fn account_key(home: &Home) -> Result<Option<AccountKey>, AccountError> {
 }
 
 /// Makes a new device key, keeps it in the keyring or, where there is none, in the sealed file, and seals the account
-/// for it. The device keeps its id, and the account key that it has, unless another is given.
+/// for it. The device keeps its id.
 pub(super) fn bind_device(
     home: &Home,
     config: &Config,
     account: &Account,
     password: &Password,
-    account_key: Option<&AccountKey>,
+    account_key: KeepAccountKey<'_>,
 ) -> Result<DeviceKey, AccountError> {
     let old = read_device(home)?;
     let id = old.as_ref().map_or_else(|| DeviceId::new(SystemRandom.array()), |device| device.id);
     let kept_account_key = old.and_then(|device| device.account_key);
-    let account_key = account_key.map(|key| key.to_text().to_string()).or(kept_account_key);
+    let account_key = match account_key {
+        KeepAccountKey::AsItIs => kept_account_key,
+        KeepAccountKey::This(key) => Some(key.to_text().to_string()),
+        KeepAccountKey::Drop => None,
+    };
     let key = DeviceKey::generate(&mut SystemRandom);
     let file = sealed_file(home, config, id);
     // Whatever password sealed it before.

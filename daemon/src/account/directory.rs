@@ -43,17 +43,69 @@ pub fn find_person(
             safety_number: SafetyNumber::of(&own.fingerprint(), &own.fingerprint()),
         });
     }
-    let report = with_token(home, config, own, |server, token| server.user(token, login))?;
-    let Ok(bundle) = SignedBundle::try_from(&report.bundle) else {
-        let origin = server_of(home)?.ok_or(AccountError::NotLoggedIn)?;
-        let what = "somebody's public keys are malformed, or their signature does not verify";
-        return Err(AccountError::ServerLies { origin, what });
-    };
+    let (bundle, display_name) = fetch(home, config, unlocked, login)?;
     let known = change_state(home, config, unlocked, |state| {
         state.meet(login, &bundle).map_err(|source| AccountError::Pin { login: login.clone(), source })
     })?;
-    let safety_number = SafetyNumber::of(&own.fingerprint(), &bundle.fingerprint());
-    Ok(Person { bundle, display_name: report.display_name, known, safety_number })
+    Ok(person(unlocked, bundle, display_name, known))
+}
+
+/// Looks at somebody's keys without remembering them, and without comparing them with what was seen before: only for
+/// somebody whose keys have changed, to compare the new safety number.
+///
+/// # Errors
+/// What the server says.
+pub fn look_at_person(
+    home: &Home,
+    config: &Config,
+    unlocked: &Unlocked,
+    login: &Login,
+) -> Result<Person, AccountError> {
+    let (bundle, display_name) = fetch(home, config, unlocked, login)?;
+    Ok(person(unlocked, bundle, display_name, Known::FirstSeen))
+}
+
+/// Remembers somebody's new keys in the place of those that were seen before, as compared.
+///
+/// # Errors
+/// As [`find_person`].
+pub fn replace_person(
+    home: &Home,
+    config: &Config,
+    unlocked: &Unlocked,
+    login: &Login,
+) -> Result<Person, AccountError> {
+    let (bundle, display_name) = fetch(home, config, unlocked, login)?;
+    change_state(home, config, unlocked, |state| {
+        state.forget(login);
+        state.meet(login, &bundle).map_err(|source| AccountError::Pin { login: login.clone(), source })?;
+        state.set_verified(login);
+        Ok(())
+    })?;
+    Ok(person(unlocked, bundle, display_name, Known::Verified))
+}
+
+/// Keys as the server serves them: signed by the identity in them, and nothing more.
+fn fetch(
+    home: &Home,
+    config: &Config,
+    unlocked: &Unlocked,
+    login: &Login,
+) -> Result<(SignedBundle, Option<String>), AccountError> {
+    let report = with_token(home, config, &unlocked.account, |server, token| server.user(token, login))?;
+    match SignedBundle::try_from(&report.bundle) {
+        Ok(bundle) => Ok((bundle, report.display_name)),
+        Err(_) => {
+            let origin = server_of(home)?.ok_or(AccountError::NotLoggedIn)?;
+            let what = "somebody's public keys are malformed, or their signature does not verify";
+            Err(AccountError::ServerLies { origin, what })
+        }
+    }
+}
+
+fn person(unlocked: &Unlocked, bundle: SignedBundle, display_name: Option<String>, known: Known) -> Person {
+    let safety_number = SafetyNumber::of(&unlocked.account.fingerprint(), &bundle.fingerprint());
+    Person { bundle, display_name, known, safety_number }
 }
 
 /// Remembers that the safety numbers with somebody were compared.

@@ -178,7 +178,7 @@ impl AccountError {
             ),
             Self::Clock { .. } => Some("Set this computer's clock, then try again"),
             Self::Pin { source: PinError::IdentityChanged { .. }, .. } => Some(
-                "Stop. Ask the person, by telephone or face to face, whether they made a new account, and compare the safety numbers",
+                "Stop. Ask the person, by telephone or face to face, whether they made a new account; then compare the safety numbers: ensafer share verify EMAIL --changed",
             ),
             Self::WrongRecoveryKey | Self::RecoveryKey(_) => Some("Compare it with what you wrote down"),
             Self::Login { .. } => Some("ensafer register --email YOU@EXAMPLE.COM"),

@@ -6,7 +6,7 @@ use std::path::Path;
 use ensafer_core::account::{Account, SealedAccount};
 use ensafer_core::crypto::{AccountKey, Login, Passphrase, PasswordParameters, RecoveryKey, SystemRandom};
 
-use super::device::{self, DEVICE_KEY, bind_device, open_with_key, open_with_sealed_file};
+use super::device::{self, DEVICE_KEY, KeepAccountKey, bind_device, open_with_key, open_with_sealed_file};
 use super::files::{
     KeptIn, create_file, io_error, parse, read_device, read_sealed, replace_file, sealed_file, write_device,
 };
@@ -40,7 +40,8 @@ pub fn register(
     let kek = parameters.derive(password.with(account_key))?.kek;
     let (sealed, account, recovery_key) = SealedAccount::create(parameters, &kek, &mut SystemRandom);
     create_file(home, &sealed)?;
-    let device = bind_device(home, config, &account, password, account_key)?;
+    let keep = account_key.map_or(KeepAccountKey::Drop, KeepAccountKey::This);
+    let device = bind_device(home, config, &account, password, keep)?;
     Ok((Unlocked::new(account, device), recovery_key))
 }
 
@@ -54,7 +55,7 @@ pub fn unlock(home: &Home, config: &Config, password: &Password) -> Result<Unloc
         return Ok(unlocked);
     }
     let account = sealed.open_with_password(password.with(device::account_key(home)?.as_ref()))?;
-    let device = bind_device(home, config, &account, password, None)?;
+    let device = bind_device(home, config, &account, password, KeepAccountKey::AsItIs)?;
     Ok(Unlocked::new(account, device))
 }
 
@@ -147,7 +148,9 @@ pub fn import(
     refuse_if_present(home)?;
     let account = sealed.open_with_password(password.with(account_key))?;
     create_file(home, sealed)?;
-    bind_device(home, config, &account, password, account_key)?;
+    let keep = account_key.map_or(KeepAccountKey::Drop, KeepAccountKey::This);
+    bind_device(home, config, &account, password, keep)?;
+    remember_server(home, sealed)?;
     Ok(account)
 }
 
@@ -165,8 +168,17 @@ pub fn import_with_recovery_key(
     refuse_if_present(home)?;
     let account = open_with_recovery_key(config, &mut sealed, key, password.with(None))?;
     create_file(home, &sealed)?;
-    bind_device(home, config, &account, password, None)?;
+    bind_device(home, config, &account, password, KeepAccountKey::Drop)?;
+    remember_server(home, &sealed)?;
     Ok(account)
+}
+
+/// An account that comes from a server names it in its password's parameters; nobody is logged in there yet.
+fn remember_server(home: &Home, sealed: &SealedAccount) -> Result<(), AccountError> {
+    match sealed.password_parameters().realm.parse() {
+        Ok(origin) => super::session::keep_server(home, &origin),
+        Err(_) => Ok(()),
+    }
 }
 
 /// The recovery key, which the account itself holds sealed.
@@ -193,7 +205,7 @@ pub fn recover(
     let account_key = device::account_key(home)?;
     let account = open_with_recovery_key(config, &mut sealed, key, password.with(account_key.as_ref()))?;
     replace_file(home, &sealed)?;
-    bind_device(home, config, &account, password, None)?;
+    bind_device(home, config, &account, password, KeepAccountKey::AsItIs)?;
     Ok(account)
 }
 

@@ -22,7 +22,7 @@ use crate::prompt::Password;
 
 /// What somebody has to show that the account is theirs.
 #[derive(Debug, Clone, Copy)]
-pub enum Proof<'a> {
+pub(super) enum Proof<'a> {
     /// The password, and the account key where the account has one.
     Password(&'a Password, Option<&'a AccountKey>),
     /// The recovery key.

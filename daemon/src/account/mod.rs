@@ -25,19 +25,18 @@ use crate::home::Home;
 use crate::prompt::Password;
 
 pub use device::account_key;
-pub use directory::{Person, find_person, set_person_verified};
+pub use directory::{Person, find_person, look_at_person, replace_person, set_person_verified};
 pub use error::AccountError;
 pub use local::{
     export, forget, import, import_with_recovery_key, lock, open_with_device, read_exported, recover,
     recovery_key, register, unlock,
 };
-pub use login::Proof;
 pub use online::{
     Fresh, Published, change_login, change_password, change_recovery_key, confirm, delete, devices,
     export_from_server, log_in, log_out, move_server, publish, recover_online, refresh, report,
     revoke_device, set_display_name,
 };
-pub use session::{is_logged_in, server_of};
+pub use session::{is_logged_in, server_of, was_ended_by_server};
 pub use strength::check_strength;
 
 /// An account whose keys are at hand, and this device's own key, which seals what is cached here.

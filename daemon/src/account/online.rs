@@ -9,11 +9,11 @@ use ensafer_core::api::server::{
     KeysRequest, PasswordRequest, ProblemKind, ProfileRequest, RecoveryRequest, RegisterRequest,
 };
 use ensafer_core::crypto::{
-    Login, PasswordKeys, PasswordParameters, Random, RecoveryKey, SigningKey, SystemRandom,
+    AccountKey, Login, PasswordKeys, PasswordParameters, Random, RecoveryKey, SigningKey, SystemRandom,
 };
 use ensafer_core::ids::DeviceId;
 
-use super::device::{self, bind_device};
+use super::device::{self, KeepAccountKey, bind_device};
 use super::files::{create_file, read_device, read_sealed, replace_file};
 use super::login::{LoggedIn, LoginRequest, Proof, recovery_credential};
 use super::{AccountError, Unlocked, exists, local, session};
@@ -63,10 +63,8 @@ pub fn publish(
         sealed.new_password_parameters(origin.as_str(), config.pbkdf2_iterations, &mut SystemRandom);
     let keys = parameters.derive(password.with(account_key.as_ref()))?;
     reseal(&mut sealed, &account, parameters, &keys)?;
-    let mut document = sealed.to_document();
-    document.state = None;
     let registered = server.register(&RegisterRequest {
-        account: document,
+        account: sealed.to_document(),
         password_auth: auth(&keys),
         recovery_auth: recovery_credential(&recovery_key).auth,
         code,
@@ -101,7 +99,7 @@ pub fn confirm(
 }
 
 /// Logs in, and sets up the account here if it is not. `realm` is the origin that the account was registered under, if
-/// that is another than the server's.
+/// that is another than the server's; `account_key` is that which was typed, where one was.
 ///
 /// # Errors
 /// [`AccountError::OtherAccount`], [`AccountError::ServerLies`], or what the server says; nothing is changed then.
@@ -111,13 +109,31 @@ pub fn log_in(
     origin: &Origin,
     realm: Option<&Origin>,
     login: &Login,
-    secret: (&Password, Proof<'_>),
+    password: &Password,
+    account_key: Option<&AccountKey>,
 ) -> Result<Unlocked, AccountError> {
     let server = KeyServer::new(origin.clone(), config)?;
-    let signer = known_signer(home, config, origin, secret.0);
-    let logged_in = authenticate(home, &server, realm.unwrap_or(origin), login, secret.1, signer)?;
-    let account_key = if let Proof::Password(_, key) = secret.1 { key } else { None };
-    set_up(home, config, origin, logged_in, secret.0, account_key)
+    let signer = known_signer(home, config, origin, password);
+    let realm = realm.unwrap_or(origin);
+    let kept = device::account_key(home)?;
+    let proof = Proof::Password(password, account_key.or(kept.as_ref()));
+    match authenticate(home, &server, realm, login, proof, signer) {
+        // The password may have been recovered on a computer that has no account key.
+        Err(AccountError::Server(error))
+            if error.kind() == Some(ProblemKind::WrongCredentials)
+                && account_key.is_none()
+                && kept.is_some() =>
+        {
+            let signer = known_signer(home, config, origin, password);
+            let without = Proof::Password(password, None);
+            let logged_in = authenticate(home, &server, realm, login, without, signer)?;
+            set_up(home, config, origin, logged_in, password, KeepAccountKey::Drop)
+        }
+        logged_in => {
+            let keep = account_key.map_or(KeepAccountKey::AsItIs, KeepAccountKey::This);
+            set_up(home, config, origin, logged_in?, password, keep)
+        }
+    }
 }
 
 /// Logs in with the recovery key and sets a new password, on the server and here.
@@ -143,7 +159,7 @@ pub fn recover_online(
     let keys = parameters.derive(password.with(account_key.as_ref()))?;
     reseal(sealed, account, parameters, &keys)?;
     server.set_password(&session.access, &password_request(sealed, credential.clone(), &keys))?;
-    set_up(home, config, origin, logged_in, password, account_key.as_ref())
+    set_up(home, config, origin, logged_in, password, KeepAccountKey::AsItIs)
 }
 
 /// Ends this device's session. `false` where the server could not be told: then the session ends there by itself.
@@ -245,7 +261,7 @@ pub fn change_password(
         session::with_token(home, config, &owner.account, |server, token| server.set_password(token, &body))?;
     }
     replace_file(home, &owner.sealed)?;
-    let key = bind_device(home, config, &owner.account, new, None)?;
+    let key = bind_device(home, config, &owner.account, new, KeepAccountKey::AsItIs)?;
     Ok(Unlocked::new(owner.account, key))
 }
 
@@ -309,7 +325,7 @@ pub fn change_login(
         session::with_token(home, config, &account, |server, token| server.set_keys(token, &body))?;
     }
     replace_file(home, &owner.sealed)?;
-    let key = bind_device(home, config, &account, password, None)?;
+    let key = bind_device(home, config, &account, password, KeepAccountKey::AsItIs)?;
     Ok(Unlocked::new(account, key))
 }
 
@@ -342,7 +358,7 @@ pub fn move_server(
     let keys = parameters.derive(password.with(account_key.as_ref()))?;
     reseal(sealed, account, parameters, &keys)?;
     server.set_password(&session.access, &password_request(sealed, credential.clone(), &keys))?;
-    set_up(home, config, origin, logged_in, password, None)?;
+    set_up(home, config, origin, logged_in, password, KeepAccountKey::AsItIs)?;
     Ok(Published::LoggedIn)
 }
 
@@ -458,7 +474,7 @@ fn set_up(
     origin: &Origin,
     logged_in: LoggedIn,
     password: &Password,
-    account_key: Option<&ensafer_core::crypto::AccountKey>,
+    account_key: KeepAccountKey<'_>,
 ) -> Result<Unlocked, AccountError> {
     let LoggedIn { sealed, account, session, .. } = logged_in;
     if exists(home) {
@@ -483,7 +499,7 @@ fn log_in_again(
     let account_key = device::account_key(home)?;
     let proof = Proof::Password(password, account_key.as_ref());
     let logged_in = authenticate(home, server, server.origin(), &login, proof, None)?;
-    set_up(home, config, server.origin(), logged_in, password, None).map(drop)
+    set_up(home, config, server.origin(), logged_in, password, KeepAccountKey::AsItIs).map(drop)
 }
 
 /// Takes over what other devices changed.

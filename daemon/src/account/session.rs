@@ -32,9 +32,18 @@ struct Kept {
     server: Origin,
     /// The tokens, sealed; none while nobody is logged in.
     sealed: Option<HexBytes>,
+    /// Whether it was the server that ended the session, which somebody should know.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    ended_by_server: bool,
     /// Devices that logged in meanwhile, until somebody is told: the server says it once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     new_devices: Vec<DeviceReport>,
+}
+
+impl Kept {
+    fn without_session(server: &Origin, ended_by_server: bool) -> Self {
+        Self { server: server.clone(), sealed: None, ended_by_server, new_devices: Vec::new() }
+    }
 }
 
 /// The server that the account is on, if it is on one.
@@ -53,9 +62,17 @@ pub fn is_logged_in(home: &Home) -> Result<bool, AccountError> {
     Ok(read(home)?.is_some_and(|kept| kept.sealed.is_some()))
 }
 
+/// Whether the server ended this device's session.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn was_ended_by_server(home: &Home) -> Result<bool, AccountError> {
+    Ok(read(home)?.is_some_and(|kept| kept.ended_by_server))
+}
+
 /// Remembers the server, without a session.
 pub(super) fn keep_server(home: &Home, server: &Origin) -> Result<(), AccountError> {
-    write(home, &Kept { server: server.clone(), sealed: None, new_devices: Vec::new() })
+    write(home, &Kept::without_session(server, false))
 }
 
 /// Forgets the server.
@@ -74,7 +91,8 @@ pub(super) fn keep(
 ) -> Result<(), AccountError> {
     let sealed = account.seal_session(session, device, server.as_str(), &mut SystemRandom);
     let new_devices = read(home)?.map_or_else(Vec::new, |kept| kept.new_devices);
-    write(home, &Kept { server: server.clone(), sealed: Some(HexBytes(sealed)), new_devices })
+    let sealed = Some(HexBytes(sealed));
+    write(home, &Kept { server: server.clone(), sealed, ended_by_server: false, new_devices })
 }
 
 /// A session made of what the server answered. `counter` is what the device counted up to.
@@ -175,7 +193,7 @@ fn end_if_revoked<T>(
     if let Err(error) = &result
         && matches!(error.kind(), Some(ProblemKind::DeviceRevoked | ProblemKind::SessionRefused))
     {
-        keep_server(home, server)?;
+        write(home, &Kept::without_session(server, true))?;
     }
     Ok(result?)
 }

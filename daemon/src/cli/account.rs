@@ -32,6 +32,9 @@ pub(super) enum Command {
         /// A new e-mail address; asks for the password, and for the code that is sent there
         #[arg(long)]
         email: Option<String>,
+        /// Ask for the code that was sent before, instead of having another one sent
+        #[arg(long, requires = "email")]
+        with_code: bool,
     },
     /// List the computers that are logged in, or remove one
     Devices {
@@ -70,7 +73,9 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
     match command {
         Command::Show(format) => show(shell, format)?,
         Command::Password => change_password(shell)?,
-        Command::Profile { name, email } => profile(shell, name.as_deref(), email.as_deref())?,
+        Command::Profile { name, email, with_code } => {
+            profile(shell, name.as_deref(), email.as_deref(), *with_code)?;
+        }
         Command::Devices { revoke: Some(device), .. } => revoke(shell, *device)?,
         Command::Devices { format, .. } => devices(shell, format)?,
         Command::Server { url, same } => move_server(shell, url, *same)?,
@@ -135,9 +140,9 @@ fn change_password(shell: &Shell) -> Result<()> {
     Ok(())
 }
 
-fn profile(shell: &Shell, name: Option<&str>, email: Option<&str>) -> Result<()> {
+fn profile(shell: &Shell, name: Option<&str>, email: Option<&str>, with_code: bool) -> Result<()> {
     if let Some(email) = email {
-        change_email(shell, email)?;
+        change_email(shell, email, with_code)?;
     }
     let unlocked = opened(shell)?;
     if let Some(name) = name {
@@ -150,17 +155,24 @@ fn profile(shell: &Shell, name: Option<&str>, email: Option<&str>) -> Result<()>
     Ok(())
 }
 
-fn change_email(shell: &Shell, email: &str) -> Result<()> {
+fn change_email(shell: &Shell, email: &str, with_code: bool) -> Result<()> {
     let login = account::parse_login(email)?;
     let password = prompt::password("Password: ")?;
     let change = |code| account::change_login(&shell.home, &shell.config, &password, &login, code);
-    let changed = match change(None) {
-        Err(error) if error.is_unconfirmed_address() => {
-            shell.output.note(format_args!("A code was sent to {login}."));
-            let code = prompt::asked("Code from the e-mail: ")?;
-            change(Some(code.expose().trim().to_owned()))?
+    let with_asked_code = || -> Result<Unlocked> {
+        let code = prompt::asked("Code from the e-mail: ")?;
+        Ok(change(Some(code.expose().trim().to_owned()))?)
+    };
+    let changed = if with_code {
+        with_asked_code()?
+    } else {
+        match change(None) {
+            Err(error) if error.is_unconfirmed_address() => {
+                shell.output.note(format_args!("A code was sent to {login}."));
+                with_asked_code()?
+            }
+            other => other?,
         }
-        other => other?,
     };
     shell.keep(changed);
     lock::unlock_daemon(shell, &password)?;

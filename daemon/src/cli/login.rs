@@ -5,7 +5,7 @@ use clap::Args;
 use ensafer_core::crypto::Login;
 
 use super::lock;
-use crate::account::{self, AccountError, Proof};
+use crate::account::{self, AccountError};
 use crate::exit::{Exit, Failure};
 use crate::key_server::Origin;
 use crate::prompt;
@@ -74,14 +74,17 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
     let Account { login, origin, realm } = arguments.whom.complete(shell)?;
     let password = prompt::password(&format!("Password of {login}: "))?;
-    let account_key = if arguments.account_key {
-        Some(account::parse_account_key(&prompt::asked("Account key: ")?)?)
-    } else {
-        account::account_key(&shell.home)?
-    };
-    let proof = Proof::Password(&password, account_key.as_ref());
-    let unlocked =
-        account::log_in(&shell.home, &shell.config, &origin, realm.as_ref(), &login, (&password, proof))?;
+    let typed = if arguments.account_key { Some(prompt::asked("Account key: ")?) } else { None };
+    let account_key = typed.as_ref().map(account::parse_account_key).transpose()?;
+    let unlocked = account::log_in(
+        &shell.home,
+        &shell.config,
+        &origin,
+        realm.as_ref(),
+        &login,
+        &password,
+        account_key.as_ref(),
+    )?;
     shell.keep(unlocked);
     lock::unlock_daemon(shell, &password)?;
     shell.output.note(format_args!("Logged in to {origin} as {login}."));
@@ -94,6 +97,11 @@ pub(super) fn log_out(shell: &Shell) -> Result<Exit> {
     let login = account::login_of(&shell.home)?;
     if account::server_of(&shell.home)?.is_none() {
         return Err(AccountError::NotOnServer { login }.into());
+    }
+    if !account::is_logged_in(&shell.home)? {
+        lock::forget_keys(shell)?;
+        shell.output.note("Nobody is logged in on this computer.");
+        return Ok(Exit::Success);
     }
     let unlocked = shell.open_account_silently().ok().flatten();
     let told =

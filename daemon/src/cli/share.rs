@@ -25,6 +25,9 @@ pub(super) struct VerifyArguments {
     /// Remember that the numbers were compared and are the same
     #[arg(long)]
     matches: bool,
+    /// Show the number of new keys, where somebody's have changed; with --matches, take them from now on
+    #[arg(long)]
+    changed: bool,
     #[command(flatten)]
     format: Format,
 }
@@ -44,9 +47,14 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
     shell.require_account()?;
     let login = account::parse_login(&arguments.email)?;
     let unlocked = opened(shell)?;
-    let person = account::find_person(&shell.home, &shell.config, &unlocked, &login)?;
-    if arguments.matches {
-        account::set_person_verified(&shell.home, &shell.config, &unlocked, &login)?;
+    let (home, config) = (&shell.home, &shell.config);
+    let person = match (arguments.changed, arguments.matches) {
+        (true, true) => account::replace_person(home, config, &unlocked, &login)?,
+        (true, false) => account::look_at_person(home, config, &unlocked, &login)?,
+        (false, _) => account::find_person(home, config, &unlocked, &login)?,
+    };
+    if arguments.matches && !arguments.changed {
+        account::set_person_verified(home, config, &unlocked, &login)?;
     }
     let verified = Verified {
         login: login.to_string(),
@@ -60,16 +68,24 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
         shell.output.document(&verified)?;
         return Ok(Exit::Success);
     }
-    if verified.first_seen {
+    if arguments.changed && !arguments.matches {
+        shell
+            .output
+            .note(format_args!("This is the number with the new keys of {login}. They are not used yet."));
+    } else if verified.first_seen {
         shell
             .output
             .note(format_args!("{login} is seen for the first time; these keys are remembered from now on."));
     }
     shell.output.line(&verified.safety_number)?;
-    shell.output.note(if verified.verified {
-        "Verified: the numbers were compared."
-    } else {
-        "Compare it by telephone or face to face. Where it is the same: ensafer share verify EMAIL --matches"
+    shell.output.note(match (verified.verified, arguments.changed) {
+        (true, _) => "Verified: the numbers were compared.",
+        (false, false) => {
+            "Compare it by telephone or face to face. Where it is the same: ensafer share verify EMAIL --matches"
+        }
+        (false, true) => {
+            "Compare it by telephone or face to face. Only where it is the same: ensafer share verify EMAIL --changed --matches"
+        }
     });
     Ok(Exit::Success)
 }

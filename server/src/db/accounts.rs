@@ -258,9 +258,9 @@ pub async fn insert(tx: &mut Transaction<'static, Any>, new: &NewAccount<'_>) ->
         "INSERT INTO accounts (account, login, status, display_name, created_at, bundle, bundle_signature, \
             bundle_sequence, login_key, fingerprint, keys_version, keys_sealed, password_version, password_realm, \
             password_nonce, password_iterations, password_sealed, password_verifier, recovery_id, \
-            recovery_sealed, recovery_copy, recovery_verifier, state_version) \
+            recovery_sealed, recovery_copy, recovery_verifier, state_version, state_sealed) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
-            $22, 0) ON CONFLICT DO NOTHING",
+            $22, $23, $24) ON CONFLICT DO NOTHING",
     )
     .bind(&account)
     .bind(bundle.login.as_str())
@@ -284,6 +284,9 @@ pub async fn insert(tx: &mut Transaction<'static, Any>, new: &NewAccount<'_>) ->
     .bind(hex::encode(&recovery.sealed.0))
     .bind(hex::encode(&recovery.copy.0))
     .bind(hex::encode(new.verifiers[1]))
+    // An account that was on another server has a state already.
+    .bind(new.document.state.as_ref().map_or(0, |state| to_int(state.version)))
+    .bind(new.document.state.as_ref().map(|state| hex::encode(&state.sealed.0)))
     .execute(&mut **tx)
     .await?;
     if inserted.rows_affected() == 0 {

@@ -114,6 +114,15 @@ fn row_01_a_recipients_key_is_substituted() {
     scene.evil.be_honest();
     assert_ne!(seen_by_carol, safety_number(&bob, "carol@example.com"));
     assert_eq!(number, safety_number(&bob, ALICE));
+
+    // For Carol it now looks as if Bob had changed his keys. She compares the number, which is right, and goes on.
+    carol.run(&["share", "verify", BOB]).expect(26);
+    let with_bob = safety_number(&bob, "carol@example.com");
+    let looked = carol.json(&["share", "verify", BOB, "--changed"]);
+    assert_eq!((&looked["safety_number"], &looked["verified"]), (&json!(with_bob), &json!(false)));
+    carol.run(&["share", "verify", BOB]).expect(26);
+    carol.run(&["share", "verify", BOB, "--changed", "--matches"]).expect(0);
+    assert_eq!(safety_number(&carol, BOB), with_bob);
 }
 
 #[test]

@@ -198,6 +198,13 @@ fn an_account_with_an_account_key_wants_both() {
         let (variable, new) = typing("tr8vel-Kestrel-9");
         laptop.answer(&["login"], &[(variable, &new)], &[]).expect(0);
         desktop.answer(&["login"], &[(variable, &new)], &[]).expect(0);
+        // Whoever recovers it on a computer without the account key sets a password that needs none; the others learn
+        // that when they log in.
+        let (fresh, (_, third)) = (Device::bare(&world.path("c")), typing("zuppa inglese per undici"));
+        let recover = ["recovery-key", "use", "--email", EMAIL, "--server", &server.url];
+        fresh.answer(&recover, &[(variable, &third)], &[recovery_key]).expect(0);
+        laptop.answer(&["login"], &[(variable, &third)], &[]).expect(0);
+        assert_eq!(laptop.json(&["account", "show"])["has_account_key"], false);
     });
 }
 

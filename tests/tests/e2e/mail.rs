@@ -1,9 +1,7 @@
 //! Mails of the key server: codes for addresses and notices, through a real mail server and into files.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use ensafer_tests::certificate::Certificate;
 use ensafer_tests::device::{text, typing};
@@ -135,15 +133,10 @@ fn owners_are_told_of_what_they_may_not_have_done() {
         let change = ["account", "profile", "--email", new_email];
         fresh.answer(&change, &[], &["0000-0000"]).expect(12);
         assert_eq!(fresh.json(&["account", "show"])["login"], EMAIL);
-        let wrong = mails_to(&directory, new_email);
-        let mut command = fresh.command(&change);
-        let mut changing = command.stdin(Stdio::piped()).spawn().unwrap();
-        let code = wait::until("another code is mailed", || {
-            let mails = mails_to(&directory, new_email);
-            mails.iter().find(|mail| !wrong.contains(mail)).map(code_of)
-        });
-        writeln!(changing.stdin.take().unwrap(), "{code}").unwrap();
-        assert!(changing.wait().unwrap().success());
+        // The code that came is good still.
+        let code = code_of(mails_to(&directory, new_email).last().unwrap());
+        let with_code = ["account", "profile", "--email", new_email, "--with-code"];
+        fresh.answer(&with_code, &[], &[&code]).expect(0);
         assert_eq!(fresh.json(&["account", "show"])["login"], new_email);
         let _ = told(EMAIL, new_email);
 

@@ -241,14 +241,25 @@ fn an_account_moves_to_another_server() {
     on_every_database(|world, server| {
         let second = KeyServer::start(world);
         let (laptop, desktop) = two_devices(world, &server.url);
+        // What the account remembers of others moves along.
+        let bob = Device::bare(&world.path("bob"));
+        bob.register("bob@example.com", &server.url).expect(0);
+        let seen = laptop.json(&["share", "verify", "bob@example.com", "--matches"]);
         let before = laptop.json(&["account", "show"]);
         laptop.run(&["account", "server", &second.url]).expect(0);
         let after = laptop.json(&["account", "show"]);
         assert_eq!(after["server"], Value::from(second.url.as_str()));
         assert_eq!((&after["account"], &after["fingerprint"]), (&before["account"], &before["fingerprint"]));
         assert_eq!(users(&second), [EMAIL]);
+        assert!(laptop.run(&["account", "devices"]).expect(0).stdout.contains("this computer"));
 
         Device::bare(&world.path("c")).log_in(EMAIL, &second.url).expect(0);
+        bob.run(&["account", "server", &second.url]).expect(0);
+        let again = laptop.json(&["share", "verify", "bob@example.com"]);
+        assert_eq!(
+            (&again["verified"], &again["safety_number"]),
+            (&Value::Bool(true), &seen["safety_number"])
+        );
         // The other computer follows when it is told.
         desktop.run(&["account", "devices"]).expect(0);
         desktop.log_in(EMAIL, &second.url).expect(0);
