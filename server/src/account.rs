@@ -21,7 +21,7 @@ use crate::db::changes::{self, Expected};
 use crate::db::devices;
 use crate::error::ApiError;
 use crate::extract::{ApiJson, Authenticated, ClientAddress};
-use crate::limits;
+use crate::limits::{self, Failures};
 use crate::notices::{self, Notice};
 use crate::registration::{keep_code, mail_code, use_code};
 use crate::state::AppState;
@@ -171,12 +171,14 @@ pub async fn keys(
     succeeds(stored.sequence, bundle.bundle().sequence)?;
     succeeds(document.keys.version.into(), request.keys.version.into())?;
     succeeds(document.password.version.into(), request.password.version.into())?;
-    let mut tx = state.db.write().await?;
     let new_login = &bundle.bundle().login;
-    if *new_login != stored.login {
-        take_address(&state, &mut tx, &stored, new_login, request.code.as_deref()).await?;
-    }
+    let mut tx = if *new_login == stored.login {
+        state.db.write().await?
+    } else {
+        take_address(&state, from, &stored, new_login, request.code.as_deref()).await?
+    };
     replace_keys(&state, &mut tx, &stored, &bundle, &request).await?;
+    limits::count_keys(&mut tx, stored.id, state.clock.now_ms()).await?;
     tx.commit().await?;
     audit(session, "keys-changed");
     if *new_login != stored.login {
@@ -207,21 +209,30 @@ async fn replace_keys(
     }
 }
 
-/// Makes way for an account that moves to another address, which it must have shown to be its own.
+/// Makes way for an account that moves to another address, which it must have shown to be its own. Returns the
+/// transaction in which it moves.
 async fn take_address(
     state: &AppState,
-    tx: &mut Transaction<'static, Any>,
+    from: ClientAddress,
     stored: &Stored,
     login: &Login,
     code: Option<&str>,
-) -> Result<(), ApiError> {
-    let is_confirmed = !state.config.confirms_email()
-        || use_code(state, tx, stored.id, login, code.unwrap_or_default()).await?;
-    if !is_confirmed {
-        return Err(ProblemKind::ConfirmationRefused.into());
-    }
-    accounts::remove_unconfirmed(tx, login).await?;
-    Ok(())
+) -> Result<Transaction<'static, Any>, ApiError> {
+    let mut tx = if state.config.confirms_email() {
+        let failures = Failures::begin_code(state, from, stored.id).await?;
+        let mut tx = state.db.write().await?;
+        if !use_code(state, &mut tx, stored.id, login, code.unwrap_or_default()).await? {
+            drop(tx);
+            failures.confirm(state).await?;
+            return Err(ProblemKind::ConfirmationRefused.into());
+        }
+        failures.forgive(&mut tx).await?;
+        tx
+    } else {
+        state.db.write().await?
+    };
+    accounts::remove_unconfirmed(&mut tx, login).await?;
+    Ok(tx)
 }
 
 /// Mails a code to an address that the account is to have; [`keys`] takes it. Does nothing where the server does not

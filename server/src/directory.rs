@@ -1,14 +1,12 @@
 //! Finding people: public bundles by login.
 
-use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::State;
 use axum::{Extension, Json};
 use ensafer_core::api::server::{KeyHistory, Problem, ProblemKind, UserReport};
 use ensafer_core::ids::AccountId;
-use governor::clock::Clock as _;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::Quota;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -16,11 +14,9 @@ use crate::answers::{AnyAnswers, MissingAnswers, PathAnswers, SessionAnswers};
 use crate::db::accounts;
 use crate::error::ApiError;
 use crate::extract::{ApiPath, Authenticated};
+use crate::rates::{Rates, at_least_one};
 use crate::state::AppState;
 use crate::validate;
-
-/// From how many accounts on those are forgotten that asked nothing lately.
-const FORGET_FROM: usize = 10_000;
 
 /// The routes of this module.
 #[must_use]
@@ -28,21 +24,15 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(user)).routes(routes!(history)).layer(Extension(Lookups::default()))
 }
 
-/// Counts look-ups by account, in memory: it slows down who would read the whole directory, and needs not survive a
-/// restart, nor be exact over replicas.
+/// Counts look-ups by account: it slows down who would read the whole directory.
 #[derive(Clone, Default)]
-pub struct Lookups(Arc<OnceLock<DefaultKeyedRateLimiter<AccountId>>>);
+pub struct Lookups(Arc<OnceLock<Rates<AccountId>>>);
 
 impl Lookups {
     fn count(&self, state: &AppState, account: AccountId) -> Result<(), ApiError> {
         let limit = state.config.limits.lookups_per_account_per_minute;
-        let limit = NonZeroU32::new(limit).unwrap_or(NonZeroU32::MIN);
-        let limiter = self.0.get_or_init(|| RateLimiter::keyed(Quota::per_minute(limit)));
-        if limiter.len() >= FORGET_FROM {
-            limiter.retain_recent();
-        }
-        limiter.check_key(&account).map_err(|refused| {
-            let wait = refused.wait_time_from(limiter.clock().now());
+        let rates = self.0.get_or_init(|| Rates::new(Quota::per_minute(at_least_one(limit))));
+        rates.count(&account).map_err(|wait| {
             ApiError::retry_after(ProblemKind::TooManyRequests, wait.as_secs().saturating_add(1))
         })
     }

@@ -1,6 +1,6 @@
 //! What handlers fail with, and how that is answered: RFC 9457 problems.
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use ensafer_core::api::server::ProblemKind;
@@ -72,7 +72,8 @@ impl IntoResponse for ApiError {
             Self::Database(error) => tracing::warn!(error = error as &dyn std::error::Error, "database"),
             Self::Bug(what) => tracing::error!(what, "bug"),
         }
-        let mut problem = self.kind().problem();
+        let kind = self.kind();
+        let mut problem = kind.problem();
         if let Self::Problem { detail, retry_after_s, current_version, .. } = self {
             problem.detail = detail;
             problem.retry_after_s = retry_after_s;
@@ -85,6 +86,10 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // What would be let in (RFC 9110 section 11.6.1). A login's own refusals ask for nothing that a header could carry.
+        if matches!(kind, ProblemKind::SessionRefused | ProblemKind::DeviceRevoked) {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

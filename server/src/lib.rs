@@ -22,6 +22,7 @@ pub mod mail;
 pub mod metrics;
 pub mod notices;
 pub mod prune;
+pub mod rates;
 pub mod registration;
 pub mod router;
 pub mod secret;

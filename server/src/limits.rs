@@ -14,6 +14,9 @@ use crate::error::ApiError;
 use crate::extract::ClientAddress;
 use crate::state::AppState;
 
+/// How often an account's keys or address may change in a day.
+const KEYS_PER_DAY: u32 = 20;
+
 /// How often something may happen.
 #[derive(Debug, Clone)]
 pub struct Bucket {
@@ -121,8 +124,28 @@ impl Failures {
             }
             None => Bucket::new("account", &account.to_string(), limits.failures_per_account, window),
         };
-        let failures = Self { own, shared: shared(state, address) };
-        if known.is_none() {
+        Self { own, shared: shared(state, address) }.count(state, known.is_none()).await
+    }
+
+    /// The same for guesses at a code that was mailed. They are counted by account, whichever device asks, and apart from
+    /// the account's passwords: whoever has its id must not keep its owner from logging in.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub async fn begin_code(
+        state: &AppState,
+        address: ClientAddress,
+        account: AccountId,
+    ) -> Result<Self, ApiError> {
+        let limits = &state.config.limits;
+        let own =
+            Bucket::new("code", &account.to_string(), limits.failures_per_account, limits.failure_window_s);
+        Self { own, shared: shared(state, address) }.count(state, true).await
+    }
+
+    async fn count(self, state: &AppState, is_strange: bool) -> Result<Self, ApiError> {
+        let failures = self;
+        if is_strange {
             check(state, &failures.shared).await?;
         }
         let mut tx = state.db.write_lightly().await?;
@@ -221,6 +244,22 @@ pub async fn count_mail(state: &AppState, login: &Login) -> Result<(), ApiError>
     let limits = &state.config.limits;
     let whose = state.keys.unknown_account(login).to_string();
     charge(state, &Bucket::new("mail", &whose, limits.failures_per_account, limits.failure_window_s)).await
+}
+
+/// Counts a change of an account's keys, which stays in its history for ever and goes to whoever reads that.
+///
+/// # Errors
+/// [`ProblemKind::TooManyRequests`], or the database failed.
+pub async fn count_keys(
+    tx: &mut Transaction<'static, Any>,
+    account: AccountId,
+    now_ms: u64,
+) -> Result<(), ApiError> {
+    let bucket = Bucket::new("keys", &account.to_string(), KEYS_PER_DAY, 24 * 3600);
+    match bucket.charge(tx, now_ms).await? {
+        Some(wait_ms) => Err(ApiError::retry_after(ProblemKind::TooManyRequests, seconds(wait_ms))),
+        None => Ok(()),
+    }
 }
 
 async fn charge(state: &AppState, bucket: &Bucket) -> Result<(), ApiError> {

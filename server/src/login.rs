@@ -54,8 +54,7 @@ pub async fn start(
 ) -> Result<Json<LoginStarted>, ApiError> {
     let login = validate::login(&request.login)?;
     let unknown = (state.keys.unknown_nonce(&login), state.config.kdf.assumed_iterations);
-    let known = accounts::parameters(state.db.reader(), &login).await?;
-    let (nonce, iterations) = known.unwrap_or(unknown);
+    let (nonce, iterations) = accounts::parameters(state.db.reader(), &login, unknown).await?;
     let expires_at_s = state.clock.now_s().saturating_add(state.config.sessions.challenge_s);
     let attempt = new_attempt(&state.keys, SystemRandom.array(), expires_at_s, &login);
     Ok(Json(LoginStarted { attempt, nonce: HexArray(nonce), iterations, expires_at_s }))

@@ -1,9 +1,31 @@
 //! What an account's owner is told by mail, in the background: no request waits for it, or fails with it.
 
+use std::sync::{Mutex, PoisonError};
+
 use ensafer_core::crypto::Login;
+use tokio::task::JoinSet;
 
 use crate::mail::Mail;
 use crate::state::AppState;
+
+/// The notices that are on their way.
+#[derive(Debug, Default)]
+pub struct Notices(Mutex<JoinSet<()>>);
+
+impl Notices {
+    fn spawn(&self, sending: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Those that are done, so that they do not pile up.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(sending);
+    }
+
+    /// Waits until all have left or failed. Dropped earlier, it gives up those that have not.
+    pub async fn finish(&self) {
+        let mut tasks = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        while tasks.join_next().await.is_some() {}
+    }
+}
 
 /// What happened to an account.
 #[derive(Debug)]
@@ -44,9 +66,10 @@ pub fn send(state: &AppState, to: Login, notice: Notice) {
         return;
     }
     let state = state.clone();
-    tokio::spawn(async move {
-        let Some(mailer) = &state.mailer else { return };
-        let sent = mailer.send(&to, notice.mail(state.clock.now_s())).await;
-        state.metrics.mail(if sent.is_ok() { "sent" } else { "failed" });
+    let sender = state.clone();
+    state.notices.spawn(async move {
+        let Some(mailer) = &sender.mailer else { return };
+        let sent = mailer.send(&to, notice.mail(sender.clock.now_s())).await;
+        sender.metrics.mail(if sent.is_ok() { "sent" } else { "failed" });
     });
 }

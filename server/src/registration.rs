@@ -123,7 +123,7 @@ pub async fn confirm(
 ) -> Result<StatusCode, ApiError> {
     let login = validate::login(&request.login)?;
     let account = request.account;
-    let failures = Failures::begin(&state, address, account, None).await?;
+    let failures = Failures::begin_code(&state, address, account).await?;
     let mut tx = state.db.write().await?;
     let is_right = use_code(&state, &mut tx, account, &login, &request.code).await?;
     if is_right && activate(&mut tx, account, &login).await? {

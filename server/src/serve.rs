@@ -20,6 +20,7 @@ use hyper_util::rt::TokioTimer;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tower::Layer;
 
 use crate::clock::Clock;
@@ -27,6 +28,7 @@ use crate::config::{Config, ConfigError};
 use crate::db::Db;
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
+use crate::notices::Notices;
 use crate::router::{self, Guard};
 use crate::state::{AppState, Parts};
 use crate::tls::Tls;
@@ -61,7 +63,8 @@ impl Server {
         let listener = listen(config.server.listen)?;
         let address = listener.local_addr().context("cannot tell the address")?;
         let db = Db::connect(&database_url(&config)?).await.context("cannot open the database")?;
-        let state = AppState::new(Parts { config, db, keys, mailer, metrics: Metrics::new(), clock });
+        let (metrics, notices) = (Metrics::new(), Notices::default());
+        let state = AppState::new(Parts { config, db, keys, mailer, metrics, notices, clock });
         Ok(Self { listener, address, state, tls })
     }
 
@@ -90,8 +93,8 @@ impl Server {
         self.state.clone()
     }
 
-    /// Answers until `shutdown` ends; then takes no more connections, lets requests end within `server.shutdown_s`,
-    /// and closes the database.
+    /// Answers until `shutdown` ends; then takes no more connections, lets requests end and mails leave within
+    /// `server.shutdown_s`, and closes the database.
     ///
     /// # Errors
     /// The system's, where the listener fails.
@@ -104,16 +107,21 @@ impl Server {
         chores.spawn(forget(guard));
         let handle = Handle::new();
         let mut serving = serve(listener, app, tls, handle.clone(), &state.config)?;
-        let served = tokio::select! {
-            served = &mut serving => served,
+        let bound = Duration::from_secs(state.config.server.shutdown_s);
+        let (served, end) = tokio::select! {
+            served = &mut serving => (served, Instant::now() + bound),
             () = shutdown => {
                 tracing::info!("ending");
-                handle.graceful_shutdown(Some(Duration::from_secs(state.config.server.shutdown_s)));
-                serving.await
+                let end = Instant::now() + bound;
+                handle.graceful_shutdown(Some(bound));
+                (serving.await, end)
             }
         };
         // Whatever is left after the bound.
         handle.shutdown();
+        if tokio::time::timeout_at(end, state.notices.finish()).await.is_err() {
+            tracing::warn!("ended before all mails were sent");
+        }
         chores.shutdown().await;
         state.db.close().await;
         served.context("the listener failed")
@@ -220,11 +228,17 @@ impl<S> Accept<TcpStream, S> for ConnectionLimit {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::oneshot;
 
     use super::*;
     use crate::clock::SystemClock;
+    use crate::config::{MailSecurity, MailTransport};
+    use crate::mail::tests::mail_server;
+    use crate::notices::{self, Notice};
 
     async fn get(address: SocketAddr, path: &str) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -233,6 +247,63 @@ mod tests {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         answer
+    }
+
+    /// A server whose mails go to this port.
+    async fn mailing(directory: &Path, port: u16, shutdown_s: u64) -> Server {
+        let mut config = Config::default();
+        config.server.listen.set_port(0);
+        config.server.data = Some(directory.to_owned());
+        config.server.shutdown_s = shutdown_s;
+        config.mail.transport = MailTransport::Smtp;
+        config.mail.from = "keys@example.org".to_owned();
+        config.mail.host = "127.0.0.1".to_owned();
+        (config.mail.port, config.mail.security) = (port, MailSecurity::None);
+        Server::bind(config, Box::new(SystemClock)).await.unwrap()
+    }
+
+    /// Runs the server, has it send a notice, ends it, calls `ending` once it takes no more connections, and waits until
+    /// it ended.
+    async fn notify_and_end(server: Server, ending: impl FnOnce()) {
+        let (address, state) = (server.address(), server.state());
+        let (end, ended) = oneshot::channel::<()>();
+        let running = tokio::spawn(server.run(async move { drop(ended.await) }));
+        assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200 "));
+        notices::send(&state, "ada@example.com".parse().unwrap(), Notice::AccountDeleted);
+        end.send(()).unwrap();
+        while TcpStream::connect(address).await.is_ok() {}
+        ending();
+        running.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn mails_leave_before_the_server_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let taken = Arc::new(AtomicBool::new(false));
+        let was_taken = Arc::clone(&taken);
+        let (port, talk) = mail_server(move |line| {
+            if line.starts_with("EHLO") {
+                wait.recv().unwrap();
+            }
+            was_taken.fetch_or(line.starts_with("RCPT"), Ordering::SeqCst);
+            "250 ok"
+        });
+        let server = mailing(dir.path(), port, 10).await;
+        notify_and_end(server, || go_on.send(()).unwrap()).await;
+        assert!(taken.load(Ordering::SeqCst), "not even begun");
+        assert!(talk.join().unwrap().contains("To: ada@example.com"));
+    }
+
+    #[tokio::test]
+    async fn a_mail_server_that_says_nothing_does_not_keep_the_server() {
+        let dir = tempfile::tempdir().unwrap();
+        // It accepts nobody, but connecting works.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = mailing(dir.path(), silent.local_addr().unwrap().port(), 1).await;
+        let started = Instant::now();
+        notify_and_end(server, || ()).await;
+        assert!(started.elapsed() < Duration::from_secs(8), "the mail's own bound is 10 s");
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
+use crate::notices::Notices;
 
 /// The server's parts. Nothing in it is state that another replica would need: that is all in the database.
 #[derive(Clone)]
@@ -26,6 +27,8 @@ pub struct Parts {
     pub mailer: Option<Mailer>,
     /// Counts what happens.
     pub metrics: Metrics,
+    /// Mails that no request waits for.
+    pub notices: Notices,
     /// Tells the time.
     pub clock: Box<dyn Clock>,
 }

@@ -46,9 +46,15 @@ pub fn mail_address(login: &Login) -> Result<(), ApiError> {
 /// # Errors
 /// [`ProblemKind::ValueRefused`]
 pub fn name(text: &str) -> Result<(), ApiError> {
-    let fine = !text.trim().is_empty() && text.len() <= MAX_NAME_BYTES && !text.contains(char::is_control);
-    let detail = "a name has 1 to 128 bytes and no control characters";
+    let fine = !text.trim().is_empty() && text.len() <= MAX_NAME_BYTES && !text.contains(is_unprintable);
+    let detail = "a name has 1 to 128 bytes, one line, and no control characters";
     if fine { Ok(()) } else { Err(ApiError::with_detail(ProblemKind::ValueRefused, detail)) }
+}
+
+/// Controls, separators of lines and paragraphs, and what turns the direction of the text around it (UAX #9): in mails and
+/// lists, others would read what is not there.
+fn is_unprintable(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Verifies a bundle's signature.
@@ -169,7 +175,7 @@ mod tests {
     #[test]
     fn names_are_short_and_plain() {
         assert!(name("Zoë's laptop").is_ok() && name(&"a".repeat(128)).is_ok());
-        for wrong in ["", "  ", "a\nb", "a\0", &"a".repeat(129)] {
+        for wrong in ["", "  ", "a\nb", "a\0", "a\u{2028}b", "a\u{202e}b", "a\u{2066}b", &"a".repeat(129)] {
             assert!(name(wrong).is_err(), "{wrong:?}");
         }
     }

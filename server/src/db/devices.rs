@@ -7,6 +7,9 @@ use sqlx::{Any, AnyPool, Executor, Transaction};
 use super::accounts::Status;
 use super::value::{BadValue, from_hex, from_int, to_int};
 
+/// The most devices of one account that are remembered.
+pub const MAX_DEVICES: i64 = 256;
+
 /// What a session's tokens are kept as.
 #[derive(Debug)]
 pub struct Hashes {
@@ -155,6 +158,9 @@ pub struct LoggedIn<'a> {
 /// Begins a device's session, in the place of any that it had. Returns when that was last used; `None` if the device is
 /// new: by id or key, or because its session was ended.
 ///
+/// A device that logged out by itself is new as well when it comes back: its key went with its session, and the id alone
+/// shows nothing. Whoever has the password and saw the list of devices knows that, too, and would come unannounced.
+///
 /// # Errors
 /// The database failed.
 pub async fn begin(
@@ -196,7 +202,27 @@ pub async fn begin(
     .bind(to_int(new.hashes.refresh_expires_at_s))
     .execute(&mut **tx)
     .await?;
+    if seen_at.is_none() {
+        forget_surplus(tx, new).await?;
+    }
     Ok(seen_at.map(from_int).transpose()?)
+}
+
+/// Keeps an account's devices from growing without end: those that have no session go first, then those that were not
+/// here for longest.
+async fn forget_surplus(tx: &mut Transaction<'static, Any>, new: &LoggedIn<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "DELETE FROM devices WHERE account = $1 AND device IN (SELECT device FROM devices \
+            WHERE account = $1 AND device <> $2 \
+            ORDER BY CASE WHEN revoked_at IS NULL THEN 0 ELSE 1 END, seen_at DESC, device \
+            LIMIT 1000000 OFFSET $3)",
+    )
+    .bind(new.account.to_string())
+    .bind(new.device.to_string())
+    .bind(MAX_DEVICES - 1)
+    .execute(&mut **tx)
+    .await
+    .map(drop)
 }
 
 /// A request for new tokens that was checked.

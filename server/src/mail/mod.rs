@@ -2,7 +2,7 @@
 
 mod message;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;

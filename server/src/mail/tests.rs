@@ -2,6 +2,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use super::*;
@@ -130,7 +131,9 @@ fn none_is_none() {
 }
 
 /// A mail server for one talk that answers each command so; gives what it heard.
-fn mail_server(answer: impl Fn(&str) -> &'static str + Send + 'static) -> (u16, JoinHandle<String>) {
+pub(crate) fn mail_server(
+    answer: impl Fn(&str) -> &'static str + Send + 'static,
+) -> (u16, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let talk = thread::spawn(move || {
@@ -161,11 +164,65 @@ fn mail_server(answer: impl Fn(&str) -> &'static str + Send + 'static) -> (u16, 
     (port, talk)
 }
 
-fn smtp(port: u16, security: MailSecurity) -> Mailer {
+fn smtp_settings(port: u16, security: MailSecurity) -> Config {
     let mut config = settings(MailTransport::Smtp);
     config.mail.host = "127.0.0.1".to_owned();
     (config.mail.port, config.mail.security) = (port, security);
-    Mailer::new(&config).unwrap().unwrap()
+    config
+}
+
+fn smtp(port: u16, security: MailSecurity) -> Mailer {
+    Mailer::new(&smtp_settings(port, security)).unwrap().unwrap()
+}
+
+/// What was logged, as text.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_logged_with_the_settings_to_check_and_without_the_password() {
+    let (port, talk) = mail_server(|line| match line.split(' ').next() {
+        Some("EHLO") => "250-localhost\r\n250 AUTH PLAIN",
+        Some("AUTH") => "535 5.7.8 no",
+        _ => "250 ok",
+    });
+    let mut config = smtp_settings(port, MailSecurity::None);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("password");
+    fs::write(&path, "wrong-secret\n").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    config.mail.user = "mailer".to_owned();
+    config.mail.password_file = Some(path);
+    let mailer = Mailer::new(&config).unwrap().unwrap();
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let logging = tracing::subscriber::set_default(subscriber);
+    let refused = mailer.send(&login("ada@example.com"), ALL[0]).await;
+    drop(logging);
+    assert!(matches!(refused, Err(MailError::WrongPassword(_))), "{refused:?}");
+    drop(mailer);
+    let heard = talk.join().unwrap();
+    assert!(heard.contains("AUTH PLAIN"), "{heard}");
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let (warnings, hints) = (log.matches("WARN").count(), log.contains("mail.user and mail.password_file"));
+    assert!(warnings == 1 && hints && log.contains("mail not sent"), "{log}");
+    for secret in ["wrong-secret", "ada@example.com", "7K3Q", "mailer"] {
+        assert!(!log.contains(secret), "{secret} in {log}");
+    }
+    for line in heard.lines().filter_map(|line| line.strip_prefix("AUTH PLAIN ")) {
+        assert!(!log.contains(line), "{log}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! Turns away what is too much, and puts the headers on every answer that keep browsers from harm.
 
 use std::any::Any;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,12 +13,13 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ensafer_core::api::server::{MAX_BODY_BYTES, ProblemKind};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::Quota;
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::error::ApiError;
 use crate::extract::ClientAddress;
+use crate::rates::{Rates, at_least_one};
 
 /// After how many seconds a busy server may be asked again.
 const BUSY_RETRY_S: u64 = 1;
@@ -38,7 +38,7 @@ const HSTS: &str = "max-age=63072000";
 /// The limits that are kept in memory: each replica's own, because they only shed load.
 pub struct Guard {
     requests: Arc<Semaphore>,
-    per_address: DefaultKeyedRateLimiter<String>,
+    per_address: Rates<String>,
     timeout: Duration,
     has_tls: bool,
 }
@@ -48,11 +48,11 @@ impl Guard {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let limits = &config.limits;
-        let rate = NonZeroU32::new(limits.requests_per_address_per_s).unwrap_or(NonZeroU32::MIN);
+        let rate = at_least_one(limits.requests_per_address_per_s);
         let quota = Quota::per_second(rate).allow_burst(rate.saturating_add(rate.get()));
         Self {
             requests: Arc::new(Semaphore::new(limits.concurrent_requests)),
-            per_address: RateLimiter::keyed(quota),
+            per_address: Rates::new(quota),
             timeout: Duration::from_secs(limits.request_timeout_s),
             has_tls: config.has_tls(),
         }
@@ -60,8 +60,7 @@ impl Guard {
 
     /// Forgets addresses that were quiet. To be called now and then.
     pub fn forget_quiet(&self) {
-        self.per_address.retain_recent();
-        self.per_address.shrink_to_fit();
+        self.per_address.forget_quiet();
     }
 }
 /// Refuses a body that declares to be too long before any of it is read. One that does not declare its length is cut off
@@ -98,7 +97,7 @@ pub async fn concurrency(State(guard): State<Arc<Guard>>, request: Request, next
 
 /// Lets so many requests a second in from each address.
 pub async fn address(guard: Arc<Guard>, client: ClientAddress, request: Request, next: Next) -> Response {
-    if guard.per_address.check_key(&client.bucket()).is_err() {
+    if guard.per_address.count(&client.bucket()).is_err() {
         return ApiError::retry_after(ProblemKind::TooManyRequests, BUSY_RETRY_S).into_response();
     }
     next.run(request).await

@@ -1,7 +1,7 @@
 //! Limits: who is slowed down, and who is not.
 
 use axum::http::Method;
-use ensafer_core::api::server::{AvailabilityRequest, ProblemKind};
+use ensafer_core::api::server::{AccountDocument, AvailabilityRequest, KeysRequest, ProblemKind};
 
 use super::persona::{Device, Persona};
 use super::world::{ELSEWHERE, HOME, Home};
@@ -108,6 +108,25 @@ async fn failures_from_everywhere_trip_the_breaker() {
     let answer = home.server.guess(&home.alice, &Device::new("new"), home.alice.password_auth, HOME).await;
     answer.refuses(ProblemKind::TooManyFailures);
     home.server.login(&home.alice, &home.laptop).await;
+}
+
+/// Whoever reads an account's history gets all of it.
+#[tokio::test]
+async fn an_accounts_history_grows_slowly() {
+    let mut home = Home::new().await;
+    for _ in 0..20 {
+        let request = home.alice.next_keys("alice@example.com", None);
+        home.server.put("/v1/account/keys", &home.session, &request).await.expect(204);
+        let KeysRequest { bundle, keys, password, .. } = request;
+        home.alice.document = AccountDocument { bundle, keys, password, ..home.alice.document };
+    }
+    let request = home.alice.next_keys("alice@example.com", None);
+    let answer = home.server.put("/v1/account/keys", &home.session, &request).await;
+    answer.refuses(ProblemKind::TooManyRequests);
+    assert_eq!(answer.problem().retry_after_s, Some(4320));
+    home.world.clock.advance(4320);
+    let session = home.server.login(&home.alice, &home.laptop).await;
+    home.server.put("/v1/account/keys", &session, &request).await.expect(204);
 }
 
 #[tokio::test]

@@ -128,6 +128,24 @@ async fn a_strangers_registration_is_never_confirmed_by_the_addresss_owner() {
     refused.refuses(ProblemKind::LoginTaken);
 }
 
+/// Whoever has an account of their own cannot guess their way to another's address, with any number of devices; nor does
+/// whoever knows an account's id keep its owner out.
+#[tokio::test]
+async fn guesses_at_the_code_of_a_new_address_are_counted_apart_from_passwords() {
+    let (world, server) = confirming().await;
+    let alice = Persona::new("alice@example.com");
+    register(&server, &alice).await;
+    confirm(&server, &alice, &code(&mails(&world, "alice@example.com")[0])).await.expect(204);
+    let request = alice.next_keys("victim@example.org", Some("AAAA2222"));
+    for n in 0..6 {
+        let session = server.login(&alice, &Device::new("new")).await;
+        let answer = server.put("/v1/account/keys", &session, &request).await;
+        answer.refuses(if n < 5 { ProblemKind::ConfirmationRefused } else { ProblemKind::TooManyFailures });
+    }
+    confirm(&server, &alice, "AAAA2222").await.refuses(ProblemKind::TooManyFailures);
+    server.login(&alice, &Device::new("new")).await;
+}
+
 #[tokio::test]
 async fn nobodys_mailbox_is_flooded() {
     let (world, server) = confirming().await;

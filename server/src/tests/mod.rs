@@ -12,4 +12,5 @@ mod refusals;
 mod registration;
 mod schema;
 mod sessions;
+mod timing;
 mod world;

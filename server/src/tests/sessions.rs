@@ -6,7 +6,8 @@ use ensafer_core::api::server::{Devices, ProblemKind, Session};
 use ensafer_core::ids::DeviceId;
 
 use super::persona::{Device, Persona};
-use super::world::Home;
+use super::world::{Home, NOW_S};
+use crate::db::devices::MAX_DEVICES;
 
 const REFRESH: &str = "/v1/session/refresh";
 
@@ -122,12 +123,56 @@ async fn a_device_that_comes_back_is_told_who_came_meanwhile() {
 }
 
 #[tokio::test]
+async fn an_account_has_no_end_of_devices_but_the_newest_stay() {
+    let home = Home::new().await;
+    let mut tx = home.server.state.db.write().await.unwrap();
+    for n in 0..300 {
+        // One in two has no session any more, and was here later than the laptop.
+        sqlx::query(
+            "INSERT INTO devices (account, device, name, public_key, created_at, seen_at, revoked_at, counter, \
+                access_hash, access_expires_at, refresh_hash, previous_refresh_hash, refresh_expires_at) \
+             VALUES ($1, $2, 'x', $2, 1, $3, $4, 0, $2, 1, $2, $2, 1)",
+        )
+        .bind(home.alice.id.to_string())
+        .bind(format!("{n:032x}"))
+        .bind(if n % 2 == 0 { NOW_S as i64 + 1 } else { 1 })
+        .bind((n % 2 == 0).then_some(1_i64))
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    }
+    tx.commit().await.unwrap();
+    let phone = home.server.login(&home.alice, &Device::new("phone")).await;
+    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM devices")
+        .fetch_one(home.server.state.db.reader())
+        .await
+        .unwrap();
+    assert_eq!(count, MAX_DEVICES);
+    for session in [&home.session, &phone] {
+        let devices: Devices = home.server.get("/v1/devices", session).await.json();
+        assert_eq!(devices.devices.len(), 152, "all that have a session are there");
+    }
+}
+
+#[tokio::test]
 async fn a_session_ends_itself() {
     let home = Home::new().await;
     home.server.call(Method::DELETE, "/v1/session").session(&home.session).send().await.expect(204);
     home.server.get("/v1/account", &home.session).await.refuses(ProblemKind::DeviceRevoked);
     let session = home.server.login(&home.alice, &home.laptop).await;
     home.server.get("/v1/account", &session).await.expect(200);
+}
+
+#[tokio::test]
+async fn whoever_has_no_session_is_told_what_would_be_let_in() {
+    let home = Home::new().await;
+    let none = home.server.call(Method::GET, "/v1/account").send().await;
+    none.refuses(ProblemKind::SessionRefused);
+    assert_eq!(none.headers["www-authenticate"], "Bearer");
+    home.server.call(Method::DELETE, "/v1/session").session(&home.session).send().await.expect(204);
+    let ended = home.server.get("/v1/account", &home.session).await;
+    ended.refuses(ProblemKind::DeviceRevoked);
+    assert_eq!(ended.headers["www-authenticate"], "Bearer");
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
+use crate::notices::Notices;
 use crate::state::{AppState, Parts};
 use crate::{account, directory, login, registration, sessions};
 
@@ -81,6 +82,7 @@ impl World {
             keys: ServerKeys::derive(&self.secret),
             mailer,
             metrics: Metrics::new(),
+            notices: Notices::default(),
             clock: Box::new(self.clock.clone()),
         };
         let state = AppState::new(parts);
