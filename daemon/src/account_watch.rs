@@ -76,9 +76,12 @@ fn look(shell: &Shell, vault: &ShellVault, board: &Board) -> bool {
     let Ok(unlocked) = vault.unlocked() else { return false };
     match account::refresh(&shell.home, &shell.config, &unlocked) {
         Ok(fresh) => {
-            board.set_account(fresh.new_devices.iter().map(new_device).collect());
-            let Fresh { unlocked, .. } = fresh;
-            shell.keep(unlocked);
+            let Fresh { unlocked, new_devices } = fresh;
+            board.set_account(new_devices.iter().map(new_device).collect());
+            if let Err(error) = account::forget_new_devices(&shell.home, &new_devices) {
+                tracing::warn!(%error, "the session cannot be written");
+            }
+            vault.replace(unlocked);
             true
         }
         Err(error) => {

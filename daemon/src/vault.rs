@@ -44,6 +44,17 @@ impl ShellVault {
         Ok(unlocked)
     }
 
+    /// Takes over what another device changed in the account, unless it was locked meanwhile.
+    pub fn replace(&self, unlocked: Unlocked) {
+        if !self.is_locked.load(Ordering::Relaxed) {
+            self.shell.keep(unlocked);
+        }
+        // Whoever locked between the two lines: their wish is the last word.
+        if self.is_locked.load(Ordering::Relaxed) {
+            self.shell.forget_account();
+        }
+    }
+
     /// Forgets the account until it is [unlocked](Self::unlock), even if a way to open it silently is at hand.
     pub fn lock(&self) {
         self.is_locked.store(true, Ordering::Relaxed);

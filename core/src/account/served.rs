@@ -3,12 +3,16 @@
 use super::blob::{Account, PasswordSeal, RecoverySeal, SealedAccount, SealedKeys, SealedState};
 use super::bundle::SignedBundle;
 use super::file::ParseAccountError;
+use super::state::AccountState;
 use crate::api::hex::{HexArray, HexBytes};
 use crate::api::server::{
     AccountDocument, BundleDocument, PasswordSealDocument, RecoverySealDocument, SealedKeysDocument,
     StateDocument,
 };
 use crate::crypto::{OpenError, PasswordParameters, Signature};
+
+/// The realm of a password that no server knows.
+const LOCAL: &str = "local";
 
 impl From<&SignedBundle> for BundleDocument {
     fn from(bundle: &SignedBundle) -> Self {
@@ -120,17 +124,33 @@ impl SealedAccount {
     }
 
     /// Whether `served` is this account, or a later version of it: same id, same identity, and nothing in it older. A
-    /// server that serves anything else has lost something, or lies.
+    /// server that serves anything else has lost something, or lies. A password that was set without the server (realm
+    /// `local`) is no version of the server's.
     #[must_use]
     pub fn is_succeeded_by(&self, served: &Self) -> bool {
         self.id() == served.id()
             && self.bundle.fingerprint() == served.bundle.fingerprint()
             && self.bundle.bundle().sequence <= served.bundle.bundle().sequence
             && self.blob.version <= served.blob.version
-            && self.password.version <= served.password.version
+            && (self.password.parameters.realm == LOCAL || self.password.version <= served.password.version)
             && self.state_version() <= served.state_version()
+            && (self.state_version() < served.state_version() || self.state == served.state)
             && (self.bundle.bundle().sequence < served.bundle.bundle().sequence
                 || self.bundle == served.bundle)
+    }
+
+    /// Whether `served`'s state forgets nothing that this one's remembers; `account` opens both.
+    ///
+    /// # Errors
+    /// [`OpenError`] if it does, or one of them does not open or cannot be read.
+    pub fn check_state_of(&self, served: &Self, account: &Account) -> Result<(), OpenError> {
+        let read = |sealed: &Self| -> Result<AccountState, OpenError> {
+            match sealed.state(account)? {
+                Some(bytes) => AccountState::from_bytes(&bytes).map_err(|_| OpenError),
+                None => Ok(AccountState::default()),
+            }
+        };
+        if read(self)?.is_succeeded_by(&read(served)?) { Ok(()) } else { Err(OpenError) }
     }
 
     /// Opens everything that `account`, which was opened from this, can open: the recovery key's seals and the state.
@@ -157,7 +177,7 @@ impl SealedAccount {
         // The recovery key is sealed under this master key, so what it opens was sealed by this account.
         let key = served.recovery_key(account)?;
         let opened = served.open_with_recovery(&key)?;
-        served.state(&opened)?;
+        self.check_state_of(served, &opened)?;
         *self = Self { password: self.password.clone(), ..served.clone() };
         Ok(opened)
     }

@@ -30,6 +30,18 @@ pub struct Pin {
     pub sequence: u64,
     /// Whether the safety numbers were compared.
     pub verified: bool,
+    /// Counts how often the owner took other keys in the place of these.
+    pub generation: u64,
+}
+
+impl Pin {
+    /// Whether `later` may stand where this stood: the same identity, nothing in it older, or other keys that the owner
+    /// took on purpose.
+    fn is_succeeded_by(&self, later: &Self) -> bool {
+        let same = self.account == later.account && self.fingerprint == later.fingerprint;
+        let newer = self.sequence <= later.sequence && self.verified <= later.verified;
+        self.generation < later.generation || (self.generation == later.generation && same && newer)
+    }
 }
 
 /// How a bundle agrees with what was seen before.
@@ -103,8 +115,13 @@ impl AccountState {
             if self.pins.len() as u64 == MAX_PINS {
                 return Err(PinError::Full);
             }
-            let pin =
-                Pin { account: bundle.account, fingerprint, sequence: bundle.sequence, verified: false };
+            let pin = Pin {
+                account: bundle.account,
+                fingerprint,
+                sequence: bundle.sequence,
+                verified: false,
+                generation: 0,
+            };
             self.pins.insert(login.clone(), pin);
             return Ok(Known::FirstSeen);
         };
@@ -118,28 +135,60 @@ impl AccountState {
         Ok(if pin.verified { Known::Verified } else { Known::Pinned })
     }
 
-    /// Remembers that the safety numbers with a pinned person were compared. `false` if nobody is pinned under `login`.
-    pub fn set_verified(&mut self, login: &Login) -> bool {
-        self.pins.get_mut(login).is_some_and(|pin| {
+    /// Remembers that the safety numbers with a pinned person were compared. `false` if another identity, or nobody, is
+    /// pinned under `login`.
+    #[must_use]
+    pub fn set_verified(&mut self, login: &Login, fingerprint: &Fingerprint) -> bool {
+        let pin = self.pins.get_mut(login).filter(|pin| pin.fingerprint == *fingerprint);
+        pin.is_some_and(|pin| {
             pin.verified = true;
             true
         })
     }
 
-    /// Forgets a person, so that whoever is served next is pinned: only after safety numbers were compared.
-    pub fn forget(&mut self, login: &Login) -> Option<Pin> {
-        self.pins.remove(login)
+    /// Takes the keys that `served` holds in the place of those that were seen before: only after safety numbers were
+    /// compared.
+    ///
+    /// # Errors
+    /// [`PinError::OtherLogin`], [`PinError::RolledBack`] where they are older keys of the pinned identity; the state is
+    /// unchanged then.
+    pub fn replace(&mut self, login: &Login, served: &SignedBundle) -> Result<(), PinError> {
+        if let Err(error) = self.clone().meet(login, served)
+            && !matches!(error, PinError::IdentityChanged { .. })
+        {
+            return Err(error);
+        }
+        let bundle = served.bundle();
+        let generation = self.pins.get(login).map_or(0, |pin| pin.generation.saturating_add(1));
+        let pin = Pin {
+            account: bundle.account,
+            fingerprint: served.fingerprint(),
+            sequence: bundle.sequence,
+            verified: true,
+            generation,
+        };
+        self.pins.insert(login.clone(), pin);
+        Ok(())
     }
 
-    /// The state's one encoding: a CBOR map of 0 version, 1 pins: arrays of login, account, fingerprint, sequence and
-    /// whether it was verified, ascending by login.
+    /// Whether `later` may stand where this stood: nobody was forgotten, and no pin went back. A server that serves
+    /// anything else has kept an old state, or gives different ones to different devices.
+    #[must_use]
+    pub fn is_succeeded_by(&self, later: &Self) -> bool {
+        self.pins
+            .iter()
+            .all(|(login, pin)| later.pins.get(login).is_some_and(|later| pin.is_succeeded_by(later)))
+    }
+
+    /// The state's one encoding: a CBOR map of 0 version, 1 pins: arrays of login, account, fingerprint, sequence,
+    /// whether it was verified, and generation, ascending by login.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Writer::new();
         out.map(2).key(0).uint(VERSION).key(1).array(self.pins.len());
         for (login, pin) in &self.pins {
-            out.array(5).text(login.as_str()).bytes(pin.account.as_bytes());
-            out.bytes(pin.fingerprint.as_bytes()).uint(pin.sequence).bool(pin.verified);
+            out.array(6).text(login.as_str()).bytes(pin.account.as_bytes());
+            out.bytes(pin.fingerprint.as_bytes()).uint(pin.sequence).bool(pin.verified).uint(pin.generation);
         }
         out.into_bytes()
     }
@@ -159,13 +208,14 @@ impl AccountState {
         check(reader.key(0)?.uint()? == VERSION)?;
         let mut pins = BTreeMap::new();
         for _ in 0..reader.key(1)?.array(MAX_PINS)? {
-            reader.tuple(5)?;
+            reader.tuple(6)?;
             let login = canonical_login(reader.text(MAX_LOGIN_BYTES)?)?;
             let pin = Pin {
                 account: AccountId::new(reader.array_of()?),
                 fingerprint: Fingerprint::new(reader.array_of()?),
                 sequence: reader.uint()?,
                 verified: reader.bool()?,
+                generation: reader.uint()?,
             };
             check(pins.last_key_value().is_none_or(|(last, _)| *last < login))?;
             pins.insert(login, pin);
@@ -210,10 +260,19 @@ mod tests {
         };
         assert_eq!(meet(&mut state, &bundle(&eve, "bob@example.com", 9)), Err(changed));
         assert_eq!(state, before);
-        assert!(state.set_verified(&login));
+        let (of_bob, of_eve) = (bob.identity.public().fingerprint(), eve.identity.public().fingerprint());
+        assert!(!state.set_verified(&login, &of_eve), "it is Bob who was compared");
+        assert!(state.set_verified(&login, &of_bob));
+        assert!(before.is_succeeded_by(&state) && !state.is_succeeded_by(&before));
+        assert!(!state.is_succeeded_by(&AccountState::default()), "nobody is forgotten");
         assert_eq!(meet(&mut state, &bundle(&bob, "bob@example.com", 3)), Ok(Known::Verified));
-        assert!(state.forget(&login).is_some_and(|pin| pin.sequence == 3));
-        assert_eq!(meet(&mut state, &bundle(&eve, "bob@example.com", 9)), Ok(Known::FirstSeen));
+        let verified = state.clone();
+        assert_eq!(state.replace(&login, &bundle(&bob, "bob@example.com", 2)), Err(PinError::RolledBack));
+        assert_eq!(state.replace(&login, &bundle(&eve, "eve@example.com", 9)), Err(PinError::OtherLogin));
+        assert_eq!(state, verified);
+        state.replace(&login, &bundle(&eve, "bob@example.com", 1)).unwrap();
+        assert_eq!(meet(&mut state, &bundle(&eve, "bob@example.com", 9)), Ok(Known::Verified));
+        assert!(verified.is_succeeded_by(&state) && !state.is_succeeded_by(&verified));
     }
 
     #[test]
@@ -223,7 +282,8 @@ mod tests {
             let login: Login = format!("{name}@example.com").parse().unwrap();
             state.meet(&login, &bundle(&test_keys::bob(), login.as_str(), 1)).unwrap();
         }
-        state.set_verified(&"a@example.com".parse().unwrap());
+        let fingerprint = test_keys::bob().identity.public().fingerprint();
+        assert!(state.set_verified(&"a@example.com".parse().unwrap(), &fingerprint));
         let bytes = state.to_bytes();
         assert_eq!(AccountState::from_bytes(&bytes), Ok(state));
         assert_eq!(

@@ -55,7 +55,8 @@ const FAILS: Result<(), OpenError> = Err(OpenError);
 
 /// Parameters and the keys that they derive from `password`.
 fn derived(login: &str, password: &str, rng: &mut TestRandom) -> (PasswordParameters, PasswordKek) {
-    let parameters = PasswordParameters::generate(login.parse().unwrap(), "local", MIN_ITERATIONS, rng);
+    let parameters =
+        PasswordParameters::generate(login.parse().unwrap(), "https://keys.example.com", MIN_ITERATIONS, rng);
     let kek = parameters.derive(password).unwrap().kek;
     (parameters, kek)
 }

@@ -9,14 +9,14 @@ use super::{AccountError, Unlocked};
 use crate::config::{Config, Keyring};
 use crate::home::Home;
 use crate::prompt::Password;
-use crate::secrets::{KeyringStore, SecretError, SecretStore};
+use crate::secrets::{KeyringStore, SecretStore};
 
 /// Name of the device key among this device's secrets.
 pub(super) const DEVICE_KEY: &str = "device-key";
 
 /// What becomes of the account key that this device keeps.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum KeepAccountKey<'a> {
+pub enum KeepAccountKey<'a> {
     /// It stays, or there is none.
     AsItIs,
     /// This one is kept from now on.
@@ -100,7 +100,7 @@ pub(super) fn open_with_sealed_file(
     let file = sealed_file(home, config, device.id);
     match file.unlock(password).and_then(|()| file.get(DEVICE_KEY)) {
         Ok(Some(bytes)) => Ok(open_with_key(sealed, &device, &bytes)),
-        Err(SecretError::WrongPassword) => Err(AccountError::WrongPassword),
+        // Also where the password is wrong: a crash may have left this file behind the account's own seal, which tells.
         Ok(None) | Err(_) => Ok(None),
     }
 }

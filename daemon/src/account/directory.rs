@@ -1,6 +1,6 @@
 //! Other people's public keys: asked of the server, checked against what was seen before, and remembered.
 
-use ensafer_core::account::{Known, SafetyNumber, SignedBundle};
+use ensafer_core::account::{Known, PinError, SafetyNumber, SignedBundle};
 use ensafer_core::crypto::Login;
 
 use super::online::change_state;
@@ -61,28 +61,29 @@ pub fn look_at_person(
     unlocked: &Unlocked,
     login: &Login,
 ) -> Result<Person, AccountError> {
+    if unlocked.account.login() == login {
+        return find_person(home, config, unlocked, login);
+    }
     let (bundle, display_name) = fetch(home, config, unlocked, login)?;
     Ok(person(unlocked, bundle, display_name, Known::FirstSeen))
 }
 
-/// Remembers somebody's new keys in the place of those that were seen before, as compared.
+/// Remembers the keys that `person` has in the place of those that were seen before: only for keys whose safety number
+/// was compared.
 ///
 /// # Errors
-/// As [`find_person`].
+/// [`AccountError::Pin`], or what the server says.
 pub fn replace_person(
     home: &Home,
     config: &Config,
     unlocked: &Unlocked,
-    login: &Login,
-) -> Result<Person, AccountError> {
-    let (bundle, display_name) = fetch(home, config, unlocked, login)?;
+    person: &Person,
+) -> Result<(), AccountError> {
+    let login = &person.bundle.bundle().login;
     change_state(home, config, unlocked, |state| {
-        state.forget(login);
-        state.meet(login, &bundle).map_err(|source| AccountError::Pin { login: login.clone(), source })?;
-        state.set_verified(login);
-        Ok(())
-    })?;
-    Ok(person(unlocked, bundle, display_name, Known::Verified))
+        let replaced = state.replace(login, &person.bundle);
+        replaced.map_err(|source| AccountError::Pin { login: login.clone(), source })
+    })
 }
 
 /// Keys as the server serves them: signed by the identity in them, and nothing more.
@@ -94,10 +95,10 @@ fn fetch(
 ) -> Result<(SignedBundle, Option<String>), AccountError> {
     let report = with_token(home, config, &unlocked.account, |server, token| server.user(token, login))?;
     match SignedBundle::try_from(&report.bundle) {
-        Ok(bundle) => Ok((bundle, report.display_name)),
-        Err(_) => {
+        Ok(bundle) if bundle.bundle().login == *login => Ok((bundle, report.display_name)),
+        _ => {
             let origin = server_of(home)?.ok_or(AccountError::NotLoggedIn)?;
-            let what = "somebody's public keys are malformed, or their signature does not verify";
+            let what = "somebody's public keys are another's, malformed, or not signed";
             Err(AccountError::ServerLies { origin, what })
         }
     }
@@ -108,18 +109,23 @@ fn person(unlocked: &Unlocked, bundle: SignedBundle, display_name: Option<String
     Person { bundle, display_name, known, safety_number }
 }
 
-/// Remembers that the safety numbers with somebody were compared.
+/// Remembers that the safety number with `person` was compared.
 ///
 /// # Errors
-/// As [`find_person`].
+/// [`AccountError::Pin`] where other keys were pinned meanwhile, or what the server says.
 pub fn set_person_verified(
     home: &Home,
     config: &Config,
     unlocked: &Unlocked,
-    login: &Login,
+    person: &Person,
 ) -> Result<(), AccountError> {
+    let (login, served) = (&person.bundle.bundle().login, person.bundle.fingerprint());
     change_state(home, config, unlocked, |state| {
-        state.set_verified(login);
-        Ok(())
+        if state.set_verified(login, &served) {
+            return Ok(());
+        }
+        let pinned = state.pins().get(login).map_or(served, |pin| pin.fingerprint);
+        let source = PinError::IdentityChanged { pinned, served };
+        Err(AccountError::Pin { login: login.clone(), source })
     })
 }

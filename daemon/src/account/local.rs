@@ -166,10 +166,11 @@ pub fn import_with_recovery_key(
     password: &Password,
 ) -> Result<Account, AccountError> {
     refuse_if_present(home)?;
+    let server = sealed.password_parameters().realm.parse().ok();
     let account = open_with_recovery_key(config, &mut sealed, key, password.with(None))?;
     create_file(home, &sealed)?;
     bind_device(home, config, &account, password, KeepAccountKey::Drop)?;
-    remember_server(home, &sealed)?;
+    server.map_or(Ok(()), |server| super::session::keep_server(home, &server))?;
     Ok(account)
 }
 
@@ -217,8 +218,8 @@ fn open_with_recovery_key(
     passphrase: Passphrase<'_>,
 ) -> Result<Account, AccountError> {
     let account = sealed.open_with_recovery(key).map_err(|_| AccountError::WrongRecoveryKey)?;
-    let realm = sealed.password_parameters().realm.clone();
-    let parameters = sealed.new_password_parameters(realm, config.pbkdf2_iterations, &mut SystemRandom);
+    // No server knows this password yet.
+    let parameters = sealed.new_password_parameters(REALM, config.pbkdf2_iterations, &mut SystemRandom);
     let kek = parameters.derive(passphrase)?.kek;
     sealed
         .change_password(&account, parameters, &kek, &mut SystemRandom)

@@ -5,8 +5,8 @@ use ensafer_core::account::login::{Transcript, is_timely, sign_login};
 use ensafer_core::account::{Account, SealedAccount};
 use ensafer_core::api::hex::{HexArray, SecretHex};
 use ensafer_core::api::server::{
-    Credential, CredentialKind, DeviceDocument, LoginChallenge, LoginFinishRequest, LoginStarted,
-    LoginVerifyRequest,
+    Credential, CredentialKind, DeviceDocument, DeviceReport, LoginChallenge, LoginFinishRequest,
+    LoginStarted, LoginVerifyRequest,
 };
 use ensafer_core::crypto::{
     AccountKey, ChallengeBinding, DeviceSession, Login, OpenError, PasswordKek, PasswordParameters,
@@ -51,6 +51,8 @@ pub(super) struct LoggedIn {
     pub session: DeviceSession,
     /// What was shown, for requests that want it again.
     pub credential: Credential,
+    /// Devices that logged in since this one was last here.
+    pub new_devices: Vec<DeviceReport>,
 }
 
 /// What opens the served account.
@@ -75,7 +77,8 @@ impl LoginRequest<'_> {
         let (sealed, account) = self.open(&challenge, &opener)?;
         let proof = self.answer(&started, &challenge, &request.device, &account, credential.kind)?;
         let answer = self.server.login_finish(&LoginFinishRequest { attempt: started.attempt, proof })?;
-        Ok(LoggedIn { sealed, account, session: from_answer(signer, &answer, 0), credential })
+        let session = from_answer(signer, &answer, 0);
+        Ok(LoggedIn { sealed, account, session, credential, new_devices: answer.new_devices })
     }
 
     fn check_time(&self, expires_at_s: u64) -> Result<(), AccountError> {
@@ -139,6 +142,10 @@ impl LoginRequest<'_> {
             return Err(self.lie("it is somebody else's account"));
         }
         if let Some(known) = self.known {
+            if known.id() != sealed.id() && known.login() != self.login {
+                let (login, asked) = (known.login().clone(), self.login.clone());
+                return Err(AccountError::OtherAccount { login, asked });
+            }
             if known.id() != sealed.id() || known.bundle().fingerprint() != sealed.bundle().fingerprint() {
                 return Err(self.lie("it is another account than this computer's"));
             }
@@ -156,6 +163,10 @@ impl LoginRequest<'_> {
             Opener::Recovery(key) => sealed.open_with_recovery(key),
         };
         let account = account.map_err(|OpenError| self.lie("the account does not open"))?;
+        if let Some(known) = self.known {
+            let forgets = "it has forgotten what this computer remembers of others";
+            known.check_state_of(&sealed, &account).map_err(|OpenError| self.lie(forgets))?;
+        }
         sealed.check(&account).map_err(|OpenError| self.lie("a part of the account does not open"))?;
         Ok((sealed, account))
     }

@@ -24,7 +24,7 @@ use ensafer_core::ids::{AccountId, Fingerprint};
 use crate::home::Home;
 use crate::prompt::Password;
 
-pub use device::account_key;
+pub use device::{KeepAccountKey, account_key};
 pub use directory::{Person, find_person, look_at_person, replace_person, set_person_verified};
 pub use error::AccountError;
 pub use local::{
@@ -36,7 +36,7 @@ pub use online::{
     export_from_server, log_in, log_out, move_server, publish, recover_online, refresh, report,
     revoke_device, set_display_name,
 };
-pub use session::{is_logged_in, server_of, was_ended_by_server};
+pub use session::{forget_new_devices, is_logged_in, server_of, was_ended_by_server};
 pub use strength::check_strength;
 
 /// An account whose keys are at hand, and this device's own key, which seals what is cached here.

@@ -9,7 +9,7 @@ use ensafer_core::api::server::{
     KeysRequest, PasswordRequest, ProblemKind, ProfileRequest, RecoveryRequest, RegisterRequest,
 };
 use ensafer_core::crypto::{
-    AccountKey, Login, PasswordKeys, PasswordParameters, Random, RecoveryKey, SigningKey, SystemRandom,
+    Login, PasswordKeys, PasswordParameters, Random, RecoveryKey, SigningKey, SystemRandom,
 };
 use ensafer_core::ids::DeviceId;
 
@@ -99,7 +99,7 @@ pub fn confirm(
 }
 
 /// Logs in, and sets up the account here if it is not. `realm` is the origin that the account was registered under, if
-/// that is another than the server's; `account_key` is that which was typed, where one was.
+/// that is another than the server's.
 ///
 /// # Errors
 /// [`AccountError::OtherAccount`], [`AccountError::ServerLies`], or what the server says; nothing is changed then.
@@ -110,30 +110,19 @@ pub fn log_in(
     realm: Option<&Origin>,
     login: &Login,
     password: &Password,
-    account_key: Option<&AccountKey>,
+    account_key: KeepAccountKey<'_>,
 ) -> Result<Unlocked, AccountError> {
     let server = KeyServer::new(origin.clone(), config)?;
     let signer = known_signer(home, config, origin, password);
     let realm = realm.unwrap_or(origin);
     let kept = device::account_key(home)?;
-    let proof = Proof::Password(password, account_key.or(kept.as_ref()));
-    match authenticate(home, &server, realm, login, proof, signer) {
-        // The password may have been recovered on a computer that has no account key.
-        Err(AccountError::Server(error))
-            if error.kind() == Some(ProblemKind::WrongCredentials)
-                && account_key.is_none()
-                && kept.is_some() =>
-        {
-            let signer = known_signer(home, config, origin, password);
-            let without = Proof::Password(password, None);
-            let logged_in = authenticate(home, &server, realm, login, without, signer)?;
-            set_up(home, config, origin, logged_in, password, KeepAccountKey::Drop)
-        }
-        logged_in => {
-            let keep = account_key.map_or(KeepAccountKey::AsItIs, KeepAccountKey::This);
-            set_up(home, config, origin, logged_in?, password, keep)
-        }
-    }
+    let key = match account_key {
+        KeepAccountKey::AsItIs => kept.as_ref(),
+        KeepAccountKey::This(key) => Some(key),
+        KeepAccountKey::Drop => None,
+    };
+    let logged_in = authenticate(home, &server, realm, login, Proof::Password(password, key), signer)?;
+    set_up(home, config, origin, logged_in, password, account_key)
 }
 
 /// Logs in with the recovery key and sets a new password, on the server and here.
@@ -153,7 +142,7 @@ pub fn recover_online(
     let mut logged_in =
         authenticate(home, &server, realm.unwrap_or(origin), login, Proof::Recovery(key), None)?;
     let account_key = device::account_key(home)?;
-    let LoggedIn { sealed, account, session, credential } = &mut logged_in;
+    let LoggedIn { sealed, account, session, credential, .. } = &mut logged_in;
     let parameters =
         sealed.new_password_parameters(origin.as_str(), config.pbkdf2_iterations, &mut SystemRandom);
     let keys = parameters.derive(password.with(account_key.as_ref()))?;
@@ -171,6 +160,7 @@ pub fn log_out(home: &Home, config: &Config, account: Option<&Account>) -> Resul
     let told = account
         .map(|account| session::with_token(home, config, account, KeyServer::end_session))
         .is_some_and(|told| matches!(told, Ok(()) | Err(AccountError::NotLoggedIn)));
+    let _lock = session::lock(home)?;
     session::keep_server(home, &origin)?;
     Ok(told)
 }
@@ -343,7 +333,7 @@ pub fn move_server(
     code: Option<String>,
 ) -> Result<Published, AccountError> {
     if !same {
-        return publish(home, config, origin, password, code);
+        return publish_elsewhere(home, config, origin, password, code);
     }
     let known = read_sealed(home)?;
     let old_realm = known.password_parameters().realm.clone();
@@ -352,7 +342,7 @@ pub fn move_server(
     let proof = Proof::Password(password, account_key.as_ref());
     let server = KeyServer::new(origin.clone(), config)?;
     let mut logged_in = authenticate(home, &server, &old_realm, known.login(), proof, None)?;
-    let LoggedIn { sealed, account, session, credential } = &mut logged_in;
+    let LoggedIn { sealed, account, session, credential, .. } = &mut logged_in;
     let parameters =
         sealed.new_password_parameters(origin.as_str(), config.pbkdf2_iterations, &mut SystemRandom);
     let keys = parameters.derive(password.with(account_key.as_ref()))?;
@@ -360,6 +350,27 @@ pub fn move_server(
     server.set_password(&session.access, &password_request(sealed, credential.clone(), &keys))?;
     set_up(home, config, origin, logged_in, password, KeepAccountKey::AsItIs)?;
     Ok(Published::LoggedIn)
+}
+
+/// Publishes the account on another server and ends the session on the old one, where the account stays.
+fn publish_elsewhere(
+    home: &Home,
+    config: &Config,
+    origin: &Origin,
+    password: &Password,
+    code: Option<String>,
+) -> Result<Published, AccountError> {
+    let old = session::of(home)?;
+    let published = publish(home, config, origin, password, code)?;
+    if let Some(old) = old {
+        let account =
+            read_sealed(home)?.open_with_password(password.with(device::account_key(home)?.as_ref()))?;
+        // The old server may be gone for good, which may be why somebody moves.
+        if let Err(error) = old.end(home, config, &account) {
+            tracing::info!(%error, "the session on the old server ends by itself");
+        }
+    }
+    Ok(published)
 }
 
 /// Deletes the account on its server. Here it stays, on this computer only.
@@ -438,9 +449,6 @@ fn authenticate(
     signer: Option<SigningKey>,
 ) -> Result<LoggedIn, AccountError> {
     let known = if exists(home) { Some(read_sealed(home)?) } else { None };
-    if let Some(known) = known.as_ref().filter(|known| known.login() != login) {
-        return Err(AccountError::OtherAccount { login: known.login().clone(), asked: login.clone() });
-    }
     let device = read_device(home)?.map_or_else(|| DeviceId::new(SystemRandom.array()), |device| device.id);
     let known = known.as_ref();
     let request = LoginRequest { server, login, realm: realm.as_str(), proof, known, device, signer };
@@ -476,7 +484,7 @@ fn set_up(
     password: &Password,
     account_key: KeepAccountKey<'_>,
 ) -> Result<Unlocked, AccountError> {
-    let LoggedIn { sealed, account, session, .. } = logged_in;
+    let LoggedIn { sealed, account, session, new_devices, .. } = logged_in;
     if exists(home) {
         replace_file(home, &sealed)?;
     } else {
@@ -484,7 +492,9 @@ fn set_up(
     }
     let key = bind_device(home, config, &account, password, account_key)?;
     let device = read_device(home)?.ok_or(AccountError::NotLoggedIn)?.id;
+    let _lock = session::lock(home)?;
     session::keep(home, origin, &account, device, &session)?;
+    session::add_new_devices(home, new_devices)?;
     Ok(Unlocked::new(account, key))
 }
 

@@ -127,16 +127,16 @@ pub(super) fn with_token<T>(
     let refused = if open.is_fresh() {
         match call(&server, &open.session.access) {
             Err(error) if error.kind() == Some(ProblemKind::SessionRefused) => open.session.access.hash(),
-            other => return end_if_revoked(home, &open.server, other),
+            other => return open.end_if_revoked(home, other),
         }
     } else {
         open.session.access.hash()
     };
     let open = renew(home, account, &server, &refused)?;
-    end_if_revoked(home, &open.server, call(&server, &open.session.access))
+    open.end_if_revoked(home, call(&server, &open.session.access))
 }
 
-/// Buys new tokens now, and learns which devices are new: each once, whichever process asked the server.
+/// Buys new tokens now, and learns which devices are new, whichever process asked the server.
 ///
 /// # Errors
 /// As [`with_token`].
@@ -148,13 +148,28 @@ pub(super) fn renew_now(
     let open = OpenSession::read(home, account)?;
     let server = KeyServer::new(open.server.clone(), config)?;
     renew(home, account, &server, &open.session.access.hash())?;
+    Ok(read(home)?.map_or_else(Vec::new, |kept| kept.new_devices))
+}
+
+/// Forgets devices that somebody was told of.
+///
+/// # Errors
+/// The file cannot be changed.
+pub fn forget_new_devices(home: &Home, told: &[DeviceReport]) -> Result<(), AccountError> {
     let _lock = lock(home)?;
-    let Some(mut kept) = read(home)? else { return Ok(Vec::new()) };
-    let new_devices = std::mem::take(&mut kept.new_devices);
-    if !new_devices.is_empty() {
-        write(home, &kept)?;
+    let Some(mut kept) = read(home)? else { return Ok(()) };
+    kept.new_devices.retain(|device| !told.iter().any(|other| other.device == device.device));
+    write(home, &kept)
+}
+
+/// Keeps devices of which somebody is to be told. The caller holds the lock.
+pub(super) fn add_new_devices(home: &Home, new_devices: Vec<DeviceReport>) -> Result<(), AccountError> {
+    let Some(mut kept) = read(home)? else { return Ok(()) };
+    if new_devices.is_empty() {
+        return Ok(());
     }
-    Ok(new_devices)
+    kept.new_devices.extend(new_devices);
+    write(home, &kept)
 }
 
 /// Buys new tokens in place of the access token with this hash, unless another process already did.
@@ -172,30 +187,38 @@ fn renew(
     // Kept before it is sent: no counter is ever sent twice.
     open.session.counter += 1;
     keep(home, &open.server, account, open.device, &open.session)?;
-    let answer = end_if_revoked(home, &open.server, server.refresh(&open.refresh_request(account)))?;
+    let answer = server.refresh(&open.refresh_request(account));
+    if is_end(&answer) {
+        write(home, &Kept::without_session(&open.server, true))?;
+    }
+    let answer = answer?;
     open.session = from_answer(open.session.signer, &answer, open.session.counter);
     keep(home, &open.server, account, open.device, &open.session)?;
-    if !answer.new_devices.is_empty()
-        && let Some(mut kept) = read(home)?
-    {
-        kept.new_devices.extend(answer.new_devices);
-        write(home, &kept)?;
-    }
+    open.sealed = read(home)?.and_then(|kept| kept.sealed);
+    add_new_devices(home, answer.new_devices)?;
     Ok(open)
 }
 
-/// Forgets a session that the server has ended, so that it is not asked again and again.
-fn end_if_revoked<T>(
-    home: &Home,
-    server: &Origin,
-    result: Result<T, ServerError>,
-) -> Result<T, AccountError> {
-    if let Err(error) = &result
-        && matches!(error.kind(), Some(ProblemKind::DeviceRevoked | ProblemKind::SessionRefused))
-    {
-        write(home, &Kept::without_session(server, true))?;
+/// Whether the server has ended the session.
+fn is_end<T>(result: &Result<T, ServerError>) -> bool {
+    let kind = result.as_ref().err().and_then(ServerError::kind);
+    matches!(kind, Some(ProblemKind::DeviceRevoked | ProblemKind::SessionRefused))
+}
+
+/// A session as it is kept, to be ended after another one took its place.
+pub(super) struct KeptSession(Kept);
+
+/// The session that is kept now, if there is one.
+pub(super) fn of(home: &Home) -> Result<Option<KeptSession>, AccountError> {
+    Ok(read(home)?.filter(|kept| kept.sealed.is_some()).map(KeptSession))
+}
+
+impl KeptSession {
+    /// Ends it on its server, as far as its access token still holds.
+    pub(super) fn end(self, home: &Home, config: &Config, account: &Account) -> Result<(), AccountError> {
+        let open = OpenSession::open(home, account, self.0)?;
+        Ok(KeyServer::new(open.server, config)?.end_session(&open.session.access)?)
     }
-    Ok(result?)
 }
 
 /// A session whose tokens were opened.
@@ -203,17 +226,35 @@ struct OpenSession {
     server: Origin,
     device: DeviceId,
     session: DeviceSession,
+    /// As it is kept, to notice that another process kept another one.
+    sealed: Option<HexBytes>,
 }
 
 impl OpenSession {
     fn read(home: &Home, account: &Account) -> Result<Self, AccountError> {
         let kept = read(home)?.ok_or_else(|| AccountError::NotOnServer { login: account.login().clone() })?;
+        Self::open(home, account, kept)
+    }
+
+    fn open(home: &Home, account: &Account, kept: Kept) -> Result<Self, AccountError> {
         let sealed = kept.sealed.ok_or(AccountError::NotLoggedIn)?;
         let device = read_device(home)?.ok_or(AccountError::NotLoggedIn)?.id;
         let session = account
             .open_session(device, kept.server.as_str(), &sealed.0)
             .map_err(|_| AccountError::NotLoggedIn)?;
-        Ok(Self { server: kept.server, device, session })
+        Ok(Self { server: kept.server, device, session, sealed: Some(sealed) })
+    }
+
+    /// Forgets a session that the server has ended, so that it is not asked again and again; but not one that another
+    /// process began meanwhile.
+    fn end_if_revoked<T>(&self, home: &Home, result: Result<T, ServerError>) -> Result<T, AccountError> {
+        if is_end(&result) {
+            let _lock = lock(home)?;
+            if read(home)?.is_some_and(|kept| kept.sealed == self.sealed) {
+                write(home, &Kept::without_session(&self.server, true))?;
+            }
+        }
+        Ok(result?)
     }
 
     fn is_fresh(&self) -> bool {

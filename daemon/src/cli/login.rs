@@ -5,7 +5,7 @@ use clap::Args;
 use ensafer_core::crypto::Login;
 
 use super::lock;
-use crate::account::{self, AccountError};
+use crate::account::{self, AccountError, KeepAccountKey};
 use crate::exit::{Exit, Failure};
 use crate::key_server::Origin;
 use crate::prompt;
@@ -68,6 +68,9 @@ pub(super) struct Arguments {
     /// Ask for the account key, which an account may want beside the password
     #[arg(long)]
     account_key: bool,
+    /// Use the password without the account key that this computer keeps, from now on
+    #[arg(long, conflicts_with = "account_key")]
+    no_account_key: bool,
 }
 
 /// Sets this computer up with an account from a server, or renews its session.
@@ -76,15 +79,13 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
     let password = prompt::password(&format!("Password of {login}: "))?;
     let typed = if arguments.account_key { Some(prompt::asked("Account key: ")?) } else { None };
     let account_key = typed.as_ref().map(account::parse_account_key).transpose()?;
-    let unlocked = account::log_in(
-        &shell.home,
-        &shell.config,
-        &origin,
-        realm.as_ref(),
-        &login,
-        &password,
-        account_key.as_ref(),
-    )?;
+    let keep = match &account_key {
+        Some(key) => KeepAccountKey::This(key),
+        None if arguments.no_account_key => KeepAccountKey::Drop,
+        None => KeepAccountKey::AsItIs,
+    };
+    let unlocked =
+        account::log_in(&shell.home, &shell.config, &origin, realm.as_ref(), &login, &password, keep)?;
     shell.keep(unlocked);
     lock::unlock_daemon(shell, &password)?;
     shell.output.note(format_args!("Logged in to {origin} as {login}."));
@@ -103,7 +104,12 @@ pub(super) fn log_out(shell: &Shell) -> Result<Exit> {
         shell.output.note("Nobody is logged in on this computer.");
         return Ok(Exit::Success);
     }
-    let unlocked = shell.open_account_silently().ok().flatten();
+    // Whoever sits there can type the password, so that the server is told.
+    let unlocked = if prompt::is_terminal() {
+        Some(shell.open_account()?)
+    } else {
+        shell.open_account_silently().ok().flatten()
+    };
     let told =
         account::log_out(&shell.home, &shell.config, unlocked.as_ref().map(|unlocked| &*unlocked.account))?;
     shell.forget_account();

@@ -90,8 +90,11 @@ fn asked_key(question: bool) -> Result<RecoveryKey> {
 fn new(shell: &Shell) -> Result<()> {
     let password = prompt::password("Password: ")?;
     let key = RecoveryKey::generate(&mut SystemRandom);
+    // Shown first: if the answer gets lost, nobody is left without the key that counts.
+    register::show_recovery_key(shell.output, &key.to_text())?;
     account::change_recovery_key(&shell.home, &shell.config, &password, &key)?;
-    register::show_recovery_key(shell.output, &key.to_text())
+    shell.output.note("It is valid from now on, and the old one is worth nothing.");
+    Ok(())
 }
 
 fn new_with_question(shell: &Shell) -> Result<()> {
@@ -101,7 +104,6 @@ fn new_with_question(shell: &Shell) -> Result<()> {
     refuse_short(&answer)?;
     let half = RecoveryHalf::generate(&mut SystemRandom);
     let key = RecoveryKey::from_answer(&half, answer.expose());
-    account::change_recovery_key(&shell.home, &shell.config, &password, &key)?;
     shell.output.note(
         "Printed half of the recovery key: it opens the account together with the answer. Write both lines down, and not the answer.",
     );
@@ -109,6 +111,8 @@ fn new_with_question(shell: &Shell) -> Result<()> {
         shell.output.line(question)?;
     }
     shell.output.line(&*half.to_text())?;
+    account::change_recovery_key(&shell.home, &shell.config, &password, &key)?;
+    shell.output.note("It is valid from now on, and the old recovery key is worth nothing.");
     Ok(())
 }
 

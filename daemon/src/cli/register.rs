@@ -97,7 +97,8 @@ fn register_new(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Result
     let password = new_password(&login)?;
     let made = make(shell, &login, &password, arguments.account_key)?;
     let published = account::publish(&shell.home, &shell.config, origin, &password, code);
-    if let Err(AccountError::Server(ServerError::Refused { .. })) = &published
+    if let Err(AccountError::Server(ServerError::Refused { kind, .. })) = &published
+        && was_not_taken(*kind)
         && account::server_of(&shell.home)?.is_none()
     {
         // The server has not taken it, and nobody has seen its recovery key: as if it had never been.
@@ -110,6 +111,23 @@ fn register_new(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Result
     finish(shell, origin, &login, published?, &password)
 }
 
+/// Whether a server that refuses so cannot have kept the account: it may have where it failed half-way, or says that
+/// the address is taken, by what was sent just now.
+fn was_not_taken(kind: ProblemKind) -> bool {
+    matches!(
+        kind,
+        ProblemKind::RegistrationClosed
+            | ProblemKind::RegistrationCodeRefused
+            | ProblemKind::LoginMalformed
+            | ProblemKind::BlobRefused
+            | ProblemKind::IterationsRefused
+            | ProblemKind::ValueRefused
+            | ProblemKind::TooManyFailures
+            | ProblemKind::TooManyRequests
+            | ProblemKind::MailFailed
+    )
+}
+
 /// Publishes the account of this computer.
 fn publish_existing(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Result<()> {
     let known = account::login_of(&shell.home)?;
@@ -119,7 +137,9 @@ fn publish_existing(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Re
             return Err(AccountError::OtherAccount { login: known, asked }.into());
         }
     }
-    if let Some(on) = account::server_of(&shell.home)? {
+    // One that was never confirmed may be published again, for another code.
+    let logged_in = account::is_logged_in(&shell.home)?;
+    if let Some(on) = account::server_of(&shell.home)?.filter(|on| logged_in || on != origin) {
         return Err(Failure::new(Exit::Error, format!("The account {known} is on {on} already"))
             .with_remedy(format!("ensafer login logs in; ensafer account server {origin} moves it there"))
             .into());

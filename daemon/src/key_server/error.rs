@@ -80,7 +80,7 @@ fn words(problem: &Problem, kind: ProblemKind) -> String {
 }
 
 /// What a server said goes to a terminal: without control characters, and not endless.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     printable(text).chars().take(300).collect()
 }
 
@@ -129,7 +129,9 @@ impl ServerError {
             Self::NotAKeyServer { .. } => Some("Look at the address; ensafer --version shows this version"),
             Self::Proxy { .. } => Some("ensafer config set proxy http://HOST:PORT, or none"),
             Self::Refused { kind, .. } => match kind {
-                ProblemKind::WrongCredentials => Some("Try again, or ensafer recovery-key use"),
+                ProblemKind::WrongCredentials => Some(
+                    "Try again. Where the password was changed on another computer: ensafer login. Where it is lost: ensafer recovery-key use",
+                ),
                 ProblemKind::DeviceRevoked | ProblemKind::SessionRefused => {
                     Some("ensafer login --email YOU@EXAMPLE.COM --server URL")
                 }

@@ -22,6 +22,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 pub use error::ServerError;
 pub use origin::{Origin, OriginError};
@@ -34,6 +35,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest answer that is read: an account's state in hex, and room for the rest.
 const MAX_ANSWER_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Answers with tokens fit in, so that no reallocation leaves a copy of them behind.
+const USUAL_ANSWER_BYTES: usize = 64 * 1024;
 
 /// A key server.
 #[derive(Debug, Clone)]
@@ -83,7 +87,7 @@ impl KeyServer {
     ) -> Result<A, ServerError> {
         let response = self.send(method, path, token, body)?;
         let bytes = self.read(response)?;
-        serde_json::from_slice(&bytes).map_err(|e| self.not_a_key_server(format!("{path}: {e}")))
+        serde_json::from_slice(&bytes).map_err(|e| self.not_a_key_server(&format!("{path}: {e}")))
     }
 
     /// For doors that answer nothing.
@@ -131,28 +135,31 @@ impl KeyServer {
         };
         match problem.and_then(|problem| Some((problem.kind()?, problem))) {
             Some((kind, problem)) => ServerError::Refused { kind, problem: Box::new(problem) },
-            None => self.not_a_key_server(status_text(status)),
+            None => self.not_a_key_server(&status_text(status)),
         }
     }
 
-    fn read(&self, response: Response) -> Result<Vec<u8>, ServerError> {
-        let mut bytes = Vec::new();
+    /// The body, which may hold tokens: wiped when dropped.
+    fn read(&self, response: Response) -> Result<Zeroizing<Vec<u8>>, ServerError> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(USUAL_ANSWER_BYTES));
         let read = response.take(MAX_ANSWER_BYTES + 1).read_to_end(&mut bytes);
-        read.map_err(|e| self.not_a_key_server(e.to_string()))?;
+        read.map_err(|e| self.not_a_key_server(&e.to_string()))?;
         if bytes.len() as u64 > MAX_ANSWER_BYTES {
-            return Err(self.not_a_key_server("the answer is endless".to_owned()));
+            return Err(self.not_a_key_server("the answer is endless"));
         }
         Ok(bytes)
     }
 
-    fn not_a_key_server(&self, what: String) -> ServerError {
-        ServerError::NotAKeyServer { origin: self.origin.clone(), what }
+    fn not_a_key_server(&self, what: &str) -> ServerError {
+        ServerError::NotAKeyServer { origin: self.origin.clone(), what: error::short(what) }
     }
 
     fn transport_error(&self, error: reqwest::Error) -> ServerError {
         let error = error.without_url();
         match certificate_reason(&error) {
-            Some(reason) => ServerError::Certificate { origin: self.origin.clone(), reason },
+            Some(reason) => {
+                ServerError::Certificate { origin: self.origin.clone(), reason: error::short(&reason) }
+            }
             None => ServerError::Unreachable { origin: self.origin.clone(), source: error },
         }
     }

@@ -203,7 +203,9 @@ fn an_account_with_an_account_key_wants_both() {
         let (fresh, (_, third)) = (Device::bare(&world.path("c")), typing("zuppa inglese per undici"));
         let recover = ["recovery-key", "use", "--email", EMAIL, "--server", &server.url];
         fresh.answer(&recover, &[(variable, &third)], &[recovery_key]).expect(0);
-        laptop.answer(&["login"], &[(variable, &third)], &[]).expect(0);
+        // Nothing is tried without the account key unless somebody says so: the proof would be worth guessing at.
+        laptop.answer(&["login"], &[(variable, &third)], &[]).expect(12);
+        laptop.answer(&["login", "--no-account-key"], &[(variable, &third)], &[]).expect(0);
         assert_eq!(laptop.json(&["account", "show"])["has_account_key"], false);
     });
 }
