@@ -113,14 +113,17 @@ pub fn recovery(document: &RecoverySealDocument) -> Result<(), ApiError> {
 /// Checks an account's state.
 ///
 /// # Errors
-/// [`ProblemKind::ValueRefused`] if it is too large, [`ProblemKind::BlobRefused`] if it can be none.
+/// [`ProblemKind::ValueRefused`] if it is too large, [`ProblemKind::BlobRefused`] if it can be none or no version can
+/// come after it.
 pub fn state(document: &StateDocument) -> Result<(), ApiError> {
     let sealed = &document.sealed.0;
     if sealed.len() > MAX_STATE_BYTES {
         let detail = "an account's state has at most 1 MiB";
         return Err(ApiError::with_detail(ProblemKind::ValueRefused, detail));
     }
-    if is_sealed(sealed) { Ok(()) } else { Err(refused("this is no sealed state")) }
+    // One and the largest that the database counts to: the next version must have room, too.
+    let has_version = document.version > 0 && document.version < i64::MAX.unsigned_abs();
+    if has_version && is_sealed(sealed) { Ok(()) } else { Err(refused("this is no sealed state")) }
 }
 
 /// Whether a sealed message can have this length.

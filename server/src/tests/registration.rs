@@ -1,12 +1,13 @@
 //! Making accounts.
 
 use axum::http::Method;
+use ensafer_core::api::hex::HexBytes;
 use ensafer_core::api::server::{
     Availability, AvailabilityRequest, ConfirmRequest, ProblemKind, RegisterRequest, Registered,
-    Registration, ServerInfo,
+    Registration, ServerInfo, StateDocument,
 };
 
-use super::persona::{Device, Persona};
+use super::persona::{Device, Persona, state};
 use super::world::{Home, Server, World};
 use crate::config::Config;
 
@@ -102,7 +103,13 @@ async fn an_account_that_was_made_elsewhere_keeps_its_versions() {
     let mut request = alice.register();
     request.account.bundle = (&alice.bundle(alice.id, "alice@example.com", 9)).into();
     request.account.keys.version = 4;
+    let mut large = request.clone();
+    large.account.state = Some(StateDocument { version: 7, sealed: HexBytes(vec![1; 64 * 1024]) });
+    server.post("/v1/register", &large).await.refuses(ProblemKind::BodyTooLarge);
+    request.account.state = Some(state(7, 1));
     let registered: Registered = server.post("/v1/register", &request).await.json();
     assert!(!registered.confirmation_required);
-    server.login(&alice, &Device::new("laptop")).await;
+    let session = server.login(&alice, &Device::new("laptop")).await;
+    let kept: StateDocument = server.get("/v1/account/state", &session).await.json();
+    assert_eq!((kept.version, kept.sealed.0), (7, state(7, 1).sealed.0));
 }
