@@ -41,8 +41,6 @@ pub struct Bearer {
 /// A device's session, as a request for new tokens is checked against it.
 #[derive(Debug)]
 pub struct SessionRow {
-    /// The origin that the account's keys are derived for.
-    pub realm: String,
     /// Whether the account can be used.
     pub status: Status,
     /// The device's key.
@@ -113,19 +111,18 @@ pub async fn session(
     account: AccountId,
     device: DeviceId,
 ) -> Result<Option<SessionRow>, sqlx::Error> {
-    type Row = (String, String, String, Option<i64>, i64, String, String, i64, i64);
+    type Row = (String, String, Option<i64>, i64, String, String, i64, i64);
     let row: Option<Row> = sqlx::query_as(
-        "SELECT a.password_realm, a.status, d.public_key, d.revoked_at, d.counter, d.refresh_hash, \
-            d.previous_refresh_hash, d.refresh_expires_at, d.seen_at \
+        "SELECT a.status, d.public_key, d.revoked_at, d.counter, d.refresh_hash, d.previous_refresh_hash, \
+            d.refresh_expires_at, d.seen_at \
          FROM devices d JOIN accounts a ON a.account = d.account WHERE d.account = $1 AND d.device = $2",
     )
     .bind(account.to_string())
     .bind(device.to_string())
     .fetch_optional(db)
     .await?;
-    row.map(|(realm, status, key, revoked_at, counter, refresh, previous, expires_at, seen_at)| {
+    row.map(|(status, key, revoked_at, counter, refresh, previous, expires_at, seen_at)| {
         Ok(SessionRow {
-            realm,
             status: Status::parse(&status)?,
             public_key: from_hex(&key)?,
             is_revoked: revoked_at.is_some(),
