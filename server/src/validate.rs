@@ -35,7 +35,8 @@ pub fn login(text: &str) -> Result<Login, ApiError> {
 /// # Errors
 /// [`ProblemKind::LoginMalformed`]
 pub fn mail_address(login: &Login) -> Result<(), ApiError> {
-    if login.as_str().contains('@') {
+    // As strict as what composes the mail.
+    if login.as_str().parse::<lettre::Address>().is_ok() {
         return Ok(());
     }
     Err(ApiError::with_detail(ProblemKind::LoginMalformed, "this server confirms e-mail addresses: give one"))

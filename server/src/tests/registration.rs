@@ -84,6 +84,9 @@ async fn without_a_way_to_send_mail_no_account_is_left() {
     // A name gets no mail at all.
     let answer = server.post("/v1/register", &Persona::new("alice").register()).await;
     answer.refuses(ProblemKind::LoginMalformed);
+    // Nor does what no mail can be addressed to.
+    let answer = server.post("/v1/register", &Persona::new("a..b@example.com").register()).await;
+    answer.refuses(ProblemKind::LoginMalformed);
 }
 
 #[tokio::test]
