@@ -110,7 +110,6 @@ async fn check_proof(
     let is_there = found.is_some();
     let verifiers = found.unwrap_or_else(|| Verifiers {
         account: state.keys.unknown_account(login),
-        status: Status::Active,
         password: [0; 32],
         recovery: [0; 32],
     });

@@ -134,15 +134,19 @@ fn is_sealed(bytes: &[u8]) -> bool {
 
 /// The realm is an origin in its one spelling (RFC 6454 section 6.2), and the server's own where it knows that.
 fn realm(public_url: Option<&str>, realm: &str) -> Result<(), ApiError> {
-    let is_origin = realm.len() <= MAX_REALM_BYTES && is_canonical_origin(realm);
     match public_url {
         Some(own) if own != realm => Err(refused("the keys were derived for another server's address")),
-        _ if is_origin => Ok(()),
+        _ if is_canonical_origin(realm) => Ok(()),
         _ => Err(refused("the realm is no origin, like https://keys.example.com")),
     }
 }
 
-fn is_canonical_origin(text: &str) -> bool {
+/// Whether it is an origin in the one spelling that clients derive keys for (RFC 6454 section 6.2), of 255 bytes at most.
+#[must_use]
+pub fn is_canonical_origin(text: &str) -> bool {
+    if text.len() > MAX_REALM_BYTES {
+        return false;
+    }
     let Ok(url) = url::Url::parse(text) else { return false };
     matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text
 }
