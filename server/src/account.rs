@@ -353,7 +353,7 @@ pub async fn export(
     let export = AccountExport {
         exported_at_s: state.clock.now_s(),
         account: own(&state, session).await?.report(),
-        devices: devices::list(db, session.account, session.device, 0).await?,
+        devices: devices::list(db, session.account, session.device).await?,
         history: accounts::history(db, session.account).await?,
     };
     audit(session, "account-exported");

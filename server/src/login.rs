@@ -197,12 +197,11 @@ pub async fn finish(
     };
     let seen_at_s = devices::begin(&mut tx, &begun).await?;
     let since_s = seen_at_s.unwrap_or(u64::MAX);
-    let new_devices = devices::list(&mut *tx, account, device, since_s).await?;
+    let new_devices = devices::newer(&mut *tx, account, device, since_s).await?;
     tx.commit().await?;
     state.metrics.login("done");
     login.announce(&state, seen_at_s.is_none());
-    let others = new_devices.into_iter().filter(|device| !device.is_this).collect();
-    Ok(Json(tokens.session(&state, others)))
+    Ok(Json(tokens.session(&state, new_devices)))
 }
 
 /// A login between its second step and its third.

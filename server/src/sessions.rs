@@ -100,10 +100,9 @@ pub async fn refresh(
     if !devices::rotate(&mut tx, &rotation).await? {
         return Err(refused());
     }
-    let new_devices = devices::list(&mut *tx, account, device, row.seen_at_s).await?;
+    let new_devices = devices::newer(&mut *tx, account, device, row.seen_at_s).await?;
     tx.commit().await?;
-    let others = new_devices.into_iter().filter(|device| !device.is_this).collect();
-    Ok(Json(tokens.session(&state, others)))
+    Ok(Json(tokens.session(&state, new_devices)))
 }
 
 /// Says no more than that to whoever has not both the token and the device's key.
@@ -158,7 +157,7 @@ pub async fn logout(State(state): State<AppState>, session: Authenticated) -> Re
     responses((status = 200, description = "Them", body = Devices), SessionAnswers, AnyAnswers)
 )]
 pub async fn list(State(state): State<AppState>, session: Authenticated) -> Result<Json<Devices>, ApiError> {
-    let devices = devices::list(state.db.reader(), session.account, session.device, 0).await?;
+    let devices = devices::list(state.db.reader(), session.account, session.device).await?;
     Ok(Json(Devices { devices }))
 }
 

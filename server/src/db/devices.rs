@@ -289,8 +289,7 @@ pub async fn revoke(
     Ok(done.rows_affected() == 1)
 }
 
-/// The account's devices that have a session and first logged in at `since_s` or later, the oldest first. `asking` is
-/// the one that asks.
+/// The account's devices that have a session, the oldest first. `asking` is the one that asks.
 ///
 /// # Errors
 /// The database failed.
@@ -298,16 +297,37 @@ pub async fn list<'e>(
     db: impl Executor<'e, Database = Any>,
     account: AccountId,
     asking: DeviceId,
+) -> Result<Vec<DeviceReport>, sqlx::Error> {
+    let rows = sqlx::query_as(
+        "SELECT device, name, created_at, seen_at FROM devices \
+         WHERE account = $1 AND revoked_at IS NULL ORDER BY created_at, device",
+    );
+    report(rows.bind(account.to_string()).fetch_all(db).await?, asking)
+}
+
+/// The account's other devices that first logged in at `since_s` or later, the oldest first: also those that logged out
+/// again, or a stranger would come and go unseen.
+///
+/// # Errors
+/// The database failed.
+pub async fn newer<'e>(
+    db: impl Executor<'e, Database = Any>,
+    account: AccountId,
+    asking: DeviceId,
     since_s: u64,
 ) -> Result<Vec<DeviceReport>, sqlx::Error> {
-    let rows: Vec<(String, String, i64, i64)> = sqlx::query_as(
+    let rows = sqlx::query_as(
         "SELECT device, name, created_at, seen_at FROM devices \
-         WHERE account = $1 AND revoked_at IS NULL AND created_at >= $2 ORDER BY created_at, device",
-    )
-    .bind(account.to_string())
-    .bind(to_int(since_s))
-    .fetch_all(db)
-    .await?;
+         WHERE account = $1 AND device <> $2 AND created_at >= $3 ORDER BY created_at, device",
+    );
+    let rows = rows.bind(account.to_string()).bind(asking.to_string()).bind(to_int(since_s));
+    report(rows.fetch_all(db).await?, asking)
+}
+
+fn report(
+    rows: Vec<(String, String, i64, i64)>,
+    asking: DeviceId,
+) -> Result<Vec<DeviceReport>, sqlx::Error> {
     let report = |(device, name, created_at, seen_at): (String, String, i64, i64)| {
         let device = DeviceId::new(from_hex(&device)?);
         Ok(DeviceReport {
