@@ -149,15 +149,17 @@ async fn check_admission(
         Registration::Closed => return Err(ProblemKind::RegistrationClosed.into()),
         Registration::Code => {}
     }
-    limits::check_address(state, address).await?;
+    let failures = Failures::begin_registration(state, address).await?;
     // Hashes compare in a time that says nothing about the code, not even its length; and all are compared.
     let shown = sha256(&[code.unwrap_or_default().trim().as_bytes()]);
     let codes = state.config.registration.codes.iter();
     let matches = codes.filter(|known| proofs_match(&sha256(&[known.trim().as_bytes()]), &shown)).count();
     if code.is_some() && matches > 0 {
-        return Ok(());
+        let mut tx = state.db.write_lightly().await?;
+        failures.forgive(&mut tx).await?;
+        return Ok(tx.commit().await?);
     }
-    limits::count_address(state, address).await?;
+    failures.confirm(state).await?;
     tracing::info!(target: "audit", event = "registration-code-refused", address = %address.0);
     Err(ProblemKind::RegistrationCodeRefused.into())
 }

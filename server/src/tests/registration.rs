@@ -1,5 +1,7 @@
 //! Making accounts.
 
+use std::sync::Arc;
+
 use axum::http::Method;
 use ensafer_core::api::hex::HexBytes;
 use ensafer_core::api::server::{
@@ -70,6 +72,22 @@ async fn an_authorisation_code_is_asked_for_and_guesses_are_counted() {
     late.refuses(ProblemKind::TooManyFailures);
     world.clock.advance(300);
     server.post("/v1/register", &with(Some(" spring-2030 "))).await.expect(201);
+}
+
+#[tokio::test]
+async fn guesses_at_the_same_time_are_counted_as_well() {
+    let world = World::new().await;
+    let mut config = with_mode(Registration::Code, &["spring-2030"]);
+    config.limits.failures_per_address = 3;
+    let server = Arc::new(world.start(config).await);
+    let request = RegisterRequest { code: Some("guess".into()), ..Persona::new("alice@example.com").register() };
+    let mut guesses = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (server, request) = (Arc::clone(&server), request.clone());
+        guesses.spawn(async move { server.post("/v1/register", &request).await.problem().kind() });
+    }
+    let compared = |kind: &Option<ProblemKind>| *kind == Some(ProblemKind::RegistrationCodeRefused);
+    assert_eq!(guesses.join_all().await.iter().filter(|kind| compared(kind)).count(), 3);
 }
 
 #[tokio::test]
