@@ -138,6 +138,7 @@ pub async fn recovery(
     }
     tx.commit().await?;
     audit(session, "recovery-key-changed");
+    notices::send(&state, stored.login, Notice::RecoveryChanged);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -181,9 +182,11 @@ pub async fn keys(
     limits::count_keys(&mut tx, stored.id, state.clock.now_ms()).await?;
     tx.commit().await?;
     audit(session, "keys-changed");
-    if *new_login != stored.login {
-        notices::send(&state, stored.login, Notice::AddressChanged { new: new_login.clone() });
-    }
+    // The password was replaced as well.
+    let is_moved = *new_login != stored.login;
+    let notice =
+        if is_moved { Notice::AddressChanged { new: new_login.clone() } } else { Notice::PasswordChanged };
+    notices::send(&state, stored.login, notice);
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -350,7 +353,7 @@ pub async fn export(
     let export = AccountExport {
         exported_at_s: state.clock.now_s(),
         account: own(&state, session).await?.report(),
-        devices: devices::list(db, session.account, session.device, 0).await?,
+        devices: devices::list(db, session.account, session.device).await?,
         history: accounts::history(db, session.account).await?,
     };
     audit(session, "account-exported");

@@ -59,7 +59,7 @@ impl Code {
     #[must_use]
     pub fn hash(&self, keys: &ServerKeys, account: AccountId, login: &Login) -> [u8; 32] {
         let hash = sha256(&[LABEL, self.0.as_bytes(), login.as_str().as_bytes()]);
-        keys.verifier(VerifierKind::Password, account, &hash)
+        keys.verifier(VerifierKind::MailedCode, account, &hash)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A bucket is one number, the time at which it is empty again (the generic cell rate algorithm, ITU-T I.371): it takes
 //! as many at once as its limit, and forgets evenly over its window. One statement charges it, so that two replicas
-//! never let one too many through.
+//! never let one too many through where it is charged before the deed; see [`Failures`] for those that are not.
 
 use ensafer_core::api::server::ProblemKind;
 use ensafer_core::crypto::Login;
@@ -93,16 +93,21 @@ impl Bucket {
     }
 }
 
-/// The counts that a failed proof goes into: the account's, or that of a device that the account knows, so that no
-/// stranger uses that up; and for strangers the address's and that of all together.
+/// The counts that a failed proof goes into: its own, which is the account's, or that of a device that the account knows,
+/// so that no stranger uses that up; and those that it shares with others, the address's and that of all together, which
+/// only strangers are refused by.
+///
+/// Its own is charged before anything is compared, so it is exact. The shared ones are read before and charged after a
+/// failure: what is compared at the same moment may go over them.
 #[derive(Debug)]
 pub struct Failures {
     own: Bucket,
-    shared: [Bucket; 2],
+    shared: Vec<Bucket>,
 }
 
 impl Failures {
-    /// Counts a failure before anything is compared, so that no number of replicas lets more guesses through. Whoever
+    /// Counts a failure before anything is compared, so that no number of replicas lets more guesses at one account
+    /// through. Whoever
     /// succeeds takes it back by [`forgive`](Self::forgive); whoever fails adds the rest by [`confirm`](Self::confirm).
     ///
     /// `known` is a device that showed that it is the account's.
@@ -124,7 +129,11 @@ impl Failures {
             }
             None => Bucket::new("account", &account.to_string(), limits.failures_per_account, window),
         };
-        Self { own, shared: shared(state, address) }.count(state, known.is_none()).await
+        let shared = shared(state, address);
+        if known.is_none() {
+            check(state, &shared).await?;
+        }
+        Self { own, shared: shared.into() }.count(state).await
     }
 
     /// The same for guesses at a code that was mailed. They are counted by account, whichever device asks, and apart from
@@ -140,20 +149,29 @@ impl Failures {
         let limits = &state.config.limits;
         let own =
             Bucket::new("code", &account.to_string(), limits.failures_per_account, limits.failure_window_s);
-        Self { own, shared: shared(state, address) }.count(state, true).await
+        let shared = shared(state, address);
+        check(state, &shared).await?;
+        Self { own, shared: shared.into() }.count(state).await
     }
 
-    async fn count(self, state: &AppState, is_strange: bool) -> Result<Self, ApiError> {
-        let failures = self;
-        if is_strange {
-            check(state, &failures.shared).await?;
-        }
+    /// The same for guesses at an authorisation code, which belong to no account: the address's count is their own.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub async fn begin_registration(state: &AppState, address: ClientAddress) -> Result<Self, ApiError> {
+        let shared = shared(state, address);
+        check(state, &shared).await?;
+        let [own, all] = shared;
+        Self { own, shared: vec![all] }.count(state).await
+    }
+
+    async fn count(self, state: &AppState) -> Result<Self, ApiError> {
         let mut tx = state.db.write_lightly().await?;
-        let wait = failures.own.charge(&mut tx, state.clock.now_ms()).await?;
+        let wait = self.own.charge(&mut tx, state.clock.now_ms()).await?;
         tx.commit().await?;
         match wait {
-            Some(wait_ms) => Err(limited(state, failures.own.kind, wait_ms)),
-            None => Ok(failures),
+            Some(wait_ms) => Err(limited(state, self.own.kind, wait_ms)),
+            None => Ok(self),
         }
     }
 
@@ -209,22 +227,6 @@ async fn count(state: &AppState, buckets: &[Bucket]) -> Result<(), sqlx::Error> 
         bucket.charge(&mut tx, now_ms).await?;
     }
     tx.commit().await
-}
-
-/// Refuses an address from which too much failed, before a guess that belongs to no account.
-///
-/// # Errors
-/// [`ProblemKind::TooManyFailures`], or the database failed.
-pub async fn check_address(state: &AppState, address: ClientAddress) -> Result<(), ApiError> {
-    check(state, &shared(state, address)).await
-}
-
-/// Counts a wrong guess that belongs to no account.
-///
-/// # Errors
-/// The database failed.
-pub async fn count_address(state: &AppState, address: ClientAddress) -> Result<(), sqlx::Error> {
-    count(state, &shared(state, address)).await
 }
 
 /// Counts a question that tells whether a login is taken.

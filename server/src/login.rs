@@ -90,10 +90,10 @@ pub async fn verify(
         Status::Unconfirmed => Some(ProblemKind::EmailUnconfirmed),
     };
     // Computed before it is written: writers wait for each other.
-    let (pending, challenge) = challenge(&state, &login, &request, stored);
+    let (pending, challenge) = challenge(&state, &login, &request, stored, &verifiers);
     let mut tx = state.db.write_lightly().await?;
     failures.forgive(&mut tx).await?;
-    let is_new = refusal.is_none() && pending.insert(&mut tx, &request.attempt).await?;
+    let is_new = refusal.is_none() && pending.insert(&mut tx, &request.attempt, state.db.is_sqlite()).await?;
     tx.commit().await?;
     state.metrics.login(if is_new { "challenged" } else { "refused" });
     if is_new { Ok(Json(challenge)) } else { Err(refusal.unwrap_or(ProblemKind::ChallengeRefused).into()) }
@@ -110,7 +110,6 @@ async fn check_proof(
     let is_there = found.is_some();
     let verifiers = found.unwrap_or_else(|| Verifiers {
         account: state.keys.unknown_account(login),
-        status: Status::Active,
         password: [0; 32],
         recovery: [0; 32],
     });
@@ -134,6 +133,7 @@ fn challenge<'a>(
     login: &Login,
     request: &'a LoginVerifyRequest,
     stored: Stored,
+    compared: &'a Verifiers,
 ) -> (Pending<'a>, LoginChallenge) {
     let Stored { id, document, login_key, .. } = stored;
     let expires_at_s = state.clock.now_s().saturating_add(state.config.sessions.challenge_s);
@@ -153,8 +153,14 @@ fn challenge<'a>(
         device: &request.device,
     };
     let proof_hash = sha256(&[&key.prove(&transcript.hash())]);
-    let pending =
-        Pending { account: id, device: &request.device, kind: request.kind, proof_hash, expires_at_s };
+    let pending = Pending {
+        account: id,
+        compared,
+        device: &request.device,
+        kind: request.kind,
+        proof_hash,
+        expires_at_s,
+    };
     let challenge = HexArray::<CHALLENGE_BYTES>(challenge);
     (pending, LoginChallenge { account: document, challenge, expires_at_s })
 }
@@ -191,17 +197,18 @@ pub async fn finish(
     };
     let seen_at_s = devices::begin(&mut tx, &begun).await?;
     let since_s = seen_at_s.unwrap_or(u64::MAX);
-    let new_devices = devices::list(&mut *tx, account, device, since_s).await?;
+    let new_devices = devices::newer(&mut *tx, account, device, since_s).await?;
     tx.commit().await?;
     state.metrics.login("done");
     login.announce(&state, seen_at_s.is_none());
-    let others = new_devices.into_iter().filter(|device| !device.is_this).collect();
-    Ok(Json(tokens.session(&state, others)))
+    Ok(Json(tokens.session(&state, new_devices)))
 }
 
 /// A login between its second step and its third.
 struct Pending<'a> {
     account: AccountId,
+    /// What the proof was compared with.
+    compared: &'a Verifiers,
     device: &'a DeviceDocument,
     kind: CredentialKind,
     proof_hash: [u8; 32],
@@ -209,17 +216,25 @@ struct Pending<'a> {
 }
 
 impl Pending<'_> {
-    /// Keeps it, unless there is one for this attempt: of several that try at the same time, one does.
+    /// Keeps it, unless there is one for this attempt, or password, recovery key or the account's status changed since the
+    /// proof was compared: of several that try at the same time, one does.
     async fn insert(
         &self,
         tx: &mut Transaction<'static, Any>,
         attempt: &HexArray<ATTEMPT_BYTES>,
+        is_sqlite: bool,
     ) -> Result<bool, sqlx::Error> {
-        let inserted = sqlx::query(
+        // On PostgreSQL a change that is under way is waited for; on SQLite writers take turns anyway.
+        let lock = if is_sqlite { "" } else { "FOR SHARE" };
+        let insert = format!(
             "INSERT INTO logins (attempt, account, device, device_name, device_key, kind, proof_hash, \
                 expires_at, finished) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0) ON CONFLICT (attempt) DO NOTHING",
-        )
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, 0 FROM accounts \
+                WHERE account = $2 AND status = 'active' AND password_verifier = $9 AND recovery_verifier = $10 \
+                {lock} \
+             ON CONFLICT (attempt) DO NOTHING"
+        );
+        let inserted = sqlx::query(sqlx::AssertSqlSafe(insert))
         .bind(hex::encode(attempt.0))
         .bind(self.account.to_string())
         .bind(self.device.device.to_string())
@@ -231,6 +246,8 @@ impl Pending<'_> {
         })
         .bind(hex::encode(self.proof_hash))
         .bind(to_int(self.expires_at_s))
+        .bind(hex::encode(self.compared.password))
+        .bind(hex::encode(self.compared.recovery))
         .execute(&mut **tx)
         .await?;
         Ok(inserted.rows_affected() == 1)
@@ -315,4 +332,44 @@ fn is_attempt(keys: &ServerKeys, attempt: &HexArray<ATTEMPT_BYTES>, login: &Logi
     let mac = rest.last_chunk::<32>().expect("it ends with 32 bytes of MAC");
     let expected = keys.attempt_mac(&[id, expiry, login.as_str().as_bytes()]);
     proofs_match(mac, &expected) && u64::from_be_bytes(*expiry) > now_s
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::persona::Device;
+    use crate::tests::world::Home;
+
+    #[tokio::test]
+    async fn what_changed_since_the_proof_was_compared_ends_the_login() {
+        let home = Home::new().await;
+        let (state, device) = (&home.server.state, Device::new("thief").document());
+        let compared = accounts::verifiers(state.db.reader(), &home.alice.login).await.unwrap().unwrap();
+        let pending = |n: u8| {
+            (HexArray([n; ATTEMPT_BYTES]), Pending {
+                account: home.alice.id,
+                compared: &compared,
+                device: &device,
+                kind: CredentialKind::Password,
+                proof_hash: [0; 32],
+                expires_at_s: state.clock.now_s() + 120,
+            })
+        };
+        let insert = async |n: u8| {
+            let (attempt, pending) = pending(n);
+            let mut tx = state.db.write().await.unwrap();
+            let is_new = pending.insert(&mut tx, &attempt, state.db.is_sqlite()).await.unwrap();
+            tx.commit().await.unwrap();
+            is_new
+        };
+        assert!(insert(1).await && !insert(1).await);
+        state.db.set_disabled(&home.alice.login, true).await.unwrap();
+        assert!(!insert(2).await);
+        state.db.set_disabled(&home.alice.login, false).await.unwrap();
+        assert!(insert(3).await);
+        let session = home.server.login(&home.alice, &home.laptop).await;
+        let request = home.alice.next_password([5; 32]);
+        home.server.put("/v1/account/password", &session, &request).await.expect(204);
+        assert!(!insert(4).await);
+    }
 }

@@ -37,6 +37,8 @@ pub enum Notice {
     },
     /// The password was changed.
     PasswordChanged,
+    /// The recovery key was changed.
+    RecoveryChanged,
     /// Somebody logged in with the recovery key.
     RecoveryUsed,
     /// The account has another address.
@@ -53,6 +55,7 @@ impl Notice {
         match self {
             Self::NewDevice { name } => Mail::NewDevice { device_name: name, at_s },
             Self::PasswordChanged => Mail::PasswordChanged { at_s },
+            Self::RecoveryChanged => Mail::RecoveryChanged { at_s },
             Self::RecoveryUsed => Mail::RecoveryUsed { at_s },
             Self::AddressChanged { new } => Mail::AddressChanged { new },
             Self::AccountDeleted => Mail::AccountDeleted,

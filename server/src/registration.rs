@@ -5,8 +5,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use ensafer_core::account::SignedBundle;
 use ensafer_core::api::server::{
-    Availability, AvailabilityRequest, ConfirmRequest, MAX_BODY_BYTES, Problem, ProblemKind, RegisterRequest,
-    Registered, Registration, ServerInfo,
+    Availability, AvailabilityRequest, ConfirmRequest, Problem, ProblemKind, RegisterRequest, Registered,
+    Registration, ServerInfo,
 };
 use ensafer_core::crypto::{Login, SystemRandom, VerifierKind, proofs_match, sha256};
 use ensafer_core::ids::AccountId;
@@ -79,7 +79,7 @@ pub async fn available(
 pub async fn register(
     State(state): State<AppState>,
     address: ClientAddress,
-    ApiJson(request): ApiJson<RegisterRequest, MAX_BODY_BYTES>,
+    ApiJson(request): ApiJson<RegisterRequest>,
 ) -> Result<(StatusCode, Json<Registered>), ApiError> {
     check_admission(&state, address, request.code.as_deref()).await?;
     let bundle = check_account(&state, &request)?;
@@ -149,15 +149,17 @@ async fn check_admission(
         Registration::Closed => return Err(ProblemKind::RegistrationClosed.into()),
         Registration::Code => {}
     }
-    limits::check_address(state, address).await?;
+    let failures = Failures::begin_registration(state, address).await?;
     // Hashes compare in a time that says nothing about the code, not even its length; and all are compared.
     let shown = sha256(&[code.unwrap_or_default().trim().as_bytes()]);
     let codes = state.config.registration.codes.iter();
     let matches = codes.filter(|known| proofs_match(&sha256(&[known.trim().as_bytes()]), &shown)).count();
     if code.is_some() && matches > 0 {
-        return Ok(());
+        let mut tx = state.db.write_lightly().await?;
+        failures.forgive(&mut tx).await?;
+        return Ok(tx.commit().await?);
     }
-    limits::count_address(state, address).await?;
+    failures.confirm(state).await?;
     tracing::info!(target: "audit", event = "registration-code-refused", address = %address.0);
     Err(ProblemKind::RegistrationCodeRefused.into())
 }

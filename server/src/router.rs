@@ -75,6 +75,7 @@ pub fn router(state: AppState, guard: Arc<Guard>) -> Router {
         .route("/v1/openapi.json", openapi)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn(guard::body_length))
+        .layer(middleware::from_fn(guard::to_its_end))
         .layer(middleware::from_fn_with_state(Arc::clone(&guard), guard::timeout))
         .layer(middleware::from_fn_with_state(Arc::clone(&guard), guard::concurrency))
         .merge(health::routes())

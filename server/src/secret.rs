@@ -19,7 +19,8 @@ const MAX_BYTES: u64 = 64 * 1024;
 /// Reads a text that nobody but its owner may know.
 ///
 /// # Errors
-/// [`ConfigError::Exposed`] where others may read or write it, [`ConfigError::Io`] where it cannot be read.
+/// [`ConfigError::Exposed`] where others may read or write it, [`ConfigError::Io`] where it cannot be read or is longer
+/// than 64 KiB.
 pub fn read_text(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
     let io_error = |source| ConfigError::Io { path: path.to_path_buf(), source };
     let file = File::open(path).map_err(io_error)?;
@@ -30,7 +31,10 @@ pub fn read_text(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
         return Err(ConfigError::Exposed { path: path.to_path_buf() });
     }
     let mut text = Zeroizing::new(String::new());
-    file.take(MAX_BYTES).read_to_string(&mut text).map_err(io_error)?;
+    file.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(io_error)?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(io_error(io::ErrorKind::FileTooLarge.into()));
+    }
     Ok(text)
 }
 
@@ -126,6 +130,17 @@ mod tests {
         let other = tempfile::tempdir().unwrap();
         assert_ne!(first.expose(), load(&settings(other.path(), None)).unwrap().expose());
         assert_eq!(first.expose(), load(&settings(other.path(), Some(&path))).unwrap().expose());
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_and_not_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("codes");
+        for (length, is_good) in [(MAX_BYTES, true), (MAX_BYTES + 1, false)] {
+            fs::write(&path, "a".repeat(length as usize)).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            assert_eq!(read_text(&path).is_ok(), is_good, "{length}");
+        }
     }
 
     #[test]

@@ -67,13 +67,8 @@ impl NewTokens {
 
 fn random_token() -> (SecretHex<32>, [u8; 32]) {
     let bytes = SecretHex(SystemRandom.array());
-    let hash = token(&bytes).hash();
+    let hash = Token::new(&bytes.0).hash();
     (bytes, hash)
-}
-
-fn token(bytes: &SecretHex<32>) -> Token {
-    let text = zeroize::Zeroizing::new(hex::encode(bytes.0));
-    text.parse().expect("64 hex digits are a token")
 }
 
 /// Buys new tokens. The one that is shown is spent, but passes again until one of the new ones was used: the answer may
@@ -90,7 +85,7 @@ pub async fn refresh(
     let (account, device) = (request.account, request.device);
     let refused = || ApiError::from(ProblemKind::SessionRefused);
     let row = devices::session(state.db.reader(), account, device).await?.ok_or_else(refused)?;
-    let shown = token(&request.refresh);
+    let shown = Token::new(&request.refresh.0);
     check_refresh(&row, &request, &shown, state.clock.now_s())?;
     let tokens = NewTokens::generate(&state);
     let mut tx = state.db.write().await?;
@@ -105,10 +100,9 @@ pub async fn refresh(
     if !devices::rotate(&mut tx, &rotation).await? {
         return Err(refused());
     }
-    let new_devices = devices::list(&mut *tx, account, device, row.seen_at_s).await?;
+    let new_devices = devices::newer(&mut *tx, account, device, row.seen_at_s).await?;
     tx.commit().await?;
-    let others = new_devices.into_iter().filter(|device| !device.is_this).collect();
-    Ok(Json(tokens.session(&state, others)))
+    Ok(Json(tokens.session(&state, new_devices)))
 }
 
 /// Says no more than that to whoever has not both the token and the device's key.
@@ -163,7 +157,7 @@ pub async fn logout(State(state): State<AppState>, session: Authenticated) -> Re
     responses((status = 200, description = "Them", body = Devices), SessionAnswers, AnyAnswers)
 )]
 pub async fn list(State(state): State<AppState>, session: Authenticated) -> Result<Json<Devices>, ApiError> {
-    let devices = devices::list(state.db.reader(), session.account, session.device, 0).await?;
+    let devices = devices::list(state.db.reader(), session.account, session.device).await?;
     Ok(Json(Devices { devices }))
 }
 

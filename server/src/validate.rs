@@ -35,7 +35,8 @@ pub fn login(text: &str) -> Result<Login, ApiError> {
 /// # Errors
 /// [`ProblemKind::LoginMalformed`]
 pub fn mail_address(login: &Login) -> Result<(), ApiError> {
-    if login.as_str().contains('@') {
+    // As strict as what composes the mail.
+    if login.as_str().parse::<lettre::Address>().is_ok() {
         return Ok(());
     }
     Err(ApiError::with_detail(ProblemKind::LoginMalformed, "this server confirms e-mail addresses: give one"))
@@ -113,14 +114,17 @@ pub fn recovery(document: &RecoverySealDocument) -> Result<(), ApiError> {
 /// Checks an account's state.
 ///
 /// # Errors
-/// [`ProblemKind::ValueRefused`] if it is too large, [`ProblemKind::BlobRefused`] if it can be none.
+/// [`ProblemKind::ValueRefused`] if it is too large, [`ProblemKind::BlobRefused`] if it can be none or no version can
+/// come after it.
 pub fn state(document: &StateDocument) -> Result<(), ApiError> {
     let sealed = &document.sealed.0;
     if sealed.len() > MAX_STATE_BYTES {
         let detail = "an account's state has at most 1 MiB";
         return Err(ApiError::with_detail(ProblemKind::ValueRefused, detail));
     }
-    if is_sealed(sealed) { Ok(()) } else { Err(refused("this is no sealed state")) }
+    // One and the largest that the database counts to: the next version must have room, too.
+    let has_version = document.version > 0 && document.version < i64::MAX.unsigned_abs();
+    if has_version && is_sealed(sealed) { Ok(()) } else { Err(refused("this is no sealed state")) }
 }
 
 /// Whether a sealed message can have this length.
@@ -130,15 +134,19 @@ fn is_sealed(bytes: &[u8]) -> bool {
 
 /// The realm is an origin in its one spelling (RFC 6454 section 6.2), and the server's own where it knows that.
 fn realm(public_url: Option<&str>, realm: &str) -> Result<(), ApiError> {
-    let is_origin = realm.len() <= MAX_REALM_BYTES && is_canonical_origin(realm);
     match public_url {
         Some(own) if own != realm => Err(refused("the keys were derived for another server's address")),
-        _ if is_origin => Ok(()),
+        _ if is_canonical_origin(realm) => Ok(()),
         _ => Err(refused("the realm is no origin, like https://keys.example.com")),
     }
 }
 
-fn is_canonical_origin(text: &str) -> bool {
+/// Whether it is an origin in the one spelling that clients derive keys for (RFC 6454 section 6.2), of 255 bytes at most.
+#[must_use]
+pub fn is_canonical_origin(text: &str) -> bool {
+    if text.len() > MAX_REALM_BYTES {
+        return false;
+    }
     let Ok(url) = url::Url::parse(text) else { return false };
     matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text
 }

@@ -44,7 +44,7 @@ impl std::fmt::Debug for ServerSecret {
     }
 }
 
-/// Which secret of the account is shown as proof.
+/// What is shown as proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum VerifierKind {
@@ -52,6 +52,8 @@ pub enum VerifierKind {
     Password = 1,
     /// The recovery key.
     Recovery = 2,
+    /// A code that was mailed.
+    MailedCode = 3,
 }
 
 /// The keys that a server derives from its secret, one for each use.
@@ -125,7 +127,9 @@ mod tests {
         let (alice, bob) = (AccountId::new([1; 16]), AccountId::new([2; 16]));
         let verifier = keys.verifier(VerifierKind::Password, alice, &[3; 32]);
         assert!(keys.verify(VerifierKind::Password, alice, &[3; 32], &verifier));
-        assert!(!keys.verify(VerifierKind::Recovery, alice, &[3; 32], &verifier));
+        for other in [VerifierKind::Recovery, VerifierKind::MailedCode] {
+            assert!(!keys.verify(other, alice, &[3; 32], &verifier));
+        }
         assert!(!keys.verify(VerifierKind::Password, bob, &[3; 32], &verifier));
         assert!(!keys.verify(VerifierKind::Password, alice, &[4; 32], &verifier));
         assert!(!ServerKeys::derive(&other).verify(VerifierKind::Password, alice, &[3; 32], &verifier));

@@ -6,6 +6,7 @@ use ensafer_core::api::server::Registration;
 use ensafer_core::crypto::{MAX_ITERATIONS, MIN_ITERATIONS};
 
 use super::{Config, ConfigError, MailSecurity, MailTransport};
+use crate::validate::is_canonical_origin;
 
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
@@ -73,7 +74,7 @@ impl Config {
             return refused("name", "it must be 1 to 64 bytes on one line");
         }
         match &self.public_url {
-            Some(url) if !is_origin(url) => refused(
+            Some(url) if !is_canonical_origin(url) => refused(
                 "public_url",
                 "it must be an origin as browsers write it, such as https://keys.example.org: lower case, ASCII, \
                  no path, no :443",
@@ -191,16 +192,4 @@ fn refused(key: &'static str, reason: &str) -> Result<(), ConfigError> {
 
 fn is_this_machine(host: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// Whether it is an origin in the one spelling that clients derive keys for (RFC 6454 section 6.2).
-fn is_origin(url: &str) -> bool {
-    let Some((scheme, place)) = url.split_once("://") else { return false };
-    let default_port = match scheme {
-        "https" => ":443",
-        "http" => ":80",
-        _ => return false,
-    };
-    let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.:[]".contains(&b);
-    !place.is_empty() && url.len() <= 255 && place.bytes().all(is_plain) && !place.ends_with(default_port)
 }

@@ -49,8 +49,6 @@ impl Status {
 pub struct Verifiers {
     /// The account.
     pub account: AccountId,
-    /// Its status.
-    pub status: Status,
     /// Of the password.
     pub password: [u8; 32],
     /// Of the recovery key.
@@ -135,7 +133,6 @@ impl TryFrom<AccountRow> for Stored {
             login_key: LoginPublicKey::from_spki(&bytes(&row.login_key)?.0).map_err(|_| BadValue)?,
             verifiers: Verifiers {
                 account: id,
-                status,
                 password: from_hex(&row.password_verifier)?,
                 recovery: from_hex(&row.recovery_verifier)?,
             },
@@ -205,16 +202,15 @@ pub async fn parameters(
 /// # Errors
 /// The database failed.
 pub async fn verifiers(db: &AnyPool, login: &Login) -> Result<Option<Verifiers>, sqlx::Error> {
-    let row: Option<(String, String, String, String)> = sqlx::query_as(
-        "SELECT account, status, password_verifier, recovery_verifier FROM accounts WHERE login = $1",
+    let row: Option<(String, String, String)> = sqlx::query_as(
+        "SELECT account, password_verifier, recovery_verifier FROM accounts WHERE login = $1",
     )
     .bind(login.as_str())
     .fetch_optional(db)
     .await?;
-    row.map(|(account, status, password, recovery)| {
+    row.map(|(account, password, recovery)| {
         Ok(Verifiers {
             account: AccountId::new(from_hex(&account)?),
-            status: Status::parse(&status)?,
             password: from_hex(&password)?,
             recovery: from_hex(&recovery)?,
         })

@@ -41,8 +41,6 @@ pub struct Bearer {
 /// A device's session, as a request for new tokens is checked against it.
 #[derive(Debug)]
 pub struct SessionRow {
-    /// The origin that the account's keys are derived for.
-    pub realm: String,
     /// Whether the account can be used.
     pub status: Status,
     /// The device's key.
@@ -113,19 +111,18 @@ pub async fn session(
     account: AccountId,
     device: DeviceId,
 ) -> Result<Option<SessionRow>, sqlx::Error> {
-    type Row = (String, String, String, Option<i64>, i64, String, String, i64, i64);
+    type Row = (String, String, Option<i64>, i64, String, String, i64, i64);
     let row: Option<Row> = sqlx::query_as(
-        "SELECT a.password_realm, a.status, d.public_key, d.revoked_at, d.counter, d.refresh_hash, \
-            d.previous_refresh_hash, d.refresh_expires_at, d.seen_at \
+        "SELECT a.status, d.public_key, d.revoked_at, d.counter, d.refresh_hash, d.previous_refresh_hash, \
+            d.refresh_expires_at, d.seen_at \
          FROM devices d JOIN accounts a ON a.account = d.account WHERE d.account = $1 AND d.device = $2",
     )
     .bind(account.to_string())
     .bind(device.to_string())
     .fetch_optional(db)
     .await?;
-    row.map(|(realm, status, key, revoked_at, counter, refresh, previous, expires_at, seen_at)| {
+    row.map(|(status, key, revoked_at, counter, refresh, previous, expires_at, seen_at)| {
         Ok(SessionRow {
-            realm,
             status: Status::parse(&status)?,
             public_key: from_hex(&key)?,
             is_revoked: revoked_at.is_some(),
@@ -292,8 +289,7 @@ pub async fn revoke(
     Ok(done.rows_affected() == 1)
 }
 
-/// The account's devices that have a session and first logged in at `since_s` or later, the oldest first. `asking` is
-/// the one that asks.
+/// The account's devices that have a session, the oldest first. `asking` is the one that asks.
 ///
 /// # Errors
 /// The database failed.
@@ -301,16 +297,37 @@ pub async fn list<'e>(
     db: impl Executor<'e, Database = Any>,
     account: AccountId,
     asking: DeviceId,
+) -> Result<Vec<DeviceReport>, sqlx::Error> {
+    let rows = sqlx::query_as(
+        "SELECT device, name, created_at, seen_at FROM devices \
+         WHERE account = $1 AND revoked_at IS NULL ORDER BY created_at, device",
+    );
+    report(rows.bind(account.to_string()).fetch_all(db).await?, asking)
+}
+
+/// The account's other devices that first logged in at `since_s` or later, the oldest first: also those that logged out
+/// again, or a stranger would come and go unseen.
+///
+/// # Errors
+/// The database failed.
+pub async fn newer<'e>(
+    db: impl Executor<'e, Database = Any>,
+    account: AccountId,
+    asking: DeviceId,
     since_s: u64,
 ) -> Result<Vec<DeviceReport>, sqlx::Error> {
-    let rows: Vec<(String, String, i64, i64)> = sqlx::query_as(
+    let rows = sqlx::query_as(
         "SELECT device, name, created_at, seen_at FROM devices \
-         WHERE account = $1 AND revoked_at IS NULL AND created_at >= $2 ORDER BY created_at, device",
-    )
-    .bind(account.to_string())
-    .bind(to_int(since_s))
-    .fetch_all(db)
-    .await?;
+         WHERE account = $1 AND device <> $2 AND created_at >= $3 ORDER BY created_at, device",
+    );
+    let rows = rows.bind(account.to_string()).bind(asking.to_string()).bind(to_int(since_s));
+    report(rows.fetch_all(db).await?, asking)
+}
+
+fn report(
+    rows: Vec<(String, String, i64, i64)>,
+    asking: DeviceId,
+) -> Result<Vec<DeviceReport>, sqlx::Error> {
     let report = |(device, name, created_at, seen_at): (String, String, i64, i64)| {
         let device = DeviceId::new(from_hex(&device)?);
         Ok(DeviceReport {

@@ -71,6 +71,7 @@ fn template(mail: Mail<'_>) -> Template {
         Mail::ConfirmAddress { .. } => template!("confirm-address"),
         Mail::NewDevice { .. } => template!("new-device"),
         Mail::PasswordChanged { .. } => template!("password-changed"),
+        Mail::RecoveryChanged { .. } => template!("recovery-changed"),
         Mail::RecoveryUsed { .. } => template!("recovery-used"),
         Mail::AddressChanged { .. } => template!("address-changed"),
         Mail::AccountDeleted => template!("account-deleted"),
@@ -89,7 +90,9 @@ fn values(name: &str, to: &Login, mail: Mail<'_>) -> Vec<(&'static str, String)>
             values.push(("device", one_line(device_name)));
             values.push(("at", date(at_s)));
         }
-        Mail::PasswordChanged { at_s } | Mail::RecoveryUsed { at_s } => values.push(("at", date(at_s))),
+        Mail::PasswordChanged { at_s } | Mail::RecoveryChanged { at_s } | Mail::RecoveryUsed { at_s } => {
+            values.push(("at", date(at_s)));
+        }
         Mail::AddressChanged { new } => values.push(("new", new.to_string())),
         Mail::AccountDeleted => {}
     }

@@ -43,6 +43,11 @@ pub enum Mail<'a> {
         /// When.
         at_s: u64,
     },
+    /// The recovery key was changed.
+    RecoveryChanged {
+        /// When.
+        at_s: u64,
+    },
     /// Somebody logged in with the recovery key.
     RecoveryUsed {
         /// When.
@@ -91,6 +96,18 @@ pub enum MailError {
     Timeout,
 }
 
+impl MailError {
+    /// The mail server's reply code (RFC 5321 section 4.2), if it gave one.
+    fn status(&self) -> Option<u16> {
+        match self {
+            Self::WrongPassword(error) | Self::Certificate(error) | Self::Refused(error) | Self::Unreachable(error) => {
+                error.status().map(u16::from)
+            }
+            Self::NotAnAddress | Self::Message(_) | Self::HungUp | Self::File(_) | Self::Timeout => None,
+        }
+    }
+}
+
 /// Sends mails.
 #[derive(Debug, Clone)]
 pub struct Mailer {
@@ -135,7 +152,8 @@ impl Mailer {
         let sent = tokio::time::timeout(TIMEOUT, self.hand_over(message)).await;
         let result = sent.unwrap_or(Err(MailError::Timeout));
         if let Err(error) = &result {
-            tracing::warn!(error = error as &dyn std::error::Error, "mail not sent");
+            // Not its source: what the mail server says may repeat the address.
+            tracing::warn!(%error, status = error.status(), "mail not sent");
         }
         result
     }

@@ -7,12 +7,13 @@ use std::thread::{self, JoinHandle};
 
 use super::*;
 
-const ALL: [Mail<'static>; 5] = [
+const ALL: [Mail<'static>; 6] = [
     Mail::ConfirmAddress { code: "7K3Q-9MXW", expires_in_s: 86_400 },
     Mail::NewDevice { device_name: "Ada's laptop", at_s: 1_800_000_000 },
     Mail::PasswordChanged { at_s: 1_800_000_000 },
     Mail::RecoveryUsed { at_s: 1_800_000_000 },
     Mail::AccountDeleted,
+    Mail::RecoveryChanged { at_s: 1_800_000_000 },
 ];
 
 fn login(text: &str) -> Login {
@@ -189,6 +190,18 @@ impl Write for Log {
     }
 }
 
+/// What it gives, and what it logged.
+async fn logged<T>(sending: impl Future<Output = T>) -> (T, String) {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let logging = tracing::subscriber::set_default(subscriber);
+    let given = sending.await;
+    drop(logging);
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    (given, text)
+}
+
 #[tokio::test]
 async fn a_wrong_password_is_logged_with_the_settings_to_check_and_without_the_password() {
     let (port, talk) = mail_server(|line| match line.split(' ').next() {
@@ -204,17 +217,11 @@ async fn a_wrong_password_is_logged_with_the_settings_to_check_and_without_the_p
     config.mail.user = "mailer".to_owned();
     config.mail.password_file = Some(path);
     let mailer = Mailer::new(&config).unwrap().unwrap();
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let logging = tracing::subscriber::set_default(subscriber);
-    let refused = mailer.send(&login("ada@example.com"), ALL[0]).await;
-    drop(logging);
+    let (refused, log) = logged(mailer.send(&login("ada@example.com"), ALL[0])).await;
     assert!(matches!(refused, Err(MailError::WrongPassword(_))), "{refused:?}");
     drop(mailer);
     let heard = talk.join().unwrap();
     assert!(heard.contains("AUTH PLAIN"), "{heard}");
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let (warnings, hints) = (log.matches("WARN").count(), log.contains("mail.user and mail.password_file"));
     assert!(warnings == 1 && hints && log.contains("mail not sent"), "{log}");
     for secret in ["wrong-secret", "ada@example.com", "7K3Q", "mailer"] {
@@ -240,12 +247,17 @@ async fn a_mail_goes_over_smtp() {
 }
 
 #[tokio::test]
-async fn a_refused_recipient_is_told_from_a_wrong_password() {
-    let (port, talk) =
-        mail_server(|line| if line.starts_with("RCPT") { "550 no such user" } else { "250 ok" });
-    let refused = smtp(port, MailSecurity::None).send(&login("ada@example.com"), ALL[0]).await;
+async fn a_refused_recipient_is_told_from_a_wrong_password_and_not_named_in_the_log() {
+    let (port, talk) = mail_server(|line| {
+        if line.starts_with("RCPT") { "550 <ada@example.com> is not here" } else { "250 ok" }
+    });
+    let mailer = smtp(port, MailSecurity::None);
+    let (refused, log) = logged(mailer.send(&login("ada@example.com"), ALL[0])).await;
     assert!(matches!(refused, Err(MailError::Refused(_))), "{refused:?}");
+    drop(mailer);
     talk.join().unwrap();
+    assert!(log.contains("refused the mail") && log.contains("status=550"), "{log}");
+    assert!(!log.contains("ada@"), "{log}");
 }
 
 #[tokio::test]

@@ -9,12 +9,13 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ensafer_core::api::server::{MAX_BODY_BYTES, ProblemKind};
 use governor::Quota;
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use crate::config::Config;
 use crate::error::ApiError;
@@ -63,6 +64,7 @@ impl Guard {
         self.per_address.forget_quiet();
     }
 }
+
 /// Refuses a body that declares to be too long before any of it is read. One that does not declare its length is cut off
 /// by the extractors' limit.
 pub async fn body_length(request: Request, next: Next) -> Response {
@@ -72,6 +74,22 @@ pub async fn body_length(request: Request, next: Next) -> Response {
         return ApiError::from(ProblemKind::BodyTooLarge).into_response();
     }
     next.run(request).await
+}
+
+/// Lets what changes something run to its end, also where the client hangs up meanwhile or waits no longer: nobody gets a
+/// change that leaves no line in the audit log and no mail to the owner.
+pub async fn to_its_end(request: Request, next: Next) -> Response {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return next.run(request).await;
+    }
+    match tokio::spawn(next.run(request).in_current_span()).await {
+        Ok(response) => response,
+        Err(failed) => match failed.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime ends.
+            Err(_) => ApiError::from(ProblemKind::Unavailable).into_response(),
+        },
+    }
 }
 
 /// Gives a request so long to arrive and to be answered.
@@ -126,25 +144,49 @@ mod tests {
     use axum::Router;
     use axum::body::Body;
     use axum::http::header::CONTENT_TYPE;
-    use axum::routing::get;
+    use axum::routing::post;
+    use tokio::sync::Notify;
     use tower::ServiceExt;
     use tower_http::catch_panic::CatchPanicLayer;
 
     use super::*;
 
     #[tokio::test]
+    async fn what_changes_something_ends_without_its_client() {
+        let steps = Arc::new([const { Notify::const_new() }; 3]);
+        let in_handler = Arc::clone(&steps);
+        let handler = move || async move {
+            let [begun, go_on, done] = &*in_handler;
+            begun.notify_one();
+            go_on.notified().await;
+            done.notify_one();
+        };
+        let router = Router::new().route("/", post(handler)).layer(axum::middleware::from_fn(to_its_end));
+        let request = Request::builder().method(Method::POST).body(Body::empty()).unwrap();
+        let call = tokio::spawn(router.oneshot(request));
+        let [begun, go_on, done] = &*steps;
+        begun.notified().await;
+        call.abort();
+        assert!(call.await.unwrap_err().is_cancelled());
+        go_on.notify_one();
+        tokio::time::timeout(Duration::from_secs(10), done.notified()).await.expect("it ends all the same");
+    }
+
+    #[tokio::test]
     async fn a_panic_is_answered_as_our_bug() {
         let broken = Router::new()
             .route(
                 "/",
-                get(|| async {
+                post(|| async {
                     if true {
                         panic!("canary")
                     }
                 }),
             )
+            .layer(axum::middleware::from_fn(to_its_end))
             .layer(CatchPanicLayer::custom(panicked));
-        let response = broken.oneshot(Request::new(Body::empty())).await.unwrap();
+        let request = Request::builder().method(Method::POST).body(Body::empty()).unwrap();
+        let response = broken.oneshot(request).await.unwrap();
         assert_eq!(response.status().as_u16(), 500);
         assert_eq!(response.headers()[CONTENT_TYPE], "application/problem+json");
         let body = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use axum::http::Method;
+use ensafer_core::api::hex::{HexArray, SecretHex};
 use ensafer_core::api::server::{
-    AddressRequest, ConfirmRequest, CredentialKind, DeleteRequest, ProblemKind, Registered,
+    AddressRequest, ConfirmRequest, CredentialKind, DeleteRequest, ProblemKind, RecoveryRequest,
+    RecoverySealDocument, Registered,
 };
 
 use super::persona::{Device, Persona};
@@ -183,6 +185,23 @@ async fn a_new_address_is_confirmed_before_the_account_moves() {
 }
 
 #[tokio::test]
+async fn the_owner_is_told_of_new_keys_and_of_a_new_recovery_key() {
+    let (world, server) = confirming().await;
+    let alice = Persona::new("alice@example.com");
+    register(&server, &alice).await;
+    confirm(&server, &alice, &code(&mails(&world, "alice@example.com")[0])).await.expect(204);
+    let session = server.login(&alice, &Device::new("laptop")).await;
+    let recovery = RecoverySealDocument { id: HexArray([7; 16]), ..alice.document.recovery.clone() };
+    let recovery_auth = SecretHex([6; 32]);
+    let request = RecoveryRequest { current: alice.credential(), recovery, recovery_auth };
+    server.put("/v1/account/recovery", &session, &request).await.expect(204);
+    mail_about(&world, "alice@example.com", "your recovery key was changed").await;
+    let request = alice.next_keys("alice@example.com", None);
+    server.put("/v1/account/keys", &session, &request).await.expect(204);
+    mail_about(&world, "alice@example.com", "your password was changed").await;
+}
+
+#[tokio::test]
 async fn the_owner_is_told_of_devices_recovery_password_and_deletion() {
     let (world, server) = confirming().await;
     let alice = Persona::new("alice@example.com");
@@ -201,6 +220,7 @@ async fn the_owner_is_told_of_devices_recovery_password_and_deletion() {
 
     let request = alice.next_password(alice.password_auth);
     server.put("/v1/account/password", &session_again, &request).await.expect(204);
+    mail_about(&world, "alice@example.com", "your password was changed").await;
     let delete = server.call(Method::POST, "/v1/account/delete").session(&session_again);
     let request = DeleteRequest { current: alice.credential() };
     delete.json(&request).send().await.expect(204);

@@ -131,7 +131,7 @@ async fn altered_and_foreign_bundles_are_refused() {
 #[tokio::test]
 async fn seals_of_the_wrong_form_are_refused() {
     let (_world, server) = server().await;
-    let alterations: [fn(&mut AccountDocument); 11] = [
+    let alterations: [fn(&mut AccountDocument); 13] = [
         |account| account.keys.version = 0,
         |account| account.keys.sealed.0.clear(),
         |account| account.keys.sealed.0.resize(16 * 1024 + 1, 0),
@@ -142,7 +142,9 @@ async fn seals_of_the_wrong_form_are_refused() {
         |account| account.recovery.sealed.0.truncate(10),
         |account| account.recovery.copy.0.clear(),
         |account| account.recovery.copy.0.resize(257, 0),
-        |account| account.state = Some(super::persona::state(1, 1)),
+        |account| account.state = Some(super::persona::state(0, 1)),
+        |account| account.state = Some(super::persona::state(i64::MAX as u64, 1)),
+        |account| account.state = Some(super::persona::state(u64::MAX, 1)),
     ];
     for (n, alter) in alterations.into_iter().enumerate() {
         let answer = register_altered(&server, |request| alter(&mut request.account)).await;

@@ -1,12 +1,15 @@
 //! Making accounts.
 
+use std::sync::Arc;
+
 use axum::http::Method;
+use ensafer_core::api::hex::HexBytes;
 use ensafer_core::api::server::{
     Availability, AvailabilityRequest, ConfirmRequest, ProblemKind, RegisterRequest, Registered,
-    Registration, ServerInfo,
+    Registration, ServerInfo, StateDocument,
 };
 
-use super::persona::{Device, Persona};
+use super::persona::{Device, Persona, state};
 use super::world::{Home, Server, World};
 use crate::config::Config;
 
@@ -72,6 +75,22 @@ async fn an_authorisation_code_is_asked_for_and_guesses_are_counted() {
 }
 
 #[tokio::test]
+async fn guesses_at_the_same_time_are_counted_as_well() {
+    let world = World::new().await;
+    let mut config = with_mode(Registration::Code, &["spring-2030"]);
+    config.limits.failures_per_address = 3;
+    let server = Arc::new(world.start(config).await);
+    let request = RegisterRequest { code: Some("guess".into()), ..Persona::new("alice@example.com").register() };
+    let mut guesses = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (server, request) = (Arc::clone(&server), request.clone());
+        guesses.spawn(async move { server.post("/v1/register", &request).await.problem().kind() });
+    }
+    let compared = |kind: &Option<ProblemKind>| *kind == Some(ProblemKind::RegistrationCodeRefused);
+    assert_eq!(guesses.join_all().await.iter().filter(|kind| compared(kind)).count(), 3);
+}
+
+#[tokio::test]
 async fn without_a_way_to_send_mail_no_account_is_left() {
     let world = World::new().await;
     let mut config = Config::default();
@@ -82,6 +101,9 @@ async fn without_a_way_to_send_mail_no_account_is_left() {
     assert!(server.state.db.users().await.unwrap().is_empty());
     // A name gets no mail at all.
     let answer = server.post("/v1/register", &Persona::new("alice").register()).await;
+    answer.refuses(ProblemKind::LoginMalformed);
+    // Nor does what no mail can be addressed to.
+    let answer = server.post("/v1/register", &Persona::new("a..b@example.com").register()).await;
     answer.refuses(ProblemKind::LoginMalformed);
 }
 
@@ -102,7 +124,13 @@ async fn an_account_that_was_made_elsewhere_keeps_its_versions() {
     let mut request = alice.register();
     request.account.bundle = (&alice.bundle(alice.id, "alice@example.com", 9)).into();
     request.account.keys.version = 4;
+    let mut large = request.clone();
+    large.account.state = Some(StateDocument { version: 7, sealed: HexBytes(vec![1; 64 * 1024]) });
+    server.post("/v1/register", &large).await.refuses(ProblemKind::BodyTooLarge);
+    request.account.state = Some(state(7, 1));
     let registered: Registered = server.post("/v1/register", &request).await.json();
     assert!(!registered.confirmation_required);
-    server.login(&alice, &Device::new("laptop")).await;
+    let session = server.login(&alice, &Device::new("laptop")).await;
+    let kept: StateDocument = server.get("/v1/account/state", &session).await.json();
+    assert_eq!((kept.version, kept.sealed.0), (7, state(7, 1).sealed.0));
 }
