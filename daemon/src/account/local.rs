@@ -13,6 +13,7 @@ use super::files::{
 use super::{AccountError, Unlocked, refuse_if_present};
 use crate::config::{Config, Keyring};
 use crate::home::Home;
+use crate::key_server::Origin;
 use crate::private_file;
 use crate::prompt::Password;
 use crate::secrets::{KeyringStore, SecretStore};
@@ -166,7 +167,7 @@ pub fn import_with_recovery_key(
     password: &Password,
 ) -> Result<Account, AccountError> {
     refuse_if_present(home)?;
-    let server = sealed.password_parameters().realm.parse().ok();
+    let server = server_in(&sealed);
     let account = open_with_recovery_key(config, &mut sealed, key, password.with(None))?;
     create_file(home, &sealed)?;
     bind_device(home, config, &account, password, KeepAccountKey::Drop)?;
@@ -176,10 +177,14 @@ pub fn import_with_recovery_key(
 
 /// An account that comes from a server names it in its password's parameters; nobody is logged in there yet.
 fn remember_server(home: &Home, sealed: &SealedAccount) -> Result<(), AccountError> {
-    match sealed.password_parameters().realm.parse() {
-        Ok(origin) => super::session::keep_server(home, &origin),
-        Err(_) => Ok(()),
-    }
+    server_in(sealed).map_or(Ok(()), |server| super::session::keep_server(home, &server))
+}
+
+/// The server that the password's parameters name.
+fn server_in(sealed: &SealedAccount) -> Option<Origin> {
+    let realm = &sealed.password_parameters().realm;
+    // Without a scheme it would be read as the name of a computer.
+    realm.parse().ok().filter(|origin: &Origin| origin.as_str() == realm)
 }
 
 /// The recovery key, which the account itself holds sealed.
