@@ -37,7 +37,7 @@ struct Settings {
     /// Directory of the SQLite database and of the server's secret.
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// A PostgreSQL database instead: postgres://USER@HOST/NAME (the password comes from PGPASSFILE).
+    /// A PostgreSQL database instead: postgres://USER@HOST/NAME?sslmode=verify-full (the password comes from PGPASSFILE).
     #[arg(long, global = true, value_name = "URL")]
     database: Option<String>,
     /// The server's secret, which servers that share a database share.
