@@ -45,7 +45,8 @@ async fn metrics(
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let is_local = peer.is_some_and(|Extension(ConnectInfo(address))| address.ip().to_canonical().is_loopback());
+    let is_local =
+        peer.is_some_and(|Extension(ConnectInfo(address))| address.ip().to_canonical().is_loopback());
     let was_forwarded = headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED);
     if !state.config.metrics.public && (!is_local || was_forwarded) {
         return Err(ProblemKind::NotFound.into());

@@ -235,21 +235,21 @@ impl Pending<'_> {
              ON CONFLICT (attempt) DO NOTHING"
         );
         let inserted = sqlx::query(sqlx::AssertSqlSafe(insert))
-        .bind(hex::encode(attempt.0))
-        .bind(self.account.to_string())
-        .bind(self.device.device.to_string())
-        .bind(&self.device.name)
-        .bind(hex::encode(self.device.public_key.0))
-        .bind(match self.kind {
-            CredentialKind::Password => "password",
-            CredentialKind::Recovery => RECOVERY,
-        })
-        .bind(hex::encode(self.proof_hash))
-        .bind(to_int(self.expires_at_s))
-        .bind(hex::encode(self.compared.password))
-        .bind(hex::encode(self.compared.recovery))
-        .execute(&mut **tx)
-        .await?;
+            .bind(hex::encode(attempt.0))
+            .bind(self.account.to_string())
+            .bind(self.device.device.to_string())
+            .bind(&self.device.name)
+            .bind(hex::encode(self.device.public_key.0))
+            .bind(match self.kind {
+                CredentialKind::Password => "password",
+                CredentialKind::Recovery => RECOVERY,
+            })
+            .bind(hex::encode(self.proof_hash))
+            .bind(to_int(self.expires_at_s))
+            .bind(hex::encode(self.compared.password))
+            .bind(hex::encode(self.compared.recovery))
+            .execute(&mut **tx)
+            .await?;
         Ok(inserted.rows_affected() == 1)
     }
 }
@@ -346,14 +346,17 @@ mod tests {
         let (state, device) = (&home.server.state, Device::new("thief").document());
         let compared = accounts::verifiers(state.db.reader(), &home.alice.login).await.unwrap().unwrap();
         let pending = |n: u8| {
-            (HexArray([n; ATTEMPT_BYTES]), Pending {
-                account: home.alice.id,
-                compared: &compared,
-                device: &device,
-                kind: CredentialKind::Password,
-                proof_hash: [0; 32],
-                expires_at_s: state.clock.now_s() + 120,
-            })
+            (
+                HexArray([n; ATTEMPT_BYTES]),
+                Pending {
+                    account: home.alice.id,
+                    compared: &compared,
+                    device: &device,
+                    kind: CredentialKind::Password,
+                    proof_hash: [0; 32],
+                    expires_at_s: state.clock.now_s() + 120,
+                },
+            )
         };
         let insert = async |n: u8| {
             let (attempt, pending) = pending(n);

@@ -111,6 +111,14 @@ enum UserVerb {
         /// Its login.
         email: String,
     },
+    /// Delete an account and everything that belongs to it, for ever.
+    Delete {
+        /// Its login.
+        email: String,
+        /// Do not ask.
+        #[arg(short, long)]
+        yes: bool,
+    },
 }
 
 /// Runs the command line of this process. Exit codes: 0 done, 1 failed, 2 used wrongly.
@@ -173,7 +181,7 @@ async fn open(config: &Config) -> anyhow::Result<Db> {
         }
     }
     let url = crate::serve::database_url(config)?;
-    Db::connect(&url).await.context("cannot open the database")
+    Db::open(&url).await.context("cannot open the database")
 }
 
 fn overrides(cli: &Cli) -> anyhow::Result<Vec<Override>> {

@@ -129,7 +129,10 @@ fn what_does_not_go_together_is_refused_with_words() {
         ("[server]\ndatabase = \"mysql://x\"", "postgres://"),
         ("[server]\ndatabase = \"postgres://x/y?sslmode=require\"", "--secret-file"),
         ("[server]\ndatabase = \"postgres://x/y\"\nsecret_file = \"/s\"", "sslmode=verify-full"),
-        ("[server]\ndatabase = \"postgres://10.0.0.1/y?sslmode=prefer\"\nsecret_file = \"/s\"", "sslmode=verify-full"),
+        (
+            "[server]\ndatabase = \"postgres://10.0.0.1/y?sslmode=prefer\"\nsecret_file = \"/s\"",
+            "sslmode=verify-full",
+        ),
         ("[registration]\nmode = \"code\"", "code_file"),
         ("[registration]\nconfirm_email = \"yes\"", "[mail]"),
         ("[mail]\ntransport = \"smtp\"", "mail.from"),

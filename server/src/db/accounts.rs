@@ -202,12 +202,11 @@ pub async fn parameters(
 /// # Errors
 /// The database failed.
 pub async fn verifiers(db: &AnyPool, login: &Login) -> Result<Option<Verifiers>, sqlx::Error> {
-    let row: Option<(String, String, String)> = sqlx::query_as(
-        "SELECT account, password_verifier, recovery_verifier FROM accounts WHERE login = $1",
-    )
-    .bind(login.as_str())
-    .fetch_optional(db)
-    .await?;
+    let row: Option<(String, String, String)> =
+        sqlx::query_as("SELECT account, password_verifier, recovery_verifier FROM accounts WHERE login = $1")
+            .bind(login.as_str())
+            .fetch_optional(db)
+            .await?;
     row.map(|(account, password, recovery)| {
         Ok(Verifiers {
             account: AccountId::new(from_hex(&account)?),

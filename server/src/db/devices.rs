@@ -324,10 +324,7 @@ pub async fn newer<'e>(
     report(rows.fetch_all(db).await?, asking)
 }
 
-fn report(
-    rows: Vec<(String, String, i64, i64)>,
-    asking: DeviceId,
-) -> Result<Vec<DeviceReport>, sqlx::Error> {
+fn report(rows: Vec<(String, String, i64, i64)>, asking: DeviceId) -> Result<Vec<DeviceReport>, sqlx::Error> {
     let report = |(device, name, created_at, seen_at): (String, String, i64, i64)| {
         let device = DeviceId::new(from_hex(&device)?);
         Ok(DeviceReport {

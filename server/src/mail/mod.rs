@@ -100,9 +100,10 @@ impl MailError {
     /// The mail server's reply code (RFC 5321 section 4.2), if it gave one.
     fn status(&self) -> Option<u16> {
         match self {
-            Self::WrongPassword(error) | Self::Certificate(error) | Self::Refused(error) | Self::Unreachable(error) => {
-                error.status().map(u16::from)
-            }
+            Self::WrongPassword(error)
+            | Self::Certificate(error)
+            | Self::Refused(error)
+            | Self::Unreachable(error) => error.status().map(u16::from),
             Self::NotAnAddress | Self::Message(_) | Self::HungUp | Self::File(_) | Self::Timeout => None,
         }
     }

@@ -248,9 +248,12 @@ async fn a_mail_goes_over_smtp() {
 
 #[tokio::test]
 async fn a_refused_recipient_is_told_from_a_wrong_password_and_not_named_in_the_log() {
-    let (port, talk) = mail_server(|line| {
-        if line.starts_with("RCPT") { "550 <ada@example.com> is not here" } else { "250 ok" }
-    });
+    let (port, talk) =
+        mail_server(
+            |line| {
+                if line.starts_with("RCPT") { "550 <ada@example.com> is not here" } else { "250 ok" }
+            },
+        );
     let mailer = smtp(port, MailSecurity::None);
     let (refused, log) = logged(mailer.send(&login("ada@example.com"), ALL[0])).await;
     assert!(matches!(refused, Err(MailError::Refused(_))), "{refused:?}");

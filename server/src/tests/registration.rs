@@ -80,7 +80,8 @@ async fn guesses_at_the_same_time_are_counted_as_well() {
     let mut config = with_mode(Registration::Code, &["spring-2030"]);
     config.limits.failures_per_address = 3;
     let server = Arc::new(world.start(config).await);
-    let request = RegisterRequest { code: Some("guess".into()), ..Persona::new("alice@example.com").register() };
+    let request =
+        RegisterRequest { code: Some("guess".into()), ..Persona::new("alice@example.com").register() };
     let mut guesses = tokio::task::JoinSet::new();
     for _ in 0..8 {
         let (server, request) = (Arc::clone(&server), request.clone());
