@@ -107,8 +107,8 @@ pub struct Failures {
 
 impl Failures {
     /// Counts a failure before anything is compared, so that no number of replicas lets more guesses at one account
-    /// through. Whoever
-    /// succeeds takes it back by [`forgive`](Self::forgive); whoever fails adds the rest by [`confirm`](Self::confirm).
+    /// through. Whoever succeeds takes it back by [`forgive`](Self::forgive); whoever fails adds the rest by
+    /// [`confirm`](Self::confirm).
     ///
     /// `known` is a device that showed that it is the account's.
     ///

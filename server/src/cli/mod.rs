@@ -37,7 +37,7 @@ struct Settings {
     /// Directory of the SQLite database and of the server's secret.
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// A PostgreSQL database instead: postgres://USER@HOST/NAME (the password comes from PGPASSFILE).
+    /// A PostgreSQL database instead: postgres://USER@HOST/NAME?sslmode=verify-full (the password comes from PGPASSFILE).
     #[arg(long, global = true, value_name = "URL")]
     database: Option<String>,
     /// The server's secret, which servers that share a database share.
@@ -111,6 +111,14 @@ enum UserVerb {
         /// Its login.
         email: String,
     },
+    /// Delete an account and everything that belongs to it, for ever.
+    Delete {
+        /// Its login.
+        email: String,
+        /// Do not ask.
+        #[arg(short, long)]
+        yes: bool,
+    },
 }
 
 /// Runs the command line of this process. Exit codes: 0 done, 1 failed, 2 used wrongly.
@@ -173,7 +181,7 @@ async fn open(config: &Config) -> anyhow::Result<Db> {
         }
     }
     let url = crate::serve::database_url(config)?;
-    Db::connect(&url).await.context("cannot open the database")
+    Db::open(&url).await.context("cannot open the database")
 }
 
 fn overrides(cli: &Cli) -> anyhow::Result<Vec<Override>> {

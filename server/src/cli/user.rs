@@ -1,6 +1,7 @@
 //! `user`: the accounts, as the server sees them.
 
 use std::fmt::Write;
+use std::io::{self, Write as _};
 
 use anyhow::{Context, bail};
 use ensafer_core::crypto::Login;
@@ -9,12 +10,13 @@ use serde::Serialize;
 use super::{UserVerb, print};
 use crate::db::{Db, UserRow};
 
-/// Lists, disables or enables.
+/// Lists, disables, enables or deletes.
 pub async fn run(db: &Db, verb: UserVerb) -> anyhow::Result<()> {
     match verb {
         UserVerb::List { json } => list(db, json).await,
         UserVerb::Disable { email } => set_disabled(db, &email, true).await,
         UserVerb::Enable { email } => set_disabled(db, &email, false).await,
+        UserVerb::Delete { email, yes } => delete(db, &email, yes).await,
     }
 }
 
@@ -71,8 +73,32 @@ fn day(at_s: i64) -> String {
         .map_or_else(|_| String::new(), |time| time.strftime("%Y-%m-%d").to_string())
 }
 
+fn login(email: &str) -> anyhow::Result<Login> {
+    email.parse().with_context(|| format!("{email:?} is no login"))
+}
+
+/// Deletes an account; unless `yes`, only after the same word was typed.
+async fn delete(db: &Db, email: &str, yes: bool) -> anyhow::Result<()> {
+    let login = login(email)?;
+    if !yes && !confirms(&login)? {
+        bail!("nothing was deleted");
+    }
+    if !db.delete_user(&login).await.context("cannot delete the account")? {
+        bail!("there is no account {login}");
+    }
+    print(&format!("{login} is deleted\n"))
+}
+
+fn confirms(login: &Login) -> anyhow::Result<bool> {
+    let words = format!("Delete the account {login} with its keys and its devices, for ever? Type yes: ");
+    io::stderr().write_all(words.as_bytes()).context("cannot ask")?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).context("cannot read the answer")?;
+    Ok(answer.trim() == "yes")
+}
+
 async fn set_disabled(db: &Db, email: &str, disabled: bool) -> anyhow::Result<()> {
-    let login: Login = email.parse().with_context(|| format!("{email:?} is no login"))?;
+    let login = login(email)?;
     if !db.set_disabled(&login, disabled).await.context("cannot change the account")? {
         bail!("there is no account {login}, or it is not confirmed yet");
     }

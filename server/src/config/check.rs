@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use ensafer_core::api::server::Registration;
 use ensafer_core::crypto::{MAX_ITERATIONS, MIN_ITERATIONS};
 
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+
 use super::{Config, ConfigError, MailSecurity, MailTransport};
 use crate::validate::is_canonical_origin;
 
@@ -110,6 +112,13 @@ impl Config {
                 "it has a password in it, which others could see: put that into a file and name it in PGPASSFILE",
             );
         }
+        if !is_private_way(url) {
+            return refused(
+                "server.database",
+                "without TLS others could read on the way to another machine: add ?sslmode=verify-full, or \
+                 sslmode=require where the server's certificate cannot be checked",
+            );
+        }
         if self.server.secret_file.is_none() {
             return refused(
                 "server.secret_file",
@@ -188,6 +197,16 @@ impl Config {
 
 fn refused(key: &'static str, reason: &str) -> Result<(), ConfigError> {
     Err(ConfigError::Refused { key, reason: reason.to_owned() })
+}
+
+/// Whether nobody reads what goes to this PostgreSQL: it is on this machine, or TLS is insisted on. Asks sqlx, which also
+/// looks at PGHOST and PGSSLMODE. What it cannot read it will not connect to.
+fn is_private_way(url: &str) -> bool {
+    let Ok(options) = url.parse::<PgConnectOptions>() else { return true };
+    let has_tls =
+        matches!(options.get_ssl_mode(), PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull);
+    let host = options.get_host().trim_matches(['[', ']']);
+    has_tls || options.get_socket().is_some() || host.starts_with('/') || is_this_machine(host)
 }
 
 fn is_this_machine(host: &str) -> bool {

@@ -127,7 +127,12 @@ fn what_does_not_go_together_is_refused_with_words() {
         ("[server]\nbehind_proxy = true", "trusted_proxies"),
         ("[server]\ntls_cert = \"a\"", "--tls-key"),
         ("[server]\ndatabase = \"mysql://x\"", "postgres://"),
-        ("[server]\ndatabase = \"postgres://x/y\"", "--secret-file"),
+        ("[server]\ndatabase = \"postgres://x/y?sslmode=require\"", "--secret-file"),
+        ("[server]\ndatabase = \"postgres://x/y\"\nsecret_file = \"/s\"", "sslmode=verify-full"),
+        (
+            "[server]\ndatabase = \"postgres://10.0.0.1/y?sslmode=prefer\"\nsecret_file = \"/s\"",
+            "sslmode=verify-full",
+        ),
         ("[registration]\nmode = \"code\"", "code_file"),
         ("[registration]\nconfirm_email = \"yes\"", "[mail]"),
         ("[mail]\ntransport = \"smtp\"", "mail.from"),
@@ -148,6 +153,10 @@ fn what_does_not_go_together_is_refused_with_words() {
         "[server]\nlisten = \"0.0.0.0:80\"\nbehind_proxy = true\n[limits]\ntrusted_proxies = [\"10.0.0.0/8\"]",
         "[server]\nlisten = \"0.0.0.0:80\"\ntls_cert = \"a\"\ntls_key = \"b\"",
         "[server]\ndatabase = \"postgres://u@h/y?host=/run/postgresql\"\nsecret_file = \"/s\"",
+        "[server]\ndatabase = \"postgres://u@h/y?sslmode=verify-full\"\nsecret_file = \"/s\"",
+        "[server]\ndatabase = \"postgres://u@localhost/y\"\nsecret_file = \"/s\"",
+        "[server]\ndatabase = \"postgres://u@127.0.0.1:5433/y\"\nsecret_file = \"/s\"",
+        "[server]\ndatabase = \"postgres://u@[::1]/y\"\nsecret_file = \"/s\"",
         "[mail]\ntransport = \"file\"\nfrom = \"Keys <a@b.c>\"",
     ] {
         with_data(good).unwrap_or_else(|e| panic!("{good}: {e}"));

@@ -77,6 +77,18 @@ impl Db {
         .await
     }
 
+    /// Deletes an account with everything that belongs to it. Returns whether there was one.
+    ///
+    /// # Errors
+    /// The database failed; nothing was changed.
+    pub async fn delete_user(&self, login: &Login) -> Result<bool, sqlx::Error> {
+        let mut tx = self.write().await?;
+        let done = sqlx::query("DELETE FROM accounts WHERE login = $1").bind(login.as_str());
+        let done = done.execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+
     /// Disables an account, which ends its sessions, or lets it in again. Returns whether there is such an account;
     /// one that was never confirmed stays as it is, and counts as none.
     ///

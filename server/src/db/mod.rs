@@ -9,17 +9,21 @@ pub mod changes;
 pub mod devices;
 mod value;
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
-use sqlx::migrate::MigrateError;
+use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Any, AnyPool, Executor, Transaction};
 
 #[cfg(test)]
 pub(crate) use admin::PRUNE;
 pub use admin::{Pruned, UserRow};
 pub use value::{BadValue, from_hex, from_int, to_int};
+
+/// What made the tables, step by step.
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// Connections that read an SQLite file at the same time.
 const SQLITE_READERS: u32 = 4;
@@ -50,6 +54,11 @@ pub enum DbError {
         "the database belongs to a newer version of the server: install that, or restore an older backup"
     )]
     Newer,
+    /// An older version of the server made its tables, or none did yet. Nothing was changed.
+    #[error(
+        "the database's tables are older than this program, or not made yet: start the server, which brings them up to date"
+    )]
+    Older,
     /// Its tables are not what this or an older version of the server made, or changing them failed.
     #[error("cannot bring the database's tables up to date")]
     Migrate(#[source] MigrateError),
@@ -86,29 +95,59 @@ impl Db {
     /// # Errors
     /// [`DbError`]
     pub async fn connect(url: &str) -> Result<Self, DbError> {
-        sqlx::any::install_default_drivers();
-        let db = if let Some(path) = url.strip_prefix("sqlite://") {
-            Self::connect_sqlite(Path::new(path)).await?
-        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let pool = pool(POSTGRES_CONNECTIONS).connect(url).await.map_err(DbError::Open)?;
-            Self { reader: pool.clone(), writer: pool, is_sqlite: false }
-        } else {
-            return Err(DbError::Url);
-        };
+        let db = Self::connect_any(url).await?;
         db.migrate().await?;
         Ok(db)
+    }
+
+    /// Opens the database as it is, for the administrator: its tables must be those of this version of the server.
+    ///
+    /// # Errors
+    /// [`DbError`]
+    pub async fn open(url: &str) -> Result<Self, DbError> {
+        let db = Self::connect_any(url).await?;
+        db.check_tables().await?;
+        Ok(db)
+    }
+
+    async fn connect_any(url: &str) -> Result<Self, DbError> {
+        sqlx::any::install_default_drivers();
+        if let Some(path) = url.strip_prefix("sqlite://") {
+            Self::connect_sqlite(Path::new(path)).await
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let pool = pool(POSTGRES_CONNECTIONS).connect(url).await.map_err(DbError::Open)?;
+            Ok(Self { reader: pool.clone(), writer: pool, is_sqlite: false })
+        } else {
+            Err(DbError::Url)
+        }
+    }
+
+    /// Compares the newest change of the tables with the newest that this program knows.
+    async fn check_tables(&self) -> Result<(), DbError> {
+        let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+        let found = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations").fetch_one(&self.reader);
+        let newest: Option<i64> = match found.await {
+            Ok(newest) => newest,
+            // There is no such table.
+            Err(sqlx::Error::Database(_)) => None,
+            Err(error) => return Err(DbError::Open(error)),
+        };
+        match newest.unwrap_or(0).cmp(&known) {
+            Ordering::Less => Err(DbError::Older),
+            Ordering::Equal => Ok(()),
+            Ordering::Greater => Err(DbError::Newer),
+        }
     }
 
     /// Brings the tables up to date. Of several servers that start at the same time, one does it while the others wait:
     /// sqlx takes a lock on PostgreSQL, and on SQLite it is one transaction.
     async fn migrate(&self) -> Result<(), DbError> {
-        let migrations = sqlx::migrate!("./migrations");
         if !self.is_sqlite {
-            return Ok(migrations.run(&self.writer).await?);
+            return Ok(MIGRATIONS.run(&self.writer).await?);
         }
         let mut tx = self.write().await.map_err(DbError::Open)?;
         // As `run` does it, whose future is not `Send` with a borrowed connection.
-        migrations.run_direct(None, &mut *tx, false).await?;
+        MIGRATIONS.run_direct(None, &mut *tx, false).await?;
         tx.commit().await.map_err(DbError::Open)
     }
 

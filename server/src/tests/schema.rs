@@ -162,6 +162,22 @@ async fn a_newer_servers_database_is_refused_with_words() {
     let refused = Db::connect(&world.url).await.unwrap_err();
     assert!(matches!(refused, DbError::Newer), "{refused:?}");
     assert!(refused.to_string().contains("newer version of the server"), "{refused}");
+    let refused = Db::open(&world.url).await.unwrap_err();
+    assert!(matches!(refused, DbError::Newer), "{refused:?}");
+}
+
+/// Only a server that starts changes tables: whoever looks with a newer program leaves the running one in peace.
+#[tokio::test]
+async fn the_administrators_verbs_change_no_tables() {
+    let world = open(1).await;
+    for _ in 0..2 {
+        let refused = Db::open(&world.url).await.unwrap_err();
+        assert!(matches!(refused, DbError::Older), "{refused:?}");
+    }
+    Db::connect(&world.url).await.unwrap().close().await;
+    Db::open(&world.url).await.unwrap().close().await;
+    let empty = World::new().await;
+    assert!(matches!(Db::open(&empty.url).await, Err(DbError::Older)));
 }
 
 /// What happens every hour, and what goes with an account, must not read everything while others wait to write.

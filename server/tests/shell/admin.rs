@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Stdio;
 
 use ensafer_server::db::Db;
 
@@ -57,6 +58,24 @@ async fn lists_disables_and_enables() {
             .contains("no account bob@example.com")
     );
     assert!(refusal(&["user", "disable", "a b", "--data", &data]).contains("no login"));
+    server.end();
+}
+
+#[tokio::test]
+async fn deletes_after_asking() {
+    let server = Server::start(&[]);
+    let data = server.data().to_str().unwrap().to_owned();
+    add_account(&server.data(), "alice@example.com", "disabled").await;
+    // Standard input is empty: nobody said yes.
+    let mut command = crate::process::command();
+    command.args(["user", "delete", "alice@example.com", "--data", &data]).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && words.contains("nothing was deleted"), "{words}");
+    assert_eq!(status_of(&data, "alice@example.com"), "disabled");
+    assert!(answer(&["user", "delete", "-y", "Alice@example.com", "--data", &data]).contains("deleted"));
+    assert_eq!(answer(&["user", "list", "--json", "--data", &data]), "[]\n");
+    assert!(refusal(&["user", "delete", "-y", "alice@example.com", "--data", &data]).contains("no account"));
     server.end();
 }
 
