@@ -137,7 +137,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("codes");
         for (length, is_good) in [(MAX_BYTES, true), (MAX_BYTES + 1, false)] {
-            fs::write(&path, "a".repeat(length as usize)).unwrap();
+            fs::write(&path, "a".repeat(usize::try_from(length).unwrap())).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
             assert_eq!(read_text(&path).is_ok(), is_good, "{length}");
         }
