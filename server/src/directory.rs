@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use ensafer_core::api::server::{KeyHistory, Problem, ProblemKind, UserReport};
+use ensafer_core::api::server::{BundleDocument, KeyHistory, Problem, ProblemKind, UserReport};
 use ensafer_core::ids::AccountId;
 use governor::Quota;
 use utoipa_axum::router::OpenApiRouter;
@@ -55,10 +55,7 @@ pub async fn user(
     session: Authenticated,
     ApiPath(login): ApiPath<String>,
 ) -> Result<Json<UserReport>, ApiError> {
-    let login = validate::login(&login)?;
-    lookups.count(&state, session.account)?;
-    let found = accounts::published(state.db.reader(), &login).await?;
-    let (_, bundle, display_name) = found.ok_or(ProblemKind::UserUnknown)?;
+    let (_, bundle, display_name) = look_up(&state, &lookups, session, &login).await?;
     Ok(Json(UserReport { bundle, display_name }))
 }
 
@@ -79,9 +76,19 @@ pub async fn history(
     session: Authenticated,
     ApiPath(login): ApiPath<String>,
 ) -> Result<Json<KeyHistory>, ApiError> {
-    let login = validate::login(&login)?;
-    lookups.count(&state, session.account)?;
-    let found = accounts::published(state.db.reader(), &login).await?;
-    let (account, ..) = found.ok_or(ProblemKind::UserUnknown)?;
+    let (account, ..) = look_up(&state, &lookups, session, &login).await?;
     Ok(Json(KeyHistory { bundles: accounts::history(state.db.reader(), account).await? }))
+}
+
+/// Counts the look-up, and finds whoever published keys under that login.
+async fn look_up(
+    state: &AppState,
+    lookups: &Lookups,
+    session: Authenticated,
+    login: &str,
+) -> Result<(AccountId, BundleDocument, Option<String>), ApiError> {
+    let login = validate::login(login)?;
+    lookups.count(state, session.account)?;
+    let found = accounts::published(state.db.reader(), &login).await?;
+    Ok(found.ok_or(ProblemKind::UserUnknown)?)
 }

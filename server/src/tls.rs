@@ -65,7 +65,7 @@ fn read(certificate: &Path, key: &Path) -> anyhow::Result<Arc<ServerConfig>> {
         .with_no_client_auth()
         .with_single_cert(chain, private)
         .with_context(|| format!("{} and {} do not fit", certificate.display(), key.display()))?;
-    // HTTP/1.1 only: its timeouts cover every state of a connection.
+    // HTTP/1.1 only, which is all that the server speaks (`serve`).
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

@@ -1,6 +1,7 @@
 //! The account on a key server: publishing it, logging in to it, changing and deleting it.
 //!
-//! The server is asked first and this computer's files follow: when a call fails, nothing was changed here.
+//! The server is asked first and this computer's files follow: what it refuses has changed nothing here. Where its
+//! answer is lost it may have changed there all the same, and logging in again brings that.
 
 use ensafer_core::account::{Account, AccountState, SealedAccount};
 use ensafer_core::api::hex::SecretHex;
@@ -9,7 +10,7 @@ use ensafer_core::api::server::{
     KeysRequest, PasswordRequest, ProblemKind, ProfileRequest, RecoveryRequest, RegisterRequest,
 };
 use ensafer_core::crypto::{
-    Login, PasswordKeys, PasswordParameters, Random, RecoveryKey, SigningKey, SystemRandom,
+    Login, Passphrase, PasswordKeys, PasswordParameters, Random, RecoveryKey, SigningKey, SystemRandom,
 };
 use ensafer_core::ids::DeviceId;
 
@@ -54,15 +55,24 @@ pub fn publish(
     password: &Password,
     code: Option<String>,
 ) -> Result<Published, AccountError> {
+    Ok(publish_opened(home, config, origin, password, code)?.0)
+}
+
+/// Publishes the account, and gives it opened as well.
+fn publish_opened(
+    home: &Home,
+    config: &Config,
+    origin: &Origin,
+    password: &Password,
+    code: Option<String>,
+) -> Result<(Published, Account), AccountError> {
     let mut sealed = read_sealed(home)?;
     let account_key = device::account_key(home)?;
-    let account = sealed.open_with_password(password.with(account_key.as_ref()))?;
+    let passphrase = password.with(account_key.as_ref());
+    let account = sealed.open_with_password(passphrase)?;
     let recovery_key = sealed.recovery_key(&account).map_err(|_| AccountError::Inconsistent)?;
     let server = KeyServer::new(origin.clone(), config)?;
-    let parameters =
-        sealed.new_password_parameters(origin.as_str(), config.pbkdf2_iterations, &mut SystemRandom);
-    let keys = parameters.derive(password.with(account_key.as_ref()))?;
-    reseal(&mut sealed, &account, parameters, &keys)?;
+    let keys = reseal(&mut sealed, &account, config, origin.as_str(), passphrase)?;
     let registered = server.register(&RegisterRequest {
         account: sealed.to_document(),
         password_auth: auth(&keys),
@@ -73,10 +83,10 @@ pub fn publish(
     replace_file(home, &sealed)?;
     session::keep_server(home, origin)?;
     if registered.confirmation_required {
-        return Ok(Published::ConfirmationRequired);
+        return Ok((Published::ConfirmationRequired, account));
     }
     log_in_again(home, config, &server, password)?;
-    Ok(Published::LoggedIn)
+    Ok((Published::LoggedIn, account))
 }
 
 /// Confirms the account's address by the code that was mailed to it, and logs in.
@@ -139,16 +149,8 @@ pub fn recover_online(
     password: &Password,
 ) -> Result<Unlocked, AccountError> {
     let server = KeyServer::new(origin.clone(), config)?;
-    let mut logged_in =
-        authenticate(home, &server, realm.unwrap_or(origin), login, Proof::Recovery(key), None)?;
-    let account_key = device::account_key(home)?;
-    let LoggedIn { sealed, account, session, credential, .. } = &mut logged_in;
-    let parameters =
-        sealed.new_password_parameters(origin.as_str(), config.pbkdf2_iterations, &mut SystemRandom);
-    let keys = parameters.derive(password.with(account_key.as_ref()))?;
-    reseal(sealed, account, parameters, &keys)?;
-    server.set_password(&session.access, &password_request(sealed, credential.clone(), &keys))?;
-    set_up(home, config, origin, logged_in, password, KeepAccountKey::AsItIs)
+    let logged_in = authenticate(home, &server, realm.unwrap_or(origin), login, Proof::Recovery(key), None)?;
+    set_up_with_password(home, config, &server, logged_in, password)
 }
 
 /// Ends this device's session. `false` where the server could not be told: then the session ends there by itself.
@@ -243,9 +245,9 @@ pub fn change_password(
 ) -> Result<Unlocked, AccountError> {
     let mut owner = Owner::open(home, old)?;
     let realm = owner.sealed.password_parameters().realm.clone();
-    let parameters = owner.sealed.new_password_parameters(realm, config.pbkdf2_iterations, &mut SystemRandom);
-    let keys = parameters.derive(new.with(device::account_key(home)?.as_ref()))?;
-    reseal(&mut owner.sealed, &owner.account, parameters, &keys)?;
+    let account_key = device::account_key(home)?;
+    let passphrase = new.with(account_key.as_ref());
+    let keys = reseal(&mut owner.sealed, &owner.account, config, &realm, passphrase)?;
     if session::server_of(home)?.is_some() {
         let body = password_request(&owner.sealed, owner.credential, &keys);
         session::with_token(home, config, &owner.account, |server, token| server.set_password(token, &body))?;
@@ -341,14 +343,8 @@ pub fn move_server(
     let account_key = device::account_key(home)?;
     let proof = Proof::Password(password, account_key.as_ref());
     let server = KeyServer::new(origin.clone(), config)?;
-    let mut logged_in = authenticate(home, &server, &old_realm, known.login(), proof, None)?;
-    let LoggedIn { sealed, account, session, credential, .. } = &mut logged_in;
-    let parameters =
-        sealed.new_password_parameters(origin.as_str(), config.pbkdf2_iterations, &mut SystemRandom);
-    let keys = parameters.derive(password.with(account_key.as_ref()))?;
-    reseal(sealed, account, parameters, &keys)?;
-    server.set_password(&session.access, &password_request(sealed, credential.clone(), &keys))?;
-    set_up(home, config, origin, logged_in, password, KeepAccountKey::AsItIs)?;
+    let logged_in = authenticate(home, &server, &old_realm, known.login(), proof, None)?;
+    set_up_with_password(home, config, &server, logged_in, password)?;
     Ok(Published::LoggedIn)
 }
 
@@ -361,10 +357,8 @@ fn publish_elsewhere(
     code: Option<String>,
 ) -> Result<Published, AccountError> {
     let old = session::of(home)?;
-    let published = publish(home, config, origin, password, code)?;
+    let (published, account) = publish_opened(home, config, origin, password, code)?;
     if let Some(old) = old {
-        let account =
-            read_sealed(home)?.open_with_password(password.with(device::account_key(home)?.as_ref()))?;
         // The old server may be gone for good, which may be why somebody moves.
         if let Err(error) = old.end(home, config, &account) {
             tracing::info!(%error, "the session on the old server ends by itself");
@@ -550,15 +544,36 @@ fn store(home: &Home, sealed: &SealedAccount) -> Result<(), AccountError> {
     if read_sealed(home)?.is_succeeded_by(sealed) { replace_file(home, sealed) } else { Ok(()) }
 }
 
+/// Seals the account under a password that is derived for `realm`.
 fn reseal(
     sealed: &mut SealedAccount,
     account: &Account,
-    parameters: PasswordParameters,
-    keys: &PasswordKeys,
-) -> Result<(), AccountError> {
+    config: &Config,
+    realm: &str,
+    passphrase: Passphrase<'_>,
+) -> Result<PasswordKeys, AccountError> {
+    let parameters = sealed.new_password_parameters(realm, config.pbkdf2_iterations, &mut SystemRandom);
+    let keys = parameters.derive(passphrase)?;
     sealed
         .change_password(account, parameters, &keys.kek, &mut SystemRandom)
-        .map_err(|_| AccountError::Inconsistent)
+        .map_err(|_| AccountError::Inconsistent)?;
+    Ok(keys)
+}
+
+/// Sets the password of an account that has just been logged in to, on the server and then here.
+fn set_up_with_password(
+    home: &Home,
+    config: &Config,
+    server: &KeyServer,
+    mut logged_in: LoggedIn,
+    password: &Password,
+) -> Result<Unlocked, AccountError> {
+    let account_key = device::account_key(home)?;
+    let LoggedIn { sealed, account, session, credential, .. } = &mut logged_in;
+    let passphrase = password.with(account_key.as_ref());
+    let keys = reseal(sealed, account, config, server.origin().as_str(), passphrase)?;
+    server.set_password(&session.access, &password_request(sealed, credential.clone(), &keys))?;
+    set_up(home, config, server.origin(), logged_in, password, KeepAccountKey::AsItIs)
 }
 
 fn auth(keys: &PasswordKeys) -> SecretHex<32> {

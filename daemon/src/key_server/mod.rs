@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use ensafer_core::api::server::{
     AccountExport, AccountReport, AddressRequest, Availability, AvailabilityRequest, ConfirmRequest,
-    DeleteRequest, Devices, KeyHistory, KeysRequest, LoginChallenge, LoginFinishRequest, LoginStartRequest,
-    LoginStarted, LoginVerifyRequest, PasswordRequest, Problem, ProfileRequest, RecoveryRequest,
-    RefreshRequest, RegisterRequest, Registered, ServerInfo, Session, StateDocument, UserReport,
+    DeleteRequest, Devices, KeysRequest, LoginChallenge, LoginFinishRequest, LoginStartRequest, LoginStarted,
+    LoginVerifyRequest, PasswordRequest, Problem, ProfileRequest, RecoveryRequest, RefreshRequest,
+    RegisterRequest, Registered, ServerInfo, Session, StateDocument, UserReport,
 };
 use ensafer_core::crypto::{Login, Token};
 use ensafer_core::ids::DeviceId;
@@ -300,11 +300,6 @@ impl KeyServer {
     /// Somebody's public keys.
     pub fn user(&self, token: &Token, login: &Login) -> Result<UserReport, ServerError> {
         self.call(Method::GET, &format!("users/{}", path_segment(login)), Some(token), NOTHING)
-    }
-
-    /// All public keys that somebody ever had.
-    pub fn key_history(&self, token: &Token, login: &Login) -> Result<KeyHistory, ServerError> {
-        self.call(Method::GET, &format!("users/{}/history", path_segment(login)), Some(token), NOTHING)
     }
 }
 
