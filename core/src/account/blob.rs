@@ -52,6 +52,8 @@ pub(super) struct PasswordSeal {
 /// The account master key under the recovery key, and the recovery key under the account master key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RecoverySeal {
+    /// Version u64, then 8 random bytes. Accounts that were made before there was a version have 16 random bytes, whose
+    /// first eight count on from there.
     pub id: [u8; 16],
     pub sealed: [u8; SEALED_KEY_BYTES],
     pub copy: Vec<u8>,
@@ -188,7 +190,7 @@ impl SealedAccount {
         let sealed = Self {
             blob: SealedKeys::seal(&account, 1, rng),
             password: PasswordSeal::seal(&account, 1, parameters, kek, rng),
-            recovery: RecoverySeal::seal(&account, &recovery_key, rng),
+            recovery: RecoverySeal::seal(&account, 1, &recovery_key, rng),
             state: None,
             bundle: account.bundle.clone(),
         };
@@ -351,7 +353,8 @@ impl SealedAccount {
         rng: &mut (impl Random + ?Sized),
     ) -> Result<(), OpenError> {
         self.check_is(account)?;
-        self.recovery = RecoverySeal::seal(account, key, rng);
+        let version = self.recovery.version().saturating_add(1);
+        self.recovery = RecoverySeal::seal(account, version, key, rng);
         Ok(())
     }
 
@@ -419,12 +422,18 @@ impl PasswordSeal {
 }
 
 impl RecoverySeal {
-    fn seal(account: &Account, key: &RecoveryKey, rng: &mut (impl Random + ?Sized)) -> Self {
-        let id = random_id(rng);
+    fn seal(account: &Account, version: u64, key: &RecoveryKey, rng: &mut (impl Random + ?Sized)) -> Self {
+        let mut id = random_id(rng);
+        id[..8].copy_from_slice(&version.to_be_bytes());
         let sealed =
             seal_key(&key.derive_kek(), &account.master, &seals::recovery_context(account.id(), &id), rng);
         let copy = key.seal(&account.master, &seals::recovery_copy_context(account.id(), &id), rng);
         Self { id, sealed, copy }
+    }
+
+    /// How often the recovery key was changed: it tells an old seal from a new one.
+    pub fn version(&self) -> u64 {
+        u64::from_be_bytes(*self.id.first_chunk().expect("16 bytes have eight first ones"))
     }
 }
 

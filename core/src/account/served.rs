@@ -133,6 +133,8 @@ impl SealedAccount {
             && self.bundle.bundle().sequence <= served.bundle.bundle().sequence
             && self.blob.version <= served.blob.version
             && (self.password.parameters.realm == LOCAL || self.password.version <= served.password.version)
+            && self.recovery.version() <= served.recovery.version()
+            && (self.recovery.version() < served.recovery.version() || self.recovery == served.recovery)
             && self.state_version() <= served.state_version()
             && (self.state_version() < served.state_version() || self.state == served.state)
             && (self.bundle.bundle().sequence < served.bundle.bundle().sequence
@@ -151,6 +153,34 @@ impl SealedAccount {
             }
         };
         if read(self)?.is_succeeded_by(&read(served)?) { Ok(()) } else { Err(OpenError) }
+    }
+
+    /// Takes each part from `other`, the same account as another process left it, unless it is older there.
+    pub fn catch_up(&mut self, other: &Self) {
+        if self.bundle.bundle().sequence <= other.bundle.bundle().sequence
+            && self.blob.version <= other.blob.version
+        {
+            self.bundle = other.bundle.clone();
+            self.blob = other.blob.clone();
+        }
+        if self.password.version <= other.password.version {
+            self.password = other.password.clone();
+        }
+        if self.recovery.version() <= other.recovery.version() {
+            self.recovery = other.recovery.clone();
+        }
+        if self.state_version() <= other.state_version() {
+            self.state = other.state.clone();
+        }
+    }
+
+    /// The same with an account that was just logged in to: its password takes the place of one that no server knows,
+    /// whichever was set later.
+    pub fn catch_up_by_login(&mut self, served: &Self) {
+        self.catch_up(served);
+        if self.password.parameters.realm == LOCAL {
+            self.password = served.password.clone();
+        }
     }
 
     /// Opens everything that `account`, which was opened from this, can open: the recovery key's seals and the state.

@@ -159,6 +159,57 @@ fn a_new_recovery_key_replaces_the_old_one() {
     assert_eq!(made.sealed.recovery_key(&made.account).unwrap().to_text(), new.to_text());
 }
 
+/// Threat 3: whoever serves an older recovery key's seals would let the holder of a lost sheet in again.
+#[test]
+fn an_older_recovery_key_is_no_successor() {
+    let mut made = alice();
+    let before = made.sealed.clone();
+    let changed = |sealed: &SealedAccount, seed| {
+        let mut rng = TestRandom::new(seed);
+        let mut sealed = sealed.clone();
+        sealed.change_recovery_key(&made.account, &RecoveryKey::generate(&mut rng), &mut rng).unwrap();
+        sealed
+    };
+    let (after, other) = (changed(&before, 5), changed(&before, 6));
+    assert!(before.is_succeeded_by(&after) && after.is_succeeded_by(&after));
+    assert!(!after.is_succeeded_by(&before));
+    assert!(!after.is_succeeded_by(&other), "another key in the same place");
+    // Ids that were made before they had a version in them count on from what they are.
+    made.sealed.recovery.id = [0x80; 16];
+    let again = changed(&made.sealed, 7);
+    assert!(made.sealed.is_succeeded_by(&again) && !again.is_succeeded_by(&made.sealed));
+}
+
+#[test]
+fn two_processes_that_change_different_parts_lose_neither() {
+    let made = alice();
+    let mut rng = TestRandom::new(11);
+    let (mut one, mut two) = (made.sealed.clone(), made.sealed.clone());
+    one.set_state(&made.account, b"more pins", &mut rng).unwrap();
+    let (parameters, kek) = derived("alice@example.com", "another", &mut rng);
+    two.change_password(&made.account, parameters, &kek, &mut rng).unwrap();
+    let recovery = RecoveryKey::generate(&mut rng);
+    two.change_recovery_key(&made.account, &recovery, &mut rng).unwrap();
+    for (mut kept, later) in [(one.clone(), &two), (two.clone(), &one)] {
+        kept.catch_up(later);
+        assert_eq!(kept.state(&made.account).unwrap().unwrap().as_slice(), b"more pins");
+        assert!(kept.open_with_recovery(&recovery).is_ok() && kept.open_with_kek(&kek).is_ok());
+        assert!(made.sealed.is_succeeded_by(&kept));
+    }
+    one.catch_up(&two);
+    let latest = one.clone();
+    one.catch_up(&made.sealed);
+    assert_eq!(one, latest, "what is older changes nothing");
+    // A password that was set without the server is no version of the server's.
+    let (mut parameters, kek_here) = derived("alice@example.com", "set here", &mut rng);
+    parameters.realm = "local".to_owned();
+    one.change_password(&made.account, parameters, &kek_here, &mut rng).unwrap();
+    one.catch_up(&latest);
+    assert!(one.open_with_kek(&kek).is_err());
+    one.catch_up_by_login(&latest);
+    assert!(one.open_with_kek(&kek).is_ok());
+}
+
 #[test]
 fn a_newer_state_replaces_the_older() {
     let mut made = alice();

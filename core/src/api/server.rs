@@ -77,7 +77,7 @@ documents! {
 
     /// The account's master key, sealed under the recovery key, and that key sealed under the master key.
     struct RecoverySealDocument {
-        /// Names the recovery key; bound into both seals.
+        /// Version of the recovery key in 8 bytes, then 8 random ones; bound into both seals.
         id: HexArray<16>,
         /// The master key, Cobblestone.
         sealed: HexBytes,
