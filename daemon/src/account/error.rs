@@ -75,6 +75,9 @@ pub enum AccountError {
     /// The server did not do it.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// A change was sent to the server, and nobody can say whether it was made: no answer came, then or later.
+    #[error("the server may have made the change or not: {0}")]
+    Unanswered(#[source] ServerError),
     /// What the server served is not what this account is known to be, or does not open although the password was
     /// right. Nothing of it was used.
     #[error("what {origin} serves is not to be trusted: {what}")]
@@ -142,7 +145,7 @@ impl AccountError {
             | Self::Weak { .. }
             | Self::Parameters(PasswordError::Empty) => Exit::Usage,
             Self::NotOnServer { .. } | Self::NotLoggedIn => Exit::NotSetUp,
-            Self::Server(error) => error.exit(),
+            Self::Server(error) | Self::Unanswered(error) => error.exit(),
             Self::ServerLies { .. } | Self::Pin { .. } => Exit::VerificationFailed,
             _ => Exit::Error,
         }
@@ -173,6 +176,9 @@ impl AccountError {
             Self::Weak { .. } => Some("Four or more words that have nothing to do with each other are good"),
             Self::Origin(_) => Some("--server https://keys.example.com"),
             Self::Server(error) => error.remedy(),
+            Self::Unanswered(_) => Some(
+                "When the server can be reached, log in with the new password, or else with the old: ensafer login. Then ensafer account show and recovery-key show tell what holds",
+            ),
             Self::ServerLies { .. } => Some(
                 "Nothing was changed here. Ask the server's administrator, by another way than this server",
             ),

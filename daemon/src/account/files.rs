@@ -1,5 +1,6 @@
 //! The account's files.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -60,7 +61,33 @@ pub(super) fn create_file(home: &Home, sealed: &SealedAccount) -> Result<(), Acc
     }
 }
 
-/// Replaces the account's file, atomically.
+/// Keeps what became of the account: each of its parts, unless another process kept a later one meanwhile.
+pub(super) fn store(home: &Home, sealed: &SealedAccount) -> Result<(), AccountError> {
+    update(home, |kept| kept.catch_up(sealed))
+}
+
+/// Keeps an account that was just logged in to.
+pub(super) fn store_login(home: &Home, served: &SealedAccount) -> Result<(), AccountError> {
+    update(home, |kept| kept.catch_up_by_login(served))
+}
+
+fn update(home: &Home, change: impl FnOnce(&mut SealedAccount)) -> Result<(), AccountError> {
+    let _lock = lock(home)?;
+    let before = read_sealed(home)?;
+    let mut kept = before.clone();
+    change(&mut kept);
+    if kept == before { Ok(()) } else { replace_file(home, &kept) }
+}
+
+/// Waits until no other process changes the account's files; the lock ends with the returned file.
+pub(super) fn lock(home: &Home) -> Result<File, AccountError> {
+    let path = home.data_dir().join("session.lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let locked = file.and_then(|file| file.lock().map(|()| file));
+    locked.map_err(io_error(&path))
+}
+
+/// Replaces the account's file, atomically. The caller holds the lock and knows what is there.
 pub(super) fn replace_file(home: &Home, sealed: &SealedAccount) -> Result<(), AccountError> {
     let path = account_file(home);
     private_file::replace(&path, &sealed.to_bytes()).map_err(io_error(&path))

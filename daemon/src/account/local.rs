@@ -8,7 +8,7 @@ use ensafer_core::crypto::{AccountKey, Login, Passphrase, PasswordParameters, Re
 
 use super::device::{self, DEVICE_KEY, KeepAccountKey, bind_device, open_with_key, open_with_sealed_file};
 use super::files::{
-    KeptIn, create_file, io_error, parse, read_device, read_sealed, replace_file, sealed_file, write_device,
+    KeptIn, create_file, io_error, parse, read_device, read_sealed, sealed_file, store, write_device,
 };
 use super::{AccountError, Unlocked, refuse_if_present};
 use crate::config::{Config, Keyring};
@@ -180,8 +180,8 @@ fn remember_server(home: &Home, sealed: &SealedAccount) -> Result<(), AccountErr
     server_in(sealed).map_or(Ok(()), |server| super::session::keep_server(home, &server))
 }
 
-/// The server that the password's parameters name.
-fn server_in(sealed: &SealedAccount) -> Option<Origin> {
+/// The server that the password's parameters name, if any knows the password.
+pub(super) fn server_in(sealed: &SealedAccount) -> Option<Origin> {
     let realm = &sealed.password_parameters().realm;
     // Without a scheme it would be read as the name of a computer.
     realm.parse().ok().filter(|origin: &Origin| origin.as_str() == realm)
@@ -210,7 +210,7 @@ pub fn recover(
     let mut sealed = read_sealed(home)?;
     let account_key = device::account_key(home)?;
     let account = open_with_recovery_key(config, &mut sealed, key, password.with(account_key.as_ref()))?;
-    replace_file(home, &sealed)?;
+    store(home, &sealed)?;
     bind_device(home, config, &account, password, KeepAccountKey::AsItIs)?;
     Ok(account)
 }

@@ -9,8 +9,8 @@ use ensafer_core::api::server::{
     LoginStarted, LoginVerifyRequest,
 };
 use ensafer_core::crypto::{
-    AccountKey, ChallengeBinding, DeviceSession, Login, OpenError, PasswordKek, PasswordParameters,
-    RecoveryKey, SigningKey, SystemRandom,
+    AccountKey, ChallengeBinding, DeviceSession, Login, OpenError, PasswordError, PasswordKek,
+    PasswordParameters, RecoveryKey, SigningKey, SystemRandom,
 };
 use ensafer_core::ids::DeviceId;
 
@@ -99,7 +99,12 @@ impl LoginRequest<'_> {
                     nonce: started.nonce.0,
                     iterations: started.iterations,
                 };
-                let keys = parameters.derive(password.with(account_key))?;
+                let keys = parameters.derive(password.with(account_key)).map_err(|error| match error {
+                    PasswordError::Iterations(_) => {
+                        self.lie("the password's parameters are outside of what is safe")
+                    }
+                    PasswordError::Realm | PasswordError::Empty => error.into(),
+                })?;
                 let auth = SecretHex(*keys.auth.expose());
                 let credential = Credential { kind: CredentialKind::Password, auth };
                 Ok((Opener::Password(parameters, keys.kek), credential))

@@ -3,6 +3,7 @@
 //! The server is asked first and this computer's files follow: what it refuses has changed nothing here. Where its
 //! answer is lost it may have changed there all the same, and logging in again brings that.
 
+use ensafer_core::account::login::account_hash;
 use ensafer_core::account::{Account, AccountState, SealedAccount};
 use ensafer_core::api::hex::SecretHex;
 use ensafer_core::api::server::{
@@ -10,12 +11,12 @@ use ensafer_core::api::server::{
     KeysRequest, PasswordRequest, ProblemKind, ProfileRequest, RecoveryRequest, RegisterRequest,
 };
 use ensafer_core::crypto::{
-    Login, Passphrase, PasswordKeys, PasswordParameters, Random, RecoveryKey, SigningKey, SystemRandom,
+    Login, Passphrase, PasswordKeys, PasswordParameters, Random, RecoveryKey, SigningKey, SystemRandom, Token,
 };
 use ensafer_core::ids::DeviceId;
 
 use super::device::{self, KeepAccountKey, bind_device};
-use super::files::{create_file, read_device, read_sealed, replace_file};
+use super::files::{create_file, lock, read_device, read_sealed, replace_file, store, store_login};
 use super::login::{LoggedIn, LoginRequest, Proof, recovery_credential};
 use super::{AccountError, Unlocked, exists, local, session};
 use crate::config::Config;
@@ -80,7 +81,7 @@ fn publish_opened(
         code,
         display_name: None,
     })?;
-    replace_file(home, &sealed)?;
+    store(home, &sealed)?;
     session::keep_server(home, origin)?;
     if registered.confirmation_required {
         return Ok((Published::ConfirmationRequired, account));
@@ -162,7 +163,7 @@ pub fn log_out(home: &Home, config: &Config, account: Option<&Account>) -> Resul
     let told = account
         .map(|account| session::with_token(home, config, account, KeyServer::end_session))
         .is_some_and(|told| matches!(told, Ok(()) | Err(AccountError::NotLoggedIn)));
-    let _lock = session::lock(home)?;
+    let _lock = lock(home)?;
     session::keep_server(home, &origin)?;
     Ok(told)
 }
@@ -250,9 +251,11 @@ pub fn change_password(
     let keys = reseal(&mut owner.sealed, &owner.account, config, &realm, passphrase)?;
     if session::server_of(home)?.is_some() {
         let body = password_request(&owner.sealed, owner.credential, &keys);
-        session::with_token(home, config, &owner.account, |server, token| server.set_password(token, &body))?;
+        send_change(home, config, &owner.account, &owner.sealed, |server, token| {
+            server.set_password(token, &body)
+        })?;
     }
-    replace_file(home, &owner.sealed)?;
+    store(home, &owner.sealed)?;
     let key = bind_device(home, config, &owner.account, new, KeepAccountKey::AsItIs)?;
     Ok(Unlocked::new(owner.account, key))
 }
@@ -278,9 +281,11 @@ pub fn change_recovery_key(
             recovery: owner.sealed.recovery_document(),
             recovery_auth: recovery_credential(key).auth,
         };
-        session::with_token(home, config, &owner.account, |server, token| server.set_recovery(token, &body))?;
+        send_change(home, config, &owner.account, &owner.sealed, |server, token| {
+            server.set_recovery(token, &body)
+        })?;
     }
-    replace_file(home, &owner.sealed)
+    store(home, &owner.sealed)
 }
 
 /// Gives the account another address: a new bundle by the same identity. Where the server asks for a code, it is
@@ -314,9 +319,9 @@ pub fn change_login(
         .map_err(|_| AccountError::Inconsistent)?;
     if on_server.is_some() {
         let body = keys_request(&owner.sealed, owner.credential, &keys, code);
-        session::with_token(home, config, &account, |server, token| server.set_keys(token, &body))?;
+        send_change(home, config, &account, &owner.sealed, |server, token| server.set_keys(token, &body))?;
     }
-    replace_file(home, &owner.sealed)?;
+    store(home, &owner.sealed)?;
     let key = bind_device(home, config, &account, password, KeepAccountKey::AsItIs)?;
     Ok(Unlocked::new(account, key))
 }
@@ -338,8 +343,7 @@ pub fn move_server(
         return publish_elsewhere(home, config, origin, password, code);
     }
     let known = read_sealed(home)?;
-    let old_realm = known.password_parameters().realm.clone();
-    let old_realm: Origin = old_realm.parse()?;
+    let old_realm = local::server_in(&known).ok_or(AccountError::NotLoggedIn)?;
     let account_key = device::account_key(home)?;
     let proof = Proof::Password(password, account_key.as_ref());
     let server = KeyServer::new(origin.clone(), config)?;
@@ -480,13 +484,13 @@ fn set_up(
 ) -> Result<Unlocked, AccountError> {
     let LoggedIn { sealed, account, session, new_devices, .. } = logged_in;
     if exists(home) {
-        replace_file(home, &sealed)?;
+        store_login(home, &sealed)?;
     } else {
         create_file(home, &sealed)?;
     }
     let key = bind_device(home, config, &account, password, account_key)?;
     let device = read_device(home)?.ok_or(AccountError::NotLoggedIn)?.id;
-    let _lock = session::lock(home)?;
+    let _lock = lock(home)?;
     session::keep(home, origin, &account, device, &session)?;
     session::add_new_devices(home, new_devices)?;
     Ok(Unlocked::new(account, key))
@@ -509,7 +513,7 @@ fn log_in_again(
 /// Takes over what other devices changed.
 fn take_over(home: &Home, config: &Config, unlocked: &Unlocked) -> Result<Unlocked, AccountError> {
     let report = session::with_token(home, config, &unlocked.account, KeyServer::account)?;
-    let _lock = session::lock(home)?;
+    let _lock = lock(home)?;
     let mut sealed = read_sealed(home)?;
     let lie = |what| match session::server_of(home) {
         Ok(Some(origin)) => AccountError::ServerLies { origin, what },
@@ -538,10 +542,24 @@ fn check_own_keys(home: &Home, config: &Config, account: &Account) -> Result<(),
     Err(AccountError::ServerLies { origin, what: "it gives others other keys under this account's name" })
 }
 
-/// Keeps the account's file, unless another process kept a later one meanwhile.
-fn store(home: &Home, sealed: &SealedAccount) -> Result<(), AccountError> {
-    let _lock = session::lock(home)?;
-    if read_sealed(home)?.is_succeeded_by(sealed) { replace_file(home, sealed) } else { Ok(()) }
+/// Sends a change of the account, which is `changed` afterwards. Where no answer comes, the server may have made the
+/// change all the same: then it is asked what it has.
+fn send_change(
+    home: &Home,
+    config: &Config,
+    account: &Account,
+    changed: &SealedAccount,
+    send: impl Fn(&KeyServer, &Token) -> Result<(), ServerError>,
+) -> Result<(), AccountError> {
+    let error = match session::with_token(home, config, account, send) {
+        Err(AccountError::Server(error)) if error.leaves_open() => error,
+        other => return other,
+    };
+    match session::with_token(home, config, account, KeyServer::account) {
+        Ok(report) if account_hash(&report.account) == account_hash(&changed.to_document()) => Ok(()),
+        Ok(_) => Err(error.into()),
+        Err(_) => Err(AccountError::Unanswered(error)),
+    }
 }
 
 /// Seals the account under a password that is derived for `realm`.

@@ -3,7 +3,6 @@
 //! `session.json` names the server and holds the sealed tokens. Several processes may use it: whoever buys new tokens
 //! holds `session.lock` and looks first whether somebody else has just done so.
 
-use std::fs::File;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ensafer_core::account::Account;
@@ -15,7 +14,7 @@ use ensafer_core::ids::DeviceId;
 use serde::{Deserialize, Serialize};
 
 use super::AccountError;
-use super::files::{io_error, read_device};
+use super::files::{io_error, lock, read_device};
 use crate::config::Config;
 use crate::home::Home;
 use crate::key_server::{KeyServer, Origin, ServerError};
@@ -293,14 +292,6 @@ fn write(home: &Home, kept: &Kept) -> Result<(), AccountError> {
     let path = home.data_dir().join("session.json");
     let bytes = serde_json::to_vec_pretty(kept).expect("an origin and hex digits are JSON");
     private_file::replace(&path, &bytes).map_err(io_error(&path))
-}
-
-/// Waits until no other process changes the account's files; the lock ends with the returned file.
-pub(super) fn lock(home: &Home) -> Result<File, AccountError> {
-    let path = home.data_dir().join("session.lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
-    let locked = file.and_then(|file| file.lock().map(|()| file));
-    locked.map_err(io_error(&path))
 }
 
 /// This computer's clock, in seconds since 1970.

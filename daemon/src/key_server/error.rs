@@ -91,6 +91,19 @@ impl ServerError {
         if let Self::Refused { kind, .. } = self { Some(*kind) } else { None }
     }
 
+    /// Whether the server may have done what it was asked although it does not say so.
+    #[must_use]
+    pub fn leaves_open(&self) -> bool {
+        match self {
+            Self::Unreachable { source, .. } => !source.is_connect(),
+            Self::NotAKeyServer { .. } => true,
+            Self::Refused { kind, .. } => {
+                matches!(kind, ProblemKind::RequestTimeout | ProblemKind::Unavailable | ProblemKind::Internal)
+            }
+            Self::Certificate { .. } | Self::Proxy { .. } => false,
+        }
+    }
+
     /// How a command that fails so ends.
     #[must_use]
     pub fn exit(&self) -> Exit {

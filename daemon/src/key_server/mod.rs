@@ -9,6 +9,7 @@ mod origin;
 use std::io::Read;
 use std::time::Duration;
 
+use bytes::Bytes;
 use ensafer_core::api::server::{
     AccountExport, AccountReport, AddressRequest, Availability, AvailabilityRequest, ConfirmRequest,
     DeleteRequest, Devices, KeysRequest, LoginChallenge, LoginFinishRequest, LoginStartRequest, LoginStarted,
@@ -36,8 +37,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest answer that is read: an account's state in hex, and room for the rest.
 const MAX_ANSWER_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Answers with tokens fit in, so that no reallocation leaves a copy of them behind.
-const USUAL_ANSWER_BYTES: usize = 64 * 1024;
+/// Answers and requests with tokens or proofs fit in, so that no reallocation leaves a copy of them behind.
+const USUAL_BODY_BYTES: usize = 64 * 1024;
 
 /// A key server.
 #[derive(Debug, Clone)]
@@ -116,7 +117,7 @@ impl KeyServer {
             request = request.bearer_auth(&*token.expose());
         }
         if let Some(body) = body {
-            request = request.json(body);
+            request = request.header(CONTENT_TYPE, "application/json").body(secret_body(body));
         }
         let response = request.send().map_err(|error| self.transport_error(error))?;
         if response.status().is_success() { Ok(response) } else { Err(self.refusal(response)) }
@@ -141,7 +142,7 @@ impl KeyServer {
 
     /// The body, which may hold tokens: wiped when dropped.
     fn read(&self, response: Response) -> Result<Zeroizing<Vec<u8>>, ServerError> {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(USUAL_ANSWER_BYTES));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(USUAL_BODY_BYTES));
         let read = response.take(MAX_ANSWER_BYTES + 1).read_to_end(&mut bytes);
         read.map_err(|e| self.not_a_key_server(&e.to_string()))?;
         if bytes.len() as u64 > MAX_ANSWER_BYTES {
@@ -163,6 +164,13 @@ impl KeyServer {
             None => ServerError::Unreachable { origin: self.origin.clone(), source: error },
         }
     }
+}
+
+/// A request's body, which may hold proofs and tokens: wiped when dropped.
+fn secret_body(body: &impl Serialize) -> Bytes {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(USUAL_BODY_BYTES));
+    serde_json::to_writer(&mut *bytes, body).expect("documents have text keys and no maps that fail");
+    Bytes::from_owner(bytes)
 }
 
 fn status_text(status: StatusCode) -> String {

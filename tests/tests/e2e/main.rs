@@ -25,6 +25,7 @@ mod privacy;
 mod refusals;
 mod secrets;
 mod server_account;
+mod server_lost_answers;
 mod server_offline;
 mod server_refusals;
 mod server_replicas;

@@ -295,29 +295,6 @@ fn a_server_under_a_new_address_is_the_same_one() {
     });
 }
 
-#[test]
-fn a_registration_whose_answer_was_lost_is_taken_up_again() {
-    on_every_database(|world, server| {
-        let evil = EvilServer::start(&server.url);
-        evil.play(|exchange| {
-            if exchange.path == "/v1/register" {
-                exchange.status = 502;
-            }
-        });
-        let device = Device::bare(&world.path("a"));
-        let lost = device.register(EMAIL, &evil.url).expect(14);
-        assert_eq!(users(server), [EMAIL]);
-        // The account is this computer's, its recovery key was shown, and nothing has to be made again.
-        assert!(lost.stdout.lines().count() == 1, "{lost}");
-        let local = device.json(&["account", "show"]);
-        evil.be_honest();
-        device.register(EMAIL, &evil.url).expect(1).expect_says("ensafer login");
-        device.log_in(EMAIL, &evil.url).expect(0);
-        let now = device.json(&["account", "show"]);
-        assert_eq!((&now["account"], &now["fingerprint"]), (&local["account"], &local["fingerprint"]));
-    });
-}
-
 /// Looks at the safety number with somebody, and says that the other side shows the same.
 fn compare(device: &Device, email: &str) -> Value {
     let seen = device.json(&["share", "verify", email]);
