@@ -15,6 +15,9 @@ readonly packages=(
     initdb:postgresql
     /usr/sbin/exim4:exim4-daemon-light
     ensurepip:python3-venv
+    nginx:nginx-light
+    caddy:caddy
+    systemd-analyze:systemd
 )
 
 is_there() {
