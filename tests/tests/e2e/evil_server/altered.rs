@@ -1,0 +1,104 @@
+//! Row 3: the account that is served is altered, an old one, or another for each device.
+
+use std::fs;
+
+use ensafer_tests::device::PASSWORD;
+use ensafer_tests::evil_server::Exchange;
+use ensafer_tests::{KeyServer, ServerOptions, Storage, naive, process};
+use serde_json::{Value, json};
+
+use super::{ALICE, FINISH, Scene, VERIFY, has_account};
+
+/// Every field of what is served, altered at its beginning, in its middle and at its end.
+#[test]
+fn row_03_the_sealed_account_is_altered() {
+    let scene = Scene::new();
+    let first = scene.device("first");
+    scene.log_in(&first, ALICE).expect(0);
+    let before = scene.served();
+    let fields = [
+        "/keys/sealed",
+        "/password/sealed",
+        "/password/nonce",
+        "/recovery/id",
+        "/recovery/sealed",
+        "/recovery/copy",
+        "/bundle/bundle",
+        "/bundle/signature",
+    ];
+    let victim = scene.device("victim");
+    let refused = |what: &str, alter: &dyn Fn(&mut Value)| {
+        let mut altered = before.clone();
+        alter(&mut altered);
+        assert_ne!(altered, before, "{what}");
+        scene.evil.forget();
+        scene.evil.play(answer_account(altered));
+        let refused = scene.log_in(&victim, ALICE).expect(26);
+        assert!(refused.says("not to be trusted"), "{what}: {refused}");
+        assert!(scene.evil.heard_at(FINISH).is_empty(), "{what}: nothing is answered");
+        assert!(!has_account(&victim), "{what}: nothing is kept");
+    };
+    for field in fields {
+        for part in [0, 1, 2] {
+            refused(field, &|account| flip_digit(account.pointer_mut(field).unwrap(), part));
+        }
+    }
+    for version in ["/keys/version", "/password/version"] {
+        refused(version, &|account| *account.pointer_mut(version).unwrap() = json!(77));
+    }
+    refused("iterations", &|account| account["password"]["iterations"] = json!(600_001));
+    refused("realm", &|account| account["password"]["realm"] = json!("https://elsewhere.example"));
+    refused("swapped", &|account| account["password"]["sealed"] = account["recovery"]["sealed"].clone());
+}
+
+/// A server that was set back to yesterday has an account that was good then.
+#[test]
+fn row_03_the_whole_account_is_rolled_back() {
+    let mut scene = Scene::new();
+    scene.server.stop().expect(0);
+    let yesterday = scene.world.path("yesterday");
+    fs::create_dir(&yesterday).unwrap();
+    for file in fs::read_dir(&scene.server.data).unwrap().map(Result::unwrap) {
+        fs::copy(file.path(), yesterday.join(file.file_name())).unwrap();
+    }
+    let address = scene.server.address().to_owned();
+    scene.server.listen(&address);
+    let change = |from: &str, to: &str| {
+        let device = scene.alice.with_password_command(&format!("printf '{from}'"));
+        let mut command = device.command(&["account", "password"]);
+        process::run(command.env("ENSAFER_NEW_PASSWORD_COMMAND", format!("printf '{to}'"))).expect(0);
+    };
+    change(PASSWORD, "tr8vel-Kestrel-9");
+    change("tr8vel-Kestrel-9", PASSWORD);
+
+    let storage = Storage::Directory(yesterday);
+    let old = KeyServer::start_with(&scene.world, ServerOptions { storage, ..ServerOptions::default() });
+    scene.evil.stand_before(&old.url);
+    scene.evil.forget();
+    let newcomer = scene.device("newcomer");
+    scene.log_in(&newcomer, ALICE).expect(0);
+    assert!(
+        naive::opens_without_looking_back(&scene.served(), PASSWORD),
+        "the attack works on who compares nothing, and on who has never been here"
+    );
+    let refused = scene.log_in(&scene.alice, ALICE).expect(26);
+    assert!(refused.says("older than what this computer has seen"), "{refused}");
+}
+
+/// Answers every login with this account.
+fn answer_account(account: Value) -> impl FnMut(&mut Exchange) + Send + 'static {
+    move |exchange| {
+        if exchange.path == VERIFY && exchange.status == 200 {
+            exchange.answer["account"] = account.clone();
+        }
+    }
+}
+
+/// Changes one hex digit: the first, the middle or the last.
+fn flip_digit(field: &mut Value, part: usize) {
+    let mut text = field.as_str().unwrap().to_owned();
+    let at = (text.len() - 1) * part / 2;
+    let other = if &text[at..=at] == "0" { "1" } else { "0" };
+    text.replace_range(at..=at, other);
+    *field = json!(text);
+}
