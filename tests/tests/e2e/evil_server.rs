@@ -4,13 +4,17 @@
 mod altered;
 mod doors;
 mod replay;
+mod state;
+
+use std::fs;
+use std::path::PathBuf;
 
 use ensafer_core::account::{SealedAccount, SignedBundle};
 use ensafer_core::api::server::{AccountDocument, BundleDocument};
 use ensafer_core::crypto::{EnvelopePublicKey, FileKey, Passphrase, SystemRandom};
 use ensafer_core::ids::FileId;
 use ensafer_tests::device::PASSWORD;
-use ensafer_tests::{Device, EvilServer, Finished, KeyServer, World, naive, wait};
+use ensafer_tests::{Device, EvilServer, Finished, KeyServer, ServerOptions, Storage, World, naive, wait};
 use serde_json::{Value, json};
 
 const ALICE: &str = "alice@example.com";
@@ -51,6 +55,24 @@ impl Scene {
         device.run(&["login", "--email", login, "--server", &self.evil.url])
     }
 
+    /// All that the server has now, in a directory of its own.
+    fn copy_server_data(&mut self) -> PathBuf {
+        self.server.stop().expect(0);
+        let copy = self.world.directory("copy-of-server");
+        for file in fs::read_dir(&self.server.data).unwrap().map(Result::unwrap) {
+            fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+        }
+        let address = self.server.address().to_owned();
+        self.server.listen(&address);
+        copy
+    }
+
+    /// Another server, on such a copy.
+    fn start_server_on(&self, data: PathBuf) -> KeyServer {
+        let storage = Storage::Directory(data);
+        KeyServer::start_with(&self.world, ServerOptions { storage, ..ServerOptions::default() })
+    }
+
     /// The account as it was served at the last login.
     fn served(&self) -> Value {
         self.evil.heard_at(VERIFY).last().expect("somebody logged in").answer["account"].clone()
@@ -60,6 +82,17 @@ impl Scene {
 /// The 60 digits with somebody.
 fn safety_number(device: &Device, login: &str) -> String {
     device.json(&["share", "verify", login])["safety_number"].as_str().unwrap().to_owned()
+}
+
+/// Starts the daemon, whose look at the server finds a lie.
+fn daemon_distrusts_server(device: &Device) {
+    device.run(&["start"]).expect(0);
+    let notice = wait::until("the lie is noticed", || {
+        let status = device.json(&["status"]);
+        status["account"].as_array().and_then(|notices| notices.first().cloned())
+    });
+    assert_eq!(notice["kind"], "server-distrusted", "{notice}");
+    device.run(&["daemon", "--quit"]).expect(0);
 }
 
 fn has_account(device: &Device) -> bool {
@@ -146,12 +179,7 @@ fn row_02_ones_own_key_is_replaced() {
     assert_eq!(own, safety_number(&bob, BOB));
 
     // The daemon looks what the server tells others.
-    bob.run(&["start"]).expect(0);
-    let notice = wait::until("the lie is noticed", || {
-        let status = bob.json(&["status"]);
-        status["account"].as_array().and_then(|notices| notices.first().cloned())
-    });
-    assert_eq!(notice["kind"], "server-distrusted", "{notice}");
+    daemon_distrusts_server(&bob);
 }
 
 #[test]

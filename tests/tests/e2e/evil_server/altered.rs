@@ -1,18 +1,18 @@
-//! Row 3: the account that is served is altered, an old one, or another for each device.
-
-use std::fs;
+//! Row 3: the account that is served is altered, or an old one. `state` has what the account remembers.
 
 use ensafer_tests::device::PASSWORD;
 use ensafer_tests::evil_server::Exchange;
-use ensafer_tests::{KeyServer, ServerOptions, Storage, naive, process};
+use ensafer_tests::{naive, process};
 use serde_json::{Value, json};
 
-use super::{ALICE, FINISH, Scene, VERIFY, has_account};
+use super::{ALICE, BOB, FINISH, Scene, VERIFY, has_account, safety_number};
 
 /// Every field of what is served, altered at its beginning, in its middle and at its end.
 #[test]
 fn row_03_the_sealed_account_is_altered() {
     let scene = Scene::new();
+    scene.register(&scene.device("bob"), BOB).expect(0);
+    let _ = safety_number(&scene.alice, BOB);
     let first = scene.device("first");
     scene.log_in(&first, ALICE).expect(0);
     let before = scene.served();
@@ -23,9 +23,16 @@ fn row_03_the_sealed_account_is_altered() {
         "/recovery/id",
         "/recovery/sealed",
         "/recovery/copy",
+        "/state/sealed",
         "/bundle/bundle",
         "/bundle/signature",
     ];
+    for unused in ["/recovery/id", "/recovery/sealed", "/recovery/copy", "/state/sealed"] {
+        let mut altered = before.clone();
+        flip_digit(altered.pointer_mut(unused).unwrap(), 1);
+        let opened = naive::opens_without_looking_back(&altered, PASSWORD);
+        assert!(opened, "the attack works on who opens nothing but what the password opens: {unused}");
+    }
     let victim = scene.device("victim");
     let refused = |what: &str, alter: &dyn Fn(&mut Value)| {
         let mut altered = before.clone();
@@ -43,7 +50,7 @@ fn row_03_the_sealed_account_is_altered() {
             refused(field, &|account| flip_digit(account.pointer_mut(field).unwrap(), part));
         }
     }
-    for version in ["/keys/version", "/password/version"] {
+    for version in ["/keys/version", "/password/version", "/state/version"] {
         refused(version, &|account| *account.pointer_mut(version).unwrap() = json!(77));
     }
     refused("iterations", &|account| account["password"]["iterations"] = json!(600_001));
@@ -55,14 +62,7 @@ fn row_03_the_sealed_account_is_altered() {
 #[test]
 fn row_03_the_whole_account_is_rolled_back() {
     let mut scene = Scene::new();
-    scene.server.stop().expect(0);
-    let yesterday = scene.world.path("yesterday");
-    fs::create_dir(&yesterday).unwrap();
-    for file in fs::read_dir(&scene.server.data).unwrap().map(Result::unwrap) {
-        fs::copy(file.path(), yesterday.join(file.file_name())).unwrap();
-    }
-    let address = scene.server.address().to_owned();
-    scene.server.listen(&address);
+    let yesterday = scene.copy_server_data();
     let change = |from: &str, to: &str| {
         let device = scene.alice.with_password_command(&format!("printf '{from}'"));
         let mut command = device.command(&["account", "password"]);
@@ -71,8 +71,7 @@ fn row_03_the_whole_account_is_rolled_back() {
     change(PASSWORD, "tr8vel-Kestrel-9");
     change("tr8vel-Kestrel-9", PASSWORD);
 
-    let storage = Storage::Directory(yesterday);
-    let old = KeyServer::start_with(&scene.world, ServerOptions { storage, ..ServerOptions::default() });
+    let old = scene.start_server_on(yesterday);
     scene.evil.stand_before(&old.url);
     scene.evil.forget();
     let newcomer = scene.device("newcomer");
@@ -95,7 +94,7 @@ fn answer_account(account: Value) -> impl FnMut(&mut Exchange) + Send + 'static 
 }
 
 /// Changes one hex digit: the first, the middle or the last.
-fn flip_digit(field: &mut Value, part: usize) {
+pub(super) fn flip_digit(field: &mut Value, part: usize) {
     let mut text = field.as_str().unwrap().to_owned();
     let at = (text.len() - 1) * part / 2;
     let other = if &text[at..=at] == "0" { "1" } else { "0" };

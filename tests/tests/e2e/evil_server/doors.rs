@@ -115,7 +115,12 @@ impl Attack {
             Knock::new("GET", "/v1/account", none(), ""),
             Knock::new("GET", "/v1/account/export", none(), ""),
             Knock::new("GET", "/v1/account/state", none(), "not-found"),
-            Knock::new("PUT", "/v1/account/state", json!({ "version": 1, "sealed": self.made.keys.sealed }), ""),
+            Knock::new(
+                "PUT",
+                "/v1/account/state",
+                json!({ "version": 1, "sealed": self.made.keys.sealed }),
+                "",
+            ),
             Knock::new("PUT", "/v1/account/profile", json!({ "display_name": ALICE }), ""),
             Knock::new("PUT", "/v1/account/password", json!(self.password()), wrong),
             Knock::new("PUT", "/v1/account/recovery", json!(self.recovery()), wrong),
