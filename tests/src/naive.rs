@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use ensafer_core::account::{AccountState, SealedAccount, SignedBundle};
 use ensafer_core::api::server::{AccountDocument, BundleDocument};
+use ensafer_core::crypto::RecoveryKey;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::{Digest, Sha256, Sha512};
@@ -29,6 +30,13 @@ pub fn takes_keys_without_a_pin(served: &Value, login: &str) -> bool {
 pub fn opens_without_looking_back(served: &Value, password: &str) -> bool {
     let account = SealedAccount::from_document(&parse::<AccountDocument>(served));
     account.is_ok_and(|account| account.open_with_password(password).is_ok())
+}
+
+/// Opens what is served with a recovery key, which may be one that its owner has replaced.
+#[must_use]
+pub fn opens_with_any_recovery_key(served: &Value, key: &RecoveryKey) -> bool {
+    let account = SealedAccount::from_document(&parse::<AccountDocument>(served));
+    account.is_ok_and(|account| account.open_with_recovery(key).is_ok())
 }
 
 /// What an account remembers, by what is served and nothing else.

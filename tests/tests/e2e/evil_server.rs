@@ -223,8 +223,8 @@ fn row_07_the_derivation_is_weakened() {
                 exchange.answer["iterations"] = json!(iterations);
             }
         });
-        let refused = scene.log_in(&scene.device("victim"), ALICE).expect(1);
-        assert!(refused.says("outside of what is safe"), "{refused}");
+        let refused = scene.log_in(&scene.device("victim"), ALICE).expect(26);
+        assert!(refused.says("not to be trusted"), "{refused}");
         assert!(scene.evil.heard_at(VERIFY).is_empty(), "nothing was derived and sent");
     }
 }

@@ -2,10 +2,10 @@
 
 use ensafer_tests::device::PASSWORD;
 use ensafer_tests::evil_server::Exchange;
-use ensafer_tests::{naive, process};
+use ensafer_tests::{Device, naive, process};
 use serde_json::{Value, json};
 
-use super::{ALICE, BOB, FINISH, Scene, VERIFY, has_account, safety_number};
+use super::{ALICE, BOB, FINISH, Scene, VERIFY, daemon_distrusts_server, has_account, safety_number};
 
 /// Every field of what is served, altered at its beginning, in its middle and at its end.
 #[test]
@@ -82,6 +82,57 @@ fn row_03_the_whole_account_is_rolled_back() {
     );
     let refused = scene.log_in(&scene.alice, ALICE).expect(26);
     assert!(refused.says("older than what this computer has seen"), "{refused}");
+}
+
+/// Whoever has found the old recovery key on paper, and whoever the server works for, would like it to open the account
+/// still; and its owner would find out too late that the new one opens nothing.
+#[test]
+fn row_03_an_old_recovery_seal_is_served() {
+    let scene = Scene::new();
+    let laptop = scene.device("laptop");
+    scene.log_in(&laptop, ALICE).expect(0);
+    let old_key = recovery_key(&scene.alice);
+    let old = scene.served()["recovery"].clone();
+    scene.alice.run(&["recovery-key", "new"]).expect(0);
+    let new_key = recovery_key(&scene.alice);
+    scene.log_in(&laptop, ALICE).expect(0);
+    let served = scene.served();
+    assert!(!naive::opens_with_any_recovery_key(&served, &old_key.parse().unwrap()));
+
+    // The number stands in the id, and both are bound into the seals.
+    let numbered = |id: String| {
+        let mut old = old.clone();
+        old["id"] = json!(id);
+        old
+    };
+    let of_new = numbered(served["recovery"]["id"].as_str().unwrap().to_owned());
+    let later = numbered(format!("{:016x}{}", 77, &old["id"].as_str().unwrap()[16..]));
+    let mut with_old = served;
+    with_old["recovery"] = old.clone();
+    assert!(
+        naive::opens_with_any_recovery_key(&with_old, &old_key.parse().unwrap()),
+        "the attack works on who compares nothing"
+    );
+    for recovery in [old, of_new, later] {
+        scene.evil.play(move |exchange| {
+            if [VERIFY, "/v1/account"].contains(&exchange.path.as_str()) && exchange.status == 200 {
+                exchange.answer["account"]["recovery"] = recovery.clone();
+            }
+        });
+        for device in [&scene.alice, &laptop] {
+            scene.evil.forget();
+            let refused = scene.log_in(device, ALICE).expect(26);
+            assert!(refused.says("not to be trusted"), "{refused}");
+            assert!(scene.evil.heard_at(FINISH).is_empty(), "nothing is answered");
+            daemon_distrusts_server(device);
+            assert_eq!(recovery_key(device), new_key, "nothing of it was kept");
+        }
+    }
+}
+
+/// The recovery key, as it is shown to its owner.
+fn recovery_key(device: &Device) -> String {
+    device.run(&["recovery-key", "show"]).expect(0).stdout.trim().to_owned()
 }
 
 /// Answers every login with this account.
