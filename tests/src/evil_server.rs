@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
-use axum::http::{Request, Response, StatusCode};
+use axum::http::{HeaderValue, Request, Response, StatusCode};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -193,6 +193,12 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Resp
     shared.trick.lock().unwrap_or_else(PoisonError::into_inner)(&mut exchange);
     shared.heard.lock().unwrap_or_else(PoisonError::into_inner).push(exchange.clone());
     let mut response = Response::builder().status(exchange.status);
+    let is_refused_now = status.is_success() && exchange.status >= 400;
+    let content_type = if is_refused_now {
+        Some(HeaderValue::from_static("application/problem+json"))
+    } else {
+        content_type
+    };
     if let Some(content_type) = content_type {
         response = response.header(CONTENT_TYPE, content_type);
     }

@@ -19,6 +19,7 @@ pub mod proxy;
 pub mod random;
 pub mod server;
 pub mod store;
+pub mod thief;
 pub mod tree;
 pub mod wait;
 pub mod world;
@@ -30,6 +31,7 @@ pub use postgres::Database;
 pub use process::{Finished, Running};
 pub use random::Random;
 pub use server::{KeyServer, ServerOptions, Storage, on_every_database, on_every_database_with};
+pub use thief::Thief;
 pub use world::World;
 
 /// Says that a test is skipped because this machine lacks something.

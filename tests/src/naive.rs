@@ -1,11 +1,16 @@
-//! A deliberately naive client: what it leaves out is what an attack needs. A test shows first that the attack works on
-//! it, so that the real client's refusal proves something.
+//! A deliberately naive client, and a naive server: what they leave out is what an attack needs. A test shows first that
+//! the attack works on them, so that the real one's refusal proves something.
 
-use ensafer_core::account::{SealedAccount, SignedBundle};
+use std::collections::HashMap;
+
+use ensafer_core::account::{AccountState, SealedAccount, SignedBundle};
 use ensafer_core::api::server::{AccountDocument, BundleDocument};
+use ensafer_core::crypto::RecoveryKey;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::{Digest, Sha256, Sha512};
+
+use crate::evil_server::Exchange;
 
 /// A document of the protocol from what was heard.
 #[must_use]
@@ -27,6 +32,22 @@ pub fn opens_without_looking_back(served: &Value, password: &str) -> bool {
     account.is_ok_and(|account| account.open_with_password(password).is_ok())
 }
 
+/// Opens what is served with a recovery key, which may be one that its owner has replaced.
+#[must_use]
+pub fn opens_with_any_recovery_key(served: &Value, key: &RecoveryKey) -> bool {
+    let account = SealedAccount::from_document(&parse::<AccountDocument>(served));
+    account.is_ok_and(|account| account.open_with_recovery(key).is_ok())
+}
+
+/// What an account remembers, by what is served and nothing else.
+#[must_use]
+pub fn remembers_what_is_served(served: &Value, password: &str) -> AccountState {
+    let sealed = SealedAccount::from_document(&parse::<AccountDocument>(served)).unwrap();
+    let account = sealed.open_with_password(password).unwrap();
+    let state = sealed.state(&account).unwrap();
+    state.map_or_else(AccountState::default, |state| AccountState::from_bytes(&state).unwrap())
+}
+
 /// The proof of a password, derived with whatever the server asks for (`docs/protocol.md`, "Keys from the password").
 #[must_use]
 pub fn derive_auth(password: &str, login: &str, realm: &str, nonce: &[u8], iterations: u32) -> [u8; 32] {
@@ -40,4 +61,33 @@ pub fn derive_auth(password: &str, login: &str, realm: &str, nonce: &[u8], itera
     let mut mac = Hmac::<Sha512>::new_from_slice(&master).unwrap();
     mac.update(b"ensafer/v1/auth\0\x01");
     *mac.finalize().into_bytes().first_chunk().unwrap()
+}
+
+/// A server that leaves the proof to the client: it hands the sealed account out with the ticket, as whoever has the
+/// password can open it, and nobody else.
+pub fn serves_before_the_proof(account: Value) -> impl FnMut(&mut Exchange) + Send + 'static {
+    move |exchange| {
+        if exchange.path == "/v1/login/start" {
+            exchange.answer["account"] = account.clone();
+        }
+    }
+}
+
+/// A server that compares secrets and remembers nothing else: the proof, answer or token that was right once is right
+/// again, whatever stands around it.
+pub fn takes_secrets_again(heard: &[Exchange]) -> impl FnMut(&mut Exchange) + Send + 'static {
+    let answered: HashMap<_, _> =
+        heard.iter().filter_map(|exchange| Some((shown(exchange)?, exchange.answer.clone()))).collect();
+    move |exchange| {
+        if let Some(answer) = shown(exchange).and_then(|secret| answered.get(&secret)) {
+            exchange.status = 200;
+            exchange.answer = answer.clone();
+        }
+    }
+}
+
+/// Where a request shows a secret, and which.
+fn shown(exchange: &Exchange) -> Option<(String, String)> {
+    let secret = ["auth", "proof", "refresh"].iter().find_map(|field| exchange.request[*field].as_str())?;
+    Some((exchange.path.clone(), secret.to_owned()))
 }

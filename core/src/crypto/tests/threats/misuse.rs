@@ -2,6 +2,7 @@
 //! those examples); here the bytes of one key are forced into every other use, and what is bound refuses them.
 
 use super::{BINDING, FILE, FOLDER, FOLDER_EPOCH, KEY_EPOCH, alice_with_one_rsa_key};
+use crate::crypto::backend::{Active, Backend};
 use crate::crypto::keys::{
     AccountMasterKey, DeviceKey, FileKey, FolderKey, HeaderKey, InfoKey, InviteKey, Key, LoginSessionKey,
     PasswordKek, PayloadKey, RecoveryKek, open_key, purpose, seal_key,
@@ -37,6 +38,13 @@ const fn number(domain: Domain) -> usize {
 fn row_05_a_signature_is_of_one_domain() {
     let alice = test_keys::alice().identity;
     let public = alice.public();
+    let naive = |_: Domain| Domain::Content;
+    for (signed, asked) in [(Domain::Bundle, Domain::DeviceLogin), (Domain::DeviceLogin, Domain::RosterEntry)]
+    {
+        let signature = alice.sign(naive(signed), &[b"the same bytes"]);
+        let verified = public.verify(naive(asked), &[b"the same bytes"], &signature);
+        assert!(verified.is_ok(), "the attack works on who has one label for everything");
+    }
     for (at, signed) in DOMAINS.into_iter().enumerate() {
         assert_eq!(number(signed), at);
         let signature = alice.sign(signed, &[b"the same bytes"]);
@@ -79,6 +87,10 @@ fn row_05_a_sealed_key_is_of_one_context() {
     let mut rng = TestRandom::new(5);
     let outer: DeviceKey = Key::from_bytes(&[5; 32]);
     let inner: FolderKey = Key::from_bytes(&[6; 32]);
+    let naive = |_: &[u8]| Vec::new();
+    let sealed = seal_key(&outer, &inner, &naive(&contexts()[0]), &mut rng);
+    let opened = open_key::<_, purpose::Folder>(&outer, &naive(&contexts()[1]), &sealed);
+    assert!(opened.is_ok(), "the attack works on who binds no context");
     for (sealed_as, context) in contexts().iter().enumerate() {
         let sealed = seal_key(&outer, &inner, context, &mut rng);
         for (asked_as, asked) in contexts().iter().enumerate() {
@@ -199,7 +211,9 @@ fn row_05_an_rsa_ciphertext_is_of_one_label() {
 fn row_05_a_header_mac_is_no_proof_of_login() {
     let (header, session): (HeaderKey, LoginSessionKey) =
         (Key::from_bytes(&[5; 32]), Key::from_bytes(&[5; 32]));
-    assert_ne!(header.mac(&[&[1; 32]]), session.prove(&[1; 32]));
+    let naive_proof = Active::hmac_sha256(session.bytes(), &[&[1; 32]]);
+    assert!(header.verify(&[&[1; 32]], &naive_proof), "the attack works on a login without a label");
+    assert!(!header.verify(&[&[1; 32]], &session.prove(&[1; 32])));
 }
 
 /// Whether a purpose's keys may seal, found out at compile time: the inherent constant exists for those that may, and
