@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{Any, AnyPool, Executor, Transaction};
+use sqlx::{Any, AnyPool, Connection, Executor, Transaction};
 
 #[cfg(test)]
 pub(crate) use admin::PRUNE;
@@ -31,6 +31,9 @@ const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 /// How long a request waits for a connection before it is answered with a 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection that rested is taken to be alive without being asked. It gave a sign of life when it was
+/// returned; a database that was restarted meanwhile costs at most the requests of so long.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 /// The database.
 #[derive(Debug, Clone)]
@@ -225,7 +228,17 @@ const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode 
      PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;";
 
 fn pool(connections: u32) -> AnyPoolOptions {
-    AnyPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE_TIMEOUT)
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // Asked before every use, a sign of life is a good part of what a login costs.
+        .test_before_acquire(false)
+        .before_acquire(|connection, about| {
+            Box::pin(async move {
+                let is_alive = about.idle_for < TRUSTED_FOR || connection.ping().await.is_ok();
+                Ok(is_alive)
+            })
+        })
 }
 
 /// Makes an empty file that only its owner reads. One that is there already is left as it is, or refused.
