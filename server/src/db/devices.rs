@@ -135,6 +135,27 @@ pub async fn session(
     .transpose()
 }
 
+/// Whether the account was made at `made_since_s` or later and no device of it is remembered. Devices are remembered for
+/// 90 days at least, so a younger account never had one.
+///
+/// # Errors
+/// The database failed.
+pub async fn is_without(
+    tx: &mut Transaction<'static, Any>,
+    account: AccountId,
+    made_since_s: u64,
+) -> Result<bool, sqlx::Error> {
+    let found: Option<String> = sqlx::query_scalar(
+        "SELECT account FROM accounts a WHERE account = $1 AND created_at >= $2 \
+            AND NOT EXISTS (SELECT 1 FROM devices d WHERE d.account = a.account)",
+    )
+    .bind(account.to_string())
+    .bind(to_int(made_since_s))
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(found.is_some())
+}
+
 /// A device that logs in.
 #[derive(Debug)]
 pub struct LoggedIn<'a> {
