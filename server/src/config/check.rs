@@ -58,6 +58,7 @@ impl Config {
             ("limits.request_timeout_s", limits.request_timeout_s, 1..=600),
             ("limits.concurrent_requests", count(limits.concurrent_requests), 1..=100_000),
             ("limits.connections", count(limits.connections), 1..=1_000_000),
+            ("limits.connections_per_address", count(limits.connections_per_address), 1..=1_000_000),
             ("sessions.challenge_s", sessions.challenge_s, 30..=600),
             ("sessions.access_s", sessions.access_s, 60..=DAY),
             ("sessions.refresh_s", sessions.refresh_s, HOUR..=400 * DAY),

@@ -155,6 +155,7 @@ pub struct Limits {
     pub request_timeout_s: u64,
     pub concurrent_requests: usize,
     pub connections: usize,
+    pub connections_per_address: usize,
     #[serde(with = "text::networks")]
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -313,6 +314,7 @@ impl Default for Limits {
             request_timeout_s: 30,
             concurrent_requests: 512,
             connections: 4096,
+            connections_per_address: 64,
             trusted_proxies: Vec::new(),
         }
     }
