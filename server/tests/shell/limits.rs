@@ -43,6 +43,25 @@ fn more_requests_than_it_can_take_are_turned_away() {
 }
 
 #[test]
+fn a_body_that_does_not_come_holds_no_place() {
+    let server = Server::start(&[
+        "--set",
+        "limits.concurrent_requests=1",
+        "--set",
+        "limits.request_timeout_s=1",
+        "--set",
+        "limits.requests_per_address_per_s=100000",
+    ]);
+    // Its connection stays open.
+    let mut slow = http::hang(server.address(), 2);
+    assert_eq!(http::read(&mut slow).unwrap().status, 408);
+    let is_free = (0..100_000).any(|_| get(server.address(), "/v1/server").status == 200);
+    assert!(is_free);
+    drop(slow);
+    server.end();
+}
+
+#[test]
 fn more_connections_than_it_can_take_are_closed() {
     for limit in ["limits.connections=1", "limits.connections_per_address=1"] {
         let server = Server::start(&["--set", limit]);
