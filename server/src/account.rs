@@ -179,7 +179,7 @@ pub async fn keys(
         take_address(&state, from, &stored, new_login, request.code.as_deref()).await?
     };
     replace_keys(&state, &mut tx, &stored, &bundle, &request).await?;
-    limits::count_keys(&mut tx, stored.id, state.clock.now_ms()).await?;
+    limits::count_keys(&state, &mut tx, stored.id).await?;
     tx.commit().await?;
     audit(session, "keys-changed");
     // The password was replaced as well.
@@ -263,7 +263,7 @@ pub async fn address(
         return Ok(StatusCode::NO_CONTENT);
     }
     validate::mail_address(&login)?;
-    limits::count_mail(&state, &login).await?;
+    limits::count_mail(&state, from, &login).await?;
     let code = Code::generate(&mut SystemRandom);
     let mut tx = state.db.write().await?;
     keep_code(&state, &mut tx, session.account, &login, &code).await?;

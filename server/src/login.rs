@@ -194,6 +194,7 @@ pub async fn finish(
         public_key: login.public_key,
         hashes: &tokens.hashes,
         now_s,
+        most: state.config.limits.devices,
     };
     let is_registrant = is_registrant(&state, &mut tx, account, now_s).await?;
     let seen_at_s = devices::begin(&mut tx, &begun).await?;

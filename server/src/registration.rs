@@ -88,7 +88,7 @@ pub async fn register(
     limits::count_availability(&state, address).await?;
     let code = if confirmation_required {
         validate::mail_address(&login)?;
-        limits::count_mail(&state, &login).await?;
+        limits::count_mail(&state, address, &login).await?;
         Some(Code::generate(&mut SystemRandom))
     } else {
         None

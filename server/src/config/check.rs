@@ -54,6 +54,8 @@ impl Config {
                 limits.availability_checks_per_address_per_hour.into(),
                 1..=1_000_000,
             ),
+            ("limits.key_changes_per_day", limits.key_changes_per_day.into(), 1..=10_000),
+            ("limits.devices", limits.devices.into(), 1..=10_000),
             ("limits.header_timeout_s", limits.header_timeout_s, 1..=60),
             ("limits.request_timeout_s", limits.request_timeout_s, 1..=600),
             ("limits.concurrent_requests", count(limits.concurrent_requests), 1..=100_000),

@@ -7,9 +7,6 @@ use sqlx::{Any, AnyPool, Executor, Transaction};
 use super::accounts::Status;
 use super::value::{BadValue, from_hex, from_int, to_int};
 
-/// The most devices of one account that are remembered.
-pub const MAX_DEVICES: i64 = 256;
-
 /// What a session's tokens are kept as.
 #[derive(Debug)]
 pub struct Hashes {
@@ -171,6 +168,8 @@ pub struct LoggedIn<'a> {
     pub hashes: &'a Hashes,
     /// When, in seconds since 1970.
     pub now_s: u64,
+    /// How many devices of one account are remembered.
+    pub most: u32,
 }
 
 /// Begins a device's session, in the place of any that it had. Returns when that was last used; `None` if the device is
@@ -237,7 +236,7 @@ async fn forget_surplus(tx: &mut Transaction<'static, Any>, new: &LoggedIn<'_>) 
     )
     .bind(new.account.to_string())
     .bind(new.device.to_string())
-    .bind(MAX_DEVICES - 1)
+    .bind(i64::from(new.most.saturating_sub(1)))
     .execute(&mut **tx)
     .await
     .map(drop)

@@ -11,7 +11,7 @@ use ensafer_core::api::server::{
 };
 
 use super::persona::{Device, Persona};
-use super::world::{Answer, HOME, NOW_S, Server, World};
+use super::world::{Answer, ELSEWHERE, HOME, NOW_S, Server, World};
 use crate::config::{Config, MailTransport};
 
 /// A server that confirms addresses and writes its mails to files.
@@ -153,14 +153,24 @@ async fn guesses_at_the_code_of_a_new_address_are_counted_apart_from_passwords()
 }
 
 #[tokio::test]
-async fn nobodys_mailbox_is_flooded() {
+async fn nobodys_mailbox_is_flooded_and_nobody_else_uses_up_its_mails() {
     let (world, server) = confirming().await;
     let alice = Persona::new("alice@example.com");
+    let ask = async |from: &str| {
+        let call = server.call(Method::POST, "/v1/register").json(&alice.register());
+        call.from(from).send().await
+    };
     for _ in 0..5 {
-        register(&server, &alice).await;
+        ask(HOME).await.expect(201);
     }
-    server.post("/v1/register", &alice.register()).await.refuses(ProblemKind::TooManyRequests);
+    ask(HOME).await.refuses(ProblemKind::TooManyRequests);
     assert_eq!(mails(&world, "alice@example.com").len(), 5);
+    // From many addresses there is an end as well.
+    for n in 0..45 {
+        ask(&format!("203.0.113.{n}:9")).await.expect(201);
+    }
+    ask(ELSEWHERE).await.refuses(ProblemKind::TooManyRequests);
+    assert_eq!(mails(&world, "alice@example.com").len(), 50);
 }
 
 #[tokio::test]
