@@ -197,7 +197,13 @@ pub async fn finish(
         most: state.config.limits.devices,
     };
     let is_registrant = is_registrant(&state, &mut tx, account, now_s).await?;
-    let seen_at_s = devices::begin(&mut tx, &begun).await?;
+    let seen_at_s = devices::begin(&mut tx, &begun).await.map_err(|error| match &error {
+        // The account was deleted meanwhile, and there was no session yet.
+        sqlx::Error::Database(cause) if cause.is_foreign_key_violation() => {
+            ProblemKind::ChallengeRefused.into()
+        }
+        _ => ApiError::from(error),
+    })?;
     let since_s = seen_at_s.unwrap_or(u64::MAX);
     let new_devices = devices::newer(&mut *tx, account, device, since_s).await?;
     tx.commit().await?;

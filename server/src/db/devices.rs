@@ -1,6 +1,7 @@
 //! Devices and their sessions in the database.
 
-use ensafer_core::api::server::DeviceReport;
+use ensafer_core::api::hex::HexArray;
+use ensafer_core::api::server::{DeviceReport, ExportedDevice};
 use ensafer_core::ids::{AccountId, DeviceId};
 use sqlx::{Any, AnyPool, Executor, Transaction};
 
@@ -352,6 +353,42 @@ fn report(rows: Vec<(String, String, i64, i64)>, asking: DeviceId) -> Result<Vec
             name,
             created_at_s: from_int(created_at)?,
             seen_at_s: from_int(seen_at)?,
+            is_this: device == asking,
+        })
+    };
+    rows.into_iter().map(report).collect::<Result<_, BadValue>>().map_err(Into::into)
+}
+
+/// All devices of the account that are remembered, the oldest first.
+///
+/// # Errors
+/// The database failed.
+pub async fn export(
+    db: &AnyPool,
+    account: AccountId,
+    asking: DeviceId,
+) -> Result<Vec<ExportedDevice>, sqlx::Error> {
+    type Row = (String, String, String, i64, i64, i64, i64, i64, Option<i64>);
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT device, name, public_key, created_at, seen_at, counter, access_expires_at, refresh_expires_at, \
+            revoked_at \
+         FROM devices WHERE account = $1 ORDER BY created_at, device",
+    )
+    .bind(account.to_string())
+    .fetch_all(db)
+    .await?;
+    let report = |(device, name, key, created_at, seen_at, counter, access, refresh, revoked_at): Row| {
+        let device = DeviceId::new(from_hex(&device)?);
+        Ok(ExportedDevice {
+            device,
+            name,
+            public_key: HexArray(from_hex(&key)?),
+            created_at_s: from_int(created_at)?,
+            seen_at_s: from_int(seen_at)?,
+            counter: from_int(counter)?,
+            access_expires_at_s: from_int(access)?,
+            refresh_expires_at_s: from_int(refresh)?,
+            ended_at_s: revoked_at.map(from_int).transpose()?,
             is_this: device == asking,
         })
     };
