@@ -367,10 +367,8 @@ documents! {
         seen_at_s: u64,
         /// How often it bought new tokens, as it counted.
         counter: u64,
-        /// When its access token expires.
-        access_expires_at_s: u64,
-        /// When its refresh token expires, and with it the session.
-        refresh_expires_at_s: u64,
+        /// When its session expires, unless it comes back before.
+        session_expires_at_s: u64,
         /// When its session was ended; such a device is remembered for 90 days.
         ended_at_s: Option<u64>,
         /// Whether it asks.
