@@ -104,7 +104,8 @@ pub async fn password(
     let mut tx = state.db.write().await?;
     let expected = Expected { account: &stored };
     if !changes::replace_password(&mut tx, expected, &request.password, &verifier).await? {
-        return Err(ProblemKind::VersionConflict.into());
+        drop(tx);
+        return Err(ApiError::conflict(own(&state, session).await?.document.password.version.into()));
     }
     tx.commit().await?;
     audit(session, "password-changed");
@@ -168,18 +169,20 @@ pub async fn keys(
         return Err(ApiError::with_detail(ProblemKind::BlobRefused, detail));
     }
     credentials::check(&state, from, session, &stored, &request.current).await?;
-    let document = &stored.document;
-    succeeds(stored.sequence, bundle.bundle().sequence)?;
-    succeeds(document.keys.version.into(), request.keys.version.into())?;
-    succeeds(document.password.version.into(), request.password.version.into())?;
+    succeed(&stored, &bundle, &request)?;
     let new_login = &bundle.bundle().login;
     let mut tx = if *new_login == stored.login {
         state.db.write().await?
     } else {
         take_address(&state, from, &stored, new_login, request.code.as_deref()).await?
     };
-    replace_keys(&state, &mut tx, &stored, &bundle, &request).await?;
-    limits::count_keys(&mut tx, stored.id, state.clock.now_ms()).await?;
+    if !replace_keys(&state, &mut tx, &stored, &bundle, &request).await? {
+        drop(tx);
+        let current = own(&state, session).await?;
+        succeed(&current, &bundle, &request)?;
+        return Err(ApiError::conflict(current.document.password.version.into()));
+    }
+    limits::count_keys(&state, &mut tx, stored.id).await?;
     tx.commit().await?;
     audit(session, "keys-changed");
     // The password was replaced as well.
@@ -190,21 +193,29 @@ pub async fn keys(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Refuses new keys of which one version is not the next one.
+fn succeed(current: &Stored, bundle: &SignedBundle, new: &KeysRequest) -> Result<(), ApiError> {
+    let document = &current.document;
+    succeeds(current.sequence, bundle.bundle().sequence)?;
+    succeeds(document.keys.version.into(), new.keys.version.into())?;
+    succeeds(document.password.version.into(), new.password.version.into())
+}
+
+/// Returns whether they were replaced, which they are not where somebody else was faster.
 async fn replace_keys(
     state: &AppState,
     tx: &mut Transaction<'static, Any>,
     stored: &Stored,
     bundle: &SignedBundle,
     request: &KeysRequest,
-) -> Result<(), ApiError> {
+) -> Result<bool, ApiError> {
     let expected = Expected { account: stored };
     let verifier = state.keys.verifier(VerifierKind::Password, stored.id, &request.password_auth.0);
     let now_s = state.clock.now_s();
     let has_password = changes::replace_password(tx, expected, &request.password, &verifier).await?;
     let replaced = changes::replace_keys(tx, expected, bundle, &request.keys, now_s).await;
     match replaced {
-        Ok(true) if has_password => Ok(()),
-        Ok(_) => Err(ProblemKind::VersionConflict.into()),
+        Ok(replaced) => Ok(replaced && has_password),
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
             Err(ProblemKind::LoginTaken.into())
         }
@@ -263,7 +274,7 @@ pub async fn address(
         return Ok(StatusCode::NO_CONTENT);
     }
     validate::mail_address(&login)?;
-    limits::count_mail(&state, &login).await?;
+    limits::count_mail(&state, from, &login).await?;
     let code = Code::generate(&mut SystemRandom);
     let mut tx = state.db.write().await?;
     keep_code(&state, &mut tx, session.account, &login, &code).await?;
@@ -332,6 +343,7 @@ pub async fn delete(
     credentials::check(&state, from, session, &stored, &request.current).await?;
     let mut tx = state.db.write().await?;
     if !changes::delete(&mut tx, Expected { account: &stored }).await? {
+        // The password or the recovery key changed meanwhile: what was asked for has no version.
         return Err(ProblemKind::VersionConflict.into());
     }
     tx.commit().await?;
@@ -340,7 +352,8 @@ pub async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Everything that the server keeps about the account, but for verifiers and hashes of tokens.
+/// Everything that the server keeps about the account, but for verifiers, hashes, and what is gone within days: logins
+/// under way, codes that were mailed, counts of failures.
 #[utoipa::path(
     get, path = "/v1/account/export", tag = "account", security(("session" = [])),
     responses((status = 200, description = "It", body = AccountExport), SessionAnswers, AnyAnswers)
@@ -353,7 +366,7 @@ pub async fn export(
     let export = AccountExport {
         exported_at_s: state.clock.now_s(),
         account: own(&state, session).await?.report(),
-        devices: devices::list(db, session.account, session.device).await?,
+        devices: devices::export(db, session.account, session.device).await?,
         history: accounts::history(db, session.account).await?,
     };
     audit(session, "account-exported");

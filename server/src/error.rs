@@ -20,7 +20,7 @@ pub enum ApiError {
         /// The version that is there.
         current_version: Option<u64>,
     },
-    /// The database failed. The client learns that it may try again.
+    /// The database failed: see [`ApiError::kind`] for what the client learns.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
     /// Something that cannot be happened all the same: our bug.
@@ -59,20 +59,40 @@ impl ApiError {
     pub fn kind(&self) -> ProblemKind {
         match self {
             Self::Problem { kind, .. } => *kind,
-            Self::Database(_) => ProblemKind::Unavailable,
+            Self::Database(error) => database_kind(error),
             Self::Bug(_) => ProblemKind::Internal,
         }
     }
 }
 
+/// A value that cannot be read is our bug or a damaged database, and stays so however often it is asked for. Every foreign
+/// key is an account's: where one is missing, the account was deleted since the request's session was looked at. Whatever
+/// else fails may pass again.
+fn database_kind(error: &sqlx::Error) -> ProblemKind {
+    use sqlx::Error;
+    match error {
+        Error::Decode(_)
+        | Error::ColumnDecode { .. }
+        | Error::ColumnNotFound(_)
+        | Error::TypeNotFound { .. } => ProblemKind::Internal,
+        Error::Database(error) if error.is_foreign_key_violation() => ProblemKind::SessionRefused,
+        _ => ProblemKind::Unavailable,
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        match &self {
-            Self::Problem { .. } => {}
-            Self::Database(error) => tracing::warn!(error = error as &dyn std::error::Error, "database"),
-            Self::Bug(what) => tracing::error!(what, "bug"),
-        }
         let kind = self.kind();
+        match (&self, kind) {
+            (Self::Problem { .. }, _) | (Self::Database(_), ProblemKind::SessionRefused) => {}
+            (Self::Database(error), ProblemKind::Internal) => {
+                tracing::error!(error = error as &dyn std::error::Error, "bug or damaged database");
+            }
+            (Self::Database(error), _) => {
+                tracing::warn!(error = error as &dyn std::error::Error, "database");
+            }
+            (Self::Bug(what), _) => tracing::error!(what, "bug"),
+        }
         let mut problem = kind.problem();
         if let Self::Problem { detail, retry_after_s, current_version, .. } = self {
             problem.detail = detail;

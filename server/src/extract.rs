@@ -1,6 +1,7 @@
 //! What handlers take from a request, with every refusal a problem.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
@@ -18,24 +19,27 @@ use crate::db::devices;
 use crate::error::ApiError;
 use crate::state::AppState;
 
-/// Largest body of a request that carries no account's state, in bytes: the keys in hex, and room for the rest.
+/// Largest body of a request that carries no account's state and makes no account, in bytes: the keys in hex, and room for the rest.
 pub const SMALL_BODY_BYTES: usize = 128 * 1024;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// A body of JSON of at most `MAX` bytes.
+/// A body of JSON of at most `MAX` bytes, which comes within the time that a request may take: the handler runs on after
+/// its client was told that it took too long, and must not wait for more.
 #[derive(Debug)]
 pub struct ApiJson<T, const MAX: usize = SMALL_BODY_BYTES>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync, const MAX: usize> FromRequest<S> for ApiJson<T, MAX> {
+impl<T: DeserializeOwned, const MAX: usize> FromRequest<AppState> for ApiJson<T, MAX> {
     type Rejection = ApiError;
 
-    async fn from_request(mut request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(mut request: Request, state: &AppState) -> Result<Self, ApiError> {
         if !is_json(request.headers()) {
             return Err(ProblemKind::ContentTypeRefused.into());
         }
         DefaultBodyLimit::max(MAX).apply(&mut request);
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
+        let bound = Duration::from_secs(state.config.limits.request_timeout_s);
+        let body = tokio::time::timeout(bound, Bytes::from_request(request, state)).await;
+        let body = body.map_err(|_| ProblemKind::RequestTimeout)?.map_err(|rejection| match rejection {
             BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
                 ApiError::from(ProblemKind::BodyTooLarge)
             }

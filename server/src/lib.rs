@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod codes;
 pub mod config;
+pub mod connections;
 pub mod credentials;
 pub mod db;
 pub mod directory;

@@ -14,8 +14,8 @@ use crate::error::ApiError;
 use crate::extract::ClientAddress;
 use crate::state::AppState;
 
-/// How often an account's keys or address may change in a day.
-const KEYS_PER_DAY: u32 = 20;
+/// How many times as many mails go to one address in all as are asked for from one network address.
+const MAILS_IN_ALL: u32 = 10;
 
 /// How often something may happen.
 #[derive(Debug, Clone)]
@@ -238,14 +238,18 @@ pub async fn count_availability(state: &AppState, address: ClientAddress) -> Res
     charge(state, &Bucket::new("availability", &address.bucket(), limit, 3600)).await
 }
 
-/// Counts a mail to somebody who may not have asked for it, by the address's hash, as often as failures may happen.
+/// Counts a mail to somebody who may not have asked for it, by the address's hash: as often as failures may happen for who
+/// asks from one network address, so that nobody keeps a mailbox's owner from registering, and ten times as often in all.
 ///
 /// # Errors
 /// [`ProblemKind::TooManyRequests`], or the database failed.
-pub async fn count_mail(state: &AppState, login: &Login) -> Result<(), ApiError> {
+pub async fn count_mail(state: &AppState, address: ClientAddress, login: &Login) -> Result<(), ApiError> {
     let limits = &state.config.limits;
+    let (limit, window) = (limits.failures_per_account, limits.failure_window_s);
     let whose = state.keys.unknown_account(login).to_string();
-    charge(state, &Bucket::new("mail", &whose, limits.failures_per_account, limits.failure_window_s)).await
+    let from = format!("{whose}:{}", address.bucket());
+    charge(state, &Bucket::new("mail-from", &from, limit, window)).await?;
+    charge(state, &Bucket::new("mail", &whose, limit.saturating_mul(MAILS_IN_ALL), window)).await
 }
 
 /// Counts a change of an account's keys, which stays in its history for ever and goes to whoever reads that.
@@ -253,12 +257,13 @@ pub async fn count_mail(state: &AppState, login: &Login) -> Result<(), ApiError>
 /// # Errors
 /// [`ProblemKind::TooManyRequests`], or the database failed.
 pub async fn count_keys(
+    state: &AppState,
     tx: &mut Transaction<'static, Any>,
     account: AccountId,
-    now_ms: u64,
 ) -> Result<(), ApiError> {
-    let bucket = Bucket::new("keys", &account.to_string(), KEYS_PER_DAY, 24 * 3600);
-    match bucket.charge(tx, now_ms).await? {
+    let limit = state.config.limits.key_changes_per_day;
+    let bucket = Bucket::new("keys", &account.to_string(), limit, 24 * 3600);
+    match bucket.charge(tx, state.clock.now_ms()).await? {
         Some(wait_ms) => Err(ApiError::retry_after(ProblemKind::TooManyRequests, seconds(wait_ms))),
         None => Ok(()),
     }

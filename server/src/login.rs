@@ -194,14 +194,35 @@ pub async fn finish(
         public_key: login.public_key,
         hashes: &tokens.hashes,
         now_s,
+        most: state.config.limits.devices,
     };
-    let seen_at_s = devices::begin(&mut tx, &begun).await?;
+    let is_registrant = is_registrant(&state, &mut tx, account, now_s).await?;
+    let seen_at_s = devices::begin(&mut tx, &begun).await.map_err(|error| match &error {
+        // The account was deleted meanwhile, and there was no session yet.
+        sqlx::Error::Database(cause) if cause.is_foreign_key_violation() => {
+            ProblemKind::ChallengeRefused.into()
+        }
+        _ => ApiError::from(error),
+    })?;
     let since_s = seen_at_s.unwrap_or(u64::MAX);
     let new_devices = devices::newer(&mut *tx, account, device, since_s).await?;
     tx.commit().await?;
     state.metrics.login("done");
-    login.announce(&state, seen_at_s.is_none());
+    login.announce(&state, seen_at_s.is_none(), is_registrant);
     Ok(Json(tokens.session(&state, new_devices)))
+}
+
+/// Whether whoever logs in is who registered, so that a mail about a new device would tell its owner nothing: the account
+/// never had a device, and was made no longer ago than its address may take to be confirmed. Without confirmation the mail
+/// is also how the address's owner learns that a stranger registered it.
+async fn is_registrant(
+    state: &AppState,
+    tx: &mut Transaction<'static, Any>,
+    account: AccountId,
+    now_s: u64,
+) -> Result<bool, sqlx::Error> {
+    let made_since_s = now_s.saturating_sub(state.config.sessions.code_s);
+    Ok(state.config.confirms_email() && devices::is_without(tx, account, made_since_s).await?)
 }
 
 /// A login between its second step and its third.
@@ -302,13 +323,13 @@ impl Claimed {
     }
 
     /// Tells the owner of what they may not have done themselves.
-    fn announce(self, state: &AppState, is_new_device: bool) {
+    fn announce(self, state: &AppState, is_new_device: bool, is_registrant: bool) {
         let Self { account, device, by_recovery, .. } = self;
         tracing::info!(target: "audit", event = "logged-in", %account, %device, new = is_new_device, by_recovery);
         if by_recovery {
             notices::send(state, self.login.clone(), Notice::RecoveryUsed);
         }
-        if is_new_device {
+        if is_new_device && !is_registrant {
             notices::send(state, self.login, Notice::NewDevice { name: self.name });
         }
     }

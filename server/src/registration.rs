@@ -5,8 +5,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use ensafer_core::account::SignedBundle;
 use ensafer_core::api::server::{
-    Availability, AvailabilityRequest, ConfirmRequest, Problem, ProblemKind, RegisterRequest, Registered,
-    Registration, ServerInfo,
+    Availability, AvailabilityRequest, ConfirmRequest, MAX_BODY_BYTES, Problem, ProblemKind, RegisterRequest,
+    Registered, Registration, ServerInfo,
 };
 use ensafer_core::crypto::{Login, SystemRandom, VerifierKind, proofs_match, sha256};
 use ensafer_core::ids::AccountId;
@@ -79,7 +79,7 @@ pub async fn available(
 pub async fn register(
     State(state): State<AppState>,
     address: ClientAddress,
-    ApiJson(request): ApiJson<RegisterRequest>,
+    ApiJson(request): ApiJson<RegisterRequest, MAX_BODY_BYTES>,
 ) -> Result<(StatusCode, Json<Registered>), ApiError> {
     check_admission(&state, address, request.code.as_deref()).await?;
     let bundle = check_account(&state, &request)?;
@@ -88,7 +88,7 @@ pub async fn register(
     limits::count_availability(&state, address).await?;
     let code = if confirmation_required {
         validate::mail_address(&login)?;
-        limits::count_mail(&state, &login).await?;
+        limits::count_mail(&state, address, &login).await?;
         Some(Code::generate(&mut SystemRandom))
     } else {
         None

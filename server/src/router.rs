@@ -71,13 +71,8 @@ pub fn router(state: AppState, guard: Arc<Guard>) -> Router {
         let guard = Arc::clone(&guard);
         move |client, request, next| guard::address(Arc::clone(&guard), client, request, next)
     };
-    routes
-        .route("/v1/openapi.json", openapi)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(middleware::from_fn(guard::body_length))
-        .layer(middleware::from_fn(guard::to_its_end))
-        .layer(middleware::from_fn_with_state(Arc::clone(&guard), guard::timeout))
-        .layer(middleware::from_fn_with_state(Arc::clone(&guard), guard::concurrency))
+    let routes = routes.route("/v1/openapi.json", openapi).layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
+    guard::bound(routes, &guard)
         .merge(health::routes())
         .fallback(|| async { ApiError::from(ProblemKind::NotFound) })
         .method_not_allowed_fallback(|| async { ApiError::from(ProblemKind::MethodRefused) })

@@ -10,21 +10,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::middleware::AddExtension;
-use axum::{Extension, Router};
+use axum::Router;
 use axum_server::Handle;
-use axum_server::accept::Accept;
 use axum_server::tls_rustls::RustlsAcceptor;
 use ensafer_core::crypto::ServerKeys;
 use hyper_util::rt::TokioTimer;
-use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tower::Layer;
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
+use crate::connections::ConnectionLimit;
 use crate::db::Db;
 use crate::mail::Mailer;
 use crate::metrics::Metrics;
@@ -193,10 +189,10 @@ fn serve(
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(limits.header_timeout_s));
-    let connections = ConnectionLimit(Arc::new(Semaphore::new(limits.connections)));
+    let connections = ConnectionLimit::new(limits);
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    // HTTP/1.1 only: telling the versions apart has no timeout, so a silent connection would stay for ever. Setting
-    // the acceptor undoes it, so it comes last.
+    // HTTP/1.1 only: telling the versions apart has no timeout, so a connection that says nothing would stay for ever.
+    // Setting the acceptor undoes it, so it comes last.
     Ok(match tls {
         None => Box::pin(server.acceptor(connections).http1_only().serve(service)),
         Some(tls) => {
@@ -208,30 +204,13 @@ fn serve(
     })
 }
 
-/// Closes connections that are more than so many. Each carries its permit with its service.
-#[derive(Debug, Clone)]
-struct ConnectionLimit(Arc<Semaphore>);
-
-impl<S> Accept<TcpStream, S> for ConnectionLimit {
-    type Stream = TcpStream;
-    type Service = AddExtension<S, Arc<OwnedSemaphorePermit>>;
-    type Future = std::future::Ready<io::Result<(Self::Stream, Self::Service)>>;
-
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let permit = Arc::clone(&self.0).try_acquire_owned().map_err(io::Error::other);
-        std::future::ready(permit.and_then(|permit| {
-            stream.set_nodelay(true)?;
-            Ok((stream, Extension(Arc::new(permit)).layer(service)))
-        }))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
     use tokio::sync::oneshot;
 
     use super::*;

@@ -353,14 +353,37 @@ documents! {
         bundles: Vec<PublishedBundle>,
     }
 
-    /// Everything that the server keeps about an account, but for verifiers and hashes of tokens.
+    /// A device as the server keeps it.
+    struct ExportedDevice {
+        /// Its id.
+        device: DeviceId,
+        /// Its name.
+        name: String,
+        /// Its Ed25519 key.
+        public_key: HexArray<32>,
+        /// When it first logged in.
+        created_at_s: u64,
+        /// When it was last here.
+        seen_at_s: u64,
+        /// How often it bought new tokens, as it counted.
+        counter: u64,
+        /// When its session expires, unless it comes back before.
+        session_expires_at_s: u64,
+        /// When its session was ended; such a device is remembered for 90 days.
+        ended_at_s: Option<u64>,
+        /// Whether it asks.
+        is_this: bool,
+    }
+
+    /// Everything that the server keeps about an account, but for verifiers, hashes, and what is gone within days: logins
+    /// under way, codes that were mailed, counts of failures.
     struct AccountExport {
         /// When it was made.
         exported_at_s: u64,
         /// The account.
         account: AccountReport,
-        /// The devices that have a session.
-        devices: Vec<DeviceReport>,
+        /// The devices that are remembered, the oldest first.
+        devices: Vec<ExportedDevice>,
         /// The public bundles.
         history: Vec<PublishedBundle>,
     }

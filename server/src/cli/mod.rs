@@ -169,17 +169,8 @@ async fn administer(config: &Config, verb: Verb) -> anyhow::Result<()> {
     done
 }
 
-/// Opens a database that is there already: whoever mistypes a directory is not to get an empty one.
+/// Opens the database, which must be there already.
 async fn open(config: &Config) -> anyhow::Result<Db> {
-    if let (None, Some(directory)) = (&config.server.database, &config.server.data) {
-        let path = directory.join(crate::serve::DATABASE_NAME);
-        if !path.exists() {
-            anyhow::bail!(
-                "there is no {}: name the directory that the server was started with",
-                path.display()
-            );
-        }
-    }
     let url = crate::serve::database_url(config)?;
     Db::open(&url).await.context("cannot open the database")
 }

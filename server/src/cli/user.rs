@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 
 use anyhow::{Context, bail};
 use ensafer_core::crypto::Login;
+use ensafer_core::ids::AccountId;
 use serde::Serialize;
 
 use super::{UserVerb, print};
@@ -83,10 +84,16 @@ async fn delete(db: &Db, email: &str, yes: bool) -> anyhow::Result<()> {
     if !yes && !confirms(&login)? {
         bail!("nothing was deleted");
     }
-    if !db.delete_user(&login).await.context("cannot delete the account")? {
+    let Some(account) = db.delete_user(&login).await.context("cannot delete the account")? else {
         bail!("there is no account {login}");
-    }
+    };
+    audit(account, "account-deleted");
     print(&format!("{login} is deleted\n"))
+}
+
+/// Logs what the administrator did, as the server logs what accounts do.
+fn audit(account: AccountId, event: &'static str) {
+    tracing::info!(target: "audit", event, %account, by = "administrator");
 }
 
 fn confirms(login: &Login) -> anyhow::Result<bool> {
@@ -99,9 +106,10 @@ fn confirms(login: &Login) -> anyhow::Result<bool> {
 
 async fn set_disabled(db: &Db, email: &str, disabled: bool) -> anyhow::Result<()> {
     let login = login(email)?;
-    if !db.set_disabled(&login, disabled).await.context("cannot change the account")? {
+    let Some(account) = db.set_disabled(&login, disabled).await.context("cannot change the account")? else {
         bail!("there is no account {login}, or it is not confirmed yet");
-    }
+    };
+    audit(account, if disabled { "account-disabled" } else { "account-enabled" });
     let done = if disabled { "disabled; its sessions are ended" } else { "enabled" };
     print(&format!("{login} is {done}\n"))
 }

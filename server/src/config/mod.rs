@@ -151,10 +151,13 @@ pub struct Limits {
     pub requests_per_address_per_s: u32,
     pub lookups_per_account_per_minute: u32,
     pub availability_checks_per_address_per_hour: u32,
+    pub key_changes_per_day: u32,
+    pub devices: u32,
     pub header_timeout_s: u64,
     pub request_timeout_s: u64,
     pub concurrent_requests: usize,
     pub connections: usize,
+    pub connections_per_address: usize,
     #[serde(with = "text::networks")]
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -309,10 +312,13 @@ impl Default for Limits {
             requests_per_address_per_s: 50,
             lookups_per_account_per_minute: 600,
             availability_checks_per_address_per_hour: 100,
+            key_changes_per_day: 20,
+            devices: 256,
             header_timeout_s: 10,
             request_timeout_s: 30,
             concurrent_requests: 512,
             connections: 4096,
+            connections_per_address: 64,
             trusted_proxies: Vec::new(),
         }
     }

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use ensafer_core::crypto::Login;
+use ensafer_core::ids::AccountId;
 
 use crate::clock::{Clock, SystemClock};
 
-use super::{Db, DbError, create_private, to_int};
+use super::{Db, DbError, create_private, from_hex, to_int};
 
 /// A user as the administrator sees it.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -60,6 +61,10 @@ pub(crate) const PRUNE: [&str; 5] = [
     "DELETE FROM failures WHERE empty_at_ms < $1",
 ];
 
+fn account(id: Option<String>) -> Result<Option<AccountId>, sqlx::Error> {
+    Ok(id.map(|id| from_hex(&id)).transpose()?.map(AccountId::new))
+}
+
 impl Db {
     /// All users, by login.
     ///
@@ -77,34 +82,38 @@ impl Db {
         .await
     }
 
-    /// Deletes an account with everything that belongs to it. Returns whether there was one.
+    /// Deletes an account with everything that belongs to it. Returns which; `None` if there was none.
     ///
     /// # Errors
     /// The database failed; nothing was changed.
-    pub async fn delete_user(&self, login: &Login) -> Result<bool, sqlx::Error> {
+    pub async fn delete_user(&self, login: &Login) -> Result<Option<AccountId>, sqlx::Error> {
         let mut tx = self.write().await?;
-        let done = sqlx::query("DELETE FROM accounts WHERE login = $1").bind(login.as_str());
-        let done = done.execute(&mut *tx).await?;
+        let deleted = sqlx::query_scalar("DELETE FROM accounts WHERE login = $1 RETURNING account");
+        let deleted = deleted.bind(login.as_str()).fetch_optional(&mut *tx).await?;
         tx.commit().await?;
-        Ok(done.rows_affected() == 1)
+        account(deleted)
     }
 
-    /// Disables an account, which ends its sessions, or lets it in again. Returns whether there is such an account;
-    /// one that was never confirmed stays as it is, and counts as none.
+    /// Disables an account, which ends its sessions, or lets it in again. Returns which; `None` if there is none. One that
+    /// was never confirmed stays as it is, and counts as none.
     ///
     /// # Errors
     /// The database failed; nothing was changed.
-    pub async fn set_disabled(&self, login: &Login, disabled: bool) -> Result<bool, sqlx::Error> {
+    pub async fn set_disabled(
+        &self,
+        login: &Login,
+        disabled: bool,
+    ) -> Result<Option<AccountId>, sqlx::Error> {
         let mut tx = self.write().await?;
         let status = if disabled { "disabled" } else { "active" };
-        let account: Option<String> = sqlx::query_scalar(
+        let changed: Option<String> = sqlx::query_scalar(
             "UPDATE accounts SET status = $1 WHERE login = $2 AND status <> 'unconfirmed' RETURNING account",
         )
         .bind(status)
         .bind(login.as_str())
         .fetch_optional(&mut *tx)
         .await?;
-        if let (Some(account), true) = (&account, disabled) {
+        if let (Some(account), true) = (&changed, disabled) {
             sqlx::query("UPDATE devices SET revoked_at = $2 WHERE account = $1 AND revoked_at IS NULL")
                 .bind(account)
                 .bind(to_int(SystemClock.now_s()))
@@ -116,7 +125,7 @@ impl Db {
                 .await?;
         }
         tx.commit().await?;
-        Ok(account.is_some())
+        account(changed)
     }
 
     /// Removes what has no use any more.

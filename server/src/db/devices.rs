@@ -1,14 +1,12 @@
 //! Devices and their sessions in the database.
 
-use ensafer_core::api::server::DeviceReport;
+use ensafer_core::api::hex::HexArray;
+use ensafer_core::api::server::{DeviceReport, ExportedDevice};
 use ensafer_core::ids::{AccountId, DeviceId};
 use sqlx::{Any, AnyPool, Executor, Transaction};
 
 use super::accounts::Status;
 use super::value::{BadValue, from_hex, from_int, to_int};
-
-/// The most devices of one account that are remembered.
-pub const MAX_DEVICES: i64 = 256;
 
 /// What a session's tokens are kept as.
 #[derive(Debug)]
@@ -135,6 +133,27 @@ pub async fn session(
     .transpose()
 }
 
+/// Whether the account was made at `made_since_s` or later and no device of it is remembered. Devices are remembered for
+/// 90 days at least, so a younger account never had one.
+///
+/// # Errors
+/// The database failed.
+pub async fn is_without(
+    tx: &mut Transaction<'static, Any>,
+    account: AccountId,
+    made_since_s: u64,
+) -> Result<bool, sqlx::Error> {
+    let found: Option<String> = sqlx::query_scalar(
+        "SELECT account FROM accounts a WHERE account = $1 AND created_at >= $2 \
+            AND NOT EXISTS (SELECT 1 FROM devices d WHERE d.account = a.account)",
+    )
+    .bind(account.to_string())
+    .bind(to_int(made_since_s))
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(found.is_some())
+}
+
 /// A device that logs in.
 #[derive(Debug)]
 pub struct LoggedIn<'a> {
@@ -150,6 +169,8 @@ pub struct LoggedIn<'a> {
     pub hashes: &'a Hashes,
     /// When, in seconds since 1970.
     pub now_s: u64,
+    /// How many devices of one account are remembered.
+    pub most: u32,
 }
 
 /// Begins a device's session, in the place of any that it had. Returns when that was last used; `None` if the device is
@@ -216,7 +237,7 @@ async fn forget_surplus(tx: &mut Transaction<'static, Any>, new: &LoggedIn<'_>) 
     )
     .bind(new.account.to_string())
     .bind(new.device.to_string())
-    .bind(MAX_DEVICES - 1)
+    .bind(i64::from(new.most.saturating_sub(1)))
     .execute(&mut **tx)
     .await
     .map(drop)
@@ -332,6 +353,40 @@ fn report(rows: Vec<(String, String, i64, i64)>, asking: DeviceId) -> Result<Vec
             name,
             created_at_s: from_int(created_at)?,
             seen_at_s: from_int(seen_at)?,
+            is_this: device == asking,
+        })
+    };
+    rows.into_iter().map(report).collect::<Result<_, BadValue>>().map_err(Into::into)
+}
+
+/// All devices of the account that are remembered, the oldest first.
+///
+/// # Errors
+/// The database failed.
+pub async fn export(
+    db: &AnyPool,
+    account: AccountId,
+    asking: DeviceId,
+) -> Result<Vec<ExportedDevice>, sqlx::Error> {
+    type Row = (String, String, String, i64, i64, i64, i64, Option<i64>);
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT device, name, public_key, created_at, seen_at, counter, refresh_expires_at, revoked_at \
+         FROM devices WHERE account = $1 ORDER BY created_at, device",
+    )
+    .bind(account.to_string())
+    .fetch_all(db)
+    .await?;
+    let report = |(device, name, key, created_at, seen_at, counter, expires_at, revoked_at): Row| {
+        let device = DeviceId::new(from_hex(&device)?);
+        Ok(ExportedDevice {
+            device,
+            name,
+            public_key: HexArray(from_hex(&key)?),
+            created_at_s: from_int(created_at)?,
+            seen_at_s: from_int(seen_at)?,
+            counter: from_int(counter)?,
+            session_expires_at_s: from_int(expires_at)?,
+            ended_at_s: revoked_at.map(from_int).transpose()?,
             is_this: device == asking,
         })
     };

@@ -52,6 +52,12 @@ pub enum DbError {
     /// It does not answer.
     #[error("cannot open the database")]
     Open(#[source] sqlx::Error),
+    /// There is no such file. None was made.
+    #[error("there is no {}: name the directory that the server was started with", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
     /// A newer version of the server made its tables. Nothing was changed.
     #[error(
         "the database belongs to a newer version of the server: install that, or restore an older backup"
@@ -103,11 +109,15 @@ impl Db {
         Ok(db)
     }
 
-    /// Opens the database as it is, for the administrator: its tables must be those of this version of the server.
+    /// Opens the database as it is, for the administrator: it must be there, and its tables those of this version of the
+    /// server. Whoever mistypes a directory is not to get an empty one.
     ///
     /// # Errors
     /// [`DbError`]
     pub async fn open(url: &str) -> Result<Self, DbError> {
+        if let Some(path) = url.strip_prefix("sqlite://").map(PathBuf::from).filter(|path| !path.exists()) {
+            return Err(DbError::Missing { path });
+        }
         let db = Self::connect_any(url).await?;
         db.check_tables().await?;
         Ok(db)

@@ -4,13 +4,14 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
     X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue, Method};
-use axum::middleware::Next;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use ensafer_core::api::server::{MAX_BODY_BYTES, ProblemKind};
 use governor::Quota;
@@ -65,9 +66,19 @@ impl Guard {
     }
 }
 
+/// Puts what bounds a request around its handler, from the inside out. The place in [`concurrency`] lies within
+/// [`to_its_end`]: a handler holds it until it ended, also where [`timeout`] answered long before.
+pub fn bound<S: Clone + Send + Sync + 'static>(routes: Router<S>, guard: &Arc<Guard>) -> Router<S> {
+    routes
+        .layer(from_fn(body_length))
+        .layer(from_fn_with_state(Arc::clone(guard), concurrency))
+        .layer(from_fn(to_its_end))
+        .layer(from_fn_with_state(Arc::clone(guard), timeout))
+}
+
 /// Refuses a body that declares to be too long before any of it is read. One that does not declare its length is cut off
 /// by the extractors' limit.
-pub async fn body_length(request: Request, next: Next) -> Response {
+async fn body_length(request: Request, next: Next) -> Response {
     let declared =
         request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > MAX_BODY_BYTES)) {
@@ -78,7 +89,7 @@ pub async fn body_length(request: Request, next: Next) -> Response {
 
 /// Lets what changes something run to its end, also where the client hangs up meanwhile or waits no longer: nobody gets a
 /// change that leaves no line in the audit log and no mail to the owner.
-pub async fn to_its_end(request: Request, next: Next) -> Response {
+async fn to_its_end(request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return next.run(request).await;
     }
@@ -92,8 +103,8 @@ pub async fn to_its_end(request: Request, next: Next) -> Response {
     }
 }
 
-/// Gives a request so long to arrive and to be answered.
-pub async fn timeout(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+/// Gives a request so long to arrive and to be handled. What changes something goes on all the same.
+async fn timeout(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     match tokio::time::timeout(guard.timeout, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::from(ProblemKind::RequestTimeout).into_response(),
@@ -101,7 +112,7 @@ pub async fn timeout(State(guard): State<Arc<Guard>>, request: Request, next: Ne
 }
 
 /// Lets so many requests in at a time. The others need not wait for their answer.
-pub async fn concurrency(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+async fn concurrency(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     match guard.requests.try_acquire() {
         Ok(_permit) => next.run(request).await,
         Err(_) => {
@@ -141,7 +152,6 @@ pub fn panicked(_: Box<dyn Any + Send>) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use axum::Router;
     use axum::body::Body;
     use axum::http::header::CONTENT_TYPE;
     use axum::routing::post;
@@ -161,7 +171,7 @@ mod tests {
             go_on.notified().await;
             done.notify_one();
         };
-        let router = Router::new().route("/", post(handler)).layer(axum::middleware::from_fn(to_its_end));
+        let router = Router::new().route("/", post(handler)).layer(from_fn(to_its_end));
         let request = Request::builder().method(Method::POST).body(Body::empty()).unwrap();
         let call = tokio::spawn(router.oneshot(request));
         let [begun, go_on, done] = &*steps;
@@ -170,6 +180,29 @@ mod tests {
         assert!(call.await.unwrap_err().is_cancelled());
         go_on.notify_one();
         tokio::time::timeout(Duration::from_secs(10), done.notified()).await.expect("it ends all the same");
+    }
+
+    #[tokio::test]
+    async fn a_handler_holds_its_place_after_its_client_was_answered() {
+        let mut config = Config::default();
+        config.limits.concurrent_requests = 1;
+        let guard = Arc::new(Guard { timeout: Duration::ZERO, ..Guard::new(&config) });
+        let go_on = Arc::new(Notify::new());
+        let in_handler = Arc::clone(&go_on);
+        let handler = move || async move { in_handler.notified().await };
+        let router: Router = bound(Router::new().route("/", post(handler)), &guard);
+        let request = || Request::builder().method(Method::POST).body(Body::empty()).unwrap();
+        let answer = router.oneshot(request()).await.unwrap();
+        assert_eq!(answer.status().as_u16(), 408);
+        let soon = Duration::from_secs(10);
+        let held = async {
+            while guard.requests.available_permits() == 1 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(soon, held).await.expect("it goes on");
+        go_on.notify_one();
+        drop(tokio::time::timeout(soon, guard.requests.acquire()).await.expect("it ends"));
     }
 
     #[tokio::test]
@@ -183,7 +216,7 @@ mod tests {
                     }
                 }),
             )
-            .layer(axum::middleware::from_fn(to_its_end))
+            .layer(from_fn(to_its_end))
             .layer(CatchPanicLayer::custom(panicked));
         let request = Request::builder().method(Method::POST).body(Body::empty()).unwrap();
         let response = broken.oneshot(request).await.unwrap();

@@ -8,7 +8,7 @@ use ensafer_core::api::server::{
 };
 
 use super::persona::{Device, Persona, state};
-use super::world::{HOME, Home};
+use super::world::{HOME, Home, NOW_S};
 
 const PASSWORD: &str = "/v1/account/password";
 const STATE: &str = "/v1/account/state";
@@ -229,14 +229,24 @@ async fn a_deleted_account_is_gone() {
 async fn an_export_holds_everything_but_verifiers_and_tokens() {
     let home = Home::new().await;
     home.server.put(STATE, &home.session, &state(1, 1)).await.expect(204);
+    home.world.clock.advance(5);
+    let phone = Device::new("phone");
+    let gone = home.server.login(&home.alice, &phone).await;
+    home.world.clock.advance(5);
+    home.server.call(Method::DELETE, "/v1/session").session(&gone).send().await.expect(204);
     let answer = home.server.get("/v1/account/export", &home.session).await;
     let export: AccountExport = answer.json();
-    assert_eq!((export.devices.len(), export.history.len()), (1, 1));
+    assert_eq!((export.devices.len(), export.history.len()), (2, 1));
+    let [laptop, ended] = &export.devices[..] else { panic!("two devices") };
+    assert!(laptop.is_this && laptop.ended_at_s.is_none() && laptop.device == home.laptop.id);
+    assert_eq!((ended.name.as_str(), ended.public_key), ("phone", phone.document().public_key));
+    let at_s = |s| NOW_S + s;
+    assert_eq!((ended.created_at_s, ended.seen_at_s, ended.ended_at_s), (at_s(5), at_s(5), Some(at_s(10))));
     assert!(export.account.account.state.is_some());
     let text = String::from_utf8(answer.body).unwrap();
     let row: (String, String, String, String) = sqlx::query_as(
         "SELECT a.password_verifier, a.recovery_verifier, d.access_hash, d.refresh_hash \
-         FROM accounts a JOIN devices d ON d.account = a.account",
+         FROM accounts a JOIN devices d ON d.account = a.account WHERE d.revoked_at IS NULL",
     )
     .fetch_one(home.server.state.db.reader())
     .await

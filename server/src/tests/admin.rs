@@ -18,7 +18,8 @@ async fn users_are_listed_with_their_devices() {
     assert_eq!(rows, [("alice@example.com", 2, Some(1_900_000_007)), ("bob@example.com", 0, None)]);
     assert_eq!((users[0].status.as_str(), users[0].display_name.as_deref()), ("active", Some("Alice")));
     assert_eq!(users[0].account, home.alice.id.to_string());
-    assert!(!home.server.state.db.set_disabled(&"nobody".parse().unwrap(), true).await.unwrap());
+    let nobody = home.server.state.db.set_disabled(&"nobody".parse().unwrap(), true).await.unwrap();
+    assert_eq!(nobody, None);
 }
 
 #[tokio::test]
@@ -67,6 +68,15 @@ async fn only_urls_of_databases_are_opened() {
     }
     let missing = Db::connect("sqlite:///nonexistent/directory/server.db").await;
     assert!(matches!(missing, Err(DbError::Create { .. })));
+}
+
+#[tokio::test]
+async fn opening_what_is_not_there_makes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("server.db");
+    let error = Db::open(&format!("sqlite://{}", path.display())).await.unwrap_err();
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -161,7 +161,8 @@ async fn a_disabled_account_says_so_only_to_its_owner() {
     let home = Home::new().await;
     let device = Device::new("new");
     let (started, challenge) = challenged(&home, &device).await;
-    assert!(home.server.state.db.set_disabled(&home.alice.login, true).await.unwrap());
+    let disabled = home.server.state.db.set_disabled(&home.alice.login, true).await.unwrap();
+    assert_eq!(disabled, Some(home.alice.id));
     let finish = home.alice.answer(&device, &started, PASSWORD, &challenge);
     home.server.post("/v1/login/finish", &finish).await.refuses(ProblemKind::ChallengeRefused);
     home.server.get("/v1/account", &home.session).await.refuses(ProblemKind::AccountDisabled);
@@ -172,7 +173,8 @@ async fn a_disabled_account_says_so_only_to_its_owner() {
     let refresh = home.laptop.refresh(&home.alice, &home.session, 1);
     home.server.post("/v1/session/refresh", &refresh).await.refuses(ProblemKind::AccountDisabled);
 
-    assert!(home.server.state.db.set_disabled(&home.alice.login, false).await.unwrap());
+    let enabled = home.server.state.db.set_disabled(&home.alice.login, false).await.unwrap();
+    assert_eq!(enabled, Some(home.alice.id));
     home.server.login(&home.alice, &device).await;
     // The old session stays ended.
     home.server.get("/v1/account", &home.session).await.refuses(ProblemKind::DeviceRevoked);

@@ -7,22 +7,26 @@ use axum::http::Method;
 use ensafer_core::api::hex::{HexArray, SecretHex};
 use ensafer_core::api::server::{
     AddressRequest, ConfirmRequest, CredentialKind, DeleteRequest, ProblemKind, RecoveryRequest,
-    RecoverySealDocument, Registered,
+    RecoverySealDocument, Registered, Session,
 };
 
 use super::persona::{Device, Persona};
-use super::world::{Answer, HOME, Server, World};
+use super::world::{Answer, ELSEWHERE, HOME, NOW_S, Server, World};
 use crate::config::{Config, MailTransport};
 
 /// A server that confirms addresses and writes its mails to files.
 async fn confirming() -> (World, Server) {
     let world = World::new().await;
+    let server = world.start(mailing(&world)).await;
+    (world, server)
+}
+
+fn mailing(world: &World) -> Config {
     let mut config = Config::default();
     config.mail.transport = MailTransport::File;
     config.mail.from = "Keys <keys@example.com>".into();
     config.mail.directory = world.directory.path().join("mail");
-    let server = world.start(config).await;
-    (world, server)
+    config
 }
 
 /// All mails to this address.
@@ -149,14 +153,24 @@ async fn guesses_at_the_code_of_a_new_address_are_counted_apart_from_passwords()
 }
 
 #[tokio::test]
-async fn nobodys_mailbox_is_flooded() {
+async fn nobodys_mailbox_is_flooded_and_nobody_else_uses_up_its_mails() {
     let (world, server) = confirming().await;
     let alice = Persona::new("alice@example.com");
+    let ask = async |from: &str| {
+        let call = server.call(Method::POST, "/v1/register").json(&alice.register());
+        call.from(from).send().await
+    };
     for _ in 0..5 {
-        register(&server, &alice).await;
+        ask(HOME).await.expect(201);
     }
-    server.post("/v1/register", &alice.register()).await.refuses(ProblemKind::TooManyRequests);
+    ask(HOME).await.refuses(ProblemKind::TooManyRequests);
     assert_eq!(mails(&world, "alice@example.com").len(), 5);
+    // From many addresses there is an end as well.
+    for n in 0..45 {
+        ask(&format!("203.0.113.{n}:9")).await.expect(201);
+    }
+    ask(ELSEWHERE).await.refuses(ProblemKind::TooManyRequests);
+    assert_eq!(mails(&world, "alice@example.com").len(), 50);
 }
 
 #[tokio::test]
@@ -208,6 +222,7 @@ async fn the_owner_is_told_of_devices_recovery_password_and_deletion() {
     register(&server, &alice).await;
     let code = code(&mails(&world, "alice@example.com")[0]);
     confirm(&server, &alice, &code).await.expect(204);
+    server.login(&alice, &Device::new("first")).await;
     let device = Device::new("very-own-laptop");
     let session = server.login(&alice, &device).await;
     mail_about(&world, "alice@example.com", "very-own-laptop").await;
@@ -225,4 +240,83 @@ async fn the_owner_is_told_of_devices_recovery_password_and_deletion() {
     let request = DeleteRequest { current: alice.credential() };
     delete.json(&request).send().await.expect(204);
     mail_about(&world, "alice@example.com", "deleted").await;
+}
+
+/// Alice, whose address is confirmed.
+async fn confirmed(world: &World, server: &Server) -> Persona {
+    let alice = Persona::new("alice@example.com");
+    register(server, &alice).await;
+    confirm(server, &alice, &code(&mails(world, "alice@example.com")[0])).await.expect(204);
+    alice
+}
+
+/// The devices that mails named as new, once all that were begun are written.
+async fn announced(world: &World, server: &Server) -> Vec<String> {
+    server.state.notices.finish().await;
+    let devices =
+        |mail: &String| mail.lines().find_map(|line| Some(line.trim().strip_prefix("Device: ")?.to_owned()));
+    let mut names: Vec<_> = mails(world, "alice@example.com").iter().filter_map(devices).collect();
+    names.sort_unstable();
+    names
+}
+
+#[tokio::test]
+async fn who_registered_is_not_announced_and_everybody_after_is() {
+    let (world, server) = confirming().await;
+    let alice = confirmed(&world, &server).await;
+    let (laptop, thief) = (Device::new("laptop"), Device::new("thief"));
+    let session = server.login(&alice, &laptop).await;
+    assert!(announced(&world, &server).await.is_empty());
+    server.login(&alice, &thief).await;
+    assert_eq!(announced(&world, &server).await, ["thief"]);
+    // The one device, back after it logged out, could be anybody who knows its id.
+    let gone = server.login(&alice, &thief).await;
+    for session in [&session, &gone] {
+        server.call(Method::DELETE, "/v1/session").session(session).send().await.expect(204);
+    }
+    server.login(&alice, &laptop).await;
+    assert_eq!(announced(&world, &server).await, ["laptop", "thief"]);
+}
+
+#[tokio::test]
+async fn an_account_that_waited_for_its_first_device_is_told_of_it() {
+    let (world, server) = confirming().await;
+    let alice = confirmed(&world, &server).await;
+    world.clock.advance(server.state.config.sessions.code_s + 1);
+    server.login(&alice, &Device::new("late")).await;
+    assert_eq!(announced(&world, &server).await, ["late"]);
+}
+
+#[tokio::test]
+async fn who_never_confirmed_an_address_is_announced_to_its_owner() {
+    let world = World::new().await;
+    let mut config = mailing(&world);
+    config.registration.confirm_email = Some(false);
+    let server = world.start(config).await;
+    let stranger = Persona::new("alice@example.com");
+    server.register(&stranger).await;
+    server.login(&stranger, &Device::new("stranger")).await;
+    assert_eq!(announced(&world, &server).await, ["stranger"]);
+}
+
+/// Whoever has the password and knows a device's id takes its place with another key, and not unseen.
+#[tokio::test]
+async fn a_device_with_another_key_is_a_new_device() {
+    let (world, server) = confirming().await;
+    let alice = confirmed(&world, &server).await;
+    let (laptop, phone) = (Device::new("laptop"), Device::new("phone"));
+    let session = server.login(&alice, &laptop).await;
+    let watching = server.login(&alice, &phone).await;
+    world.clock.advance(60);
+    let thief = Device { id: laptop.id, ..Device::new("thief") };
+    server.login(&alice, &thief).await;
+    assert_eq!(announced(&world, &server).await, ["phone", "thief"]);
+    let refresh = phone.refresh(&alice, &watching, 1);
+    let told: Session = server.post("/v1/session/refresh", &refresh).await.json();
+    let names: Vec<_> = told.new_devices.iter().map(|device| device.name.as_str()).collect();
+    assert_eq!(names, ["thief"]);
+    assert_eq!(told.new_devices[0].created_at_s, NOW_S + 60);
+    server.get("/v1/account", &session).await.refuses(ProblemKind::SessionRefused);
+    let refresh = laptop.refresh(&alice, &session, 1);
+    server.post("/v1/session/refresh", &refresh).await.refuses(ProblemKind::SessionRefused);
 }

@@ -69,6 +69,15 @@ fn one_passes(answers: &[Answer], others: ProblemKind) {
     }
 }
 
+/// Who was too late learns what is there, whether the change came before or after the account was read.
+#[track_caller]
+fn names_the_version(answers: &[Answer], version: u64) {
+    let problems = answers.iter().filter(|answer| !answer.status.is_success()).map(Answer::problem);
+    for problem in problems.filter(|problem| problem.kind() == Some(ProblemKind::VersionConflict)) {
+        assert_eq!(problem.current_version, Some(version));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_of_many_registers_a_login() {
     let replicas = Replicas::new().await;
@@ -108,6 +117,7 @@ async fn one_of_many_states_is_kept() {
         let bodies = (0..8).map(|filling| serde_json::to_value(state(version, filling)).unwrap()).collect();
         let answers = replicas.race(Method::PUT, "/v1/account/state", bodies).await;
         one_passes(&answers, ProblemKind::VersionConflict);
+        names_the_version(&answers, version);
     }
 }
 
@@ -123,6 +133,8 @@ async fn one_of_many_passwords_is_kept() {
         let kind = answer.problem().kind().unwrap();
         assert!(matches!(kind, ProblemKind::VersionConflict | ProblemKind::WrongCredentials), "{kind:?}");
     }
+    let version = replicas.home.alice.document.password.version;
+    names_the_version(&answers, u64::from(version) + 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -132,6 +144,7 @@ async fn one_of_many_bundles_is_published() {
     let bodies = logins.map(|request| serde_json::to_value(request).unwrap()).collect();
     let answers = replicas.race(Method::PUT, "/v1/account/keys", bodies).await;
     one_passes(&answers, ProblemKind::VersionConflict);
+    names_the_version(&answers, 2);
     let count = sqlx::query_scalar("SELECT COUNT(*) FROM bundles");
     let bundles: i64 = count.fetch_one(replicas.home.server.state.db.reader()).await.unwrap();
     assert_eq!(bundles, 2);

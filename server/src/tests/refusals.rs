@@ -227,3 +227,26 @@ fn path_needs_session(path: &str) -> bool {
     ["/v1/account", "/v1/devices", "/v1/users"].iter().any(|start| path.starts_with(start))
         || path == "/v1/session"
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_from_the_database_is_not_to_be_asked_for_again() {
+    let home = Home::new().await;
+    let mut tx = home.server.state.db.write().await.unwrap();
+    sqlx::query("UPDATE accounts SET password_nonce = 'x'").execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    let answer = home.server.get("/v1/account", &home.session).await;
+    answer.refuses(ProblemKind::Internal);
+    assert_eq!(answer.problem().detail, None);
+}
+
+#[tokio::test]
+async fn a_session_whose_account_was_deleted_meanwhile_is_refused() {
+    let home = Home::new().await;
+    let (state, login) = (&home.server.state, "x@example.com".parse().unwrap());
+    let code = crate::codes::Code::generate(&mut ensafer_core::crypto::SystemRandom);
+    let mut tx = state.db.write().await.unwrap();
+    let nobody = Persona::new("bob@example.com").id;
+    let kept = crate::registration::keep_code(state, &mut tx, nobody, &login, &code).await;
+    let kind = crate::error::ApiError::from(kept.unwrap_err()).kind();
+    assert_eq!(kind, ProblemKind::SessionRefused);
+}

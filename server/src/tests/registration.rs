@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::http::Method;
 use ensafer_core::api::hex::HexBytes;
 use ensafer_core::api::server::{
-    Availability, AvailabilityRequest, ConfirmRequest, ProblemKind, RegisterRequest, Registered,
-    Registration, ServerInfo, StateDocument,
+    Availability, AvailabilityRequest, ConfirmRequest, MAX_STATE_BYTES, ProblemKind, RegisterRequest,
+    Registered, Registration, ServerInfo, StateDocument,
 };
 
-use super::persona::{Device, Persona, state};
+use super::persona::{Device, Persona};
 use super::world::{Home, Server, World};
 use crate::config::Config;
 
@@ -125,13 +125,17 @@ async fn an_account_that_was_made_elsewhere_keeps_its_versions() {
     let mut request = alice.register();
     request.account.bundle = (&alice.bundle(alice.id, "alice@example.com", 9)).into();
     request.account.keys.version = 4;
-    let mut large = request.clone();
-    large.account.state = Some(StateDocument { version: 7, sealed: HexBytes(vec![1; 64 * 1024]) });
-    server.post("/v1/register", &large).await.refuses(ProblemKind::BodyTooLarge);
-    request.account.state = Some(state(7, 1));
+    // With the largest keys and the largest state that there are.
+    request.account.keys.sealed.0.resize(16 * 1024, 1);
+    let mut sealed = HexBytes(vec![1; MAX_STATE_BYTES]);
+    request.account.state = Some(StateDocument { version: 7, sealed: sealed.clone() });
     let registered: Registered = server.post("/v1/register", &request).await.json();
     assert!(!registered.confirmation_required);
     let session = server.login(&alice, &Device::new("laptop")).await;
     let kept: StateDocument = server.get("/v1/account/state", &session).await.json();
-    assert_eq!((kept.version, kept.sealed.0), (7, state(7, 1).sealed.0));
+    assert!(kept.version == 7 && kept.sealed.0 == sealed.0);
+    sealed.0.push(1);
+    let mut larger = Persona::other("bob@example.com").register();
+    larger.account.state = Some(StateDocument { version: 7, sealed });
+    server.post("/v1/register", &larger).await.refuses(ProblemKind::ValueRefused);
 }

@@ -7,7 +7,7 @@ use ensafer_core::ids::DeviceId;
 
 use super::persona::{Device, Persona};
 use super::world::{Home, NOW_S};
-use crate::db::devices::MAX_DEVICES;
+use crate::config::Config;
 
 const REFRESH: &str = "/v1/session/refresh";
 
@@ -151,11 +151,23 @@ async fn an_account_has_no_end_of_devices_but_the_newest_stay() {
         .fetch_one(home.server.state.db.reader())
         .await
         .unwrap();
-    assert_eq!(count, MAX_DEVICES);
+    assert_eq!(count, 256);
     for session in [&home.session, &phone] {
         let devices: Devices = home.server.get("/v1/devices", session).await.json();
         assert_eq!(devices.devices.len(), 152, "all that have a session are there");
     }
+}
+
+#[tokio::test]
+async fn how_many_devices_an_account_has_is_a_setting() {
+    let mut config = Config::default();
+    config.limits.devices = 2;
+    let home = Home::with(config).await;
+    for name in ["phone", "tablet"] {
+        home.world.clock.advance(1);
+        home.server.login(&home.alice, &Device::new(name)).await;
+    }
+    home.server.get("/v1/account", &home.session).await.refuses(ProblemKind::SessionRefused);
 }
 
 #[tokio::test]

@@ -7,7 +7,10 @@ use std::process::Stdio;
 
 use ensafer_server::db::Db;
 
-use crate::process::{Server, answer, refusal};
+use crate::process::{Server, answer, answer_and_log, refusal};
+
+/// Alice's account.
+const ALICE: [u8; 16] = *b"one that is hers";
 
 /// An account as the administrator's verbs see it; its keys are not looked at.
 async fn add_account(data: &Path, login: &str, status: &str) {
@@ -20,7 +23,7 @@ async fn add_account(data: &Path, login: &str, status: &str) {
     let text = format!("INSERT INTO accounts ({columns}) VALUES ({values})");
     let mut tx = db.write().await.unwrap();
     sqlx::query(sqlx::AssertSqlSafe(text))
-        .bind(hex::encode(login))
+        .bind(hex::encode(if login.starts_with("alice") { ALICE } else { *b"somebody else's " }))
         .bind(login)
         .bind(status)
         .execute(&mut *tx)
@@ -37,6 +40,14 @@ fn status_of(data: &str, login: &str) -> String {
     user["status"].as_str().unwrap().to_owned()
 }
 
+/// Alice's account is named by its id, like in the server's log, and never by its login.
+#[track_caller]
+fn is_audited(log: &str, event: &str) {
+    let id = hex::encode(ALICE);
+    assert!(log.contains(" audit: ") && log.contains(event) && log.contains(&id), "{log}");
+    assert!(log.contains("administrator") && !log.to_lowercase().contains("alice"), "{log}");
+}
+
 #[tokio::test]
 async fn lists_disables_and_enables() {
     let server = Server::start(&[]);
@@ -49,9 +60,12 @@ async fn lists_disables_and_enables() {
             && table.contains("alice@example.com  active             0  2023-11-14  never"),
         "{table}"
     );
-    assert!(answer(&["user", "disable", "ALICE@example.com", "--data", &data]).contains("disabled"));
+    let (words, log) = answer_and_log(&["user", "disable", "ALICE@example.com", "--data", &data]);
+    assert!(words.contains("disabled"));
+    is_audited(&log, "account-disabled");
     assert_eq!(status_of(&data, "alice@example.com"), "disabled");
-    answer(&["user", "enable", "alice@example.com", "--data", &data]);
+    let (_, log) = answer_and_log(&["user", "enable", "alice@example.com", "--data", &data]);
+    is_audited(&log, "account-enabled");
     assert_eq!(status_of(&data, "alice@example.com"), "active");
     assert!(
         refusal(&["user", "disable", "bob@example.com", "--data", &data])
@@ -73,7 +87,9 @@ async fn deletes_after_asking() {
     let words = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(1) && words.contains("nothing was deleted"), "{words}");
     assert_eq!(status_of(&data, "alice@example.com"), "disabled");
-    assert!(answer(&["user", "delete", "-y", "Alice@example.com", "--data", &data]).contains("deleted"));
+    let (words, log) = answer_and_log(&["user", "delete", "-y", "Alice@example.com", "--data", &data]);
+    assert!(words.contains("deleted"));
+    is_audited(&log, "account-deleted");
     assert_eq!(answer(&["user", "list", "--json", "--data", &data]), "[]\n");
     assert!(refusal(&["user", "delete", "-y", "alice@example.com", "--data", &data]).contains("no account"));
     server.end();

@@ -1,6 +1,7 @@
 //! What is too much.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read, Write};
+use std::time::Duration;
 
 use crate::http::{self, connect, get, request};
 use crate::process::Server;
@@ -42,15 +43,69 @@ fn more_requests_than_it_can_take_are_turned_away() {
 }
 
 #[test]
+fn a_body_that_does_not_come_holds_no_place() {
+    let server = Server::start(&[
+        "--set",
+        "limits.concurrent_requests=1",
+        "--set",
+        "limits.request_timeout_s=1",
+        "--set",
+        "limits.requests_per_address_per_s=100000",
+    ]);
+    // Its connection stays open.
+    let mut slow = http::hang(server.address(), 2);
+    assert_eq!(http::read(&mut slow).unwrap().status, 408);
+    let is_free = (0..100_000).any(|_| get(server.address(), "/v1/server").status == 200);
+    assert!(is_free);
+    drop(slow);
+    server.end();
+}
+
+#[test]
 fn more_connections_than_it_can_take_are_closed() {
-    let server = Server::start(&["--set", "limits.connections=1"]);
-    let mut first = connect(server.address());
-    assert_eq!(request(&mut first, &["GET /healthz HTTP/1.1"], None).status, 200);
-    let mut second = connect(server.address());
-    let closed = second.read(&mut [0; 1]);
-    let is_reset = closed.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset);
-    assert!(is_reset || matches!(closed, Ok(0)), "without a word: {closed:?}");
-    assert_eq!(request(&mut first, &["GET /healthz HTTP/1.1"], None).status, 200);
+    for limit in ["limits.connections=1", "limits.connections_per_address=1"] {
+        let server = Server::start(&["--set", limit]);
+        let mut first = connect(server.address());
+        assert_eq!(request(&mut first, &["GET /healthz HTTP/1.1"], None).status, 200);
+        let mut second = connect(server.address());
+        let closed = second.read(&mut [0; 1]);
+        let is_reset = closed.as_ref().is_err_and(|error| error.kind() == ErrorKind::ConnectionReset);
+        assert!(is_reset || matches!(closed, Ok(0)), "without a word: {closed:?}");
+        assert_eq!(request(&mut first, &["GET /healthz HTTP/1.1"], None).status, 200);
+        server.end();
+    }
+}
+
+#[test]
+fn a_trusted_proxy_has_as_many_connections_as_it_needs() {
+    let one = ["--set", "limits.connections_per_address=1", "--set", "limits.trusted_proxies=127.0.0.1"];
+    let server = Server::start(&one);
+    let mut connections = [connect(server.address()), connect(server.address())];
+    for connection in &mut connections {
+        assert_eq!(request(connection, &["GET /healthz HTTP/1.1"], None).status, 200);
+    }
+    server.end();
+}
+
+/// Answers that nobody reads fill the buffers on both sides, until neither side can write.
+#[test]
+fn a_client_that_takes_no_answer_is_cut_off() {
+    let server = Server::start(&[
+        "--set",
+        "limits.request_timeout_s=1",
+        "--set",
+        "limits.requests_per_address_per_s=100000",
+    ]);
+    let mut stream = connect(server.address());
+    stream.set_write_timeout(Some(Duration::from_secs(30))).unwrap();
+    let requests = "GET /v1/openapi.json HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000);
+    let error = loop {
+        if let Err(error) = stream.write_all(requests.as_bytes()) {
+            break error;
+        }
+    };
+    let is_closed = matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
+    assert!(is_closed, "left with its connection: {error}");
     server.end();
 }
 

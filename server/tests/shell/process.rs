@@ -36,9 +36,15 @@ pub fn refusal(arguments: &[&str]) -> String {
 
 /// What a verb that must succeed prints.
 pub fn answer(arguments: &[&str]) -> String {
+    answer_and_log(arguments).0
+}
+
+/// The same, and what it logs.
+pub fn answer_and_log(arguments: &[&str]) -> (String, String) {
     let output = run(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    let [answer, log] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    assert!(output.status.success(), "{arguments:?}: {log}");
+    (answer, log)
 }
 
 /// A running server, killed when it is dropped.
