@@ -131,11 +131,13 @@ pub async fn recovery(
     validate::recovery(&request.recovery)?;
     let stored = own(&state, session).await?;
     credentials::check(&state, from, session, &stored, &request.current).await?;
+    succeeds(stored.document.recovery.version(), request.recovery.version())?;
     let verifier = state.keys.verifier(VerifierKind::Recovery, stored.id, &request.recovery_auth.0);
     let mut tx = state.db.write().await?;
     let expected = Expected { account: &stored };
     if !changes::replace_recovery(&mut tx, expected, &request.recovery, &verifier).await? {
-        return Err(ProblemKind::VersionConflict.into());
+        drop(tx);
+        return Err(ApiError::conflict(own(&state, session).await?.document.recovery.version()));
     }
     tx.commit().await?;
     audit(session, "recovery-key-changed");

@@ -17,6 +17,7 @@ pub use blob::{Account, SealedAccount, UnlockError};
 pub use bundle::{Bundle, BundleError, SignedBundle};
 pub use file::ParseAccountError;
 pub use safety_number::SafetyNumber;
+pub use served::SucceedError;
 pub use state::{AccountState, Known, ParseStateError, Pin, PinError};
 
 #[cfg(test)]

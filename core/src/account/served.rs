@@ -3,7 +3,7 @@
 use super::blob::{Account, PasswordSeal, RecoverySeal, SealedAccount, SealedKeys, SealedState};
 use super::bundle::SignedBundle;
 use super::file::ParseAccountError;
-use super::state::AccountState;
+use super::state::{AccountState, ParseStateError};
 use crate::api::hex::{HexArray, HexBytes};
 use crate::api::server::{
     AccountDocument, BundleDocument, PasswordSealDocument, RecoverySealDocument, SealedKeysDocument,
@@ -11,8 +11,31 @@ use crate::api::server::{
 };
 use crate::crypto::{OpenError, PasswordParameters, Signature};
 
-/// The realm of a password that no server knows.
-const LOCAL: &str = "local";
+/// What is served cannot stand where this account stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SucceedError {
+    /// A newer version of Ensafer wrote it, and this one cannot tell.
+    #[error("the account was changed by a newer version of Ensafer: upgrade to read it")]
+    NewerVersion,
+    /// It is older, forgets something, or does not open.
+    #[error("it is older, or does not open")]
+    Refused,
+}
+
+impl From<OpenError> for SucceedError {
+    fn from(_: OpenError) -> Self {
+        Self::Refused
+    }
+}
+
+impl From<ParseStateError> for SucceedError {
+    fn from(error: ParseStateError) -> Self {
+        match error {
+            ParseStateError::NewerVersion => Self::NewerVersion,
+            ParseStateError::Damaged => Self::Refused,
+        }
+    }
+}
 
 impl From<&SignedBundle> for BundleDocument {
     fn from(bundle: &SignedBundle) -> Self {
@@ -123,16 +146,22 @@ impl SealedAccount {
         Ok(Self { state, ..self })
     }
 
-    /// Whether `served` is this account, or a later version of it: same id, same identity, and nothing in it older. A
-    /// server that serves anything else has lost something, or lies. A password that was set without the server (realm
-    /// `local`) is no version of the server's.
+    /// Whether `other` is the same account, whichever version of it: same id, same identity.
+    #[must_use]
+    pub fn is_same_account(&self, other: &Self) -> bool {
+        self.id() == other.id() && self.bundle.fingerprint() == other.bundle.fingerprint()
+    }
+
+    /// Whether `served` is this account, or a later version of it, with nothing in it older. A server that serves anything
+    /// else has lost something, or lies. Passwords for different realms, of two servers or of none, are not versions of
+    /// each other.
     #[must_use]
     pub fn is_succeeded_by(&self, served: &Self) -> bool {
-        self.id() == served.id()
-            && self.bundle.fingerprint() == served.bundle.fingerprint()
+        self.is_same_account(served)
             && self.bundle.bundle().sequence <= served.bundle.bundle().sequence
             && self.blob.version <= served.blob.version
-            && (self.password.parameters.realm == LOCAL || self.password.version <= served.password.version)
+            && (self.password.parameters.realm != served.password.parameters.realm
+                || self.password.version <= served.password.version)
             && self.recovery.version() <= served.recovery.version()
             && (self.recovery.version() < served.recovery.version() || self.recovery == served.recovery)
             && self.state_version() <= served.state_version()
@@ -144,15 +173,19 @@ impl SealedAccount {
     /// Whether `served`'s state forgets nothing that this one's remembers; `account` opens both.
     ///
     /// # Errors
-    /// [`OpenError`] if it does, or one of them does not open or cannot be read.
-    pub fn check_state_of(&self, served: &Self, account: &Account) -> Result<(), OpenError> {
-        let read = |sealed: &Self| -> Result<AccountState, OpenError> {
-            match sealed.state(account)? {
-                Some(bytes) => AccountState::from_bytes(&bytes).map_err(|_| OpenError),
-                None => Ok(AccountState::default()),
-            }
-        };
-        if read(self)?.is_succeeded_by(&read(served)?) { Ok(()) } else { Err(OpenError) }
+    /// [`SucceedError`] if it does, or one of them does not open or cannot be read.
+    pub fn check_state_of(&self, served: &Self, account: &Account) -> Result<(), SucceedError> {
+        let (before, after) = (self.read_state(account)?, served.read_state(account)?);
+        if before.is_succeeded_by(&after) { Ok(()) } else { Err(SucceedError::Refused) }
+    }
+
+    /// What the account remembers; nothing while it has no state.
+    ///
+    /// # Errors
+    /// [`SucceedError`] if the state does not open or cannot be read.
+    pub fn read_state(&self, account: &Account) -> Result<AccountState, SucceedError> {
+        let Some(bytes) = self.state(account)? else { return Ok(AccountState::default()) };
+        Ok(AccountState::from_bytes(&bytes)?)
     }
 
     /// Takes each part from `other`, the same account as another process left it, unless it is older there.
@@ -174,11 +207,11 @@ impl SealedAccount {
         }
     }
 
-    /// The same with an account that was just logged in to: its password takes the place of one that no server knows,
+    /// The same with an account that was just logged in to: its password takes the place of one for another realm,
     /// whichever was set later.
     pub fn catch_up_by_login(&mut self, served: &Self) {
         self.catch_up(served);
-        if self.password.parameters.realm == LOCAL {
+        if self.password.parameters.realm != served.password.parameters.realm {
             self.password = served.password.clone();
         }
     }
@@ -198,11 +231,11 @@ impl SealedAccount {
     /// first. The password's seal stays what it is, because nothing here can open the served one.
     ///
     /// # Errors
-    /// [`OpenError`] if something in `served` does not open with this account's master key, or is older; nothing is
+    /// [`SucceedError`] if something in `served` does not open with this account's master key, or is older; nothing is
     /// changed then.
-    pub fn adopt(&mut self, account: &Account, served: &Self) -> Result<Account, OpenError> {
+    pub fn adopt(&mut self, account: &Account, served: &Self) -> Result<Account, SucceedError> {
         if !self.is_succeeded_by(served) {
-            return Err(OpenError);
+            return Err(SucceedError::Refused);
         }
         // The recovery key is sealed under this master key, so what it opens was sealed by this account.
         let key = served.recovery_key(account)?;

@@ -35,6 +35,12 @@ pub struct Pin {
 }
 
 impl Pin {
+    fn is_same_person(&self, other: &Self) -> bool {
+        self.account == other.account
+            && self.fingerprint == other.fingerprint
+            && self.generation == other.generation
+    }
+
     /// Whether `later` may stand where this stood: the same identity, nothing in it older, or other keys that the owner
     /// took on purpose.
     fn is_succeeded_by(&self, later: &Self) -> bool {
@@ -178,6 +184,27 @@ impl AccountState {
         self.pins
             .iter()
             .all(|(login, pin)| later.pins.get(login).is_some_and(|later| pin.is_succeeded_by(later)))
+    }
+
+    /// Takes over what `other`, the same account's state on another server, remembers beside this. `false` where the two
+    /// have seen different people under one login, and nothing is changed then: one of the servers lied.
+    #[must_use]
+    pub fn absorb(&mut self, other: &Self) -> bool {
+        let mut merged = self.pins.clone();
+        for (login, pin) in &other.pins {
+            match merged.get_mut(login) {
+                None => drop(merged.insert(login.clone(), pin.clone())),
+                Some(here) if here.is_succeeded_by(pin) => *here = pin.clone(),
+                Some(here) if pin.is_succeeded_by(here) => {}
+                Some(here) if here.is_same_person(pin) => {
+                    here.sequence = here.sequence.max(pin.sequence);
+                    here.verified |= pin.verified;
+                }
+                Some(_) => return false,
+            }
+        }
+        self.pins = merged;
+        true
     }
 
     /// The state's one encoding: a CBOR map of 0 version, 1 pins: arrays of login, account, fingerprint, sequence,

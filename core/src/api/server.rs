@@ -540,6 +540,14 @@ impl ProblemKind {
     }
 }
 
+impl RecoverySealDocument {
+    /// The version that its id begins with.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        u64::from_be_bytes(*self.id.0.first_chunk().expect("16 bytes have eight first ones"))
+    }
+}
+
 impl Problem {
     /// Its kind, if this version knows it.
     #[must_use]

@@ -3,7 +3,7 @@
 use ensafer_core::account::{Known, PinError, SafetyNumber, SignedBundle};
 use ensafer_core::crypto::Login;
 
-use super::online::change_state;
+use super::refresh::change_state;
 use super::session::{server_of, with_token};
 use super::{AccountError, Unlocked};
 use crate::config::Config;

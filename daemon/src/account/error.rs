@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use ensafer_core::account::{ParseStateError, PinError, UnlockError};
+use ensafer_core::account::{ParseStateError, PinError, SucceedError, UnlockError};
 use ensafer_core::api::server::ProblemKind;
 use ensafer_core::crypto::{Login, LoginError, ParsePrintedError, PasswordError};
 
@@ -76,8 +76,32 @@ pub enum AccountError {
     #[error(transparent)]
     Server(#[from] ServerError),
     /// A change was sent to the server, and nobody can say whether it was made: no answer came, then or later.
-    #[error("the server may have made the change or not: {0}")]
-    Unanswered(#[source] ServerError),
+    #[error("the server may have made the change or not: {lost}")]
+    Unanswered {
+        /// What became of the change.
+        lost: ServerError,
+        /// What became of the question whether it was made.
+        later: Box<ServerError>,
+    },
+    /// A newer version of Ensafer wrote the account. Nothing of it was used.
+    #[error("the account was changed by a newer version of Ensafer")]
+    NewerVersion,
+    /// The server has another account under this account's login.
+    #[error("{origin} has another account under {login} than this computer")]
+    OtherAccountThere {
+        /// The server.
+        origin: Origin,
+        /// The login.
+        login: Login,
+    },
+    /// The account's password was set for a server of another name.
+    #[error("the account was registered under {realm}, not {origin}")]
+    OtherRealm {
+        /// The server that was asked.
+        origin: Origin,
+        /// The other name.
+        realm: String,
+    },
     /// What the server served is not what this account is known to be, or does not open although the password was
     /// right. Nothing of it was used.
     #[error("what {origin} serves is not to be trusted: {what}")]
@@ -143,9 +167,10 @@ impl AccountError {
             | Self::RecoveryKey(_)
             | Self::Origin(_)
             | Self::Weak { .. }
+            | Self::OtherRealm { .. }
             | Self::Parameters(PasswordError::Empty) => Exit::Usage,
             Self::NotOnServer { .. } | Self::NotLoggedIn => Exit::NotSetUp,
-            Self::Server(error) | Self::Unanswered(error) => error.exit(),
+            Self::Server(error) | Self::Unanswered { lost: error, .. } => error.exit(),
             Self::ServerLies { .. } | Self::Pin { .. } => Exit::VerificationFailed,
             _ => Exit::Error,
         }
@@ -164,7 +189,11 @@ impl AccountError {
             Self::NotSetUp => {
                 Some("ensafer register --email YOU@EXAMPLE.COM, ensafer login, or ensafer keys import FILE")
             }
-            Self::Exists { .. } | Self::OtherAccount { .. } => {
+            Self::NewerVersion => Some("Upgrade Ensafer on this computer"),
+            Self::OtherRealm { .. } => {
+                Some("Add --realm with that address, if it is the server's former one")
+            }
+            Self::Exists { .. } | Self::OtherAccount { .. } | Self::OtherAccountThere { .. } => {
                 Some("Use it, or give the other account a home of its own with ENSAFER_HOME")
             }
             Self::OutputExists { .. } => Some("Name a file that does not exist, or remove that one"),
@@ -176,7 +205,7 @@ impl AccountError {
             Self::Weak { .. } => Some("Four or more words that have nothing to do with each other are good"),
             Self::Origin(_) => Some("--server https://keys.example.com"),
             Self::Server(error) => error.remedy(),
-            Self::Unanswered(_) => Some(
+            Self::Unanswered { .. } => Some(
                 "When the server can be reached, log in with the new password, or else with the old: ensafer login. Then ensafer account show and recovery-key show tell what holds",
             ),
             Self::ServerLies { .. } => Some(
@@ -192,6 +221,15 @@ impl AccountError {
                 Some("Take the account from another computer: ensafer keys export, keys import")
             }
             _ => None,
+        }
+    }
+}
+
+impl From<SucceedError> for AccountError {
+    fn from(error: SucceedError) -> Self {
+        match error {
+            SucceedError::NewerVersion => Self::NewerVersion,
+            SucceedError::Refused => Self::Inconsistent,
         }
     }
 }

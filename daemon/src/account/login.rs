@@ -2,7 +2,7 @@
 //! (`docs/protocol.md`, "Login").
 
 use ensafer_core::account::login::{Transcript, is_timely, sign_login};
-use ensafer_core::account::{Account, SealedAccount};
+use ensafer_core::account::{Account, SealedAccount, SucceedError};
 use ensafer_core::api::hex::{HexArray, SecretHex};
 use ensafer_core::api::server::{
     Credential, CredentialKind, DeviceDocument, DeviceReport, LoginChallenge, LoginFinishRequest,
@@ -15,9 +15,11 @@ use ensafer_core::crypto::{
 use ensafer_core::ids::DeviceId;
 
 use super::AccountError;
+use super::refresh::parse_served;
 use super::session::{from_answer, now_s};
 use crate::home::host_name;
 use crate::key_server::KeyServer;
+use crate::output::printable;
 use crate::prompt::Password;
 
 /// What somebody has to show that the account is theirs.
@@ -38,6 +40,8 @@ pub(super) struct LoginRequest<'a> {
     pub proof: Proof<'a>,
     /// The account as this computer knows it, if it does.
     pub known: Option<&'a SealedAccount>,
+    /// Whether what the server has must be that, or follow on it.
+    pub follows: bool,
     pub device: DeviceId,
     /// The key by which the server knows this device, if it does: it counts this device's failures apart from those of
     /// strangers, and tells nobody that it is new.
@@ -53,6 +57,8 @@ pub(super) struct LoggedIn {
     pub credential: Credential,
     /// Devices that logged in since this one was last here.
     pub new_devices: Vec<DeviceReport>,
+    /// Whether it is, or follows on, what this computer knew.
+    pub follows: bool,
 }
 
 /// What opens the served account.
@@ -78,7 +84,14 @@ impl LoginRequest<'_> {
         let proof = self.answer(&started, &challenge, &request.device, &account, credential.kind)?;
         let answer = self.server.login_finish(&LoginFinishRequest { attempt: started.attempt, proof })?;
         let session = from_answer(signer, &answer, 0);
-        Ok(LoggedIn { sealed, account, session, credential, new_devices: answer.new_devices })
+        Ok(LoggedIn {
+            sealed,
+            account,
+            session,
+            credential,
+            new_devices: answer.new_devices,
+            follows: self.follows,
+        })
     }
 
     fn check_time(&self, expires_at_s: u64) -> Result<(), AccountError> {
@@ -141,23 +154,11 @@ impl LoginRequest<'_> {
         challenge: &LoginChallenge,
         opener: &Opener<'_>,
     ) -> Result<(SealedAccount, Account), AccountError> {
-        let sealed = SealedAccount::from_document(&challenge.account)
-            .map_err(|_| self.lie("the account is malformed, or its signature does not verify"))?;
+        let sealed = parse_served(&challenge.account, self.server.origin())?;
         if sealed.login() != self.login {
             return Err(self.lie("it is somebody else's account"));
         }
-        if let Some(known) = self.known {
-            if known.id() != sealed.id() && known.login() != self.login {
-                let (login, asked) = (known.login().clone(), self.login.clone());
-                return Err(AccountError::OtherAccount { login, asked });
-            }
-            if known.id() != sealed.id() || known.bundle().fingerprint() != sealed.bundle().fingerprint() {
-                return Err(self.lie("it is another account than this computer's"));
-            }
-            if !known.is_succeeded_by(&sealed) {
-                return Err(self.lie("the account is older than what this computer has seen"));
-            }
-        }
+        self.compare(&sealed)?;
         let account = match opener {
             Opener::Password(parameters, kek) => {
                 if sealed.password_parameters() != parameters {
@@ -168,12 +169,40 @@ impl LoginRequest<'_> {
             Opener::Recovery(key) => sealed.open_with_recovery(key),
         };
         let account = account.map_err(|OpenError| self.lie("the account does not open"))?;
-        if let Some(known) = self.known {
-            let forgets = "it has forgotten what this computer remembers of others";
-            known.check_state_of(&sealed, &account).map_err(|OpenError| self.lie(forgets))?;
+        if let Some(known) = self.known.filter(|_| self.follows) {
+            known.check_state_of(&sealed, &account).map_err(|error| match error {
+                SucceedError::NewerVersion => AccountError::NewerVersion,
+                SucceedError::Refused => self.lie("it has forgotten what this computer remembers of others"),
+            })?;
         }
         sealed.check(&account).map_err(|OpenError| self.lie("a part of the account does not open"))?;
         Ok((sealed, account))
+    }
+
+    /// Compares the served account with what this computer knows, before anything of it is opened.
+    fn compare(&self, sealed: &SealedAccount) -> Result<(), AccountError> {
+        if let Some(known) = self.known {
+            if known.id() != sealed.id() && known.login() != self.login {
+                let (login, asked) = (known.login().clone(), self.login.clone());
+                return Err(AccountError::OtherAccount { login, asked });
+            }
+            if !known.is_same_account(sealed) && !self.follows {
+                let (origin, login) = (self.server.origin().clone(), self.login.clone());
+                return Err(AccountError::OtherAccountThere { origin, login });
+            }
+            if !known.is_same_account(sealed) {
+                return Err(self.lie("it is another account than this computer's"));
+            }
+            if self.follows && !known.is_succeeded_by(sealed) {
+                return Err(self.lie("the account is older than what this computer has seen"));
+            }
+        }
+        let realm = &sealed.password_parameters().realm;
+        if matches!(self.proof, Proof::Recovery(_)) && realm != self.realm {
+            let (origin, realm) = (self.server.origin().clone(), printable(realm));
+            return Err(AccountError::OtherRealm { origin, realm });
+        }
+        Ok(())
     }
 
     /// Answers the challenge, which is bound to this realm, account and time, and to everything that was said.

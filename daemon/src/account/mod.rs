@@ -5,6 +5,7 @@
 //! says where that key is kept: in the system's keyring, or in `device.secrets`, which needs the password.
 //! `session.json`, where the account is on a server, says on which, and holds the sealed tokens.
 
+mod changes;
 mod device;
 mod directory;
 mod error;
@@ -12,6 +13,7 @@ mod files;
 mod local;
 mod login;
 mod online;
+mod refresh;
 mod session;
 mod strength;
 
@@ -24,6 +26,7 @@ use ensafer_core::ids::{AccountId, Fingerprint};
 use crate::home::Home;
 use crate::prompt::Password;
 
+pub use changes::{change_login, change_password, change_recovery_key, delete};
 pub use device::{KeepAccountKey, account_key};
 pub use directory::{Person, find_person, look_at_person, replace_person, set_person_verified};
 pub use error::AccountError;
@@ -31,11 +34,8 @@ pub use local::{
     export, forget, import, import_with_recovery_key, lock, open_with_device, read_exported, recover,
     recovery_key, register, unlock,
 };
-pub use online::{
-    Fresh, Published, change_login, change_password, change_recovery_key, confirm, delete, devices,
-    export_from_server, log_in, log_out, move_server, publish, recover_online, refresh, report,
-    revoke_device, set_display_name,
-};
+pub use online::{Published, confirm, log_in, log_out, move_server, publish, recover_online};
+pub use refresh::{Fresh, devices, export_from_server, refresh, report, revoke_device, set_display_name};
 pub use session::{forget_new_devices, is_logged_in, server_of, was_ended_by_server};
 pub use strength::check_strength;
 

@@ -23,6 +23,9 @@ use crate::private_file;
 /// An access token is renewed when it has less than this left.
 const MARGIN: Duration = Duration::from_secs(30);
 
+/// As many devices as an account has at most (`docs/protocol.md`, "Limits"): what a server says is not kept without end.
+const MAX_NEW_DEVICES: usize = 256;
+
 /// What is kept of the session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,8 +43,9 @@ struct Kept {
 }
 
 impl Kept {
-    fn without_session(server: &Origin, ended_by_server: bool) -> Self {
-        Self { server: server.clone(), sealed: None, ended_by_server, new_devices: Vec::new() }
+    /// Without a session. Of new devices somebody is told all the same: one of them may be why it ended.
+    fn ended(self, ended_by_server: bool) -> Self {
+        Self { sealed: None, ended_by_server, ..self }
     }
 }
 
@@ -71,11 +75,15 @@ pub fn was_ended_by_server(home: &Home) -> Result<bool, AccountError> {
 
 /// Remembers the server, without a session.
 pub(super) fn keep_server(home: &Home, server: &Origin) -> Result<(), AccountError> {
-    write(home, &Kept::without_session(server, false))
+    let _lock = lock(home)?;
+    let before = read(home)?.filter(|kept| kept.server == *server);
+    let new_devices = before.map_or_else(Vec::new, |kept| kept.new_devices);
+    write(home, &Kept { server: server.clone(), sealed: None, ended_by_server: false, new_devices })
 }
 
 /// Forgets the server.
 pub(super) fn forget(home: &Home) -> Result<(), AccountError> {
+    let _lock = lock(home)?;
     let path = home.data_dir().join("session.json");
     private_file::remove(&path).map_err(io_error(&path))
 }
@@ -132,6 +140,8 @@ pub(super) fn with_token<T>(
         open.session.access.hash()
     };
     let open = renew(home, account, &server, &refused)?;
+    // Another process may have logged in to another server meanwhile: no token goes to any but its own.
+    let server = KeyServer::new(open.server.clone(), config)?;
     open.end_if_revoked(home, call(&server, &open.session.access))
 }
 
@@ -167,11 +177,14 @@ pub(super) fn add_new_devices(home: &Home, new_devices: Vec<DeviceReport>) -> Re
     if new_devices.is_empty() {
         return Ok(());
     }
+    kept.new_devices.retain(|kept| !new_devices.iter().any(|new| new.device == kept.device));
     kept.new_devices.extend(new_devices);
+    kept.new_devices.truncate(MAX_NEW_DEVICES);
     write(home, &kept)
 }
 
-/// Buys new tokens in place of the access token with this hash, unless another process already did.
+/// Buys new tokens in place of the access token with this hash, unless another process already did, or logged in
+/// elsewhere.
 fn renew(
     home: &Home,
     account: &Account,
@@ -180,15 +193,15 @@ fn renew(
 ) -> Result<OpenSession, AccountError> {
     let _lock = lock(home)?;
     let mut open = OpenSession::read(home, account)?;
-    if open.session.access.hash() != *refused && open.is_fresh() {
+    if open.server != *server.origin() || (open.session.access.hash() != *refused && open.is_fresh()) {
         return Ok(open);
     }
     // Kept before it is sent: no counter is ever sent twice.
     open.session.counter += 1;
     keep(home, &open.server, account, open.device, &open.session)?;
     let answer = server.refresh(&open.refresh_request(account));
-    if is_end(&answer) {
-        write(home, &Kept::without_session(&open.server, true))?;
+    if let (true, Some(kept)) = (is_end(&answer), read(home)?) {
+        write(home, &kept.ended(true))?;
     }
     let answer = answer?;
     open.session = from_answer(open.session.signer, &answer, open.session.counter);
@@ -249,8 +262,8 @@ impl OpenSession {
     fn end_if_revoked<T>(&self, home: &Home, result: Result<T, ServerError>) -> Result<T, AccountError> {
         if is_end(&result) {
             let _lock = lock(home)?;
-            if read(home)?.is_some_and(|kept| kept.sealed == self.sealed) {
-                write(home, &Kept::without_session(&self.server, true))?;
+            if let Some(kept) = read(home)?.filter(|kept| kept.sealed == self.sealed) {
+                write(home, &kept.ended(true))?;
             }
         }
         Ok(result?)

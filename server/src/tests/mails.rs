@@ -4,10 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use axum::http::Method;
-use ensafer_core::api::hex::{HexArray, SecretHex};
 use ensafer_core::api::server::{
-    AddressRequest, ConfirmRequest, CredentialKind, DeleteRequest, ProblemKind, RecoveryRequest,
-    RecoverySealDocument, Registered, Session,
+    AddressRequest, ConfirmRequest, CredentialKind, DeleteRequest, ProblemKind, Registered, Session,
 };
 
 use super::persona::{Device, Persona};
@@ -205,9 +203,7 @@ async fn the_owner_is_told_of_new_keys_and_of_a_new_recovery_key() {
     register(&server, &alice).await;
     confirm(&server, &alice, &code(&mails(&world, "alice@example.com")[0])).await.expect(204);
     let session = server.login(&alice, &Device::new("laptop")).await;
-    let recovery = RecoverySealDocument { id: HexArray([7; 16]), ..alice.document.recovery.clone() };
-    let recovery_auth = SecretHex([6; 32]);
-    let request = RecoveryRequest { current: alice.credential(), recovery, recovery_auth };
+    let request = alice.next_recovery([6; 32]);
     server.put("/v1/account/recovery", &session, &request).await.expect(204);
     mail_about(&world, "alice@example.com", "your recovery key was changed").await;
     let request = alice.next_keys("alice@example.com", None);

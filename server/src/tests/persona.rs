@@ -5,8 +5,8 @@ use ensafer_core::account::{Account, Bundle, SealedAccount, SignedBundle};
 use ensafer_core::api::hex::{HexArray, HexBytes, SecretHex};
 use ensafer_core::api::server::{
     AccountDocument, Credential, CredentialKind, DeviceDocument, KeysRequest, LoginChallenge,
-    LoginFinishRequest, LoginStarted, LoginVerifyRequest, PasswordRequest, RefreshRequest, RegisterRequest,
-    SealedKeysDocument, Session, StateDocument,
+    LoginFinishRequest, LoginStarted, LoginVerifyRequest, PasswordRequest, RecoveryRequest, RefreshRequest,
+    RegisterRequest, SealedKeysDocument, Session, StateDocument,
 };
 use ensafer_core::crypto::{
     ChallengeBinding, Login, PasswordKek, PasswordParameters, Random, RecoveryKey, SigningKey, SystemRandom,
@@ -200,6 +200,14 @@ impl Persona {
         password.version += 1;
         password.nonce = HexArray(SystemRandom.array());
         PasswordRequest { current: self.credential(), password, password_auth: SecretHex(auth) }
+    }
+
+    /// Another recovery key, in its place.
+    pub fn next_recovery(&self, auth: [u8; 32]) -> RecoveryRequest {
+        let mut recovery = self.document.recovery.clone();
+        let next = recovery.version() + 1;
+        recovery.id.0[..8].copy_from_slice(&next.to_be_bytes());
+        RecoveryRequest { current: self.credential(), recovery, recovery_auth: SecretHex(auth) }
     }
 
     /// The next keys, under this login.

@@ -273,6 +273,7 @@ fn an_account_moves_to_another_server() {
 fn a_server_under_a_new_address_is_the_same_one() {
     on_every_database(|world, server| {
         let (laptop, desktop) = two_devices(world, &server.url);
+        let key = laptop.run(&["recovery-key", "show"]).expect(0).stdout.trim().to_owned();
         let old = server.url.clone();
         server.stop().expect(0);
         server.listen("127.0.0.1:0");
@@ -284,14 +285,90 @@ fn a_server_under_a_new_address_is_the_same_one() {
         fresh.log_in(EMAIL, &server.url).expect(12);
         fresh.run(&["login", "--email", EMAIL, "--server", &server.url, "--realm", &old]).expect(0);
         fresh.run(&["account", "devices"]).expect(0);
+        // Said once, it is known here, and the recovery key needs it as well.
+        fresh.run(&["login"]).expect(0);
+        let recovering = Device::bare(&world.path("r"));
+        let recover = ["recovery-key", "use", "--email", EMAIL, "--server", &server.url];
+        recovering.answer(&recover, &[], &[&key]).expect(2).expect_says("--realm");
 
         laptop.run(&["account", "server", &server.url, "--same"]).expect(0);
+        fresh.run(&["login"]).expect(0);
         assert_eq!(laptop.json(&["account", "show"])["server"], Value::from(server.url.as_str()));
         laptop.run(&["account", "devices"]).expect(0);
         // From then on it goes by the new address alone, on the other computer too.
         Device::bare(&world.path("d")).log_in(EMAIL, &server.url).expect(0);
         desktop.log_in(EMAIL, &server.url).expect(0);
         assert_eq!(users(server), [EMAIL]);
+    });
+}
+
+#[test]
+fn two_computers_make_a_new_recovery_key_one_after_the_other() {
+    on_every_database(|world, server| {
+        let (laptop, desktop) = two_devices(world, &server.url);
+        let first = laptop.run(&["recovery-key", "new"]).expect(0).stdout;
+        // It has not asked the server since.
+        let second = desktop.run(&["recovery-key", "new"]).expect(0).stdout;
+        laptop.run(&["login"]).expect(0);
+        assert_eq!(laptop.run(&["recovery-key", "show"]).expect(0).stdout, second);
+        let fresh = Device::bare(&world.path("c"));
+        let recover = ["recovery-key", "use", "--email", EMAIL, "--server", &server.url];
+        fresh.answer(&recover, &[], &[first.trim()]).expect(12);
+        fresh.answer(&recover, &[], &[second.trim()]).expect(0);
+    });
+}
+
+#[test]
+fn nothing_that_was_replaced_moves_to_another_server() {
+    on_every_database(|world, server| {
+        let second = KeyServer::start(world);
+        let (laptop, desktop) = two_devices(world, &server.url);
+        let old = laptop.run(&["recovery-key", "show"]).expect(0).stdout;
+        desktop.run(&["recovery-key", "new"]).expect(0);
+        change_password(&desktop, NEW_PASSWORD);
+        // The laptop still opens its own file with the old password, and must not publish that.
+        laptop.run(&["account", "server", &second.url]).expect(12);
+        assert_eq!(users(&second), Vec::<String>::new());
+        with_new_password(&laptop, &["login"]).expect(0);
+        with_new_password(&laptop, &["account", "server", &second.url]).expect(0);
+        let recover = ["recovery-key", "use", "--email", EMAIL, "--server", &second.url];
+        Device::bare(&world.path("c")).answer(&recover, &[], &[old.trim()]).expect(12);
+    });
+}
+
+#[test]
+fn a_computer_follows_to_another_server_and_goes_back_with_all_that_it_remembers() {
+    on_every_database(|world, server| {
+        let second = KeyServer::start(world);
+        let (laptop, desktop) = two_devices(world, &server.url);
+        for (name, email) in [("bob", "bob@example.com"), ("carol", "carol@example.com")] {
+            Device::bare(&world.path(name)).register(email, &server.url).expect(0);
+        }
+        compare(&laptop, "bob@example.com");
+        laptop.run(&["account", "server", &second.url]).expect(0);
+        // Meanwhile the other computer learns more on the old server.
+        compare(&desktop, "bob@example.com");
+        compare(&desktop, "carol@example.com");
+        desktop.log_in(EMAIL, &second.url).expect(0);
+        laptop.run(&["login"]).expect(0);
+        for device in [&laptop, &desktop] {
+            device.log_in(EMAIL, &server.url).expect(0);
+            for email in ["bob@example.com", "carol@example.com"] {
+                assert_eq!(device.json(&["share", "verify", email])["verified"], true, "{email}");
+            }
+        }
+    });
+}
+
+#[test]
+fn another_account_under_the_same_address_is_no_lie() {
+    on_every_database(|world, server| {
+        let (here, there) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
+        here.run(&["register", "--email", EMAIL]).expect(0);
+        there.register(EMAIL, &server.url).expect(0);
+        let refused = here.log_in(EMAIL, &server.url).expect(1);
+        assert!(refused.says("another account") && refused.says("ENSAFER_HOME"), "{refused}");
+        here.run(&["account", "show"]).expect(0);
     });
 }
 

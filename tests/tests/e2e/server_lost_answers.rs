@@ -11,11 +11,18 @@ const NEW_PASSWORD: &str = "tr8vel-Kestrel-9";
 /// What a proxy says when the server behind it did not answer in time.
 const GATEWAY_TIMEOUT: u16 = 504;
 
-/// The liar only loses the answers to these.
-fn lose(evil: &EvilServer, lost: &'static [&str]) {
+/// The liar only loses the answers at this door.
+fn lose(evil: &EvilServer, lost: &'static str) {
+    lose_and_then(evil, lost, |_| false);
+}
+
+/// The same, and once it has lost one, those that `also` says.
+fn lose_and_then(evil: &EvilServer, lost: &'static str, also: fn(&str) -> bool) {
+    let mut has_lost = false;
     evil.play(move |exchange| {
         let door = format!("{} {}", exchange.method, exchange.path);
-        if lost.contains(&door.as_str()) {
+        if door == lost || (has_lost && also(&door)) {
+            has_lost = true;
             exchange.status = GATEWAY_TIMEOUT;
             exchange.answer = serde_json::Value::Null;
         }
@@ -68,21 +75,28 @@ fn a_registration_whose_answer_was_lost_is_taken_up_again() {
 fn a_change_whose_answer_was_lost_is_found_to_have_been_made() {
     on_every_database(|world, server| {
         let (evil, laptop, made) = registered(world, server);
-        lose(&evil, &["PUT /v1/account/password"]);
+        lose(&evil, "PUT /v1/account/password");
         change_password(&laptop).expect(0);
         let other = Device::bare(&world.path("other"));
         with_new_password(&other, &["login", "--email", EMAIL, "--server", &evil.url]).expect(0);
 
-        lose(&evil, &["PUT /v1/account/keys"]);
+        lose(&evil, "PUT /v1/account/keys");
         with_new_password(&laptop, &["account", "profile", "--email", MOVED]).expect(0);
         assert_eq!(laptop.json(&["account", "show"])["login"], MOVED);
 
-        lose(&evil, &["PUT /v1/account/recovery"]);
+        lose(&evil, "PUT /v1/account/recovery");
         let new = with_new_password(&laptop, &["recovery-key", "new"]).expect(0);
         let fresh = Device::bare(&world.path("fresh"));
         let recover = ["recovery-key", "use", "--email", MOVED, "--server", &evil.url];
         fresh.answer(&recover, &[], &[made.stdout.trim()]).expect(12);
+        lose(&evil, "PUT /v1/account/password");
         fresh.answer(&recover, &[], &[new.stdout.trim()]).expect(0);
+        fresh.run(&["login"]).expect(0);
+
+        lose(&evil, "POST /v1/account/delete");
+        fresh.run(&["account", "delete", "-y"]).expect(0);
+        assert_eq!(fresh.json(&["account", "show"])["server"], serde_json::Value::Null);
+        assert!(!server.run(&["user", "list"]).expect(0).stdout.contains(MOVED));
     });
 }
 
@@ -94,7 +108,7 @@ fn a_change_that_was_not_made_is_said_to_have_failed() {
         let other = Device::bare(&world.path("other"));
         let recover = ["recovery-key", "use", "--email", EMAIL, "--server", &evil.url];
         other.answer(&recover, &[], &[made.stdout.trim()]).expect(0);
-        lose(&evil, &["PUT /v1/account/password"]);
+        lose(&evil, "PUT /v1/account/password");
         let failed = change_password(&laptop).expect(14);
         assert!(!failed.says("may have made the change"), "{failed}");
         evil.be_honest();
@@ -107,7 +121,7 @@ fn a_change_that_was_not_made_is_said_to_have_failed() {
 fn a_change_of_which_nobody_knows_is_said_to_be_one() {
     on_every_database(|world, server| {
         let (evil, laptop, _) = registered(world, server);
-        lose(&evil, &["PUT /v1/account/password", "GET /v1/account"]);
+        lose_and_then(&evil, "PUT /v1/account/password", |door| door == "GET /v1/account");
         let lost = change_password(&laptop).expect(14);
         assert!(lost.says("may have made the change or not") && lost.says("log in with the new"), "{lost}");
         evil.be_honest();
