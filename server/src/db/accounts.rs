@@ -1,7 +1,7 @@
 //! Accounts in the database.
 
 use ensafer_core::account::SignedBundle;
-use ensafer_core::api::hex::{HexArray, HexBytes};
+use ensafer_core::api::hex::{HexArray, HexBytes, decode};
 use ensafer_core::api::server::{
     AccountDocument, AccountReport, BundleDocument, PasswordSealDocument, PublishedBundle,
     RecoverySealDocument, SealedKeysDocument, StateDocument,
@@ -166,7 +166,7 @@ impl TryFrom<AccountRow> for Stored {
 }
 
 fn bytes(text: &str) -> Result<HexBytes, BadValue> {
-    hex::decode(text).map(HexBytes).map_err(|_| BadValue)
+    decode(text).map(HexBytes).ok_or(BadValue)
 }
 
 fn state(version: i64, sealed: Option<&str>) -> Result<Option<StateDocument>, BadValue> {
