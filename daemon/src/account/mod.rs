@@ -11,6 +11,7 @@ mod error;
 mod files;
 mod local;
 mod login;
+mod news;
 mod online;
 mod session;
 mod strength;
@@ -31,6 +32,7 @@ pub use local::{
     export, forget, import, import_with_recovery_key, lock, open_with_device, read_exported, recover,
     recovery_key, register, unlock,
 };
+pub use news::new_devices;
 pub use online::{
     Fresh, Published, change_login, change_password, change_recovery_key, confirm, delete, devices,
     export_from_server, log_in, log_out, move_server, publish, recover_online, refresh, report,
