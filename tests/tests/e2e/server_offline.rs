@@ -159,6 +159,13 @@ fn what_another_computer_changed_reaches_the_daemon() {
         laptop.write("a", "a");
         laptop.settle();
         desktop.wait_for_content("a", "a");
+
+        // The next look of its own is a quarter of an hour away.
+        laptop.run(&["account", "profile", "--email", EMAIL]).expect(0);
+        desktop.run(&["unlock"]).expect(0);
+        wait::until_true("whoever unlocks makes it look", || {
+            desktop.json(&["account", "show"])["login"] == EMAIL
+        });
     });
 }
 
