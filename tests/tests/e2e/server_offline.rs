@@ -85,13 +85,12 @@ fn whoever_logs_out_or_deletes_has_nothing_told_of_the_account_any_more() {
 #[test]
 fn a_verb_tells_once_who_logged_in() {
     on_every_database(|world, server| {
-        let (laptop, desktop) = two_devices_with_folders(world, server);
+        let (laptop, _desktop) = two_devices_with_folders(world, server);
         let said = "Another computer has logged in to the account";
         // The session is renewed by a login as by any verb whose token is too old.
         let told = laptop.run(&["login"]).expect(0).expect_says(said);
         assert!(!told.stdout.contains(said), "{told}");
         assert!(!laptop.run(&["account", "devices"]).expect(0).says(said));
-        assert!(!desktop.run(&["login"]).expect(0).says(said), "it was here first of all");
     });
 }
 
