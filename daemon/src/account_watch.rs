@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use ensafer_core::api::server::{DeviceReport, ProblemKind};
+use ensafer_core::ids::DeviceId;
 use ensafer_core::status::{AccountNotice, AccountNoticeKind};
 
 use crate::account::{self, AccountError, Fresh};
@@ -22,38 +23,66 @@ const INTERVAL: Duration = Duration::from_secs(15 * 60);
 /// After a look that did not, doubled each time up to [`INTERVAL`].
 const FIRST_RETRY: Duration = Duration::from_secs(30);
 
+/// What the thread is asked to do.
+#[derive(Debug)]
+enum Wish {
+    Look,
+    Quit,
+}
+
+/// Asks for a look now.
+#[derive(Debug, Clone)]
+pub struct Waker(mpsc::Sender<Wish>);
+
+impl Waker {
+    /// Asks for it, and returns at once.
+    pub fn wake(&self) {
+        // The thread is gone where it fails, and so is the daemon.
+        let _ = self.0.send(Wish::Look);
+    }
+}
+
 /// The thread that looks.
 #[derive(Debug)]
 pub struct AccountWatch {
-    quit: mpsc::Sender<()>,
+    wishes: mpsc::Sender<Wish>,
     thread: JoinHandle<()>,
 }
 
 impl AccountWatch {
-    /// Starts looking, at once and then now and then.
+    /// Starts looking, at once, then now and then and whenever it is [asked](Waker::wake) to.
     ///
     /// # Errors
     /// No thread can be made.
     pub fn start(shell: &Shell, vault: Arc<ShellVault>, board: Arc<Board>) -> std::io::Result<Self> {
-        let (quit, asked) = mpsc::channel();
+        let (wishes, asked) = mpsc::channel();
         let shell = shell.clone();
         let thread = thread::Builder::new().name("account".to_owned()).spawn(move || {
             let mut pause = FIRST_RETRY;
             loop {
                 let went_well = look(&shell, &vault, &board);
                 pause = if went_well { INTERVAL } else { (pause * 2).min(INTERVAL) };
-                if asked.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
-                    return;
+                match asked.recv_timeout(pause) {
+                    Err(RecvTimeoutError::Timeout) => {}
+                    // Something is other than it was.
+                    Ok(Wish::Look) => pause = FIRST_RETRY,
+                    Ok(Wish::Quit) | Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
         })?;
-        Ok(Self { quit, thread })
+        Ok(Self { wishes, thread })
+    }
+
+    /// For whoever knows when a look is worth it.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        Waker(self.wishes.clone())
     }
 
     /// Ends it. A request on its way is not waited for: nothing is lost with it.
     pub fn finish(self) {
         // The thread is gone where it fails, which is what is wanted.
-        let _ = self.quit.send(());
+        let _ = self.wishes.send(Wish::Quit);
         if self.thread.is_finished() && self.thread.join().is_err() {
             tracing::error!("the look at the key server panicked");
         }
@@ -63,21 +92,24 @@ impl AccountWatch {
 /// One look. `false` where it is worth another one soon.
 fn look(shell: &Shell, vault: &ShellVault, board: &Board) -> bool {
     match account::server_of(&shell.home) {
-        // Whoever has logged out knows it.
-        Ok(Some(_)) if is_logged_out(shell) => return true,
-        Ok(Some(_)) => {}
-        Ok(None) => return true,
+        Ok(Some(_)) if !is_logged_out(shell) => {}
+        Ok(_) => {
+            // Whoever has logged out knows it.
+            board.clear_account();
+            return true;
+        }
         Err(error) => {
             tracing::warn!(%error, "the session cannot be read");
             return false;
         }
     }
-    // Whoever is locked looks again when somebody has unlocked.
+    // Whoever is locked is woken when somebody unlocks.
     let Ok(unlocked) = vault.unlocked() else { return false };
     match account::refresh(&shell.home, &shell.config, &unlocked) {
         Ok(fresh) => {
             let Fresh { unlocked, new_devices } = fresh;
-            board.set_account(new_devices.iter().map(new_device).collect());
+            board.set_account(None);
+            board.add_new_devices(new_devices.iter().map(new_device));
             if let Err(error) = account::forget_new_devices(&shell.home, &new_devices) {
                 tracing::warn!(%error, "the session cannot be written");
             }
@@ -89,7 +121,7 @@ fn look(shell: &Shell, vault: &ShellVault, board: &Board) -> bool {
             let error: anyhow::Error = error.into();
             tracing::warn!(error = exit::describe(&error), "the key server was asked in vain");
             if let Some(notice) = notice {
-                board.set_account(vec![notice]);
+                board.set_account(Some(notice));
             }
             false
         }
@@ -101,14 +133,20 @@ fn is_logged_out(shell: &Shell) -> bool {
     !account::is_logged_in(home).unwrap_or_else(no) && !account::was_ended_by_server(home).unwrap_or_else(no)
 }
 
-fn new_device(device: &DeviceReport) -> AccountNotice {
+fn new_device(device: &DeviceReport) -> (DeviceId, AccountNotice) {
     tracing::warn!(device = %device.device, "another device has logged in to the account");
-    let text = format!(
+    let text = describe_new_device(device);
+    (device.device, AccountNotice { kind: AccountNoticeKind::NewDevice, text })
+}
+
+/// What people should know of a device that has logged in.
+#[must_use]
+pub fn describe_new_device(device: &DeviceReport) -> String {
+    format!(
         "Another computer has logged in to the account: {}. If that was not you: ensafer account devices --revoke {}, and ensafer account password",
         printable(&device.name),
         device.device
-    );
-    AccountNotice { kind: AccountNoticeKind::NewDevice, text }
+    )
 }
 
 /// What people should know of an error. That the server cannot be reached is not worth anybody's time.

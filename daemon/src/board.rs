@@ -1,15 +1,18 @@
 //! Where every folder's happenings come together in the one status that everybody shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ensafer_core::api::local::ProblemReport;
-use ensafer_core::ids::FolderId;
-use ensafer_core::status::{AccountNotice, AccountNoticeKind, Event, Facts, Status};
+use ensafer_core::ids::{DeviceId, FolderId};
+use ensafer_core::status::{AccountNotice, Event, Facts, Status};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::state::{StandingProblem, StateReader};
+
+/// How many new devices are told of: as many as an account has. A server that makes some up fills no memory.
+const MAX_NEW_DEVICES: usize = 256;
 
 /// The status of all folders. Every method may be called from any thread and returns at once.
 pub struct Board {
@@ -23,7 +26,8 @@ struct Posts {
     folders: BTreeMap<FolderId, Post>,
     is_stopped: bool,
     paused: Option<String>,
-    account: Vec<AccountNotice>,
+    new_devices: VecDeque<(DeviceId, AccountNotice)>,
+    account: Option<AccountNotice>,
 }
 
 struct Post {
@@ -110,12 +114,30 @@ impl Board {
     }
 
     /// This is to be known about the account, in place of what was told before; but devices that are new stay told.
-    pub fn set_account(&self, notices: Vec<AccountNotice>) {
+    pub fn set_account(&self, notice: Option<AccountNotice>) {
         let mut posts = self.posts();
-        posts
-            .account
-            .retain(|notice| notice.kind == AccountNoticeKind::NewDevice && !notices.contains(notice));
-        posts.account.extend(notices);
+        posts.account = notice;
+        self.show(&posts);
+    }
+
+    /// These devices are new to the account. Of more than [`MAX_NEW_DEVICES`] the last ones are told.
+    pub fn add_new_devices(&self, devices: impl IntoIterator<Item = (DeviceId, AccountNotice)>) {
+        let mut posts = self.posts();
+        for (device, notice) in devices {
+            posts.new_devices.retain(|(told, _)| *told != device);
+            posts.new_devices.push_back((device, notice));
+            if posts.new_devices.len() > MAX_NEW_DEVICES {
+                posts.new_devices.pop_front();
+            }
+        }
+        self.show(&posts);
+    }
+
+    /// The account is on no server any more, or nobody is logged in there: nothing is to be known about it.
+    pub fn clear_account(&self) {
+        let mut posts = self.posts();
+        posts.account = None;
+        posts.new_devices.clear();
         self.show(&posts);
     }
 
@@ -179,7 +201,8 @@ impl Board {
 
     fn show(&self, posts: &Posts) {
         let mut status = Status::of(posts.folders.values().map(|post| post.facts.status()).collect());
-        status.account.clone_from(&posts.account);
+        let new_devices = posts.new_devices.iter().map(|(_, notice)| notice);
+        status.account = new_devices.chain(&posts.account).cloned().collect();
         self.shown.send_if_modified(|shown| {
             let is_news = *shown != status;
             *shown = status;
@@ -190,7 +213,7 @@ impl Board {
 
 #[cfg(test)]
 mod tests {
-    use ensafer_core::status::{Side, State};
+    use ensafer_core::status::{AccountNoticeKind, Side, State};
     use ensafer_core::time::Timestamp;
 
     use super::*;
@@ -209,5 +232,30 @@ mod tests {
         assert_eq!(seen.borrow_and_update().state, State::UpToDate);
         board.set_stopped(true);
         assert_eq!((board.status().state, board.is_running()), (State::Stopped, false));
+    }
+
+    #[test]
+    fn of_the_account_as_much_is_told_as_somebody_can_use() {
+        let board = Board::new(Arc::new(FakeClock::new(Timestamp::default())));
+        let notice = |kind, text: &str| AccountNotice { kind, text: text.to_owned() };
+        let device = |number: u16, text: &str| {
+            let mut id = [0; 16];
+            id[..2].copy_from_slice(&number.to_be_bytes());
+            (DeviceId::new(id), notice(AccountNoticeKind::NewDevice, text))
+        };
+        board.add_new_devices([device(1, "one"), device(2, "two"), device(1, "one again")]);
+        let logged_out = notice(AccountNoticeKind::LoggedOut, "out");
+        board.set_account(Some(logged_out.clone()));
+        board.set_account(Some(logged_out));
+        let texts = || board.status().account.into_iter().map(|notice| notice.text).collect::<Vec<_>>();
+        assert_eq!(texts(), ["two", "one again", "out"]);
+        board.set_account(None);
+        assert_eq!(texts(), ["two", "one again"], "new devices stay told");
+
+        board.add_new_devices((10..2000).map(|number| device(number, &number.to_string())));
+        assert_eq!(texts().len(), MAX_NEW_DEVICES);
+        assert_eq!(texts().last().map(String::as_str), Some("1999"));
+        board.clear_account();
+        assert_eq!(texts(), Vec::<String>::new());
     }
 }

@@ -91,13 +91,6 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// No account is here.
-#[must_use]
-pub fn not_set_up() -> Failure {
-    Failure::new(Exit::NotSetUp, "No account is set up on this computer")
-        .with_remedy("ensafer register --email YOU@EXAMPLE.COM, or ensafer keys import FILE")
-}
-
 /// The exit code of an error: that of the first link of the chain that has one.
 #[must_use]
 pub fn of(error: &anyhow::Error) -> Exit {
@@ -153,11 +146,12 @@ mod tests {
 
     #[test]
     fn a_failure_keeps_its_number_under_any_context() {
-        let error: anyhow::Error = not_set_up().into();
+        let error: anyhow::Error = AccountError::NotSetUp.into();
         let wrapped = Err::<(), _>(error).context("While starting").unwrap_err();
         assert_eq!(of(&wrapped), Exit::NotSetUp);
-        assert!(remedy(&wrapped).unwrap().contains("ensafer register"));
-        assert_eq!(describe(&wrapped), "While starting: No account is set up on this computer");
+        let remedy = remedy(&wrapped).unwrap();
+        assert!(remedy.contains("ensafer register") && remedy.contains("ensafer login"), "{remedy}");
+        assert_eq!(describe(&wrapped), "While starting: no account is set up on this computer");
     }
 
     #[test]

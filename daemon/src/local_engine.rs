@@ -53,8 +53,8 @@ impl Engine for LocalEngine {
             clock,
         };
         let board = shared.board.clone();
-        let supervisor = Supervisor::start(shell, vault.clone(), shared, quit)?;
-        let watch = AccountWatch::start(shell, vault, board).context("A thread cannot be started")?;
+        let watch = AccountWatch::start(shell, vault.clone(), board).context("A thread cannot be started")?;
+        let supervisor = Supervisor::start(shell, vault, shared, watch.waker(), quit)?;
         let control = Arc::new(supervisor.clone());
         let finish = move || {
             watch.finish();

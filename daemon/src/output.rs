@@ -82,10 +82,18 @@ fn sentence(text: &str) -> String {
     text[..1].to_uppercase() + &text[1..]
 }
 
-/// The text without control characters, which a name made by somebody else could use to write on the terminal.
+/// The text without what a name made by somebody else could use to show what is not there: control characters,
+/// separators of lines and paragraphs, and what turns the direction of the text around it (UAX #9).
 #[must_use]
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+    text.chars().map(|c| if c.is_control() || turns_text(c) { '\u{FFFD}' } else { c }).collect()
+}
+
+fn turns_text(c: char) -> bool {
+    matches!(
+        c,
+        '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 /// A length for people, in powers of 1024.
@@ -103,5 +111,10 @@ mod tests {
         assert_eq!(sentence("no daemon runs"), "No daemon runs");
         assert_eq!(sentence("settle_ms = 1"), "settle_ms = 1");
         assert_eq!(printable("a\u{1b}[2Jb\nc é 😀"), "a\u{FFFD}[2Jb\u{FFFD}c é 😀");
+        for turning in "\u{61c}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202e}\u{2066}\u{2069}".chars() {
+            assert_eq!(printable(&format!("a{turning}b")), "a\u{FFFD}b", "{turning:?}");
+        }
+        // Joiners belong to scripts and to pictures.
+        assert_eq!(printable("עברית 👩\u{200d}🚀"), "עברית 👩\u{200d}🚀");
     }
 }

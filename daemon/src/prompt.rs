@@ -53,7 +53,7 @@ impl fmt::Debug for Password {
 pub fn password(question: &str) -> Result<Password> {
     match password_from_command()? {
         Some(password) => Ok(password),
-        None => asked(question),
+        None => typed_password(question, PASSWORD_COMMAND_VARIABLE),
     }
 }
 
@@ -65,11 +65,11 @@ pub fn new_password(question: &str) -> Result<Password> {
     if let Some(password) = password_from_command()? {
         return Ok(password);
     }
-    asked_twice(question)
+    asked_twice(question, PASSWORD_COMMAND_VARIABLE)
 }
 
-fn asked_twice(question: &str) -> Result<Password> {
-    let first = asked(question)?;
+fn asked_twice(question: &str, variable: &str) -> Result<Password> {
+    let first = typed_password(question, variable)?;
     if io::stdin().is_terminal() && asked("The same again: ")?.expose() != first.expose() {
         return Err(Failure::new(Exit::Usage, "The two passwords differ").with_remedy("Try again").into());
     }
@@ -84,7 +84,7 @@ fn asked_twice(question: &str) -> Result<Password> {
 pub fn replacing_password(question: &str) -> Result<Password> {
     match secret_from_command(NEW_PASSWORD_COMMAND_VARIABLE)? {
         Some(password) => Ok(password),
-        None => asked_twice(question),
+        None => asked_twice(question, NEW_PASSWORD_COMMAND_VARIABLE),
     }
 }
 
@@ -108,12 +108,27 @@ fn secret_from_command(variable: &str) -> Result<Option<Password>> {
 /// # Errors
 /// There is no input, or it is empty.
 pub fn asked(question: &str) -> Result<Password> {
+    let missing = || {
+        let what = question.trim_end().trim_end_matches(':');
+        Failure::new(Exit::Usage, format!("Nothing was given for: {what}"))
+            .with_remedy("Type it, or give it on standard input, one line for each question")
+    };
+    typed(question)?.ok_or_else(|| missing().into())
+}
+
+/// A password that is typed, where the command of `variable` does not give it.
+fn typed_password(question: &str, variable: &str) -> Result<Password> {
+    typed(question)?.ok_or_else(|| no_password(variable).into())
+}
+
+/// What is typed; `None` where that is nothing.
+fn typed(question: &str) -> Result<Option<Password>> {
     let text = if io::stdin().is_terminal() {
         rpassword::prompt_password(question).context("The terminal cannot be read")?
     } else {
         first_line(&mut io::stdin().lock())?
     };
-    non_empty(Password::new(text))
+    Ok((!text.is_empty()).then(|| Password::new(text)))
 }
 
 fn first_line(input: &mut impl BufRead) -> Result<String> {
@@ -140,17 +155,12 @@ fn run_command(variable: &str, command: &str) -> Result<Password> {
     if text.ends_with('\n') {
         text.pop();
     }
-    non_empty(Password::new(text))
+    if text.is_empty() { Err(no_password(variable).into()) } else { Ok(Password::new(text)) }
 }
 
-fn non_empty(password: Password) -> Result<Password> {
-    if password.expose().is_empty() {
-        let failure = Failure::new(Exit::Usage, "No password was given");
-        return Err(failure
-            .with_remedy(format!("Type one, give it on standard input, or set {PASSWORD_COMMAND_VARIABLE}"))
-            .into());
-    }
-    Ok(password)
+fn no_password(variable: &str) -> Failure {
+    Failure::new(Exit::Usage, "No password was given")
+        .with_remedy(format!("Type one, give it on standard input, or set {variable}"))
 }
 
 /// Whether somebody sits at a terminal and can answer.

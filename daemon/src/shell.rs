@@ -6,7 +6,6 @@ use anyhow::Result;
 
 use crate::account::{self, AccountError, Unlocked};
 use crate::config::Config;
-use crate::exit;
 use crate::home::Home;
 use crate::output::Output;
 use crate::progress::Progress;
@@ -35,9 +34,9 @@ impl Shell {
     /// Refuses, with the command to type, where no account is set up.
     ///
     /// # Errors
-    /// [`exit::not_set_up`].
+    /// [`AccountError::NotSetUp`].
     pub fn require_account(&self) -> Result<()> {
-        if account::exists(&self.home) { Ok(()) } else { Err(exit::not_set_up().into()) }
+        if account::exists(&self.home) { Ok(()) } else { Err(AccountError::NotSetUp.into()) }
     }
 
     /// Opens the account: with this device's key where it is at hand, else with the password, which is asked for. It

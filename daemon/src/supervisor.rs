@@ -15,6 +15,7 @@ use ensafer_core::status::Status;
 use tokio::sync::{oneshot, watch};
 
 use crate::account::AccountError;
+use crate::account_watch::Waker;
 use crate::board::Board;
 use crate::daemon::QuitSignal;
 use crate::engine::task::{Message, Shared, Task, Unsettled};
@@ -32,16 +33,18 @@ pub struct Supervisor {
     shared: Shared,
     board: Arc<Board>,
     tasks: Mutex<HashMap<FolderId, Task>>,
+    account: Waker,
     quit: QuitSignal,
     pauses: watch::Sender<u64>,
 }
 
 impl Supervisor {
-    /// Starts a task for every folder on the list.
+    /// Starts a task for every folder on the list. `account` is woken when the account may be another than before.
     pub fn start(
         shell: &Shell,
         vault: Arc<ShellVault>,
         shared: Shared,
+        account: Waker,
         quit: QuitSignal,
     ) -> Result<Arc<Self>> {
         let supervisor = Arc::new(Self {
@@ -50,6 +53,7 @@ impl Supervisor {
             board: shared.board.clone(),
             shared,
             tasks: Mutex::default(),
+            account,
             quit,
             pauses: watch::Sender::new(0),
         });
@@ -231,12 +235,15 @@ impl Control for Arc<Supervisor> {
             error => ControlError::Failed(error.into()),
         })?;
         self.tell_all(|| Message::Unlocked);
+        self.account.wake();
         Ok(())
     }
 
     fn lock(&self) {
         self.vault.lock();
         self.tell_all(|| Message::Lock);
+        // Somebody may have logged out.
+        self.account.wake();
     }
 
     fn settle(&self) -> Result<oneshot::Receiver<SettleOutcome>, ControlError> {

@@ -17,7 +17,7 @@ use super::device::{self, KeepAccountKey, bind_device};
 use super::files::{read_sealed, store};
 use super::login::{LoggedIn, recovery_credential};
 use super::refresh::take_over;
-use super::{AccountError, Unlocked, session};
+use super::{AccountError, Unlocked, local, session};
 use crate::config::Config;
 use crate::home::Home;
 use crate::key_server::{KeyServer, ServerError};
@@ -138,6 +138,21 @@ pub fn delete(home: &Home, config: &Config, password: &Password) -> Result<(), A
         Err(AccountError::Unanswered { later, .. }) if later.kind() == Some(ProblemKind::SessionRefused) => {}
         other => other?,
     }
+    session::forget(home)
+}
+
+/// Takes the account off its server, which is not asked: with the same password, derived for no server, it is this
+/// computer's only from now on.
+///
+/// # Errors
+/// [`AccountError::WrongPassword`], or the files cannot be changed.
+pub fn leave_server(home: &Home, config: &Config, password: &Password) -> Result<(), AccountError> {
+    let mut sealed = read_sealed(home)?;
+    let account_key = device::account_key(home)?;
+    let passphrase = password.with(account_key.as_ref());
+    let account = sealed.open_with_password(passphrase)?;
+    reseal(&mut sealed, &account, config, local::REALM, passphrase)?;
+    store(home, &sealed)?;
     session::forget(home)
 }
 

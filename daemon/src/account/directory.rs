@@ -3,6 +3,7 @@
 use ensafer_core::account::{Known, PinError, SafetyNumber, SignedBundle};
 use ensafer_core::crypto::Login;
 
+use super::files::read_sealed;
 use super::refresh::change_state;
 use super::session::{server_of, with_token};
 use super::{AccountError, Unlocked};
@@ -65,7 +66,10 @@ pub fn look_at_person(
         return find_person(home, config, unlocked, login);
     }
     let (bundle, display_name) = fetch(home, config, unlocked, login)?;
-    Ok(person(unlocked, bundle, display_name, Known::FirstSeen))
+    // On a copy of what is remembered. Keys that are not those of the pin are no first ones either.
+    let mut state = read_sealed(home)?.read_state(&unlocked.account)?;
+    let known = state.meet(login, &bundle).unwrap_or(Known::Pinned);
+    Ok(person(unlocked, bundle, display_name, known))
 }
 
 /// Remembers the keys that `person` has in the place of those that were seen before: only for keys whose safety number

@@ -35,6 +35,9 @@ pub enum AccountError {
     /// The recovery key does not open it.
     #[error("the recovery key is not this account's")]
     WrongRecoveryKey,
+    /// The server does not take the recovery key, or knows nobody of that login: it does not say which.
+    #[error("the recovery key or the address is wrong")]
+    RecoveryRefused,
     /// The text is no recovery key.
     #[error(transparent)]
     RecoveryKey(#[from] ParsePrintedError),
@@ -136,6 +139,16 @@ pub enum AccountError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A file in which this computer remembers something beside the account is not what it must be.
+    #[error("{} is damaged", path.display())]
+    DamagedOwn {
+        /// It.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+        /// How to do without it.
+        remedy: &'static str,
+    },
     /// Its parameters are outside of what is safe, or there is no password.
     #[error(transparent)]
     Parameters(#[from] PasswordError),
@@ -156,12 +169,23 @@ pub enum AccountError {
 }
 
 impl AccountError {
+    /// What a failed attempt to recover the account means: whoever typed the recovery key is not told of a password.
+    #[must_use]
+    pub fn of_recovery(self) -> Self {
+        match self {
+            Self::Server(error) if error.kind() == Some(ProblemKind::WrongCredentials) => {
+                Self::RecoveryRefused
+            }
+            other => other,
+        }
+    }
+
     /// How a command that fails so ends.
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
             Self::NotSetUp => Exit::NotSetUp,
-            Self::WrongPassword | Self::WrongRecoveryKey => Exit::WrongPassword,
+            Self::WrongPassword | Self::WrongRecoveryKey | Self::RecoveryRefused => Exit::WrongPassword,
             Self::Secrets(SecretError::WrongPassword | SecretError::Locked) => Exit::WrongPassword,
             Self::Login { .. }
             | Self::RecoveryKey(_)
@@ -186,9 +210,9 @@ impl AccountError {
     #[must_use]
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
-            Self::NotSetUp => {
-                Some("ensafer register --email YOU@EXAMPLE.COM, ensafer login, or ensafer keys import FILE")
-            }
+            Self::NotSetUp => Some(
+                "ensafer register, or ensafer login --email YOU@EXAMPLE.COM --server URL, or ensafer keys import FILE",
+            ),
             Self::NewerVersion => Some("Upgrade Ensafer on this computer"),
             Self::OtherRealm { .. } => {
                 Some("Add --realm with that address, if it is the server's former one")
@@ -216,10 +240,14 @@ impl AccountError {
                 "Stop. Ask the person, by telephone or face to face, whether they made a new account; then compare the safety numbers: ensafer share verify EMAIL --changed",
             ),
             Self::WrongRecoveryKey | Self::RecoveryKey(_) => Some("Compare it with what you wrote down"),
-            Self::Login { .. } => Some("ensafer register --email YOU@EXAMPLE.COM"),
-            Self::Damaged { .. } => {
-                Some("Take the account from another computer: ensafer keys export, keys import")
+            Self::RecoveryRefused => {
+                Some("Compare the key with what you wrote down, and look at the address and the server")
             }
+            Self::Login { .. } => Some("ensafer register --email YOU@EXAMPLE.COM"),
+            Self::Damaged { .. } => Some(
+                "Where it is this computer's own, move it away, then ensafer login. Otherwise take the account from another computer: ensafer keys export, keys import",
+            ),
+            Self::DamagedOwn { remedy, .. } => Some(remedy),
             _ => None,
         }
     }

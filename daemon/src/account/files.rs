@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use ensafer_core::account::SealedAccount;
 use ensafer_core::crypto::AccountKey;
 use ensafer_core::ids::DeviceId;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::AccountError;
@@ -26,6 +27,12 @@ pub enum KeptIn {
     /// Nowhere: it was locked.
     Nowhere,
 }
+
+/// How to do without `device.json`.
+const WITHOUT_DEVICE: &str = "Remove that file, then ensafer unlock; where the account is on a server, ensafer login. If it has an account key: login --account-key, or recovery-key use";
+/// How to do without `session.json`.
+pub(super) const WITHOUT_SESSION: &str =
+    "Remove that file, then ensafer login --email YOU@EXAMPLE.COM --server URL";
 
 /// What belongs to this computer alone.
 #[derive(Serialize, Deserialize)]
@@ -106,9 +113,28 @@ pub(super) fn parse(bytes: &[u8], path: &Path) -> Result<SealedAccount, AccountE
 
 pub(super) fn read_device(home: &Home) -> Result<Option<Device>, AccountError> {
     let path = device_file(home);
-    let Some(bytes) = private_file::read(&path).map_err(io_error(&path))? else { return Ok(None) };
+    let device: Option<Device> = read_own(&path, WITHOUT_DEVICE)?;
+    // Taken for none, the right password would be wrong.
+    if let Some(Err(error)) =
+        device.as_ref().and_then(|d| d.account_key.as_ref()).map(|k| k.parse::<AccountKey>())
+    {
+        return Err(AccountError::DamagedOwn { path, source: Box::new(error), remedy: WITHOUT_DEVICE });
+    }
+    Ok(device)
+}
+
+/// Reads a file in which this computer remembers something, if it is there; `remedy` says how to do without it.
+pub(super) fn read_own<T: DeserializeOwned>(
+    path: &Path,
+    remedy: &'static str,
+) -> Result<Option<T>, AccountError> {
+    let Some(bytes) = private_file::read(path).map_err(io_error(path))? else { return Ok(None) };
     let parsed = serde_json::from_slice(&bytes);
-    parsed.map(Some).map_err(|e| AccountError::Damaged { path, source: Box::new(e) })
+    parsed.map(Some).map_err(|e| AccountError::DamagedOwn {
+        path: path.to_path_buf(),
+        source: Box::new(e),
+        remedy,
+    })
 }
 
 pub(super) fn write_device(home: &Home, device: &Device) -> Result<(), AccountError> {

@@ -26,7 +26,7 @@ use ensafer_core::ids::{AccountId, Fingerprint};
 use crate::home::Home;
 use crate::prompt::Password;
 
-pub use changes::{change_login, change_password, change_recovery_key, delete};
+pub use changes::{change_login, change_password, change_recovery_key, delete, leave_server};
 pub use device::{KeepAccountKey, account_key};
 pub use directory::{Person, find_person, look_at_person, replace_person, set_person_verified};
 pub use error::AccountError;
@@ -36,7 +36,7 @@ pub use local::{
 };
 pub use online::{Published, confirm, log_in, log_out, move_server, publish, recover_online};
 pub use refresh::{Fresh, devices, export_from_server, refresh, report, revoke_device, set_display_name};
-pub use session::{forget_new_devices, is_logged_in, server_of, was_ended_by_server};
+pub use session::{forget_new_devices, is_logged_in, new_devices, server_of, was_ended_by_server};
 pub use strength::check_strength;
 
 /// An account whose keys are at hand, and this device's own key, which seals what is cached here.

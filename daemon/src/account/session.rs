@@ -14,7 +14,7 @@ use ensafer_core::ids::DeviceId;
 use serde::{Deserialize, Serialize};
 
 use super::AccountError;
-use super::files::{io_error, lock, read_device};
+use super::files::{WITHOUT_SESSION, io_error, lock, read_device, read_own};
 use crate::config::Config;
 use crate::home::Home;
 use crate::key_server::{KeyServer, Origin, ServerError};
@@ -157,6 +157,14 @@ pub(super) fn renew_now(
     let open = OpenSession::read(home, account)?;
     let server = KeyServer::new(open.server.clone(), config)?;
     renew(home, account, &server, &open.session.access.hash())?;
+    new_devices(home)
+}
+
+/// Devices that logged in, of which nobody on this computer was told yet.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn new_devices(home: &Home) -> Result<Vec<DeviceReport>, AccountError> {
     Ok(read(home)?.map_or_else(Vec::new, |kept| kept.new_devices))
 }
 
@@ -295,10 +303,7 @@ fn token(bytes: &SecretHex<32>) -> Token {
 }
 
 fn read(home: &Home) -> Result<Option<Kept>, AccountError> {
-    let path = home.data_dir().join("session.json");
-    let Some(bytes) = private_file::read(&path).map_err(io_error(&path))? else { return Ok(None) };
-    let parsed = serde_json::from_slice(&bytes);
-    parsed.map(Some).map_err(|e| AccountError::Damaged { path, source: Box::new(e) })
+    read_own(&home.data_dir().join("session.json"), WITHOUT_SESSION)
 }
 
 fn write(home: &Home, kept: &Kept) -> Result<(), AccountError> {

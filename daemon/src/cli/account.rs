@@ -35,6 +35,8 @@ pub(super) enum Command {
         /// Ask for the code that was sent before, instead of having another one sent
         #[arg(long, requires = "email")]
         with_code: bool,
+        #[command(flatten)]
+        format: Format,
     },
     /// List the computers that are logged in, or remove one
     Devices {
@@ -47,10 +49,14 @@ pub(super) enum Command {
     /// Move the account to another server
     Server {
         /// The new server
-        url: String,
+        #[arg(required_unless_present = "none")]
+        url: Option<String>,
         /// It is the old server under a new address
-        #[arg(long)]
+        #[arg(long, conflicts_with = "none")]
         same: bool,
+        /// No server: the account is on this computer only from now on, and stays on the server as it is
+        #[arg(long, conflicts_with = "url")]
+        none: bool,
     },
     /// Confirm the e-mail address with the code that was sent to it
     Confirm,
@@ -73,12 +79,20 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
     match command {
         Command::Show(format) => show(shell, format)?,
         Command::Password => change_password(shell)?,
-        Command::Profile { name, email, with_code } => {
-            profile(shell, name.as_deref(), email.as_deref(), *with_code)?;
+        Command::Profile { name, email, with_code, format } => {
+            // What only a server keeps is not asked for after half of the work.
+            if name.is_some() || email.is_none() {
+                require_server(shell)?;
+            }
+            if let Some(email) = email {
+                change_email(shell, email, *with_code)?;
+            }
+            profile(shell, name.as_deref(), format)?;
         }
         Command::Devices { revoke: Some(device), .. } => revoke(shell, *device)?,
         Command::Devices { format, .. } => devices(shell, format)?,
-        Command::Server { url, same } => move_server(shell, url, *same)?,
+        Command::Server { url: Some(url), same, .. } => move_server(shell, url, *same)?,
+        Command::Server { url: None, .. } => leave_server(shell)?,
         Command::Confirm => {
             let password = prompt::password("Password: ")?;
             confirm_address(shell, &password)?;
@@ -89,6 +103,18 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
         Command::Delete { yes } => delete(shell, *yes)?,
     }
     Ok(Exit::Success)
+}
+
+/// For a server that is gone for good: nobody is asked.
+fn leave_server(shell: &Shell) -> Result<()> {
+    require_server(shell)?;
+    let password = prompt::password("Password: ")?;
+    account::leave_server(&shell.home, &shell.config, &password)?;
+    lock::unlock_daemon(shell, &password)?;
+    shell
+        .output
+        .note("The account is on this computer only. To publish it somewhere: ensafer register --server URL");
+    Ok(())
 }
 
 /// Asks for the code from the mail, and logs in.
@@ -140,18 +166,31 @@ fn change_password(shell: &Shell) -> Result<()> {
     Ok(())
 }
 
-fn profile(shell: &Shell, name: Option<&str>, email: Option<&str>, with_code: bool) -> Result<()> {
-    if let Some(email) = email {
-        change_email(shell, email, with_code)?;
+#[derive(Serialize)]
+struct Profile {
+    login: String,
+    /// None also where the account is on no server.
+    name: Option<String>,
+}
+
+/// Sets the name, where one is given, and shows what others read.
+fn profile(shell: &Shell, name: Option<&str>, format: &Format) -> Result<()> {
+    let mut shown = Profile { login: account::login_of(&shell.home)?.to_string(), name: None };
+    if account::server_of(&shell.home)?.is_some() {
+        let unlocked = opened(shell)?;
+        if let Some(name) = name {
+            let name = (!name.trim().is_empty()).then(|| name.trim().to_owned());
+            account::set_display_name(&shell.home, &shell.config, &unlocked.account, name)?;
+        }
+        let report = account::report(&shell.home, &shell.config, &unlocked.account)?;
+        shown.name = report.display_name.as_deref().map(printable);
     }
-    let unlocked = opened(shell)?;
-    if let Some(name) = name {
-        let name = (!name.trim().is_empty()).then(|| name.trim().to_owned());
-        account::set_display_name(&shell.home, &shell.config, &unlocked.account, name)?;
+    if format.json {
+        shell.output.document(&shown)?;
+        return Ok(());
     }
-    let report = account::report(&shell.home, &shell.config, &unlocked.account)?;
-    shell.output.line(format_args!("{}", unlocked.account.login()))?;
-    shell.output.line(report.display_name.as_deref().map_or_else(|| "(no name)".to_owned(), printable))?;
+    shell.output.line(&shown.login)?;
+    shell.output.line(shown.name.as_deref().unwrap_or("(no name)"))?;
     Ok(())
 }
 
@@ -176,7 +215,10 @@ fn change_email(shell: &Shell, email: &str, with_code: bool) -> Result<()> {
     };
     shell.keep(changed);
     lock::unlock_daemon(shell, &password)?;
-    shell.output.note(format_args!("The account's address is {login} now. Log in with it from now on."));
+    shell.output.note(format_args!("The account's address is {login} now."));
+    if account::server_of(&shell.home)?.is_some() {
+        shell.output.note("Log in with it from now on.");
+    }
     Ok(())
 }
 
@@ -237,6 +279,10 @@ fn move_server(shell: &Shell, url: &str, same: bool) -> Result<()> {
     let login = account::login_of(&shell.home)?;
     let code = if same { None } else { register::ask_server(shell, &origin, &login)? };
     let password = prompt::password(&format!("Password of {login}: "))?;
+    // The same server has it already.
+    if !same {
+        register::refuse_weak(&password, &login)?;
+    }
     let published = account::move_server(&shell.home, &shell.config, &origin, &password, same, code)?;
     register::finish(shell, &origin, &login, published, &password)
 }
@@ -255,15 +301,15 @@ fn export(shell: &Shell, output: Option<&PathBuf>) -> Result<()> {
 }
 
 fn delete(shell: &Shell, yes: bool) -> Result<()> {
-    let Some(origin) = account::server_of(&shell.home)? else {
-        return Err(AccountError::NotOnServer { login: account::login_of(&shell.home)? }.into());
-    };
+    let origin = require_server(shell)?;
     let question = format!("Delete the account on {origin}? Nobody can log in with it then.");
     if !prompt::confirm(&question, yes)? {
         return Err(Failure::new(Exit::Usage, "Nothing was deleted").into());
     }
     let password = prompt::password("Password: ")?;
     account::delete(&shell.home, &shell.config, &password)?;
+    // It looks at the account then, and what it told of the server is over.
+    lock::unlock_daemon(shell, &password)?;
     shell.output.note(
         "The account is deleted on the server. On this computer it stays, and its folders go on syncing.",
     );
@@ -272,8 +318,14 @@ fn delete(shell: &Shell, yes: bool) -> Result<()> {
 
 /// The account, opened without asking where that is possible.
 pub(super) fn opened(shell: &Shell) -> Result<Unlocked> {
-    if account::server_of(&shell.home)?.is_none() {
-        return Err(AccountError::NotOnServer { login: account::login_of(&shell.home)? }.into());
-    }
+    require_server(shell)?;
     shell.open_account()
+}
+
+/// The server that the account is on.
+fn require_server(shell: &Shell) -> Result<Origin> {
+    match account::server_of(&shell.home)? {
+        Some(origin) => Ok(origin),
+        None => Err(AccountError::NotOnServer { login: account::login_of(&shell.home)? }.into()),
+    }
 }

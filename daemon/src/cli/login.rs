@@ -5,8 +5,8 @@ use clap::Args;
 use ensafer_core::crypto::Login;
 
 use super::lock;
-use crate::account::{self, AccountError, KeepAccountKey};
-use crate::exit::{Exit, Failure};
+use crate::account::{self, AccountError, KeepAccountKey, Unlocked};
+use crate::exit::{self, Exit, Failure};
 use crate::key_server::Origin;
 use crate::prompt;
 use crate::shell::Shell;
@@ -104,22 +104,31 @@ pub(super) fn log_out(shell: &Shell) -> Result<Exit> {
         shell.output.note("Nobody is logged in on this computer.");
         return Ok(Exit::Success);
     }
-    // Whoever sits there can type the password, so that the server is told.
-    let unlocked = if prompt::is_terminal() {
-        Some(shell.open_account()?)
-    } else {
-        shell.open_account_silently().ok().flatten()
-    };
-    let told =
-        account::log_out(&shell.home, &shell.config, unlocked.as_ref().map(|unlocked| &*unlocked.account))?;
+    let unlocked = opened_to_log_out(shell);
+    let account = unlocked.as_ref().map(|unlocked| &*unlocked.account);
+    let told = account::log_out(&shell.home, &shell.config, account)?;
     shell.forget_account();
     lock::forget_keys(shell)?;
-    if told {
-        shell.output.note("Logged out. Files stay as they are; nothing syncs until somebody logs in again.");
-    } else {
-        shell.output.warn(
+    match (told, unlocked) {
+        (true, _) => shell
+            .output
+            .note("Logged out. Files stay as they are; nothing syncs until somebody logs in again."),
+        (false, Some(_)) => shell.output.warn(
             "Logged out here. The server could not be told: remove this computer from another one (ensafer account devices)",
-        );
+        ),
+        (false, None) => shell.output.warn(
+            "Logged out here. The server could not be told without the password: the session there ends by itself after 90 days, or when this computer is removed from another one (ensafer account devices)",
+        ),
     }
     Ok(Exit::Success)
+}
+
+/// The account, with which the server is told of the end. Whoever forgot the password logs out without it.
+fn opened_to_log_out(shell: &Shell) -> Option<Unlocked> {
+    match shell.open_account_silently() {
+        Ok(None) if prompt::is_terminal() => {}
+        other => return other.ok().flatten(),
+    }
+    shell.output.note("With the password, the server is told, too. Whoever forgot it presses Enter.");
+    shell.open_account().inspect_err(|error| shell.output.note(exit::describe(error))).ok()
 }

@@ -33,6 +33,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
+use crate::account::{forget_new_devices, new_devices};
+use crate::account_watch::describe_new_device;
 use crate::config::Config;
 use crate::exit::{self, Exit};
 use crate::home::Home;
@@ -139,6 +141,13 @@ enum Command {
     Completions(completions::Arguments),
 }
 
+impl Command {
+    /// Whether it is about the account on its server.
+    fn is_of_account(&self) -> bool {
+        matches!(self, Self::Account(_) | Self::Login(_) | Self::Share(_) | Self::RecoveryKey(_))
+    }
+}
+
 /// Runs the command line of this process.
 #[must_use]
 pub fn main(engine: &dyn Engine) -> ExitCode {
@@ -174,7 +183,28 @@ fn run(cli: Cli, output: Output, engine: &dyn Engine) -> Result<Exit> {
     home.create()?;
     let is_daemon = matches!(command, Command::Daemon(_));
     logging::start(&config, is_daemon, cli.globals.verbose);
-    dispatch(command, &Shell::new(home, config, output), engine)
+    let shell = Shell::new(home, config, output);
+    let is_of_account = command.is_of_account();
+    let done = dispatch(command, &shell, engine);
+    if is_of_account {
+        tell_new_devices(&shell);
+    }
+    done
+}
+
+/// Tells of devices that logged in to the account: any verb that renews the session may be the one that learns of them,
+/// and the server says it once.
+fn tell_new_devices(shell: &Shell) {
+    let told = new_devices(&shell.home).and_then(|devices| {
+        if devices.is_empty() {
+            return Ok(());
+        }
+        devices.iter().for_each(|device| shell.output.warn(describe_new_device(device)));
+        forget_new_devices(&shell.home, &devices)
+    });
+    if let Err(error) = told {
+        tracing::info!(%error, "the session's file cannot be used");
+    }
 }
 
 fn dispatch(command: Command, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
@@ -242,6 +272,7 @@ mod tests {
             "ensafer logout",
             "ensafer account password",
             "ensafer account profile --name Alice",
+            "ensafer account profile --json",
             "ensafer account devices --json",
             "ensafer account server https://keys.example.com --same",
             "ensafer account export -o account.json",
@@ -263,7 +294,7 @@ mod tests {
             "ensafer daemon --quit",
             "ensafer pause --for 1h",
             "ensafer resume --go-on 12ab",
-            "ensafer recovery-key show",
+            "ensafer recovery-key show --json",
             "ensafer recovery-key use",
             "ensafer folder list --json",
             "ensafer folder remove /w",

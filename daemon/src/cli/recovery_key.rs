@@ -3,18 +3,19 @@
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use ensafer_core::crypto::{RecoveryHalf, RecoveryKey, SystemRandom};
+use serde::Serialize;
 
 use super::login::Whom;
-use super::{lock, register};
-use crate::account;
-use crate::exit::{Exit, Failure};
+use super::{Format, lock, register};
+use crate::account::{self, AccountError};
+use crate::exit::{self, Exit, Failure};
 use crate::prompt::{self, Password};
 use crate::shell::Shell;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Show the recovery key; asks for the password
-    Show,
+    Show(Format),
     /// Set a new password with the recovery key
     Use(UseArguments),
     /// Make a new recovery key; the old one is worth nothing then
@@ -32,16 +33,14 @@ pub(super) struct UseArguments {
     /// Ask for the printed half and the answer instead of the whole key
     #[arg(long)]
     question: bool,
+    /// Set the password on this computer only: for a server that is gone
+    #[arg(long, conflicts_with_all = ["email", "server", "realm"])]
+    here: bool,
 }
 
 pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
     match command {
-        Command::Show => {
-            shell.require_account()?;
-            let password = prompt::password("Password: ")?;
-            let key = account::recovery_key(&shell.home, &password)?;
-            register::show_recovery_key(shell.output, &key.to_text())?;
-        }
+        Command::Show(format) => show(shell, format)?,
         Command::Use(arguments) => use_key(arguments, shell)?,
         Command::New { question } => {
             shell.require_account()?;
@@ -51,9 +50,47 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
+#[derive(Serialize)]
+struct Shown<'a> {
+    recovery_key: &'a str,
+}
+
+/// Shows the key that counts: another computer may have made a new one since this one last asked the server.
+fn show(shell: &Shell, format: &Format) -> Result<()> {
+    shell.require_account()?;
+    let password = prompt::password("Password: ")?;
+    if let Some(origin) = account::server_of(&shell.home)?
+        && let Err(error) = look_at_server(shell, &password)
+    {
+        if matches!(error, AccountError::WrongPassword) {
+            return Err(error.into());
+        }
+        let why = exit::describe(&error.into());
+        shell
+            .output
+            .warn(format_args!("This is what this computer last saw, {origin} was asked in vain: {why}"));
+    }
+    let key = account::recovery_key(&shell.home, &password)?.to_text();
+    if format.json {
+        shell.output.document(&Shown { recovery_key: &key })?;
+        return Ok(());
+    }
+    register::show_recovery_key(shell.output, &key)
+}
+
+/// Takes over what other computers changed.
+fn look_at_server(shell: &Shell, password: &Password) -> Result<(), AccountError> {
+    let unlocked = match account::open_with_device(&shell.home, &shell.config)? {
+        Some(unlocked) => unlocked,
+        None => account::unlock(&shell.home, &shell.config, password)?,
+    };
+    account::refresh(&shell.home, &shell.config, &unlocked).map(drop)
+}
+
 /// On the server where the account is on one, else on this computer.
 fn use_key(arguments: &UseArguments, shell: &Shell) -> Result<()> {
-    let on_server = arguments.whom.names_server() || account::server_of(&shell.home)?.is_some();
+    let is_known = account::server_of(&shell.home)?.is_some();
+    let on_server = !arguments.here && (arguments.whom.names_server() || is_known);
     if !on_server {
         shell.require_account()?;
     }
@@ -69,7 +106,7 @@ fn use_key(arguments: &UseArguments, shell: &Shell) -> Result<()> {
             let (origin, realm) = (&whom.origin, whom.realm.as_ref());
             let recovered =
                 account::recover_online(&shell.home, &shell.config, origin, realm, &login, &key, &password);
-            shell.keep(recovered?);
+            shell.keep(recovered.map_err(AccountError::of_recovery)?);
         }
         None => drop(account::recover(&shell.home, &shell.config, &key, &password)?),
     }
@@ -88,17 +125,34 @@ fn asked_key(question: bool) -> Result<RecoveryKey> {
 }
 
 fn new(shell: &Shell) -> Result<()> {
-    let password = prompt::password("Password: ")?;
+    let password = checked_password(shell)?;
     let key = RecoveryKey::generate(&mut SystemRandom);
     // Shown first: if the answer gets lost, nobody is left without the key that counts.
     register::show_recovery_key(shell.output, &key.to_text())?;
-    account::change_recovery_key(&shell.home, &shell.config, &password, &key)?;
+    set(shell, &password, &key)?;
     shell.output.note("It is valid from now on, and the old one is worth nothing.");
     Ok(())
 }
 
-fn new_with_question(shell: &Shell) -> Result<()> {
+/// The password, which opens the account: for somebody who mistypes it, no key is shown that would open nothing.
+fn checked_password(shell: &Shell) -> Result<Password> {
     let password = prompt::password("Password: ")?;
+    account::recovery_key(&shell.home, &password)?;
+    Ok(password)
+}
+
+/// Sets a key that was shown, and says so where that failed and the key is to be thrown away.
+fn set(shell: &Shell, password: &Password, key: &RecoveryKey) -> Result<()> {
+    let set = account::change_recovery_key(&shell.home, &shell.config, password, key);
+    // After the others the server may have it all the same.
+    if !matches!(set, Ok(()) | Err(AccountError::Unanswered { .. } | AccountError::Io { .. })) {
+        shell.output.warn("The key that was just shown opens nothing: the old one stays.");
+    }
+    Ok(set?)
+}
+
+fn new_with_question(shell: &Shell) -> Result<()> {
+    let password = checked_password(shell)?;
     let question = if prompt::is_terminal() { prompt::line("The question: ")? } else { String::new() };
     let answer = prompt::asked("The answer: ")?;
     refuse_short(&answer)?;
@@ -111,7 +165,7 @@ fn new_with_question(shell: &Shell) -> Result<()> {
         shell.output.line(question)?;
     }
     shell.output.line(&*half.to_text())?;
-    account::change_recovery_key(&shell.home, &shell.config, &password, &key)?;
+    set(shell, &password, &key)?;
     shell.output.note("It is valid from now on, and the old recovery key is worth nothing.");
     Ok(())
 }

@@ -60,6 +60,15 @@ pub(super) fn new_password(login: &Login) -> Result<Password> {
     Ok(password)
 }
 
+/// Refuses to show a server a password that was set before such ones were refused, or beside another address.
+pub(super) fn refuse_weak(password: &Password, login: &Login) -> Result<()> {
+    account::check_strength(password, login).map_err(|error| {
+        Failure::new(Exit::Usage, error.to_string())
+            .with_remedy("Set a better one first: ensafer account password")
+            .into()
+    })
+}
+
 /// What is shown once, when an account was made.
 struct Made {
     recovery_key: zeroize::Zeroizing<String>,
@@ -146,6 +155,7 @@ fn publish_existing(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Re
     }
     let code = ask_server(shell, origin, &known)?;
     let password = prompt::password(&format!("Password of {known}: "))?;
+    refuse_weak(&password, &known)?;
     let published = account::publish(&shell.home, &shell.config, origin, &password, code)?;
     finish(shell, origin, &known, published, &password)
 }

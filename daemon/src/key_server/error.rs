@@ -145,6 +145,9 @@ impl ServerError {
                 ProblemKind::WrongCredentials => Some(
                     "Try again. Where the password was changed on another computer: ensafer login. Where it is lost: ensafer recovery-key use",
                 ),
+                ProblemKind::ChallengeRefused => {
+                    Some("Try again. If it stays, look at this computer's clock")
+                }
                 ProblemKind::DeviceRevoked | ProblemKind::SessionRefused => {
                     Some("ensafer login --email YOU@EXAMPLE.COM --server URL")
                 }

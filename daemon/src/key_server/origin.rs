@@ -81,8 +81,8 @@ impl FromStr for Origin {
 
 fn is_loopback(host: &Host<&str>) -> bool {
     match host {
-        // RFC 6761 section 6.3
-        Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
+        // Not the names below it (RFC 6761 section 6.3): some resolvers ask the DNS for those.
+        Host::Domain(name) => *name == "localhost",
         Host::Ipv4(address) => address.is_loopback(),
         Host::Ipv6(address) => address.is_loopback(),
     }
@@ -135,7 +135,13 @@ mod tests {
         for text in ["https://a/b", "https://a?b", "https://a#b", "https://u@a", "https://u:p@a"] {
             assert!(matches!(text.parse::<Origin>(), Err(OriginError::Extra { .. })), "{text}");
         }
-        for text in ["http://example.com", "http://10.0.0.1", "http://localhost.example.com"] {
+        for text in [
+            "http://example.com",
+            "http://10.0.0.1",
+            "http://localhost.example.com",
+            "http://keys.localhost",
+            "http://localhost.",
+        ] {
             assert!(matches!(text.parse::<Origin>(), Err(OriginError::Unencrypted { .. })), "{text}");
         }
     }

@@ -149,6 +149,50 @@ fn logging_out_works_while_the_server_is_down() {
 }
 
 #[test]
+fn whoever_forgot_the_password_logs_out_here() {
+    on_every_database(|world, server| {
+        let laptop = Device::bare(&world.path("a"));
+        laptop.register(EMAIL, &server.url).expect(0);
+        let (variable, wrong) = typing("wrong horse battery");
+        let out = laptop.answer(&["logout"], &[(variable, &wrong)], &[]).expect(0);
+        out.expect_says("without the password").expect_says("ends by itself");
+        laptop.run(&["account", "devices"]).expect(10);
+    });
+}
+
+#[test]
+fn a_damaged_file_of_this_computer_can_be_done_without() {
+    on_every_database(|world, server| {
+        let laptop = Device::bare(&world.path("a"));
+        laptop.register(EMAIL, &server.url).expect(0);
+        let file = laptop.home.join("data/device.json");
+        let mut device: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        device["account_key"] = "0000-0000".into();
+        for damaged in [device.to_string(), "{".to_owned()] {
+            fs::write(&file, damaged).unwrap();
+            for verb in [&["account", "devices"][..], &["login"], &["unlock"]] {
+                let refused = laptop.run(verb).expect(1).expect_says("device.json is damaged");
+                refused.expect_says("Remove that file").expect_says("ensafer login");
+            }
+            fs::remove_file(&file).unwrap();
+            laptop.run(&["unlock"]).expect(0);
+            laptop.run(&["login"]).expect(0);
+            laptop.run(&["account", "devices"]).expect(0);
+        }
+
+        let file = laptop.home.join("data/session.json");
+        fs::write(&file, "{").unwrap();
+        for verb in [&["account", "devices"][..], &["login"], &["logout"]] {
+            let refused = laptop.run(verb).expect(1).expect_says("session.json is damaged");
+            refused.expect_says("Remove that file, then ensafer login");
+        }
+        fs::remove_file(&file).unwrap();
+        laptop.log_in(EMAIL, &server.url).expect(0);
+        laptop.run(&["account", "devices"]).expect(0);
+    });
+}
+
+#[test]
 fn a_removed_computer_is_told_and_its_folders_go_on() {
     on_every_database(|world, server| {
         let (laptop, desktop) = (Device::bare(&world.path("a")), with_folder(world, "b"));

@@ -31,8 +31,8 @@ fn a_daemon_syncs_while_the_server_is_down_and_says_nothing_of_it() {
         let before = session(&laptop);
         laptop.start_daemon();
         wait::until_true("the session is renewed", || session(&laptop) != before);
-        laptop.run(&["account", "devices"]).expect(0);
         assert_eq!(wait_for_notice(&laptop)["kind"], "new-device", "the other one, and nothing else");
+        laptop.run(&["account", "devices"]).expect(0);
     });
 }
 
@@ -58,6 +58,75 @@ fn a_removed_computer_shows_it_and_syncs_on() {
         wait::until_true("the daemon is gone", || desktop.processes().is_empty());
         desktop.start_daemon();
         assert_eq!(wait_for_notice(&desktop)["kind"], "logged-out");
+
+        // Whoever logs in again need not wait for the daemon's next look.
+        desktop.run(&["login"]).expect(0);
+        wait_for_silence(&desktop);
+    });
+}
+
+#[test]
+fn whoever_logs_out_or_deletes_has_nothing_told_of_the_account_any_more() {
+    on_every_database(|world, server| {
+        let (laptop, desktop) = two_devices_with_folders(world, server);
+        laptop.start_daemon();
+        assert_eq!(wait_for_notice(&laptop)["kind"], "new-device");
+        laptop.run(&["logout"]).expect(0);
+        wait_for_silence(&laptop);
+
+        Device::bare(&world.path("third")).log_in(EMAIL, &server.url).expect(0);
+        desktop.start_daemon();
+        assert_eq!(wait_for_notice(&desktop)["kind"], "new-device");
+        desktop.run(&["account", "delete", "-y"]).expect(0);
+        wait_for_silence(&desktop);
+    });
+}
+
+#[test]
+fn a_verb_tells_once_who_logged_in() {
+    on_every_database(|world, server| {
+        let (laptop, _desktop) = two_devices_with_folders(world, server);
+        let said = "Another computer has logged in to the account";
+        // The session is renewed by a login as by any verb whose token is too old.
+        let told = laptop.run(&["login"]).expect(0).expect_says(said);
+        assert!(!told.stdout.contains(said), "{told}");
+        assert!(!laptop.run(&["account", "devices"]).expect(0).says(said));
+    });
+}
+
+#[test]
+fn the_recovery_key_that_is_shown_is_the_newest_or_said_not_to_be() {
+    on_every_database(|world, server| {
+        let (laptop, desktop) = two_devices_with_folders(world, server);
+        let old = desktop.json(&["recovery-key", "show"]);
+        let new = laptop.run(&["recovery-key", "new"]).expect(0).stdout;
+        let shown = desktop.json(&["recovery-key", "show"]);
+        assert_ne!(shown, old);
+        assert_eq!(shown["recovery_key"], new.trim());
+        server.stop().expect(0);
+        let shown = desktop.run(&["recovery-key", "show"]).expect(0);
+        assert_eq!(shown.stdout, new);
+        shown.expect_says("this computer last saw").expect_says("cannot be reached");
+        let (variable, wrong) = typing("wrong horse battery");
+        let refused = desktop.answer(&["recovery-key", "show"], &[(variable, &wrong)], &[]).expect(12);
+        assert_eq!(refused.stdout, "");
+    });
+}
+
+#[test]
+fn a_recovery_key_that_opens_nothing_is_not_shown_for_one() {
+    on_every_database(|world, server| {
+        let (laptop, desktop) = two_devices_with_folders(world, server);
+        let (variable, wrong) = typing("wrong horse battery");
+        for new in [&["recovery-key", "new"][..], &["recovery-key", "new", "--question"]] {
+            let refused = laptop.answer(new, &[(variable, &wrong)], &["the blue bicycle"]).expect(12);
+            assert_eq!(refused.stdout, "", "nothing is shown for a password that was mistyped");
+        }
+        // The password of this computer is not the account's any more, which only the server knows.
+        let new = typing("tr8vel-Kestrel-9").1;
+        laptop.answer(&["account", "password"], &[("ENSAFER_NEW_PASSWORD_COMMAND", &new)], &[]).expect(0);
+        let refused = desktop.run(&["recovery-key", "new"]).expect(12);
+        refused.expect_says("The key that was just shown opens nothing");
     });
 }
 
@@ -89,6 +158,13 @@ fn what_another_computer_changed_reaches_the_daemon() {
         laptop.write("a", "a");
         laptop.settle();
         desktop.wait_for_content("a", "a");
+
+        // The next look of its own is a quarter of an hour away.
+        laptop.run(&["account", "profile", "--email", EMAIL]).expect(0);
+        desktop.run(&["unlock"]).expect(0);
+        wait::until_true("whoever unlocks makes it look", || {
+            desktop.json(&["account", "show"])["login"] == EMAIL
+        });
     });
 }
 
@@ -135,6 +211,12 @@ fn wait_for_notice(device: &Device) -> Value {
     })
 }
 
+fn wait_for_silence(device: &Device) {
+    wait::until_true("nothing is told about the account", || {
+        device.json(&["status"]).get("account").is_none()
+    });
+}
+
 fn wait_for_log(device: &Device, words: &str) {
     wait::until_true(&format!("{words:?} is logged"), || {
         let mut logs = tree::files_below(&device.home);
@@ -145,4 +227,28 @@ fn wait_for_log(device: &Device, words: &str) {
 
 fn session(device: &Device) -> String {
     fs::read_to_string(device.home.join("data/session.json")).unwrap()
+}
+
+#[test]
+fn an_account_outlives_its_server() {
+    on_every_database(|world, server| {
+        let laptop = Device::bare(&world.path("laptop"));
+        let key = laptop.register(EMAIL, &server.url).expect(0).stdout.trim().to_owned();
+        let url = server.url.clone();
+        server.stop().expect(0);
+        let (variable, new) = typing("tr8vel-Kestrel-9");
+        laptop.answer(&["account", "password"], &[("ENSAFER_NEW_PASSWORD_COMMAND", &new)], &[]).expect(14);
+        // The password is lost as well.
+        laptop.answer(&["recovery-key", "use"], &[(variable, &new)], &[&key]).expect(14);
+        laptop.answer(&["recovery-key", "use", "--here"], &[(variable, &new)], &[&key]).expect(0);
+        laptop.run(&["account", "server", "--none"]).expect(12);
+        laptop.answer(&["account", "server", "--none"], &[(variable, &new)], &[]).expect(0);
+        assert_eq!(laptop.json(&["account", "show"])["server"], Value::Null);
+        let refused = laptop.run(&["account", "server", "--none"]).expect(10);
+        assert!(refused.says("on this computer only"), "{refused}");
+        // It can be published elsewhere.
+        let second = KeyServer::start(world);
+        assert_ne!(second.url, url);
+        laptop.answer(&["register", "--server", &second.url], &[(variable, &new)], &[]).expect(0);
+    });
 }

@@ -65,6 +65,71 @@ fn what_is_no_address_and_no_password_is_refused_before_anything_is_made() {
 }
 
 #[test]
+fn a_weak_password_is_not_published() {
+    on_every_database(|world, server| {
+        // Good enough for one address, and known to everybody for the other.
+        let (email, device) = ("zq7vkp3x@tr8vel.example", Device::bare(&world.path("a")));
+        let (variable, command) = typing(email);
+        let typed = [(variable, &*command)];
+        device.answer(&["register", "--email", EMAIL], &typed, &[]).expect(0);
+        let changed = device.answer(&["account", "profile", "--email", email, "--json"], &typed, &[]);
+        assert_eq!(changed.expect(0).json(), serde_json::json!({ "login": email, "name": null }));
+        for publish in [&["register", "--server", &server.url][..], &["account", "server", &server.url]] {
+            let refused = device.answer(publish, &typed, &[]).expect(2).expect_says("too easy to guess");
+            refused.expect_says("ensafer account password");
+        }
+        assert_eq!(server.run(&["user", "list", "--json"]).expect(0).json(), Value::Array(Vec::new()));
+        let new = ("ENSAFER_NEW_PASSWORD_COMMAND", &*typing("correct horse battery").1);
+        device.answer(&["account", "password"], &[typed[0], new], &[]).expect(0);
+        device.run(&["register", "--server", &server.url]).expect(0);
+    });
+}
+
+#[test]
+fn what_only_a_server_keeps_is_not_changed_without_one() {
+    let world = World::new();
+    let device = Device::bare(&world.path("a"));
+    device.run(&["register", "--email", EMAIL]).expect(0);
+    device.run(&["account", "profile"]).expect(10);
+    let both = ["account", "profile", "--email", "alice@example.org", "--name", "Alice"];
+    device.run(&both).expect(10).expect_says("this computer only");
+    assert_eq!(device.json(&["account", "show"])["login"], EMAIL, "nothing is changed by halves");
+    let done = device.run(&["account", "profile", "--email", "alice@example.org"]).expect(0);
+    assert!(!done.says("Log in with it"), "there is nowhere to log in: {done}");
+}
+
+#[test]
+fn a_wrong_recovery_key_is_no_wrong_password() {
+    on_every_database(|world, server| {
+        let device = Device::bare(&world.path("a"));
+        device.register(EMAIL, &server.url).expect(0);
+        let bobs = Device::bare(&world.path("b")).register("bob@example.com", &server.url).expect(0).stdout;
+        let refused = device.answer(&["recovery-key", "use"], &[], &[bobs.trim()]).expect(12);
+        assert!(!refused.says("password is wrong") && !refused.says("recovery-key use"), "{refused}");
+        refused.expect_says("The recovery key or the address is wrong").expect_says("wrote down");
+        let nothing = device.answer(&["recovery-key", "use"], &[], &[""]).expect(2);
+        assert!(!nothing.says("ENSAFER_PASSWORD_COMMAND"), "it feeds no recovery key: {nothing}");
+        nothing.expect_says("Recovery key");
+    });
+}
+
+#[test]
+fn whose_keys_have_changed_is_not_seen_for_the_first_time() {
+    on_every_database(|world, server| {
+        let [alice, bob, other] = ["a", "b", "c"].map(|name| Device::bare(&world.path(name)));
+        alice.register(EMAIL, &server.url).expect(0);
+        bob.register("bob@example.com", &server.url).expect(0);
+        let look = ["share", "verify", "bob@example.com", "--changed"];
+        assert_eq!(alice.json(&look)["first_seen"], true);
+        alice.run(&["share", "verify", "bob@example.com"]).expect(0);
+        bob.run(&["account", "delete", "-y"]).expect(0);
+        other.register("bob@example.com", &server.url).expect(0);
+        alice.run(&["share", "verify", "bob@example.com"]).expect(26);
+        assert_eq!(alice.json(&look)["first_seen"], false);
+    });
+}
+
+#[test]
 fn a_server_that_wants_a_code_takes_nobody_without() {
     let secrets = World::new();
     let codes = secrets.path("codes");
