@@ -186,13 +186,17 @@ impl AccountState {
             .all(|(login, pin)| later.pins.get(login).is_some_and(|later| pin.is_succeeded_by(later)))
     }
 
-    /// Takes over what `other`, the same account's state on another server, remembers beside this. `false` where the two
-    /// have seen different people under one login, and nothing is changed then: one of the servers lied.
-    #[must_use]
-    pub fn absorb(&mut self, other: &Self) -> bool {
+    /// Takes over what `other`, the same account's state on another server, remembers beside this.
+    ///
+    /// # Errors
+    /// [`PinError::IdentityChanged`] with the login under which the two have seen different people; [`PinError::Full`].
+    /// Nothing is changed then.
+    pub fn absorb(&mut self, other: &Self) -> Result<(), (Login, PinError)> {
         let mut merged = self.pins.clone();
         for (login, pin) in &other.pins {
+            let is_full = merged.len() as u64 >= MAX_PINS;
             match merged.get_mut(login) {
+                None if is_full => return Err((login.clone(), PinError::Full)),
                 None => drop(merged.insert(login.clone(), pin.clone())),
                 Some(here) if here.is_succeeded_by(pin) => *here = pin.clone(),
                 Some(here) if pin.is_succeeded_by(here) => {}
@@ -200,11 +204,14 @@ impl AccountState {
                     here.sequence = here.sequence.max(pin.sequence);
                     here.verified |= pin.verified;
                 }
-                Some(_) => return false,
+                Some(here) => {
+                    let (pinned, served) = (pin.fingerprint, here.fingerprint);
+                    return Err((login.clone(), PinError::IdentityChanged { pinned, served }));
+                }
             }
         }
         self.pins = merged;
-        true
+        Ok(())
     }
 
     /// The state's one encoding: a CBOR map of 0 version, 1 pins: arrays of login, account, fingerprint, sequence,
@@ -300,6 +307,46 @@ mod tests {
         state.replace(&login, &bundle(&eve, "bob@example.com", 1)).unwrap();
         assert_eq!(meet(&mut state, &bundle(&eve, "bob@example.com", 9)), Ok(Known::Verified));
         assert!(verified.is_succeeded_by(&state) && !state.is_succeeded_by(&verified));
+    }
+
+    #[test]
+    fn what_two_servers_know_is_merged_but_never_two_people_under_one_name() {
+        let (bob, eve) = (test_keys::bob(), test_keys::alice());
+        let of = |met: &[(&str, &PrivateKeys, u64)]| {
+            let mut state = AccountState::default();
+            for (login, keys, sequence) in met {
+                state.meet(&login.parse().unwrap(), &bundle(keys, login, *sequence)).unwrap();
+            }
+            state
+        };
+        let login: Login = "bob@example.com".parse().unwrap();
+        let mut one = of(&[("bob@example.com", &bob, 3), ("eve@example.com", &eve, 1)]);
+        let mut two = of(&[("bob@example.com", &bob, 1), ("carol@example.com", &eve, 1)]);
+        assert!(two.set_verified(&login, &bob.identity.public().fingerprint()));
+        one.absorb(&two).unwrap();
+        assert_eq!(one.pins().len(), 3);
+        let pin = &one.pins()[&login];
+        assert!(pin.verified && pin.sequence == 3);
+        assert!(two.is_succeeded_by(&one));
+
+        let before = one.clone();
+        let impostor = of(&[("bob@example.com", &eve, 9), ("dave@example.com", &eve, 1)]);
+        let error = PinError::IdentityChanged {
+            pinned: eve.identity.public().fingerprint(),
+            served: bob.identity.public().fingerprint(),
+        };
+        assert_eq!(one.absorb(&impostor), Err((login, error)));
+        assert_eq!(one, before);
+
+        let names: Vec<String> = (0..MAX_PINS - 1).map(|n| format!("p{n}@example.com")).collect();
+        let mut many = AccountState::default();
+        for name in &names {
+            let mut pin = before.pins()[&"eve@example.com".parse().unwrap()].clone();
+            pin.sequence = 1;
+            many.pins.insert(name.parse().unwrap(), pin);
+        }
+        assert!(matches!(many.absorb(&before), Err((_, PinError::Full))));
+        assert_eq!(many.pins().len() as u64, MAX_PINS - 1);
     }
 
     #[test]

@@ -70,16 +70,16 @@ pub(super) fn create_file(home: &Home, sealed: &SealedAccount) -> Result<(), Acc
 
 /// Keeps what became of the account: each of its parts, unless another process kept a later one meanwhile.
 pub(super) fn store(home: &Home, sealed: &SealedAccount) -> Result<(), AccountError> {
+    let _lock = lock(home)?;
     update(home, |kept| kept.catch_up(sealed))
 }
 
-/// Keeps an account that was just logged in to.
+/// Keeps an account that was just logged in to. The caller holds the lock.
 pub(super) fn store_login(home: &Home, served: &SealedAccount) -> Result<(), AccountError> {
     update(home, |kept| kept.catch_up_by_login(served))
 }
 
 fn update(home: &Home, change: impl FnOnce(&mut SealedAccount)) -> Result<(), AccountError> {
-    let _lock = lock(home)?;
     let before = read_sealed(home)?;
     let mut kept = before.clone();
     change(&mut kept);

@@ -3,7 +3,7 @@
 //! The server is asked first and this computer's files follow: what it refuses has changed nothing here. Where its
 //! answer is lost it may have changed there all the same, and logging in again brings that.
 
-use ensafer_core::account::{Account, AccountState, SealedAccount};
+use ensafer_core::account::Account;
 use ensafer_core::api::server::{ConfirmRequest, ProblemKind, RegisterRequest};
 use ensafer_core::crypto::{Login, Random, RecoveryKey, SigningKey, SystemRandom};
 use ensafer_core::ids::DeviceId;
@@ -12,11 +12,10 @@ use super::changes::{Owner, auth, reseal, set_password_by_login};
 use super::device::{self, KeepAccountKey, bind_device};
 use super::files::{create_file, lock, read_device, read_sealed, replace_file, store, store_login};
 use super::login::{LoggedIn, LoginRequest, Proof, recovery_credential};
-use super::refresh::change_state;
 use super::{AccountError, Unlocked, exists, local, session};
 use crate::config::Config;
 use crate::home::Home;
-use crate::key_server::{KeyServer, Origin, ServerError};
+use crate::key_server::{KeyServer, Origin};
 use crate::prompt::Password;
 
 /// How a registration ended.
@@ -204,8 +203,8 @@ fn publish_elsewhere(
     let old = session::of(home)?;
     if old.is_some() {
         match Owner::open(home, config, password).and_then(|owner| owner.check(home, config)) {
-            // It may be gone for good, which may be why somebody moves.
-            Err(AccountError::Server(error @ ServerError::Unreachable { .. })) => {
+            // It may be gone for good, or lie, which may be why somebody moves.
+            Err(error) if is_no_answer(&error) => {
                 tracing::warn!(%error, "what other computers changed lately may be missing on the new server");
             }
             other => other?,
@@ -218,6 +217,15 @@ fn publish_elsewhere(
         tracing::info!(%error, "the session on the old server ends by itself");
     }
     Ok(published)
+}
+
+/// Whether a server said nothing that could be used: also none of what another time would help against.
+fn is_no_answer(error: &AccountError) -> bool {
+    match error {
+        AccountError::Server(error) => error.kind() != Some(ProblemKind::TooManyRequests),
+        AccountError::NotLoggedIn | AccountError::ServerLies { .. } => true,
+        _ => false,
+    }
 }
 
 /// Whether the session was over anyway.
@@ -287,50 +295,48 @@ fn set_up(
     home: &Home,
     config: &Config,
     origin: &Origin,
-    logged_in: LoggedIn,
+    mut logged_in: LoggedIn,
     password: &Password,
     account_key: KeepAccountKey<'_>,
 ) -> Result<Unlocked, AccountError> {
+    if !logged_in.follows && exists(home) {
+        bring_along(home, config, origin, &mut logged_in)?;
+    }
     let LoggedIn { sealed, account, session, new_devices, follows, .. } = logged_in;
-    let remembered = keep_account(home, &sealed, &account, follows)?;
     let key = bind_device(home, config, &account, password, account_key)?;
     let device = read_device(home)?.ok_or(AccountError::NotLoggedIn)?.id;
-    {
-        let _lock = lock(home)?;
-        session::keep(home, origin, &account, device, &session)?;
-        session::add_new_devices(home, new_devices)?;
+    // Account and session belong to one server: nobody may see the one without the other.
+    let _lock = lock(home)?;
+    match (exists(home), follows) {
+        (false, _) => create_file(home, &sealed)?,
+        (true, true) => store_login(home, &sealed)?,
+        (true, false) => replace_file(home, &sealed)?,
     }
-    let unlocked = Unlocked::new(account, key);
-    if let Some(remembered) = remembered {
-        change_state(home, config, &unlocked, |state| {
-            let agrees = state.absorb(&remembered);
-            let what = "it knows other people under the names that this computer has seen";
-            if agrees { Ok(()) } else { Err(AccountError::ServerLies { origin: origin.clone(), what }) }
-        })?;
-    }
-    Ok(unlocked)
+    session::keep(home, origin, &account, device, &session)?;
+    session::add_new_devices(home, new_devices)?;
+    Ok(Unlocked::new(account, key))
 }
 
-/// Keeps an account that was just logged in to. Where it comes from another server than the one on this computer, its
-/// parts take the places of those, and what this computer's account remembered is given back, to be merged.
-fn keep_account(
+/// Merges what this computer remembers into an account that comes from another server than this computer's, and has that
+/// server keep it, before anything is changed here.
+fn bring_along(
     home: &Home,
-    sealed: &SealedAccount,
-    account: &Account,
-    follows: bool,
-) -> Result<Option<AccountState>, AccountError> {
-    if !exists(home) {
-        create_file(home, sealed)?;
-        return Ok(None);
-    }
-    if follows {
-        store_login(home, sealed)?;
-        return Ok(None);
-    }
-    let _lock = lock(home)?;
+    config: &Config,
+    origin: &Origin,
+    logged_in: &mut LoggedIn,
+) -> Result<(), AccountError> {
+    let LoggedIn { sealed, account, session, .. } = logged_in;
     let remembered = read_sealed(home)?.read_state(account)?;
-    replace_file(home, sealed)?;
-    Ok(Some(remembered))
+    let before = sealed.read_state(account)?;
+    let mut state = before.clone();
+    state.absorb(&remembered).map_err(|(login, source)| AccountError::Pin { login, source })?;
+    if state == before {
+        return Ok(());
+    }
+    let changed = sealed.set_state(account, &state.to_bytes(), &mut SystemRandom);
+    changed.map_err(|_| AccountError::Inconsistent)?;
+    let document = sealed.state_document().expect("it was set just now");
+    Ok(KeyServer::new(origin.clone(), config)?.set_state(&session.access, &document)?)
 }
 
 /// Logs in to the server on which this computer's account has just been made.

@@ -35,7 +35,15 @@ pub fn refresh(home: &Home, config: &Config, unlocked: &Unlocked) -> Result<Fres
     let new_devices = session::renew_now(home, config, &unlocked.account)?;
     let account = take_over(home, config, &unlocked.account)?;
     let unlocked = Unlocked { account: Arc::new(account), device: unlocked.device.clone() };
-    check_own_keys(home, config, &unlocked.account)?;
+    let unlocked = match check_own_keys(home, config, &unlocked.account) {
+        // Another device may have changed them since the account was fetched.
+        Err(AccountError::ServerLies { .. }) => {
+            let account = Arc::new(take_over(home, config, &unlocked.account)?);
+            check_own_keys(home, config, &account)?;
+            Unlocked { account, device: unlocked.device }
+        }
+        other => other.map(|()| unlocked)?,
+    };
     Ok(Fresh { unlocked, new_devices })
 }
 
@@ -137,15 +145,16 @@ pub(super) fn change_state<T>(
 /// Takes over what other devices changed, and gives the account as it is then.
 pub(super) fn take_over(home: &Home, config: &Config, account: &Account) -> Result<Account, AccountError> {
     loop {
-        let before = read_sealed(home)?;
+        let (asked, before) = (session::server_of(home)?, read_sealed(home)?);
         let report = session::with_token(home, config, account, KeyServer::account)?;
         let _lock = lock(home)?;
         let mut sealed = read_sealed(home)?;
-        if sealed != before {
-            // Another process kept what the server had not yet when it was asked.
+        let server = session::server_of(home)?;
+        if sealed != before || server != asked {
+            // Another process kept what that server had not yet when it was asked, or has never had.
             continue;
         }
-        let origin = session::server_of(home)?.ok_or(AccountError::NotLoggedIn)?;
+        let origin = server.ok_or(AccountError::NotLoggedIn)?;
         let served = parse_served(&report.account, &origin)?;
         let adopted = sealed.adopt(account, &served).map_err(|error| match error {
             SucceedError::NewerVersion => AccountError::NewerVersion,

@@ -187,7 +187,8 @@ pub(super) fn add_new_devices(home: &Home, new_devices: Vec<DeviceReport>) -> Re
     }
     kept.new_devices.retain(|kept| !new_devices.iter().any(|new| new.device == kept.device));
     kept.new_devices.extend(new_devices);
-    kept.new_devices.truncate(MAX_NEW_DEVICES);
+    let too_many = kept.new_devices.len().saturating_sub(MAX_NEW_DEVICES);
+    kept.new_devices.drain(..too_many);
     write(home, &kept)
 }
 

@@ -361,6 +361,50 @@ fn a_computer_follows_to_another_server_and_goes_back_with_all_that_it_remembers
 }
 
 #[test]
+fn pins_move_along_and_only_their_owner_replaces_them() {
+    on_every_database(|world, server| {
+        let second = KeyServer::start(world);
+        let (laptop, desktop) = two_devices(world, &server.url);
+        for (name, on) in [("bob", &server.url), ("other bob", &second.url)] {
+            Device::bare(&world.path(name)).register("bob@example.com", on).expect(0);
+        }
+        let seen = compare(&desktop, "bob@example.com");
+        let moved = laptop;
+        moved.run(&["account", "server", &second.url]).expect(0);
+        let stopped = moved.run(&["share", "verify", "bob@example.com"]).expect(26);
+        assert!(stopped.says("safety number"), "what was pinned on the first server moved along: {stopped}");
+        // Somebody takes the other Bob on purpose, and then a computer that knows only the first one follows.
+        let number =
+            moved.json(&["share", "verify", "bob@example.com", "--changed"])["safety_number"].clone();
+        let number = number.as_str().unwrap();
+        moved.run(&["share", "verify", "bob@example.com", "--changed", "--matches", number]).expect(0);
+        desktop.log_in(EMAIL, &second.url).expect(0);
+        let now = desktop.json(&["share", "verify", "bob@example.com"]);
+        assert_eq!(now["safety_number"], number, "the owner's own decision goes before");
+        assert_ne!(now["safety_number"], seen["safety_number"]);
+    });
+}
+
+#[test]
+fn two_people_under_one_name_on_two_servers_keep_a_computer_where_it_is() {
+    on_every_database(|world, server| {
+        let second = KeyServer::start(world);
+        let (laptop, desktop) = two_devices(world, &server.url);
+        for (name, on) in [("bob", &server.url), ("other bob", &second.url)] {
+            Device::bare(&world.path(name)).register("bob@example.com", on).expect(0);
+        }
+        laptop.run(&["account", "server", &second.url]).expect(0);
+        laptop.run(&["share", "verify", "bob@example.com"]).expect(0);
+        let seen = compare(&desktop, "bob@example.com");
+        let stopped = desktop.log_in(EMAIL, &second.url).expect(26);
+        assert!(stopped.says("bob@example.com"), "{stopped}");
+        assert_eq!(desktop.json(&["account", "show"])["server"], Value::from(server.url.as_str()));
+        let now = desktop.json(&["share", "verify", "bob@example.com"]);
+        assert_eq!((&now["verified"], &now["safety_number"]), (&true.into(), &seen["safety_number"]));
+    });
+}
+
+#[test]
 fn another_account_under_the_same_address_is_no_lie() {
     on_every_database(|world, server| {
         let (here, there) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
