@@ -165,7 +165,8 @@ async fn prune_removes_what_nobody_confirmed() {
     add_account(&data, "alice@example.com", "active").await;
     add_account(&data, "never@example.com", "unconfirmed").await;
     let data = data.to_str().unwrap();
-    answer(&["prune", "--data", data]);
+    let removed = answer(&["prune", "--data", data]);
+    assert!(removed.starts_with("removed: unconfirmed accounts "), "{removed}");
     let list = answer(&["user", "list", "--data", data]);
     assert!(list.contains("alice@example.com") && !list.contains("never@example.com"), "{list}");
     server.end();
