@@ -278,7 +278,7 @@ async fn the_owner_is_told_of_devices_recovery_password_and_deletion() {
     let count = mails(&world, "alice@example.com").len();
 
     let session_again = server.login_by(&alice, &device, CredentialKind::Recovery).await;
-    mail_about(&world, "alice@example.com", "ecovery key").await;
+    mail_about(&world, "alice@example.com", "your recovery key was used").await;
     assert_eq!(mails(&world, "alice@example.com").len(), count + 1, "the device is known");
     server.get("/v1/account", &session).await.refuses(ProblemKind::SessionRefused);
 
