@@ -235,14 +235,23 @@ async fn take_address(
     code: Option<&str>,
 ) -> Result<Transaction<'static, Any>, ApiError> {
     let mut tx = if state.config.confirms_email() {
-        let failures = Failures::begin_code(state, from, stored.id).await?;
+        let failures = Failures::begin_code(state, from, "address-code", stored.id).await?;
+        let code = code.unwrap_or_default();
         let mut tx = state.db.write().await?;
-        if !use_code(state, &mut tx, stored.id, login, code.unwrap_or_default()).await? {
-            drop(tx);
+        let is_right = use_code(state, &mut tx, stored.id, login, code).await?;
+        drop(tx);
+        if !is_right {
             failures.confirm(state).await?;
             return Err(ProblemKind::ConfirmationRefused.into());
         }
+        // By itself: the code was right, also where what follows fails and leaves it unused.
+        let mut tx = state.db.write_lightly().await?;
         failures.forgive(&mut tx).await?;
+        tx.commit().await?;
+        let mut tx = state.db.write().await?;
+        if !use_code(state, &mut tx, stored.id, login, code).await? {
+            return Err(ProblemKind::ConfirmationRefused.into());
+        }
         tx
     } else {
         state.db.write().await?

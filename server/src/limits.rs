@@ -137,18 +137,20 @@ impl Failures {
     }
 
     /// The same for guesses at a code that was mailed. They are counted by account, whichever device asks, and apart from
-    /// the account's passwords: whoever has its id must not keep its owner from logging in.
+    /// the account's passwords: whoever has its id must not keep its owner from logging in. `kind` is what the code is
+    /// for, each counted apart: who guesses in public must not keep an owner from moving to another address.
     ///
     /// # Errors
     /// As [`begin`](Self::begin).
     pub async fn begin_code(
         state: &AppState,
         address: ClientAddress,
+        kind: &'static str,
         account: AccountId,
     ) -> Result<Self, ApiError> {
         let limits = &state.config.limits;
         let own =
-            Bucket::new("code", &account.to_string(), limits.failures_per_account, limits.failure_window_s);
+            Bucket::new(kind, &account.to_string(), limits.failures_per_account, limits.failure_window_s);
         let shared = shared(state, address);
         check(state, &shared).await?;
         Self { own, shared: shared.into() }.count(state).await

@@ -177,7 +177,7 @@ pub async fn finish(
 ) -> Result<Json<Session>, ApiError> {
     let now_s = state.clock.now_s();
     let mut tx = state.db.write().await?;
-    let claimed = Claimed::claim(&mut tx, &request.attempt, now_s).await?;
+    let claimed = Claimed::claim(&mut tx, &request.attempt, now_s, state.db.is_sqlite()).await?;
     let right = claimed.filter(|claimed| proofs_match(&claimed.proof_hash, &sha256(&[&request.proof.0])));
     let Some(login) = right else {
         // A wrong answer spends the attempt as well.
@@ -294,22 +294,27 @@ impl Claimed {
         tx: &mut Transaction<'static, Any>,
         attempt: &HexArray<ATTEMPT_BYTES>,
         now_s: u64,
+        is_sqlite: bool,
     ) -> Result<Option<Self>, sqlx::Error> {
+        let attempt = hex::encode(attempt.0);
+        // The account first, like everybody. Who disables or deletes it waits for the session, and then ends it as well.
+        let lock = if is_sqlite { "" } else { "FOR SHARE" };
+        let login = format!(
+            "SELECT login FROM accounts \
+             WHERE account = (SELECT account FROM logins WHERE attempt = $1) AND status = 'active' {lock}"
+        );
+        let login = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(login)).bind(&attempt);
+        let login = login.fetch_optional(&mut **tx).await?;
         type Row = (String, String, String, String, String, String);
         let row: Option<Row> = sqlx::query_as(
             "UPDATE logins SET finished = 1 WHERE attempt = $1 AND finished = 0 AND expires_at > $2 \
              RETURNING account, device, device_name, device_key, kind, proof_hash",
         )
-        .bind(hex::encode(attempt.0))
+        .bind(attempt)
         .bind(to_int(now_s))
         .fetch_optional(&mut **tx)
         .await?;
         let Some((account, device, name, public_key, kind, proof_hash)) = row else { return Ok(None) };
-        let login: Option<String> =
-            sqlx::query_scalar("SELECT login FROM accounts WHERE account = $1 AND status = 'active'")
-                .bind(&account)
-                .fetch_optional(&mut **tx)
-                .await?;
         let Some(Ok(login)) = login.map(|login| login.parse()) else { return Ok(None) };
         Ok(Some(Self {
             login,

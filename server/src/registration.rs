@@ -88,6 +88,10 @@ pub async fn register(
     limits::count_availability(&state, address).await?;
     let code = if confirmation_required {
         validate::mail_address(&login)?;
+        // Whoever has the login gets no mail, and loses none by others who try to have it.
+        if accounts::is_taken(state.db.reader(), &login).await? {
+            return Err(ProblemKind::LoginTaken.into());
+        }
         limits::count_mail(&state, address, &login).await?;
         Some(Code::generate(&mut SystemRandom))
     } else {
@@ -123,7 +127,7 @@ pub async fn confirm(
 ) -> Result<StatusCode, ApiError> {
     let login = validate::login(&request.login)?;
     let account = request.account;
-    let failures = Failures::begin_code(&state, address, account).await?;
+    let failures = Failures::begin_code(&state, address, "code", account).await?;
     let mut tx = state.db.write().await?;
     let is_right = use_code(&state, &mut tx, account, &login, &request.code).await?;
     if is_right && activate(&mut tx, account, &login).await? {

@@ -5,10 +5,11 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use ensafer_core::crypto::{ServerSecret, SystemRandom};
+use ensafer_core::crypto::{ServerSecret, SystemRandom, sha256};
 use zeroize::Zeroizing;
 
 use crate::config::{Config, ConfigError, ServerConfig};
+use crate::db::Db;
 
 /// The secret's name in the data directory.
 const FILE_NAME: &str = "server.secret";
@@ -43,17 +44,44 @@ fn is_credential(path: &Path) -> bool {
     std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|directory| path.starts_with(directory))
 }
 
-/// The server's secret: from the file that the settings name, else from the data directory, where it is made at the
-/// first start.
+/// Separates the check value from whatever else is made of the secret.
+const CHECK_LABEL: &[u8] = b"ensafer/v1/server/secret-check\0";
+
+/// What the database keeps to know the secret again: it tells nothing about 32 random bytes.
+#[must_use]
+pub fn check_value(secret: &ServerSecret) -> String {
+    hex::encode(sha256(&[CHECK_LABEL, secret.expose()]))
+}
+
+/// What is said where the database belongs to another secret.
+pub const FOREIGN: &str = "the database belongs to another secret, and with this one nobody could log in: put back the \
+    server.secret that it was used with, or name that with server.secret_file";
+
+/// The server's secret for this database, which keeps its check value from now on. It is made where there is none and
+/// nobody has an account that needs the old one.
 ///
 /// # Errors
-/// [`ConfigError`]: a file that others can read, that is not 64 hex digits, or that cannot be made.
-pub fn load(config: &Config) -> Result<ServerSecret, ConfigError> {
+/// Those of [`load`], [`FOREIGN`], or the database failed.
+pub async fn load_for(db: &Db, config: &Config) -> anyhow::Result<ServerSecret> {
+    let secret = load(config, !db.has_accounts().await?)?;
+    anyhow::ensure!(db.claim(&check_value(&secret)).await?, FOREIGN);
+    Ok(secret)
+}
+
+/// The server's secret: from the file that the settings name, else from the data directory. There it is made if it
+/// `may_be_made`.
+///
+/// # Errors
+/// [`ConfigError`]: a file that others can read, that is not 64 hex digits, that cannot be made or must not be.
+pub fn load(config: &Config, may_be_made: bool) -> Result<ServerSecret, ConfigError> {
     let ServerConfig { secret_file, data, .. } = &config.server;
     match (secret_file, data) {
         (Some(path), _) => read(path),
         (None, Some(directory)) => {
             let path = directory.join(FILE_NAME);
+            if !may_be_made && !path.exists() {
+                return Err(lost(&path));
+            }
             let made = create(&path).map_err(|source| ConfigError::Io { path: path.clone(), source })?;
             if made {
                 tracing::info!(
@@ -73,6 +101,15 @@ pub fn load(config: &Config) -> Result<ServerSecret, ConfigError> {
 #[must_use]
 pub fn is_made(config: &Config) -> bool {
     config.server.data.as_ref().is_some_and(|directory| directory.join(FILE_NAME).exists())
+}
+
+fn lost(path: &Path) -> ConfigError {
+    let path = path.display();
+    let reason = format!(
+        "the database has accounts, but {path} is missing, and with a new secret nobody could log in: copy it from where \
+         the server was, or from where you keep its copy"
+    );
+    ConfigError::Refused { key: "server.secret_file", reason }
 }
 
 fn read(path: &Path) -> Result<ServerSecret, ConfigError> {
@@ -123,13 +160,14 @@ mod tests {
     fn is_made_once_and_kept_to_the_owner() {
         let dir = tempfile::tempdir().unwrap();
         let config = settings(dir.path(), None);
-        let first = load(&config).unwrap();
-        assert_eq!(first.expose(), load(&config).unwrap().expose());
+        assert!(load(&config, false).unwrap_err().to_string().contains("server.secret is missing"));
+        let first = load(&config, true).unwrap();
+        assert_eq!(first.expose(), load(&config, false).unwrap().expose());
         let path = dir.path().join(FILE_NAME);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let other = tempfile::tempdir().unwrap();
-        assert_ne!(first.expose(), load(&settings(other.path(), None)).unwrap().expose());
-        assert_eq!(first.expose(), load(&settings(other.path(), Some(&path))).unwrap().expose());
+        assert_ne!(first.expose(), load(&settings(other.path(), None), true).unwrap().expose());
+        assert_eq!(first.expose(), load(&settings(other.path(), Some(&path)), true).unwrap().expose());
     }
 
     #[test]
@@ -148,17 +186,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("mine");
         let config = settings(dir.path(), Some(&path));
-        assert!(matches!(load(&config), Err(ConfigError::Io { .. })));
+        assert!(matches!(load(&config, true), Err(ConfigError::Io { .. })));
         fs::write(&path, "ab".repeat(32)).unwrap();
         for (mode, is_good) in [(0o600, true), (0o400, true), (0o604, false), (0o640, false), (0o620, false)]
         {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(load(&config).is_ok(), is_good, "{mode:o}");
+            assert_eq!(load(&config, true).is_ok(), is_good, "{mode:o}");
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         for bad in ["", "abcd", &"ab".repeat(31), &"ab".repeat(33), &"zz".repeat(32)] {
             fs::write(&path, bad).unwrap();
-            let refusal = load(&config).unwrap_err().to_string();
+            let refusal = load(&config, true).unwrap_err().to_string();
             assert!(refusal.contains("openssl rand -hex 32"), "{refusal}");
             assert!(bad.is_empty() || !refusal.contains(bad), "{refusal}");
         }

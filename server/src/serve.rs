@@ -53,12 +53,13 @@ impl Server {
     pub async fn bind(config: Config, clock: Box<dyn Clock>) -> anyhow::Result<Self> {
         config.check()?;
         create_directory(&config)?;
-        let keys = ServerKeys::derive(&secret::load(&config)?);
         let mailer = Mailer::new(&config)?;
         let tls = Tls::new(&config)?;
         let listener = listen(config.server.listen)?;
         let address = listener.local_addr().context("cannot tell the address")?;
         let db = Db::connect(&database_url(&config)?).await.context("cannot open the database")?;
+        // Last: where anything above is refused, no secret is left behind.
+        let keys = ServerKeys::derive(&secret::load_for(&db, &config).await?);
         let (metrics, notices) = (Metrics::new(), Notices::default());
         let state = AppState::new(Parts { config, db, keys, mailer, metrics, notices, clock });
         Ok(Self { listener, address, state, tls })

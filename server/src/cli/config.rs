@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 use super::{open, print};
 use crate::config::{Config, MailTransport};
-use crate::db::DbError;
+use crate::db::{Db, DbError};
 use crate::mail::Mailer;
 use crate::secret;
-use crate::serve::DATABASE_NAME;
+use crate::serve::{DATABASE_NAME, database_url};
 use crate::tls::Tls;
 
 /// Prints a line for each part and fails if one of them does.
@@ -22,7 +22,7 @@ pub async fn check(config: anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
         }
     };
     let mut all_good = report("settings", Ok(format!("for {}", config.server.listen)))?;
-    all_good &= report("secret", check_secret(&config))?;
+    all_good &= report("secret", check_secret(&config).await)?;
     all_good &= report("certificate", check_certificate(&config))?;
     all_good &= report("database", check_database(&config).await)?;
     all_good &= report("mail", check_mail(&config).await)?;
@@ -40,12 +40,32 @@ fn report(part: &str, result: anyhow::Result<String>) -> anyhow::Result<bool> {
     }
 }
 
-fn check_secret(config: &Config) -> anyhow::Result<String> {
-    if config.server.secret_file.is_none() && !secret::is_made(config) {
+async fn check_secret(config: &Config) -> anyhow::Result<String> {
+    // Why it cannot be opened is said in its own line; what cannot be told of its tables is not held against the secret.
+    let db =
+        if has_no_database(config) { None } else { Db::open_unchecked(&database_url(config)?).await.ok() };
+    let has_accounts = match &db {
+        Some(db) => db.has_accounts().await.unwrap_or(false),
+        None => false,
+    };
+    if config.server.secret_file.is_none() && !secret::is_made(config) && !has_accounts {
         return Ok("will be made at the first start".to_owned());
     }
-    secret::load(config)?;
+    let secret = secret::load(config, false)?;
+    if let Some(db) = db {
+        let is_foreign = matches!(db.would_grant(&secret::check_value(&secret)).await, Ok(false));
+        db.close().await;
+        ensure!(!is_foreign, secret::FOREIGN);
+    }
     Ok("32 bytes, its owner's only".to_owned())
+}
+
+/// Whether there is no SQLite file yet.
+fn has_no_database(config: &Config) -> bool {
+    match (&config.server.database, &config.server.data) {
+        (None, Some(directory)) => !directory.join(DATABASE_NAME).exists(),
+        _ => false,
+    }
 }
 
 fn check_certificate(config: &Config) -> anyhow::Result<String> {
@@ -56,11 +76,7 @@ fn check_certificate(config: &Config) -> anyhow::Result<String> {
 }
 
 async fn check_database(config: &Config) -> anyhow::Result<String> {
-    let is_new = match (&config.server.database, &config.server.data) {
-        (None, Some(directory)) => !directory.join(DATABASE_NAME).exists(),
-        _ => false,
-    };
-    if is_new {
+    if has_no_database(config) {
         return Ok("will be made at the first start".to_owned());
     }
     let db = match open(config).await {

@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{CONFIG_VARIABLE, Config, Override};
-use crate::db::Db;
+use crate::db::{Db, Pruned};
 use crate::{logging, router};
 
 /// Ensafer's key server: public keys and sealed private keys, and nothing that opens them.
@@ -163,10 +163,20 @@ async fn administer(config: &Config, verb: Verb) -> anyhow::Result<()> {
     let done = match verb {
         Verb::User(verb) => user::run(&db, verb).await,
         Verb::Backup { file } => backup::run(&db, &file).await,
-        _ => db.prune(SystemClock.now_s()).await.map(drop).context("cannot prune"),
+        _ => prune(&db).await,
     };
     db.close().await;
     done
+}
+
+/// Removes what has expired, and says how much that was.
+async fn prune(db: &Db) -> anyhow::Result<()> {
+    let Pruned { accounts, devices, logins, codes, failures } =
+        db.prune(SystemClock.now_s()).await.context("cannot prune")?;
+    print(&format!(
+        "removed: unconfirmed accounts {accounts}, devices {devices}, logins {logins}, codes {codes}, counts of failures \
+         {failures}\n"
+    ))
 }
 
 /// Opens the database, which must be there already.
@@ -205,8 +215,11 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     runtime.context("cannot start the runtime")
 }
 
-/// Writes to standard output at once, also where that is a pipe.
+/// Writes to standard output at once, also where that is a pipe. Who closed that, like `head`, has read enough.
 fn print(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to standard output")
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to standard output"),
+    }
 }

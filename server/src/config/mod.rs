@@ -316,7 +316,7 @@ impl Default for Limits {
             devices: 256,
             header_timeout_s: 10,
             request_timeout_s: 30,
-            concurrent_requests: 512,
+            concurrent_requests: 128,
             connections: 4096,
             connections_per_address: 64,
             trusted_proxies: Vec::new(),

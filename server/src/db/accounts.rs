@@ -249,8 +249,9 @@ pub struct NewAccount<'a> {
     pub now_s: u64,
 }
 
-/// Puts an account in the place of one with the same login that was never confirmed, or where there is none. Returns
-/// whether it did: of several that try at the same time, one does.
+/// Puts an account in the place of one with the same login that was never confirmed, or where there is none; also in its
+/// own place, if it was registered before with an address that was mistyped and so never confirmed. Returns whether it
+/// did: of several that try at the same time, one does.
 ///
 /// # Errors
 /// The database failed.
@@ -259,6 +260,12 @@ pub async fn insert(tx: &mut Transaction<'static, Any>, new: &NewAccount<'_>) ->
     remove_unconfirmed(tx, &bundle.login).await?;
     let AccountDocument { keys, password, recovery, .. } = new.document;
     let account = bundle.account.to_string();
+    // Its own identity signed both; nobody else removes it.
+    sqlx::query("DELETE FROM accounts WHERE account = $1 AND fingerprint = $2 AND status = 'unconfirmed'")
+        .bind(&account)
+        .bind(new.bundle.fingerprint().to_string())
+        .execute(&mut **tx)
+        .await?;
     let inserted = sqlx::query(
         "INSERT INTO accounts (account, login, status, display_name, created_at, bundle, bundle_signature, \
             bundle_sequence, login_key, fingerprint, keys_version, keys_sealed, password_version, password_realm, \

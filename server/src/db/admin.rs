@@ -50,13 +50,13 @@ const ENDED_SESSIONS_S: u64 = 90 * 24 * 3600;
 /// How far the clocks of two replicas may be apart, in seconds: what one still accepts, the other must not forget.
 const CLOCK_MARGIN_S: u64 = 3600;
 
-/// What is removed every hour: accounts, devices, logins, codes, failures. `$1` is the time before which a thing has no
+/// What is removed every hour: accounts, logins, devices, codes, failures. `$1` is the time before which a thing has no
 /// use; in the first, `$2` is now: where codes hold for longer than that, so do the accounts that wait for them.
 pub(crate) const PRUNE: [&str; 5] = [
     "DELETE FROM accounts WHERE status = 'unconfirmed' AND created_at < $1 AND NOT EXISTS \
         (SELECT 1 FROM codes WHERE codes.account = accounts.account AND codes.expires_at > $2)",
-    "DELETE FROM devices WHERE COALESCE(revoked_at, refresh_expires_at) < $1",
     "DELETE FROM logins WHERE expires_at < $1",
+    "DELETE FROM devices WHERE COALESCE(revoked_at, refresh_expires_at) < $1",
     "DELETE FROM codes WHERE expires_at < $1",
     "DELETE FROM failures WHERE empty_at_ms < $1",
 ];
@@ -114,13 +114,13 @@ impl Db {
         .fetch_optional(&mut *tx)
         .await?;
         if let (Some(account), true) = (&changed, disabled) {
+            sqlx::query("UPDATE logins SET finished = 1 WHERE account = $1")
+                .bind(account)
+                .execute(&mut *tx)
+                .await?;
             sqlx::query("UPDATE devices SET revoked_at = $2 WHERE account = $1 AND revoked_at IS NULL")
                 .bind(account)
                 .bind(to_int(SystemClock.now_s()))
-                .execute(&mut *tx)
-                .await?;
-            sqlx::query("UPDATE logins SET finished = 1 WHERE account = $1")
-                .bind(account)
                 .execute(&mut *tx)
                 .await?;
         }
@@ -139,13 +139,13 @@ impl Db {
         let accounts = sqlx::query(accounts).bind(ago(UNCONFIRMED_S)).bind(to_int(now_s));
         let accounts = accounts.execute(&mut *tx).await?.rows_affected();
         let margin = ago(CLOCK_MARGIN_S);
-        let before = [ago(ENDED_SESSIONS_S), margin, margin, margin.saturating_mul(1000)];
+        let before = [margin, ago(ENDED_SESSIONS_S), margin, margin.saturating_mul(1000)];
         let mut removed = [0; 4];
         for (count, (sql, before)) in removed.iter_mut().zip(rest.into_iter().zip(before)) {
             *count = sqlx::query(sql).bind(before).execute(&mut *tx).await?.rows_affected();
         }
         tx.commit().await?;
-        let [devices, logins, codes, failures] = removed;
+        let [logins, devices, codes, failures] = removed;
         Ok(Pruned { accounts, devices, logins, codes, failures })
     }
 

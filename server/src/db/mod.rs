@@ -1,11 +1,13 @@
 //! The database: SQLite in one file, or PostgreSQL, through one set of queries.
 //!
 //! Every race between two replicas is decided by one conditional statement or one unique key, never by what was read
-//! before: PostgreSQL runs at READ COMMITTED, and SQLite's writers take turns.
+//! before: PostgreSQL runs at READ COMMITTED, and SQLite's writers take turns. Whoever locks rows of several tables takes
+//! them in the order accounts, logins, devices, or two would wait for each other.
 
 pub mod accounts;
 mod admin;
 pub mod changes;
+mod claim;
 pub mod devices;
 mod value;
 
@@ -115,12 +117,20 @@ impl Db {
     /// # Errors
     /// [`DbError`]
     pub async fn open(url: &str) -> Result<Self, DbError> {
+        let db = Self::open_unchecked(url).await?;
+        db.check_tables().await?;
+        Ok(db)
+    }
+
+    /// Opens the database as it is, which must be there, whatever version of the server made its tables.
+    ///
+    /// # Errors
+    /// [`DbError`]
+    pub async fn open_unchecked(url: &str) -> Result<Self, DbError> {
         if let Some(path) = url.strip_prefix("sqlite://").map(PathBuf::from).filter(|path| !path.exists()) {
             return Err(DbError::Missing { path });
         }
-        let db = Self::connect_any(url).await?;
-        db.check_tables().await?;
-        Ok(db)
+        Self::connect_any(url).await
     }
 
     async fn connect_any(url: &str) -> Result<Self, DbError> {

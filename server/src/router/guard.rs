@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
@@ -15,7 +16,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use ensafer_core::api::server::{MAX_BODY_BYTES, ProblemKind};
 use governor::Quota;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
 use crate::config::Config;
@@ -113,14 +114,38 @@ async fn timeout(State(guard): State<Arc<Guard>>, request: Request, next: Next) 
 
 /// Lets so many requests in at a time. The others need not wait for their answer.
 async fn concurrency(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    match guard.requests.try_acquire() {
-        Ok(_permit) => next.run(request).await,
+    match Arc::clone(&guard.requests).try_acquire_owned() {
+        Ok(permit) => hold(next.run(request).await, permit).await,
         Err(_) => {
             let detail = Some("too many requests at once".to_owned());
             let retry_after_s = Some(BUSY_RETRY_S);
             let kind = ProblemKind::Unavailable;
             ApiError::Problem { kind, detail, retry_after_s, current_version: None }.into_response()
         }
+    }
+}
+
+/// An answer's bytes with the place of its request, which is given back once they are sent or given up: a client that
+/// hardly reads keeps them in memory until then.
+struct Held {
+    bytes: Bytes,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Has the answer keep the place. It is in memory as a whole already; the body alone would be dropped once it is queued.
+async fn hold(response: Response, permit: OwnedSemaphorePermit) -> Response {
+    let (parts, body) = response.into_parts();
+    match axum::body::to_bytes(body, usize::MAX).await {
+        Ok(bytes) => {
+            Response::from_parts(parts, Body::from(Bytes::from_owner(Held { bytes, _permit: permit })))
+        }
+        Err(_) => ApiError::Bug("an answer has no body").into_response(),
     }
 }
 
@@ -152,7 +177,6 @@ pub fn panicked(_: Box<dyn Any + Send>) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
     use axum::http::header::CONTENT_TYPE;
     use axum::routing::post;
     use tokio::sync::Notify;
@@ -203,6 +227,22 @@ mod tests {
         tokio::time::timeout(soon, held).await.expect("it goes on");
         go_on.notify_one();
         drop(tokio::time::timeout(soon, guard.requests.acquire()).await.expect("it ends"));
+    }
+
+    #[tokio::test]
+    async fn an_answer_holds_its_place_until_it_is_sent() {
+        let mut config = Config::default();
+        config.limits.concurrent_requests = 1;
+        let guard = Arc::new(Guard::new(&config));
+        let router: Router = bound(Router::new().route("/", post(|| async { "an answer" })), &guard);
+        let request = || Request::builder().method(Method::POST).body(Body::empty()).unwrap();
+        let unread = router.clone().oneshot(request()).await.unwrap();
+        assert_eq!(unread.headers()[CONTENT_LENGTH], "9");
+        assert_eq!(router.clone().oneshot(request()).await.unwrap().status().as_u16(), 503);
+        let bytes = axum::body::to_bytes(unread.into_body(), 99).await.unwrap();
+        assert_eq!((&*bytes, guard.requests.available_permits()), (&b"an answer"[..], 0));
+        drop(bytes);
+        assert_eq!(router.oneshot(request()).await.unwrap().status().as_u16(), 200);
     }
 
     #[tokio::test]

@@ -146,8 +146,61 @@ async fn guesses_at_the_code_of_a_new_address_are_counted_apart_from_passwords()
         let answer = server.put("/v1/account/keys", &session, &request).await;
         answer.refuses(if n < 5 { ProblemKind::ConfirmationRefused } else { ProblemKind::TooManyFailures });
     }
-    confirm(&server, &alice, "AAAA2222").await.refuses(ProblemKind::TooManyFailures);
+    // Codes that confirm a registration, which anybody may guess at, are counted apart.
+    confirm(&server, &alice, "AAAA2222").await.refuses(ProblemKind::ConfirmationRefused);
     server.login(&alice, &Device::new("new")).await;
+}
+
+#[tokio::test]
+async fn a_right_code_is_no_failure_whatever_else_fails() {
+    let (world, server) = confirming().await;
+    let alice = confirmed(&world, &server).await;
+    let session = server.login(&alice, &Device::new("laptop")).await;
+    let request = AddressRequest { login: "alice@example.org".into() };
+    let ask = server.call(Method::POST, "/v1/account/address").session(&session).json(&request);
+    ask.send().await.expect(204);
+    let first = code(&mails(&world, "alice@example.org")[0]);
+    // Somebody else of the same mailbox was faster.
+    let other = Persona::other("alice@example.org");
+    register(&server, &other).await;
+    for mail in mails(&world, "alice@example.org") {
+        confirm(&server, &other, &code(&mail)).await;
+    }
+    let request = alice.next_keys("alice@example.org", Some(&first));
+    for _ in 0..7 {
+        server.put("/v1/account/keys", &session, &request).await.refuses(ProblemKind::LoginTaken);
+    }
+}
+
+/// An address with a typing error must not keep the account from being registered with the right one.
+#[tokio::test]
+async fn a_mistyped_address_is_corrected_by_registering_again() {
+    let (world, server) = confirming().await;
+    let mut alice = Persona::new("alice@exmaple.com");
+    register(&server, &alice).await;
+    // Another identity does not take the account's id.
+    let stranger = Persona::other("bob@example.com");
+    let mut request = stranger.register();
+    request.account.bundle = (&stranger.bundle(alice.id, "bob@example.com", 1)).into();
+    server.post("/v1/register", &request).await.refuses(ProblemKind::BlobRefused);
+    alice.document.bundle = (&alice.bundle(alice.id, "alice@example.com", 1)).into();
+    alice.login = "alice@example.com".parse().unwrap();
+    register(&server, &alice).await;
+    let logins: Vec<_> = server.state.db.users().await.unwrap().into_iter().map(|user| user.login).collect();
+    assert_eq!(logins, ["alice@example.com"]);
+    confirm(&server, &alice, &code(&mails(&world, "alice@example.com")[0])).await.expect(204);
+    server.login(&alice, &Device::new("laptop")).await;
+}
+
+#[tokio::test]
+async fn a_login_that_is_taken_loses_no_mails_by_those_who_want_it() {
+    let (world, server) = confirming().await;
+    confirmed(&world, &server).await;
+    let stranger = Persona::other("alice@example.com");
+    for _ in 0..7 {
+        server.post("/v1/register", &stranger.register()).await.refuses(ProblemKind::LoginTaken);
+    }
+    assert_eq!(mails(&world, "alice@example.com").len(), 1);
 }
 
 #[tokio::test]
@@ -225,7 +278,7 @@ async fn the_owner_is_told_of_devices_recovery_password_and_deletion() {
     let count = mails(&world, "alice@example.com").len();
 
     let session_again = server.login_by(&alice, &device, CredentialKind::Recovery).await;
-    mail_about(&world, "alice@example.com", "ecovery key").await;
+    mail_about(&world, "alice@example.com", "your recovery key was used").await;
     assert_eq!(mails(&world, "alice@example.com").len(), count + 1, "the device is known");
     server.get("/v1/account", &session).await.refuses(ProblemKind::SessionRefused);
 

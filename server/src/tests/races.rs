@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::{Method, StatusCode};
-use ensafer_core::api::server::{CredentialKind, LoginChallenge, ProblemKind};
+use ensafer_core::api::server::{CredentialKind, LoginChallenge, ProblemKind, Session};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -169,5 +169,35 @@ async fn no_replica_lets_one_guess_too_many_through() {
     assert_eq!(looked_at, 5);
     for answer in answers.iter().filter(|answer| answer.status != StatusCode::UNAUTHORIZED) {
         answer.refuses(ProblemKind::TooManyFailures);
+    }
+}
+
+/// Whoever logs in while the administrator disables the account has no session that lives again with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_session_outlives_its_account_being_disabled() {
+    let replicas = Replicas::new().await;
+    let (alice, server) = (&replicas.home.alice, &replicas.both[0]);
+    let db = server.state.db.clone();
+    for _ in 0..RUNNERS {
+        let device = Device::new("new");
+        let started = server.begin(alice).await;
+        let verify = alice.verify(&device, &started, CredentialKind::Password, alice.password_auth);
+        let challenge: LoginChallenge = server.post("/v1/login/verify", &verify).await.json();
+        let finish = alice.answer(&device, &started, CredentialKind::Password, &challenge);
+        let login = alice.login.clone();
+        let disable = {
+            let db = db.clone();
+            tokio::spawn(async move { db.set_disabled(&login, true).await })
+        };
+        let finished = replicas.both[1].post("/v1/login/finish", &finish).await;
+        assert!(disable.await.unwrap().unwrap().is_some());
+        db.set_disabled(&alice.login, false).await.unwrap();
+        if finished.status.is_success() {
+            let session: Session = finished.json();
+            let answer = server.get("/v1/account", &session).await;
+            answer.refuses(ProblemKind::DeviceRevoked);
+        } else {
+            finished.refuses(ProblemKind::ChallengeRefused);
+        }
     }
 }

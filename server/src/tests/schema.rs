@@ -208,3 +208,21 @@ async fn no_whole_table_is_read_but_for_the_administrator() {
         assert!(!plan.iter().any(is_scan) && !plan.is_empty(), "{sql}: {plan:#?}");
     }
 }
+
+/// A database from before there were check values belongs to whichever secret it is first served with.
+#[tokio::test]
+async fn a_database_belongs_to_one_secret() {
+    let world = open(1).await;
+    let db = Db::connect(&world.url).await.unwrap();
+    assert!(db.has_accounts().await.unwrap());
+    for _ in 0..2 {
+        assert!(db.would_grant("one").await.unwrap() && db.claim("one").await.unwrap());
+        assert!(!db.would_grant("other").await.unwrap() && !db.claim("other").await.unwrap());
+    }
+    // Servers that share PostgreSQL start one after the other: nobody may have registered yet.
+    let fresh = World::new().await;
+    let db = Db::connect(&fresh.url).await.unwrap();
+    assert!(db.claim("one").await.unwrap());
+    assert_eq!(db.would_grant("other").await.unwrap(), db.is_sqlite());
+    assert_eq!(db.claim("other").await.unwrap(), db.is_sqlite());
+}

@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use ensafer_server::db::Db;
 
-use crate::process::{Server, answer, answer_and_log, refusal};
+use crate::process::{Server, answer, answer_and_log, refusal, run};
 
 /// Alice's account.
 const ALICE: [u8; 16] = *b"one that is hers";
@@ -121,6 +121,43 @@ async fn a_backup_put_back_is_the_database() {
     server.end();
 }
 
+/// A server that made a new secret beside old accounts would refuse everybody's password, and look well.
+#[tokio::test]
+async fn a_database_is_not_served_without_its_secret() {
+    let server = Server::start(&[]);
+    let data = server.data();
+    add_account(&data, "alice@example.com", "active").await;
+    let path = server.path().to_path_buf();
+    let (secret, moved) = (data.join("server.secret"), path.join("moved"));
+    fs::create_dir(&moved).unwrap();
+    answer(&["backup", moved.join("server.db").to_str().unwrap(), "--data", data.to_str().unwrap()]);
+    let moved_text = moved.to_str().unwrap();
+    let check = || {
+        let output = run(&["config", "check", "--data", moved_text]);
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data", moved_text];
+
+    let words = refusal(&serve);
+    assert!(words.contains("has accounts") && words.contains("moved/server.secret is missing"), "{words}");
+    let (code, text) = check();
+    assert!(code == Some(1) && text.contains("FAIL  secret: ") && text.contains("is missing"), "{text}");
+    assert!(!moved.join("server.secret").exists(), "made by neither");
+
+    fs::write(moved.join("server.secret"), "ab".repeat(32)).unwrap();
+    fs::set_permissions(moved.join("server.secret"), fs::Permissions::from_mode(0o600)).unwrap();
+    let words = refusal(&serve);
+    assert!(words.contains("belongs to another secret"), "{words}");
+    let (code, text) = check();
+    assert!(code == Some(1) && text.contains("FAIL  secret: the database belongs to another"), "{text}");
+
+    fs::copy(secret, moved.join("server.secret")).unwrap();
+    let (code, text) = check();
+    assert_eq!(code, Some(0), "{text}");
+    Server::start(&["--set", &format!("server.data={moved_text}")]).end();
+    server.end();
+}
+
 #[tokio::test]
 async fn prune_removes_what_nobody_confirmed() {
     let server = Server::start(&[]);
@@ -128,7 +165,8 @@ async fn prune_removes_what_nobody_confirmed() {
     add_account(&data, "alice@example.com", "active").await;
     add_account(&data, "never@example.com", "unconfirmed").await;
     let data = data.to_str().unwrap();
-    answer(&["prune", "--data", data]);
+    let removed = answer(&["prune", "--data", data]);
+    assert!(removed.starts_with("removed: unconfirmed accounts "), "{removed}");
     let list = answer(&["user", "list", "--data", data]);
     assert!(list.contains("alice@example.com") && !list.contains("never@example.com"), "{list}");
     server.end();

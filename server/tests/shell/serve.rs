@@ -80,6 +80,7 @@ fn what_cannot_be_served_is_refused_with_words() {
     let address = taken.local_addr().unwrap().to_string();
     let words = refusal(&["serve", "--data", data, "--listen", &address]);
     assert!(words.contains(&format!("cannot listen on {address}")), "{words}");
+    assert_eq!(fs::read_dir(data).unwrap().count(), 0, "nothing is made");
 }
 
 #[test]
