@@ -269,7 +269,7 @@ fn revoke(shell: &Shell, device: DeviceId) -> Result<()> {
     let unlocked = opened(shell)?;
     account::revoke_device(&shell.home, &shell.config, &unlocked.account, device)?;
     shell.output.note(
-        "The computer is logged out. What it holds already stays on it: change the password if it was stolen.",
+        "The computer is logged out. What it holds already stays on it. If it was stolen, or is not yours: ensafer account password, and ensafer recovery-key new, because whoever has logged in can have the recovery key shown.",
     );
     Ok(())
 }

@@ -172,7 +172,11 @@ pub(super) fn ask_server(shell: &Shell, origin: &Origin, login: &Login) -> Resul
         return Err(refuse(ProblemKind::RegistrationClosed).into());
     }
     if !server.is_available(login).map_err(AccountError::from)? {
-        return Err(refuse(ProblemKind::LoginTaken).into());
+        let error = refuse(ProblemKind::LoginTaken);
+        let whom = if account::exists(&shell.home) { String::new() } else { format!("--email {login} ") };
+        return Err(Failure::new(error.exit(), error.to_string())
+            .with_remedy(format!("If it is yours: ensafer login {whom}--server {origin}"))
+            .into());
     }
     if info.registration == Registration::Open {
         return Ok(None);
