@@ -228,9 +228,12 @@ impl AccountError {
             Self::OtherRealm { .. } => {
                 Some("Add --realm with that address, if it is the server's former one")
             }
-            Self::Exists { .. } | Self::OtherAccount { .. } | Self::OtherAccountThere { .. } => {
+            Self::Exists { .. } | Self::OtherAccountThere { .. } => {
                 Some("Use it, or give the other account a home of its own with ENSAFER_HOME")
             }
+            Self::OtherAccount { .. } => Some(
+                "Use it, or give the other account a home of its own with ENSAFER_HOME. If it is the same person under another address: ensafer account profile --email YOU@EXAMPLE.COM changes that",
+            ),
             Self::OutputExists { .. } => Some("Name a file that does not exist, or remove that one"),
             Self::WrongPassword => Some(
                 "Try again. Where it was changed on another computer: ensafer login. Where it is lost: ensafer recovery-key use",

@@ -126,9 +126,9 @@ pub(super) fn log_out(shell: &Shell) -> Result<Exit> {
     shell.forget_account();
     lock::forget_keys(shell)?;
     match (told, unlocked) {
-        (true, _) => shell
-            .output
-            .note("Logged out. Files stay as they are; nothing syncs until somebody logs in again."),
+        (true, _) => shell.output.note(
+            "Logged out. The account and all files stay on this computer; folders stop until somebody types the password: ensafer unlock, or ensafer login",
+        ),
         (false, Some(_)) => shell.output.warn(
             "Logged out here. The server could not be told: remove this computer from another one (ensafer account devices)",
         ),

@@ -156,7 +156,7 @@ fn set(shell: &Shell, password: &Password, key: &RecoveryKey) -> Result<()> {
 fn new_with_question(shell: &Shell) -> Result<()> {
     let password = checked_password(shell)?;
     let question = if prompt::is_terminal() { prompt::line("The question: ")? } else { String::new() };
-    let answer = prompt::asked("The answer: ")?;
+    let answer = prompt::new_answer("The answer: ")?;
     refuse_short(&answer)?;
     let half = RecoveryHalf::generate(&mut SystemRandom);
     let key = RecoveryKey::from_answer(&half, answer.expose());
