@@ -143,7 +143,7 @@ fn new_device(device: &DeviceReport) -> (DeviceId, AccountNotice) {
 #[must_use]
 pub fn describe_new_device(device: &DeviceReport) -> String {
     format!(
-        "Another computer has logged in to the account: {}. If that was not you: ensafer account devices --revoke {}, and ensafer account password",
+        "Another computer has logged in to the account: {}. If that was not you: ensafer account devices --revoke {}, then ensafer account password and ensafer recovery-key new, because whoever logs in can have the recovery key shown",
         printable(&device.name),
         device.device
     )

@@ -70,10 +70,25 @@ pub fn new_password(question: &str) -> Result<Password> {
 
 fn asked_twice(question: &str, variable: &str) -> Result<Password> {
     let first = typed_password(question, variable)?;
-    if io::stdin().is_terminal() && asked("The same again: ")?.expose() != first.expose() {
-        return Err(Failure::new(Exit::Usage, "The two passwords differ").with_remedy("Try again").into());
-    }
+    check_again(&first, "The two passwords differ")?;
     Ok(first)
+}
+
+/// An answer to be remembered: asked twice on a terminal, where nobody sees what is typed.
+///
+/// # Errors
+/// As [`asked`], or the two differ.
+pub fn new_answer(question: &str) -> Result<Password> {
+    let first = asked(question)?;
+    check_again(&first, "The two answers differ")?;
+    Ok(first)
+}
+
+fn check_again(first: &Password, differ: &str) -> Result<()> {
+    if io::stdin().is_terminal() && asked("The same again: ")?.expose() != first.expose() {
+        return Err(Failure::new(Exit::Usage, differ).with_remedy("Try again").into());
+    }
+    Ok(())
 }
 
 /// A password that replaces another one: the command of `ENSAFER_NEW_PASSWORD_COMMAND`, else asked twice on a terminal,

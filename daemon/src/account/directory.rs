@@ -19,6 +19,8 @@ pub struct Person {
     pub display_name: Option<String>,
     /// How these keys agree with what was seen before.
     pub known: Known,
+    /// Whether they are not those that were seen before: only ever of somebody who was [looked at](look_at_person).
+    pub has_changed: bool,
     /// What both sides compare to be sure of each other.
     pub safety_number: SafetyNumber,
 }
@@ -41,6 +43,7 @@ pub fn find_person(
             bundle: own.bundle().clone(),
             display_name: None,
             known: Known::Verified,
+            has_changed: false,
             safety_number: SafetyNumber::of(&own.fingerprint(), &own.fingerprint()),
         });
     }
@@ -48,7 +51,7 @@ pub fn find_person(
     let known = change_state(home, config, unlocked, |state| {
         state.meet(login, &bundle).map_err(|source| AccountError::Pin { login: login.clone(), source })
     })?;
-    Ok(person(unlocked, bundle, display_name, known))
+    Ok(person(unlocked, bundle, display_name, known, false))
 }
 
 /// Looks at somebody's keys without remembering them, and without comparing them with what was seen before: only for
@@ -68,8 +71,9 @@ pub fn look_at_person(
     let (bundle, display_name) = fetch(home, config, unlocked, login)?;
     // On a copy of what is remembered. Keys that are not those of the pin are no first ones either.
     let mut state = read_sealed(home)?.read_state(&unlocked.account)?;
-    let known = state.meet(login, &bundle).unwrap_or(Known::Pinned);
-    Ok(person(unlocked, bundle, display_name, known))
+    let met = state.meet(login, &bundle);
+    let has_changed = matches!(met, Err(PinError::IdentityChanged { .. }));
+    Ok(person(unlocked, bundle, display_name, met.unwrap_or(Known::Pinned), has_changed))
 }
 
 /// Remembers the keys that `person` has in the place of those that were seen before: only for keys whose safety number
@@ -108,9 +112,15 @@ fn fetch(
     }
 }
 
-fn person(unlocked: &Unlocked, bundle: SignedBundle, display_name: Option<String>, known: Known) -> Person {
+fn person(
+    unlocked: &Unlocked,
+    bundle: SignedBundle,
+    display_name: Option<String>,
+    known: Known,
+    has_changed: bool,
+) -> Person {
     let safety_number = SafetyNumber::of(&unlocked.account.fingerprint(), &bundle.fingerprint());
-    Person { bundle, display_name, known, safety_number }
+    Person { bundle, display_name, known, has_changed, safety_number }
 }
 
 /// Remembers that the safety number with `person` was compared.

@@ -9,6 +9,7 @@ use ensafer_core::crypto::{Login, LoginError, ParsePrintedError, PasswordError};
 
 use crate::exit::Exit;
 use crate::key_server::{Origin, OriginError, ServerError};
+use crate::output::printable;
 use crate::secrets::SecretError;
 
 /// Why the account cannot be used.
@@ -42,7 +43,7 @@ pub enum AccountError {
     #[error(transparent)]
     RecoveryKey(#[from] ParsePrintedError),
     /// The name cannot be an account's.
-    #[error("{login} cannot name an account")]
+    #[error("\"{}\" cannot name an account", printable(login))]
     Login {
         /// It.
         login: String,
@@ -200,6 +201,16 @@ impl AccountError {
         }
     }
 
+    /// Whether the password does not open the account, here or on the server.
+    #[must_use]
+    pub fn is_wrong_password(&self) -> bool {
+        match self {
+            Self::WrongPassword => true,
+            Self::Server(error) => error.kind() == Some(ProblemKind::WrongCredentials),
+            _ => false,
+        }
+    }
+
     /// Whether a code was mailed and is waited for.
     #[must_use]
     pub fn is_unconfirmed_address(&self) -> bool {
@@ -217,9 +228,12 @@ impl AccountError {
             Self::OtherRealm { .. } => {
                 Some("Add --realm with that address, if it is the server's former one")
             }
-            Self::Exists { .. } | Self::OtherAccount { .. } | Self::OtherAccountThere { .. } => {
+            Self::Exists { .. } | Self::OtherAccountThere { .. } => {
                 Some("Use it, or give the other account a home of its own with ENSAFER_HOME")
             }
+            Self::OtherAccount { .. } => Some(
+                "Use it, or give the other account a home of its own with ENSAFER_HOME. If it is the same person under another address: ensafer account profile --email YOU@EXAMPLE.COM changes that",
+            ),
             Self::OutputExists { .. } => Some("Name a file that does not exist, or remove that one"),
             Self::WrongPassword => Some(
                 "Try again. Where it was changed on another computer: ensafer login. Where it is lost: ensafer recovery-key use",
@@ -243,7 +257,7 @@ impl AccountError {
             Self::RecoveryRefused => {
                 Some("Compare the key with what you wrote down, and look at the address and the server")
             }
-            Self::Login { .. } => Some("ensafer register --email YOU@EXAMPLE.COM"),
+            Self::Login { .. } => Some("Write it like alice@example.com"),
             Self::Damaged { .. } => Some(
                 "Where it is this computer's own, move it away, then ensafer login. Otherwise take the account from another computer: ensafer keys export, keys import",
             ),

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{Format, lock, register};
 use crate::account::{self, AccountError, Unlocked};
-use crate::exit::{Exit, Failure};
+use crate::exit::Exit;
 use crate::key_server::Origin;
 use crate::output::printable;
 use crate::private_file;
@@ -100,7 +100,7 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
             shell.output.note("The address is confirmed, and this computer is logged in.");
         }
         Command::Export { output } => export(shell, output.as_ref())?,
-        Command::Delete { yes } => delete(shell, *yes)?,
+        Command::Delete { yes } => return delete(shell, *yes),
     }
     Ok(Exit::Success)
 }
@@ -130,6 +130,8 @@ struct Shown {
     account: String,
     fingerprint: String,
     server: Option<Origin>,
+    /// Whether this computer has a session on the server.
+    is_logged_in: bool,
     has_account_key: bool,
 }
 
@@ -140,6 +142,7 @@ fn show(shell: &Shell, format: &Format) -> Result<()> {
         account: account.to_string(),
         fingerprint: fingerprint.to_string(),
         server: account::server_of(&shell.home)?,
+        is_logged_in: account::is_logged_in(&shell.home)?,
         has_account_key: account::account_key(&shell.home)?.is_some(),
     };
     if format.json {
@@ -148,11 +151,22 @@ fn show(shell: &Shell, format: &Format) -> Result<()> {
     }
     shell.output.line(format_args!("{}", shown.login))?;
     match &shown.server {
-        Some(server) => shell.output.line(format_args!("on {server}"))?,
+        Some(server) => shell.output.line(format_args!("on {server}, {}", session(shell, &shown)?))?,
         None => shell.output.line("on this computer only")?,
     }
     shell.output.line(format_args!("fingerprint {}", shown.fingerprint))?;
     Ok(())
+}
+
+/// How this computer stands with the server.
+fn session(shell: &Shell, shown: &Shown) -> Result<&'static str> {
+    Ok(if shown.is_logged_in {
+        "logged in"
+    } else if account::was_ended_by_server(&shell.home)? {
+        "logged out by the server (ensafer login)"
+    } else {
+        "not logged in (ensafer login; where a code was mailed, ensafer account confirm)"
+    })
 }
 
 fn change_password(shell: &Shell) -> Result<()> {
@@ -269,7 +283,7 @@ fn revoke(shell: &Shell, device: DeviceId) -> Result<()> {
     let unlocked = opened(shell)?;
     account::revoke_device(&shell.home, &shell.config, &unlocked.account, device)?;
     shell.output.note(
-        "The computer is logged out. What it holds already stays on it: change the password if it was stolen.",
+        "The computer is logged out. What it holds already stays on it. If it was stolen, or is not yours: ensafer account password, and ensafer recovery-key new, because whoever has logged in can have the recovery key shown.",
     );
     Ok(())
 }
@@ -277,6 +291,9 @@ fn revoke(shell: &Shell, device: DeviceId) -> Result<()> {
 fn move_server(shell: &Shell, url: &str, same: bool) -> Result<()> {
     let origin: Origin = url.parse().map_err(AccountError::from)?;
     let login = account::login_of(&shell.home)?;
+    if account::server_of(&shell.home)?.is_none() {
+        register::refuse_invented(&login, false)?;
+    }
     let code = if same { None } else { register::ask_server(shell, &origin, &login)? };
     let password = prompt::password(&format!("Password of {login}: "))?;
     // The same server has it already.
@@ -300,11 +317,12 @@ fn export(shell: &Shell, output: Option<&PathBuf>) -> Result<()> {
     Ok(())
 }
 
-fn delete(shell: &Shell, yes: bool) -> Result<()> {
+fn delete(shell: &Shell, yes: bool) -> Result<Exit> {
     let origin = require_server(shell)?;
     let question = format!("Delete the account on {origin}? Nobody can log in with it then.");
     if !prompt::confirm(&question, yes)? {
-        return Err(Failure::new(Exit::Usage, "Nothing was deleted").into());
+        shell.output.note("Nothing was deleted.");
+        return Ok(Exit::Interrupted);
     }
     let password = prompt::password("Password: ")?;
     account::delete(&shell.home, &shell.config, &password)?;
@@ -313,7 +331,7 @@ fn delete(shell: &Shell, yes: bool) -> Result<()> {
     shell.output.note(
         "The account is deleted on the server. On this computer it stays, and its folders go on syncing.",
     );
-    Ok(())
+    Ok(Exit::Success)
 }
 
 /// The account, opened without asking where that is possible.

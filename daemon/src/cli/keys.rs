@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::account;
-use crate::exit::Exit;
+use crate::account::{self, AccountError};
+use crate::exit::{Exit, Failure};
 use crate::prompt;
 use crate::shell::Shell;
 
@@ -58,9 +58,20 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
             } else {
                 None
             };
-            account::import(&shell.home, &shell.config, &sealed, &password, account_key.as_ref())?;
+            account::import(&shell.home, &shell.config, &sealed, &password, account_key.as_ref())
+                .map_err(of_import)?;
             shell.output.note("The account is set up on this computer.");
         }
     }
     Ok(Exit::Success)
+}
+
+/// There is no server to ask, and nothing but the right secret opens the file.
+fn of_import(error: AccountError) -> anyhow::Error {
+    if !error.is_wrong_password() {
+        return error.into();
+    }
+    Failure::new(error.exit(), error.to_string())
+        .with_remedy("Try again with the password that the account had when the file was written. An account with an account key wants --account-key. Where the password is lost: --with-recovery-key")
+        .into()
 }

@@ -38,6 +38,11 @@ impl Whom {
         self.server.is_some()
     }
 
+    /// Whether an address was named.
+    pub(super) fn names_login(&self) -> bool {
+        self.email.is_some()
+    }
+
     /// Completes what was named by what this computer knows.
     ///
     /// # Errors
@@ -45,7 +50,7 @@ impl Whom {
     pub(super) fn complete(&self, shell: &Shell) -> Result<Account> {
         let missing = |what| {
             Failure::new(Exit::Usage, format!("{what} is missing"))
-                .with_remedy("ensafer login --email YOU@EXAMPLE.COM --server URL")
+                .with_remedy("Name both: --email YOU@EXAMPLE.COM --server URL")
         };
         let login = match &self.email {
             Some(email) => account::parse_login(email)?,
@@ -85,11 +90,22 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
         None => KeepAccountKey::AsItIs,
     };
     let unlocked =
-        account::log_in(&shell.home, &shell.config, &origin, realm.as_ref(), &login, &password, keep)?;
+        account::log_in(&shell.home, &shell.config, &origin, realm.as_ref(), &login, &password, keep)
+            .map_err(of_login)?;
     shell.keep(unlocked);
     lock::unlock_daemon(shell, &password)?;
     shell.output.note(format_args!("Logged in to {origin} as {login}."));
     Ok(Exit::Success)
+}
+
+/// Whoever has just failed to log in is not told to log in.
+fn of_login(error: AccountError) -> anyhow::Error {
+    if !error.is_wrong_password() {
+        return error.into();
+    }
+    Failure::new(error.exit(), error.to_string())
+        .with_remedy("Look at the address and the server, and try again. An account with an account key wants --account-key, a server that moved --realm. Where the password is lost: ensafer recovery-key use --email YOU@EXAMPLE.COM --server URL")
+        .into()
 }
 
 /// Ends this computer's session and forgets its keys. Files and folders stay as they are.
@@ -110,9 +126,9 @@ pub(super) fn log_out(shell: &Shell) -> Result<Exit> {
     shell.forget_account();
     lock::forget_keys(shell)?;
     match (told, unlocked) {
-        (true, _) => shell
-            .output
-            .note("Logged out. Files stay as they are; nothing syncs until somebody logs in again."),
+        (true, _) => shell.output.note(
+            "Logged out. The account and all files stay on this computer; folders stop until somebody types the password: ensafer unlock, or ensafer login",
+        ),
         (false, Some(_)) => shell.output.warn(
             "Logged out here. The server could not be told: remove this computer from another one (ensafer account devices)",
         ),

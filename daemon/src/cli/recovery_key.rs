@@ -90,7 +90,9 @@ fn look_at_server(shell: &Shell, password: &Password) -> Result<(), AccountError
 /// On the server where the account is on one, else on this computer.
 fn use_key(arguments: &UseArguments, shell: &Shell) -> Result<()> {
     let is_known = account::server_of(&shell.home)?.is_some();
-    let on_server = !arguments.here && (arguments.whom.names_server() || is_known);
+    // Whoever names an address where no account is means one on a server, and is told that the server is missing.
+    let is_new_here = arguments.whom.names_login() && !account::exists(&shell.home);
+    let on_server = !arguments.here && (arguments.whom.names_server() || is_known || is_new_here);
     if !on_server {
         shell.require_account()?;
     }
@@ -154,7 +156,7 @@ fn set(shell: &Shell, password: &Password, key: &RecoveryKey) -> Result<()> {
 fn new_with_question(shell: &Shell) -> Result<()> {
     let password = checked_password(shell)?;
     let question = if prompt::is_terminal() { prompt::line("The question: ")? } else { String::new() };
-    let answer = prompt::asked("The answer: ")?;
+    let answer = prompt::new_answer("The answer: ")?;
     refuse_short(&answer)?;
     let half = RecoveryHalf::generate(&mut SystemRandom);
     let key = RecoveryKey::from_answer(&half, answer.expose());

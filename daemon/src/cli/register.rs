@@ -96,12 +96,14 @@ fn make(shell: &Shell, login: &Login, password: &Password, with_account_key: boo
 
 /// Makes an account and publishes it. The server is asked first whether it takes it, before anything is made.
 fn register_new(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Result<()> {
-    let Some(email) = &arguments.email else {
-        return Err(Failure::new(Exit::Usage, "An account on a server needs an e-mail address")
+    let needs_address = || {
+        Failure::new(Exit::Usage, "An account on a server needs an e-mail address")
             .with_remedy("ensafer register --email YOU@EXAMPLE.COM --server URL")
-            .into());
     };
-    let login = account::parse_login(email)?;
+    let login = account::parse_login(arguments.email.as_ref().ok_or_else(needs_address)?)?;
+    if !login.as_str().contains('@') {
+        return Err(needs_address().into());
+    }
     let code = ask_server(shell, origin, &login)?;
     let password = new_password(&login)?;
     let made = make(shell, &login, &password, arguments.account_key)?;
@@ -146,6 +148,7 @@ fn publish_existing(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Re
             return Err(AccountError::OtherAccount { login: known, asked }.into());
         }
     }
+    refuse_invented(&known, arguments.email.is_some())?;
     // One that was never confirmed may be published again, for another code.
     let logged_in = account::is_logged_in(&shell.home)?;
     if let Some(on) = account::server_of(&shell.home)?.filter(|on| logged_in || on != origin) {
@@ -160,6 +163,25 @@ fn publish_existing(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Re
     finish(shell, origin, &known, published, &password)
 }
 
+/// Refuses to publish an account under a name that is no e-mail address, or looks like the `user@host` that stands in for
+/// one: unless somebody typed that it is theirs.
+pub(super) fn refuse_invented(login: &Login, is_typed: bool) -> Result<()> {
+    let domain = login.as_str().split_once('@').map(|(_, domain)| domain);
+    if domain.is_some_and(|domain| is_typed || domain.contains('.')) {
+        return Ok(());
+    }
+    let what =
+        format!("On a server, people find an account by an e-mail address, and this one is named {login}");
+    let first = "First name it: ensafer account profile --email YOU@EXAMPLE.COM";
+    let remedy = match domain {
+        Some(_) => format!(
+            "{first}. If {login} is an e-mail address of yours: ensafer register --email {login} --server URL"
+        ),
+        None => first.to_owned(),
+    };
+    Err(Failure::new(Exit::Usage, what).with_remedy(remedy).into())
+}
+
 /// Asks the server what it wants and whether the address is free, and the user for an authorisation code where it
 /// wants one.
 pub(super) fn ask_server(shell: &Shell, origin: &Origin, login: &Login) -> Result<Option<String>> {
@@ -172,7 +194,11 @@ pub(super) fn ask_server(shell: &Shell, origin: &Origin, login: &Login) -> Resul
         return Err(refuse(ProblemKind::RegistrationClosed).into());
     }
     if !server.is_available(login).map_err(AccountError::from)? {
-        return Err(refuse(ProblemKind::LoginTaken).into());
+        let error = refuse(ProblemKind::LoginTaken);
+        let whom = if account::exists(&shell.home) { String::new() } else { format!("--email {login} ") };
+        return Err(Failure::new(error.exit(), error.to_string())
+            .with_remedy(format!("If it is yours: ensafer login {whom}--server {origin}"))
+            .into());
     }
     if info.registration == Registration::Open {
         return Ok(None);

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use ensafer_core::account::Known;
+use ensafer_core::crypto::Login;
 use serde::Serialize;
 
 use super::Format;
@@ -11,6 +12,9 @@ use crate::account::{self, Person};
 use crate::exit::{Exit, Failure};
 use crate::output::printable;
 use crate::shell::Shell;
+
+/// Digits of a safety number (`docs/protocol.md`, "Look-ups").
+const SAFETY_NUMBER_DIGITS: usize = 60;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -46,6 +50,7 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
     let Command::Verify(arguments) = command;
     shell.require_account()?;
     let login = account::parse_login(&arguments.email)?;
+    arguments.matches.as_deref().map_or(Ok(()), refuse_fragment)?;
     let unlocked = opened(shell)?;
     let (home, config) = (&shell.home, &shell.config);
     let person = if arguments.changed {
@@ -73,17 +78,11 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
         shell.output.document(&verified)?;
         return Ok(Exit::Success);
     }
-    if arguments.changed && arguments.matches.is_none() {
-        shell
-            .output
-            .note(format_args!("This is the number with the new keys of {login}. They are not used yet."));
-    } else if verified.first_seen {
-        shell
-            .output
-            .note(format_args!("{login} is seen for the first time; these keys are remembered from now on."));
+    if let Some(note) = note_on_keys(arguments, &person, &login) {
+        shell.output.note(note);
     }
     shell.output.line(&verified.safety_number)?;
-    shell.output.note(match (verified.verified, arguments.changed) {
+    shell.output.note(match (verified.verified, person.has_changed) {
         (true, _) => "Verified: the numbers were compared.",
         (false, false) => {
             "Compare it by telephone or face to face. Where it is the same: ensafer share verify EMAIL --matches NUMBER"
@@ -95,9 +94,41 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
+/// What is to be known of the keys before their number is read.
+fn note_on_keys(arguments: &VerifyArguments, person: &Person, login: &Login) -> Option<String> {
+    let first_seen = person.known == Known::FirstSeen;
+    match (arguments.changed, arguments.matches.is_some()) {
+        (true, false) if person.has_changed => {
+            Some(format!("This is the number with the new keys of {login}. They are not used yet."))
+        }
+        (true, false) if first_seen => Some(format!("{login} was never seen before: no keys have changed.")),
+        (true, _) if !person.has_changed && !first_seen => Some("The keys have not changed.".to_owned()),
+        (false, _) if first_seen => {
+            Some(format!("{login} is seen for the first time; these keys are remembered from now on."))
+        }
+        _ => None,
+    }
+}
+
+/// The number without the spaces that make it readable.
+fn digits(number: &str) -> String {
+    number.chars().filter(|c| !c.is_whitespace()).collect()
+}
+
+/// Half a number is a slip of whoever types it, and says nothing about the keys.
+fn refuse_fragment(number: &str) -> Result<()> {
+    let digits = digits(number);
+    if digits.len() == SAFETY_NUMBER_DIGITS && digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Ok(());
+    }
+    let what = format!("A safety number has {SAFETY_NUMBER_DIGITS} digits");
+    Err(Failure::new(Exit::Usage, what)
+        .with_remedy("Type all that the other side reads to you, in quotes")
+        .into())
+}
+
 /// Refuses unless the number that the other side shows is that of the very keys that are about to be marked.
 fn check_number(number: &str, person: &Person) -> Result<()> {
-    let digits = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
     if digits(number) == digits(&person.safety_number.to_string()) {
         return Ok(());
     }

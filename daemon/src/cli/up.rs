@@ -76,7 +76,7 @@ fn make_missing(arguments: &Arguments) -> Result<()> {
     let names = names.join(" and ");
     let do_not = if missing.len() == 1 { "does not exist. Make it?" } else { "do not exist. Make them?" };
     if !prompt::confirm(&format!("{names} {do_not}"), arguments.yes)? {
-        return Err(Failure::new(Exit::Usage, "Nothing was made")
+        return Err(Failure::new(Exit::Interrupted, "Nothing was made")
             .with_remedy("Name directories that exist")
             .into());
     }

@@ -123,7 +123,7 @@ impl ServerError {
                 | ProblemKind::MailFailed
                 | ProblemKind::RequestTimeout => Exit::ServerUnreachable,
                 ProblemKind::SessionRefused | ProblemKind::DeviceRevoked => Exit::NotSetUp,
-                ProblemKind::LoginMalformed => Exit::Usage,
+                ProblemKind::LoginMalformed | ProblemKind::ValueRefused => Exit::Usage,
                 _ => Exit::Error,
             },
         }
@@ -157,6 +157,14 @@ impl ServerError {
                     Some("Copy the code from the newest e-mail, or register again for a new one")
                 }
                 ProblemKind::RegistrationCodeRefused => Some("Ask the server's administrator for a code"),
+                ProblemKind::RegistrationClosed => {
+                    Some("Ask the server's administrator to let you in, or take another server")
+                }
+                ProblemKind::AccountDisabled => Some("Ask the server's administrator to enable it"),
+                // The server compares the address that it was asked under with its own.
+                ProblemKind::BlobRefused => Some(
+                    "Name the server by the very address that its administrator gave out (its public_url). If that was it, upgrade Ensafer",
+                ),
                 ProblemKind::TooManyFailures | ProblemKind::TooManyRequests | ProblemKind::Unavailable => {
                     Some("Wait a little, then try again")
                 }

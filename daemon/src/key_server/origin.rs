@@ -6,6 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
+use crate::output::printable;
+
 /// A key server's origin (RFC 6454) in its canonical ASCII form: `https://keys.example.com`. It is the realm that
 /// passwords are derived for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -19,7 +21,7 @@ pub struct Origin {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {
     /// Not a URL at all.
-    #[error("{text} is not the address of a server")]
+    #[error("\"{}\" is not the address of a server", printable(text))]
     Malformed {
         /// It.
         text: String,
@@ -62,6 +64,10 @@ impl FromStr for Origin {
         let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
         let url = Url::parse(&with_scheme).map_err(|_| malformed())?;
         let host = url.host().ok_or_else(malformed)?;
+        // A scheme without its colon would pass for the name of a server.
+        if matches!(host, Host::Domain("https" | "http")) {
+            return Err(malformed());
+        }
         let is_loopback = is_loopback(&host);
         let origin = url.origin().ascii_serialization();
         let has_more = !matches!(url.path(), "" | "/")
@@ -129,7 +135,16 @@ mod tests {
 
     #[test]
     fn what_is_no_server_is_refused() {
-        for text in ["", "ftp://example.com", "https://", "file:///etc", "a b"] {
+        for text in [
+            "",
+            "ftp://example.com",
+            "https://",
+            "file:///etc",
+            "a b",
+            "https//keys.example.com",
+            "http:/a",
+            "https",
+        ] {
             assert!(matches!(text.parse::<Origin>(), Err(OriginError::Malformed { .. })), "{text}");
         }
         for text in ["https://a/b", "https://a?b", "https://a#b", "https://u@a", "https://u:p@a"] {

@@ -79,6 +79,7 @@ fn an_unknown_login_and_a_wrong_password_are_told_in_the_same_words() {
         };
         assert_eq!(attempt(EMAIL), attempt("nobody@example.com"));
         assert!(attempt(EMAIL).contains("The password is wrong, or nobody has that login"));
+        assert!(attempt(EMAIL).contains("--account-key") && !attempt(EMAIL).contains("ensafer login"));
         // Nothing of the account came here.
         stranger.run(&["account", "show"]).expect(10);
         assert!(!stranger.home.join("data/account.ensafer-account").exists());
@@ -110,7 +111,11 @@ fn whoever_logs_out_has_no_keys_and_no_session_left() {
         laptop.settle();
 
         assert!(laptop.home.join("data/device.secrets").exists());
-        laptop.run(&["logout"]).expect(0).expect_says("Logged out");
+        assert_eq!(laptop.json(&["account", "show"])["is_logged_in"], true);
+        laptop.run(&["account", "show"]).expect(0).expect_says(", logged in");
+        laptop.run(&["logout"]).expect(0).expect_says("Logged out").expect_says("ensafer unlock");
+        assert_eq!(laptop.json(&["account", "show"])["is_logged_in"], false);
+        laptop.run(&["account", "show"]).expect(0).expect_says(", not logged in");
         assert_eq!(count_devices(&desktop), 1, "the server was told");
         assert!(!laptop.home.join("data/device.secrets").exists(), "this device's key is forgotten");
         let kept = fs::read_to_string(laptop.home.join("data/session.json")).unwrap();
@@ -203,11 +208,13 @@ fn a_removed_computer_is_told_and_its_folders_go_on() {
         let own = listed.as_array().unwrap().iter().find(|device| device["is_this"] == true).unwrap();
         let id = own["id"].as_str().unwrap();
 
-        laptop.run(&["account", "devices", "--revoke", id]).expect(0);
+        let done = laptop.run(&["account", "devices", "--revoke", id]).expect(0);
+        done.expect_says("account password").expect_says("recovery-key new");
         assert_eq!(count_devices(&laptop), 1);
         let told = desktop.run(&["account", "devices"]).expect(10);
         let told = told.expect_says("This computer was removed from the account");
         told.expect_says("ensafer login");
+        desktop.run(&["account", "show"]).expect(0).expect_says("logged out by the server");
         desktop.write("still", "here");
         desktop.settle();
         laptop.run(&["account", "devices", "--revoke", id]).expect(1).expect_says("no such computer");
@@ -263,8 +270,14 @@ fn a_server_that_is_down_is_named() {
     // Nor is what is no key server taken for one.
     device.log_in(EMAIL, "http://example.com").expect(2).expect_says("only https");
     device.log_in(EMAIL, "https://example.com/path").expect(2);
-    device.log_in("alice@@example", NOBODY).expect(2);
+    let slip = device.log_in(EMAIL, "https//example.com").expect(2);
+    slip.expect_says("\"https//example.com\" is not the address of a server");
+    let malformed = device.log_in("a b@example.com", NOBODY).expect(2);
+    assert!(!malformed.says("ensafer register"), "{malformed}");
+    malformed.expect_says("Error: \"a b@example.com\" cannot name an account");
     device.run(&["login"]).expect(2).expect_says("--email");
+    device.run(&["recovery-key", "use"]).expect(10);
+    device.run(&["recovery-key", "use", "--email", EMAIL]).expect(2).expect_says("The server is missing");
 }
 
 fn with_folder(world: &World, name: &str) -> Device {

@@ -134,7 +134,9 @@ fn a_wrong_password() {
     let forgetful = device.with_password_command("printf 'incorrect horse'");
     let keys = Person::Alice.keys_file();
     let empty = Device::bare(&world.path("empty")).with_password_command("printf 'incorrect horse'");
-    empty.run(&["keys", "import", text(&keys)]).expect(12);
+    let refused = empty.run(&["keys", "import", text(&keys)]).expect(12);
+    assert!(!refused.says("ensafer login"), "no server knows it: {refused}");
+    refused.expect_says("--account-key").expect_says("--with-recovery-key");
     empty.run(&["sync", "--once"]).expect(10);
     forgetful.run(&["unlock"]).expect(12);
     device.settle();

@@ -70,7 +70,7 @@ fn the_profile_is_what_others_read() {
         assert_eq!(bob.json(&["share", "verify", EMAIL])["verified"], true);
         bob.run(&["share", "verify", "nobody@example.com"]).expect(1).expect_says("Nobody has that address");
         alice.run(&["account", "profile", "--name", ""]).expect(0).expect_says("(no name)");
-        alice.run(&["account", "profile", "--name", &"x".repeat(10_000)]).expect(1);
+        alice.run(&["account", "profile", "--name", &"x".repeat(10_000)]).expect(2);
     });
 }
 

@@ -38,6 +38,7 @@ fn what_is_no_address_and_no_password_is_refused_before_anything_is_made() {
             device.register(email, &server.url).expect(2);
         }
         device.run(&["register", "--server", &server.url]).expect(2).expect_says("needs an e-mail address");
+        device.register("alice", &server.url).expect(2).expect_says("needs an e-mail address");
         for (weak, why) in [
             ("password1", "common password"),
             ("aaaaaaaaaaaa", "repeats"),
@@ -96,6 +97,58 @@ fn what_only_a_server_keeps_is_not_changed_without_one() {
     assert_eq!(device.json(&["account", "show"])["login"], EMAIL, "nothing is changed by halves");
     let done = device.run(&["account", "profile", "--email", "alice@example.org"]).expect(0);
     assert!(!done.says("Log in with it"), "there is nowhere to log in: {done}");
+}
+
+#[test]
+fn a_name_that_was_invented_is_not_published() {
+    on_every_database(|world, server| {
+        let device = Device::bare(&world.path("a"));
+        device.run(&["register", "--email", "alice@laptop"]).expect(0);
+        for publish in [&["register", "--server", &server.url][..], &["account", "server", &server.url]] {
+            device.run(publish).expect(2).expect_says("ensafer account profile --email YOU@EXAMPLE.COM");
+        }
+        device.register(EMAIL, &server.url).expect(1).expect_says("ensafer account profile --email");
+        assert_eq!(server.run(&["user", "list", "--json"]).expect(0).json(), Value::Array(Vec::new()));
+        device.run(&["account", "profile", "--email", EMAIL]).expect(0);
+        device.run(&["register", "--server", &server.url]).expect(0);
+        let long = "a".repeat(129);
+        device.run(&["account", "profile", "--name", &long]).expect(2).expect_says("1 to 128 bytes");
+
+        // Some do have such an address, and say so.
+        let other = Device::bare(&world.path("b"));
+        other.run(&["register", "--email", "bob@laptop"]).expect(0);
+        other.register("bob@laptop", &server.url).expect(0);
+    });
+}
+
+#[test]
+fn a_server_under_another_address_than_its_own_names_the_remedy() {
+    on_every_database_with("public_url = \"https://keys.example.com\"\n", |world, server| {
+        let device = Device::bare(&world.path("a"));
+        let refused = device.register(EMAIL, &server.url).expect(1);
+        refused.expect_says("another server's address").expect_says("public_url");
+        device.run(&["account", "show"]).expect(10);
+    });
+}
+
+#[test]
+fn half_a_safety_number_is_a_slip_and_another_one_is_an_alarm() {
+    on_every_database(|world, server| {
+        let [alice, bob] = ["a", "b"].map(|name| Device::bare(&world.path(name)));
+        alice.register(EMAIL, &server.url).expect(0);
+        bob.register("bob@example.com", &server.url).expect(0);
+        let verify = |more: &[&str]| alice.run(&[&["share", "verify", "bob@example.com"], more].concat());
+        verify(&["--changed"]).expect(0).expect_says("never seen before");
+        let number = alice.json(&["share", "verify", "bob@example.com"])["safety_number"].clone();
+        for slip in ["", "12345", &"x".repeat(60), &"1".repeat(61)] {
+            verify(&["--matches", slip]).expect(2).expect_says("60 digits");
+        }
+        verify(&["--matches", &"1".repeat(60)]).expect(26);
+        let same = verify(&["--changed"]).expect(0);
+        assert!(!same.says("new keys") && !same.says("--changed"), "{same}");
+        same.expect_says("The keys have not changed.");
+        verify(&["--changed", "--matches", number.as_str().unwrap()]).expect(0).expect_says("not changed");
+    });
 }
 
 #[test]
@@ -159,7 +212,7 @@ fn a_closed_server_lets_in_only_whom_it_knows() {
         server.restart();
         let other = Device::bare(&world.path("b"));
         let refused = other.register("bob@example.com", &server.url).expect(1);
-        refused.expect_says("takes no new accounts");
+        refused.expect_says("takes no new accounts").expect_says("let you in");
         other.run(&["account", "show"]).expect(10);
         other.log_in(EMAIL, &server.url).expect(0);
     });
@@ -196,7 +249,8 @@ fn a_disabled_account_says_so_to_its_owner_only() {
         let (laptop, stranger) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
         laptop.register(EMAIL, &server.url).expect(0);
         server.run(&["user", "disable", EMAIL]).expect(0);
-        laptop.run(&["account", "devices"]).expect(1).expect_says("disabled by the server's administrator");
+        let refused = laptop.run(&["account", "devices"]).expect(1);
+        refused.expect_says("disabled by the server's administrator").expect_says("to enable it");
         stranger.log_in(EMAIL, &server.url).expect(1).expect_says("disabled by the server's administrator");
         let (variable, wrong) = typing("wrong horse battery");
         let login = ["login", "--email", EMAIL, "--server", &server.url];
