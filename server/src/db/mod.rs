@@ -243,10 +243,8 @@ impl Db {
 }
 
 /// WAL: readers do not wait for the writer. FULL: what was answered survives a power cut, but see
-/// [`Db::write_lightly`]. 16 MiB of pages a connection, and a WAL of as many (4,000 of 4 KiB) before it is written back:
-/// logins touch pages all over the database, and most of them again soon.
+/// [`Db::write_lightly`].
 const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-     PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000; \
      PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;";
 
 fn pool(connections: u32) -> AnyPoolOptions {
