@@ -120,7 +120,7 @@ impl Board {
         self.show(&posts);
     }
 
-    /// These devices are new to the account. Of more than [`MAX_NEW_DEVICES`] the last ones are told.
+    /// These devices are new to the account. Of more than 256 the last ones are told.
     pub fn add_new_devices(&self, devices: impl IntoIterator<Item = (DeviceId, AccountNotice)>) {
         let mut posts = self.posts();
         for (device, notice) in devices {
