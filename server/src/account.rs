@@ -17,7 +17,7 @@ use crate::answers::{AnyAnswers, BodyAnswers, ConflictAnswers, MissingAnswers, S
 use crate::codes::Code;
 use crate::credentials;
 use crate::db::accounts::{self, Stored};
-use crate::db::changes::{self, Expected};
+use crate::db::changes;
 use crate::db::devices;
 use crate::error::ApiError;
 use crate::extract::{ApiJson, Authenticated, ClientAddress};
@@ -102,8 +102,7 @@ pub async fn password(
     succeeds(version.into(), request.password.version.into())?;
     let verifier = state.keys.verifier(VerifierKind::Password, stored.id, &request.password_auth.0);
     let mut tx = state.db.write().await?;
-    let expected = Expected { account: &stored };
-    if !changes::replace_password(&mut tx, expected, &request.password, &verifier).await? {
+    if !changes::replace_password(&mut tx, &stored, &request.password, &verifier).await? {
         drop(tx);
         return Err(ApiError::conflict(own(&state, session).await?.document.password.version.into()));
     }
@@ -134,8 +133,7 @@ pub async fn recovery(
     succeeds(stored.document.recovery.version(), request.recovery.version())?;
     let verifier = state.keys.verifier(VerifierKind::Recovery, stored.id, &request.recovery_auth.0);
     let mut tx = state.db.write().await?;
-    let expected = Expected { account: &stored };
-    if !changes::replace_recovery(&mut tx, expected, &request.recovery, &verifier).await? {
+    if !changes::replace_recovery(&mut tx, &stored, &request.recovery, &verifier).await? {
         drop(tx);
         return Err(ApiError::conflict(own(&state, session).await?.document.recovery.version()));
     }
@@ -211,11 +209,10 @@ async fn replace_keys(
     bundle: &SignedBundle,
     request: &KeysRequest,
 ) -> Result<bool, ApiError> {
-    let expected = Expected { account: stored };
     let verifier = state.keys.verifier(VerifierKind::Password, stored.id, &request.password_auth.0);
     let now_s = state.clock.now_s();
-    let has_password = changes::replace_password(tx, expected, &request.password, &verifier).await?;
-    let replaced = changes::replace_keys(tx, expected, bundle, &request.keys, now_s).await;
+    let has_password = changes::replace_password(tx, stored, &request.password, &verifier).await?;
+    let replaced = changes::replace_keys(tx, stored, bundle, &request.keys, now_s).await;
     match replaced {
         Ok(replaced) => Ok(replaced && has_password),
         Err(sqlx::Error::Database(error)) if error.is_unique_violation() => {
@@ -353,7 +350,7 @@ pub async fn delete(
     let stored = own(&state, session).await?;
     credentials::check(&state, from, session, &stored, &request.current).await?;
     let mut tx = state.db.write().await?;
-    if !changes::delete(&mut tx, Expected { account: &stored }).await? {
+    if !changes::delete(&mut tx, &stored).await? {
         // The password or the recovery key changed meanwhile: what was asked for has no version.
         return Err(ProblemKind::VersionConflict.into());
     }

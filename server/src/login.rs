@@ -204,8 +204,10 @@ pub async fn finish(
         }
         _ => ApiError::from(error),
     })?;
-    let since_s = seen_at_s.unwrap_or(u64::MAX);
-    let new_devices = devices::newer(&mut *tx, account, device, since_s).await?;
+    let new_devices = match seen_at_s {
+        Some(since_s) => devices::newer(&mut *tx, account, device, since_s).await?,
+        None => Vec::new(),
+    };
     tx.commit().await?;
     state.metrics.login("done");
     login.announce(&state, seen_at_s.is_none(), is_registrant);

@@ -11,21 +11,9 @@ use super::accounts::{Stored, publish};
 use super::value::{from_int, to_int};
 
 /// What decides whether a change of the account's seals is still about the account that was read.
-#[derive(Debug, Clone, Copy)]
-pub struct Expected<'a> {
-    /// The account as it was read.
-    pub account: &'a Stored,
-}
-
-impl Expected<'_> {
-    fn versions(&self) -> (String, i64, String) {
-        let document = &self.account.document;
-        (
-            self.account.id.to_string(),
-            i64::from(document.password.version),
-            hex::encode(document.recovery.id.0),
-        )
-    }
+fn versions(expected: &Stored) -> (String, i64, String) {
+    let document = &expected.document;
+    (expected.id.to_string(), i64::from(document.password.version), hex::encode(document.recovery.id.0))
 }
 
 /// Replaces the password's seal, unless password or recovery key changed since. Returns whether it did.
@@ -34,11 +22,11 @@ impl Expected<'_> {
 /// The database failed.
 pub async fn replace_password(
     tx: &mut Transaction<'static, Any>,
-    expected: Expected<'_>,
+    expected: &Stored,
     password: &PasswordSealDocument,
     verifier: &[u8; 32],
 ) -> Result<bool, sqlx::Error> {
-    let (account, password_version, recovery_id) = expected.versions();
+    let (account, password_version, recovery_id) = versions(expected);
     let done = sqlx::query(
         "UPDATE accounts SET password_version = $4, password_realm = $5, password_nonce = $6, \
             password_iterations = $7, password_sealed = $8, password_verifier = $9 \
@@ -65,11 +53,11 @@ pub async fn replace_password(
 /// The database failed.
 pub async fn replace_recovery(
     tx: &mut Transaction<'static, Any>,
-    expected: Expected<'_>,
+    expected: &Stored,
     recovery: &RecoverySealDocument,
     verifier: &[u8; 32],
 ) -> Result<bool, sqlx::Error> {
-    let (account, password_version, recovery_id) = expected.versions();
+    let (account, password_version, recovery_id) = versions(expected);
     let done = sqlx::query(
         "UPDATE accounts SET recovery_id = $4, recovery_sealed = $5, recovery_copy = $6, recovery_verifier = $7 \
          WHERE account = $1 AND password_version = $2 AND recovery_id = $3",
@@ -93,21 +81,20 @@ pub async fn replace_recovery(
 /// The database failed; a unique violation if the bundle's login is somebody else's.
 pub async fn replace_keys(
     tx: &mut Transaction<'static, Any>,
-    expected: Expected<'_>,
+    expected: &Stored,
     bundle: &SignedBundle,
     keys: &SealedKeysDocument,
     now_s: u64,
 ) -> Result<bool, sqlx::Error> {
-    let account = expected.account;
     let new = bundle.bundle();
     let done = sqlx::query(
         "UPDATE accounts SET login = $4, bundle = $5, bundle_signature = $6, bundle_sequence = $7, \
             login_key = $8, keys_version = $9, keys_sealed = $10 \
          WHERE account = $1 AND bundle_sequence = $2 AND keys_version = $3",
     )
-    .bind(account.id.to_string())
-    .bind(to_int(account.sequence))
-    .bind(i64::from(account.document.keys.version))
+    .bind(expected.id.to_string())
+    .bind(to_int(expected.sequence))
+    .bind(i64::from(expected.document.keys.version))
     .bind(new.login.as_str())
     .bind(hex::encode(bundle.bytes()))
     .bind(hex::encode(bundle.signature().as_bytes()))
@@ -138,8 +125,8 @@ async fn finish_logins(tx: &mut Transaction<'static, Any>, account: &str) -> Res
 ///
 /// # Errors
 /// The database failed.
-pub async fn delete(tx: &mut Transaction<'static, Any>, expected: Expected<'_>) -> Result<bool, sqlx::Error> {
-    let (account, password_version, recovery_id) = expected.versions();
+pub async fn delete(tx: &mut Transaction<'static, Any>, expected: &Stored) -> Result<bool, sqlx::Error> {
+    let (account, password_version, recovery_id) = versions(expected);
     let done =
         sqlx::query("DELETE FROM accounts WHERE account = $1 AND password_version = $2 AND recovery_id = $3")
             .bind(account)
