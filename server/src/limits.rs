@@ -254,6 +254,17 @@ pub async fn count_mail(state: &AppState, address: ClientAddress, login: &Login)
     charge(state, &Bucket::new("mail", &whose, limit.saturating_mul(MAILS_IN_ALL), window)).await
 }
 
+/// Counts a notice of one kind to an address: whoever has an account must not have this server send mails without end. As
+/// many as failures may happen, so that the first of a kind always leaves.
+///
+/// # Errors
+/// [`ProblemKind::TooManyRequests`], or the database failed.
+pub async fn count_notice(state: &AppState, login: &Login, kind: &str) -> Result<(), ApiError> {
+    let limits = &state.config.limits;
+    let whose = format!("{kind}:{}", state.keys.unknown_account(login));
+    charge(state, &Bucket::new("notice", &whose, limits.failures_per_account, limits.failure_window_s)).await
+}
+
 /// Counts a change of an account's keys, which stays in its history for ever and goes to whoever reads that.
 ///
 /// # Errors

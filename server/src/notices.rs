@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use ensafer_core::crypto::Login;
 use tokio::task::JoinSet;
 
+use crate::error::ApiError;
+use crate::limits;
 use crate::mail::Mail;
 use crate::state::AppState;
 
@@ -51,6 +53,18 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// What is counted apart.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::NewDevice { .. } => "new-device",
+            Self::PasswordChanged => "password-changed",
+            Self::RecoveryChanged => "recovery-changed",
+            Self::RecoveryUsed => "recovery-used",
+            Self::AddressChanged { .. } => "address-changed",
+            Self::AccountDeleted => "account-deleted",
+        }
+    }
+
     fn mail(&self, at_s: u64) -> Mail<'_> {
         match self {
             Self::NewDevice { name } => Mail::NewDevice { device_name: name, at_s },
@@ -63,7 +77,8 @@ impl Notice {
     }
 }
 
-/// Mails a notice, if the server sends mail and the login is an address. The mailer logs what it cannot send.
+/// Mails a notice, if the server sends mail, the login is an address, and it did not get many of that kind lately. The
+/// mailer logs what it cannot send.
 pub fn send(state: &AppState, to: Login, notice: Notice) {
     if state.mailer.is_none() || !to.as_str().contains('@') {
         return;
@@ -72,6 +87,10 @@ pub fn send(state: &AppState, to: Login, notice: Notice) {
     let sender = state.clone();
     state.notices.spawn(async move {
         let Some(mailer) = &sender.mailer else { return };
+        // Where the database fails, one mail more is better than none.
+        if let Err(ApiError::Problem { .. }) = limits::count_notice(&sender, &to, notice.kind()).await {
+            return sender.metrics.mail("spared");
+        }
         let sent = mailer.send(&to, notice.mail(sender.clock.now_s())).await;
         sender.metrics.mail(if sent.is_ok() { "sent" } else { "failed" });
     });

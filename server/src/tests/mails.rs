@@ -11,6 +11,7 @@ use ensafer_core::api::server::{
 use super::persona::{Device, Persona};
 use super::world::{Answer, ELSEWHERE, HOME, NOW_S, Server, World};
 use crate::config::{Config, MailTransport};
+use crate::notices::{self, Notice};
 
 /// A server that confirms addresses and writes its mails to files.
 async fn confirming() -> (World, Server) {
@@ -368,4 +369,20 @@ async fn a_device_with_another_key_is_a_new_device() {
     server.get("/v1/account", &session).await.refuses(ProblemKind::SessionRefused);
     let refresh = laptop.refresh(&alice, &session, 1);
     server.post("/v1/session/refresh", &refresh).await.refuses(ProblemKind::SessionRefused);
+}
+
+#[tokio::test]
+async fn notices_of_one_kind_have_an_end() {
+    let (world, server) = confirming().await;
+    let (state, alice) = (&server.state, Persona::new("alice@example.com").login);
+    for _ in 0..8 {
+        notices::send(state, alice.clone(), Notice::PasswordChanged);
+    }
+    notices::send(state, alice.clone(), Notice::RecoveryChanged);
+    notices::send(state, "bob@example.com".parse().unwrap(), Notice::PasswordChanged);
+    state.notices.finish().await;
+    let about = |what: &str| mails(&world, "alice@example.com").iter().filter(|m| m.contains(what)).count();
+    assert_eq!(about("your password was changed"), 5);
+    assert_eq!(about("your recovery key was changed"), 1);
+    assert_eq!(mails(&world, "bob@example.com").len(), 1);
 }
