@@ -15,7 +15,11 @@ pub const LOG_VARIABLE: &str = "ENSAFER_LOG";
 pub fn start(config: &Config, is_daemon: bool, verbose: u8) {
     let level = level(if is_daemon { config.log_level } else { LogLevel::Warn }, verbose);
     let filter = EnvFilter::try_from_env(LOG_VARIABLE)
-        .unwrap_or_else(|_| EnvFilter::new(format!("warn,ensafer_core={level},ensafer_daemon={level}")));
+        // A certificate that is refused is an error of ours, with words for people.
+        .unwrap_or_else(|_| {
+            let others = "warn,rustls_platform_verifier=off";
+            EnvFilter::new(format!("{others},ensafer_core={level},ensafer_daemon={level}"))
+        });
     let subscriber =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false);
     // The only failure is that one was set before.

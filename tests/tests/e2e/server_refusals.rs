@@ -296,6 +296,7 @@ fn a_certificate_that_is_not_trusted_is_named_as_the_reason() {
     let device = Device::bare(&world.path("a"));
     let register = ["register", "--email", EMAIL, "--server", &server.url];
     let refused = device.run(&register).expect(14).expect_says("certificate");
+    assert!(!refused.says("rustls"), "a library's own words are not for people: {refused}");
     refused.expect_says("somebody listens in");
     device.run(&["account", "show"]).expect(10);
     device.answer(&register, &trusted, &[]).expect(0);
