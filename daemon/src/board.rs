@@ -8,11 +8,9 @@ use ensafer_core::ids::{DeviceId, FolderId};
 use ensafer_core::status::{AccountNotice, Event, Facts, Status};
 use tokio::sync::watch;
 
+use crate::account::MAX_NEW_DEVICES;
 use crate::clock::Clock;
 use crate::state::{StandingProblem, StateReader};
-
-/// How many new devices are told of: as many as an account has. A server that makes some up fills no memory.
-const MAX_NEW_DEVICES: usize = 256;
 
 /// The status of all folders. Every method may be called from any thread and returns at once.
 pub struct Board {
@@ -120,7 +118,7 @@ impl Board {
         self.show(&posts);
     }
 
-    /// These devices are new to the account. Of more than 256 the last ones are told.
+    /// These devices are new to the account. Of more than [`MAX_NEW_DEVICES`] the last ones are told.
     pub fn add_new_devices(&self, devices: impl IntoIterator<Item = (DeviceId, AccountNotice)>) {
         let mut posts = self.posts();
         for (device, notice) in devices {

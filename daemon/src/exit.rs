@@ -57,6 +57,16 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// A wrong password with a remedy that fits the command; other errors have their own.
+    #[must_use]
+    pub fn of_password(error: AccountError, remedy: &str) -> anyhow::Error {
+        if error.is_wrong_password() {
+            Self::new(error.exit(), error.to_string()).with_remedy(remedy).into()
+        } else {
+            error.into()
+        }
+    }
+
     /// `what` says what happened and to what.
     #[must_use]
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {

@@ -232,9 +232,7 @@ fn is_no_answer(error: &AccountError) -> bool {
 fn is_end(error: &AccountError) -> bool {
     match error {
         AccountError::NotLoggedIn => true,
-        AccountError::Server(error) => {
-            matches!(error.kind(), Some(ProblemKind::DeviceRevoked | ProblemKind::SessionRefused))
-        }
+        AccountError::Server(error) => error.ends_session(),
         _ => false,
     }
 }

@@ -24,7 +24,7 @@ use crate::private_file;
 const MARGIN: Duration = Duration::from_secs(30);
 
 /// As many devices as an account has at most (`docs/protocol.md`, "Limits"): what a server says is not kept without end.
-const MAX_NEW_DEVICES: usize = 256;
+pub const MAX_NEW_DEVICES: usize = 256;
 
 /// What is kept of the session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -222,8 +222,7 @@ fn renew(
 
 /// Whether the server has ended the session.
 fn is_end<T>(result: &Result<T, ServerError>) -> bool {
-    let kind = result.as_ref().err().and_then(ServerError::kind);
-    matches!(kind, Some(ProblemKind::DeviceRevoked | ProblemKind::SessionRefused))
+    result.as_ref().is_err_and(ServerError::ends_session)
 }
 
 /// A session as it is kept, to be ended after another one took its place.

@@ -68,10 +68,6 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
 
 /// There is no server to ask, and nothing but the right secret opens the file.
 fn of_import(error: AccountError) -> anyhow::Error {
-    if !error.is_wrong_password() {
-        return error.into();
-    }
-    Failure::new(error.exit(), error.to_string())
-        .with_remedy("Try again with the password that the account had when the file was written. An account with an account key wants --account-key. Where the password is lost: --with-recovery-key")
-        .into()
+    let remedy = "Try again with the password that the account had when the file was written. An account with an account key wants --account-key. Where the password is lost: --with-recovery-key";
+    Failure::of_password(error, remedy)
 }

@@ -100,12 +100,8 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
 
 /// Whoever has just failed to log in is not told to log in.
 fn of_login(error: AccountError) -> anyhow::Error {
-    if !error.is_wrong_password() {
-        return error.into();
-    }
-    Failure::new(error.exit(), error.to_string())
-        .with_remedy("Look at the address and the server, and try again. An account with an account key wants --account-key, a server that moved --realm. Where the password is lost: ensafer recovery-key use --email YOU@EXAMPLE.COM --server URL")
-        .into()
+    let remedy = "Look at the address and the server, and try again. An account with an account key wants --account-key, a server that moved --realm. Where the password is lost: ensafer recovery-key use --email YOU@EXAMPLE.COM --server URL";
+    Failure::of_password(error, remedy)
 }
 
 /// Ends this computer's session and forgets its keys. Files and folders stay as they are.

@@ -91,6 +91,12 @@ impl ServerError {
         if let Self::Refused { kind, .. } = self { Some(*kind) } else { None }
     }
 
+    /// Whether the server says that the session is over.
+    #[must_use]
+    pub fn ends_session(&self) -> bool {
+        matches!(self.kind(), Some(ProblemKind::DeviceRevoked | ProblemKind::SessionRefused))
+    }
+
     /// Whether the server may have done what it was asked although it does not say so.
     #[must_use]
     pub fn leaves_open(&self) -> bool {
