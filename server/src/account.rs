@@ -21,7 +21,7 @@ use crate::db::changes;
 use crate::db::devices;
 use crate::error::ApiError;
 use crate::extract::{ApiJson, Authenticated, ClientAddress};
-use crate::limits::{self, Failures};
+use crate::limits::{self, Failures, Shared};
 use crate::notices::{self, Notice};
 use crate::registration::{keep_code, mail_code, use_code};
 use crate::state::AppState;
@@ -232,19 +232,20 @@ async fn take_address(
     code: Option<&str>,
 ) -> Result<Transaction<'static, Any>, ApiError> {
     let mut tx = if state.config.confirms_email() {
-        let failures = Failures::begin_code(state, from, "address-code", stored.id).await?;
+        let shared = Shared::of(state, from);
+        let mut light = state.db.lightly().await?;
+        let failures = Failures::begin_code(state, &mut light, shared, "address-code", stored.id).await?;
+        drop(light);
         let code = code.unwrap_or_default();
         let mut tx = state.db.write().await?;
         let is_right = use_code(state, &mut tx, stored.id, login, code).await?;
         drop(tx);
         if !is_right {
-            failures.confirm(state).await?;
+            failures.confirm(state, &mut *state.db.lightly().await?).await?;
             return Err(ProblemKind::ConfirmationRefused.into());
         }
         // By itself: the code was right, also where what follows fails and leaves it unused.
-        let mut tx = state.db.write_lightly().await?;
-        failures.forgive(&mut tx).await?;
-        tx.commit().await?;
+        failures.forgive(&mut *state.db.lightly().await?).await?;
         let mut tx = state.db.write().await?;
         if !use_code(state, &mut tx, stored.id, login, code).await? {
             return Err(ProblemKind::ConfirmationRefused.into());

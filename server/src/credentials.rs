@@ -7,7 +7,7 @@ use ensafer_core::crypto::{ServerKeys, VerifierKind};
 use crate::db::accounts::{Stored, Verifiers};
 use crate::error::ApiError;
 use crate::extract::{Authenticated, ClientAddress};
-use crate::limits::Failures;
+use crate::limits::{Failures, Shared};
 use crate::state::AppState;
 
 /// Whether a proof is the right one, in constant time.
@@ -37,15 +37,14 @@ pub async fn check(
     stored: &Stored,
     shown: &Credential,
 ) -> Result<(), ApiError> {
-    let failures = Failures::begin(state, address, session.account, Some(session.device)).await?;
-    if !is_right(&state.keys, &stored.verifiers, shown.kind, &shown.auth) {
-        failures.confirm(state).await?;
-        let Authenticated { account, device } = session;
-        tracing::info!(target: "audit", event = "credential-refused", %account, %device, address = %address.0);
-        return Err(ProblemKind::WrongCredentials.into());
+    let mut db = state.db.lightly().await?;
+    let shared = Shared::of(state, address);
+    let failures = Failures::begin(state, &mut db, shared, session.account, Some(session.device)).await?;
+    if is_right(&state.keys, &stored.verifiers, shown.kind, &shown.auth) {
+        return Ok(failures.forgive(&mut db).await?);
     }
-    let mut tx = state.db.write_lightly().await?;
-    failures.forgive(&mut tx).await?;
-    tx.commit().await?;
-    Ok(())
+    failures.confirm(state, &mut db).await?;
+    let Authenticated { account, device } = session;
+    tracing::info!(target: "audit", event = "credential-refused", %account, %device, address = %address.0);
+    Err(ProblemKind::WrongCredentials.into())
 }

@@ -7,9 +7,9 @@
 use ensafer_core::api::server::ProblemKind;
 use ensafer_core::crypto::Login;
 use ensafer_core::ids::{AccountId, DeviceId};
-use sqlx::{Any, Transaction};
+use sqlx::AnyConnection;
 
-use crate::db::to_int;
+use crate::db::{logins, to_int};
 use crate::error::ApiError;
 use crate::extract::ClientAddress;
 use crate::state::AppState;
@@ -49,11 +49,7 @@ impl Bucket {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn charge(
-        &self,
-        tx: &mut Transaction<'static, Any>,
-        now_ms: u64,
-    ) -> Result<Option<u64>, sqlx::Error> {
+    pub async fn charge(&self, db: &mut AnyConnection, now_ms: u64) -> Result<Option<u64>, sqlx::Error> {
         let charged: Option<i64> = sqlx::query_scalar(
             "INSERT INTO failures (bucket, empty_at_ms) VALUES ($1, $2 + $3) ON CONFLICT (bucket) DO UPDATE SET \
                 empty_at_ms = CASE WHEN failures.empty_at_ms > $2 THEN failures.empty_at_ms ELSE $2 END + $3 \
@@ -63,7 +59,7 @@ impl Bucket {
         .bind(to_int(now_ms))
         .bind(to_int(self.step_ms()))
         .bind(to_int(self.room_ms()))
-        .fetch_optional(&mut **tx)
+        .fetch_optional(&mut *db)
         .await?;
         if charged.is_some() {
             return Ok(None);
@@ -71,17 +67,17 @@ impl Bucket {
         let empty_at_ms: Option<i64> =
             sqlx::query_scalar("SELECT empty_at_ms FROM failures WHERE bucket = $1")
                 .bind(&self.key)
-                .fetch_optional(&mut **tx)
+                .fetch_optional(db)
                 .await?;
         Ok(Some(self.wait_from(empty_at_ms, now_ms)))
     }
 
     /// Takes one charge back.
-    async fn refund(&self, tx: &mut Transaction<'static, Any>) -> Result<(), sqlx::Error> {
+    async fn refund(&self, db: &mut AnyConnection) -> Result<(), sqlx::Error> {
         sqlx::query("UPDATE failures SET empty_at_ms = empty_at_ms - $2 WHERE bucket = $1")
             .bind(&self.key)
             .bind(to_int(self.step_ms()))
-            .execute(&mut **tx)
+            .execute(db)
             .await
             .map(drop)
     }
@@ -105,18 +101,62 @@ pub struct Failures {
     shared: Vec<Bucket>,
 }
 
+/// The counts that failures share with others: the address's, and that of all together.
+#[derive(Debug)]
+pub struct Shared([Bucket; 2]);
+
+impl Shared {
+    /// Those of whoever asks from `address`.
+    #[must_use]
+    pub fn of(state: &AppState, address: ClientAddress) -> Self {
+        let limits = &state.config.limits;
+        let window = limits.failure_window_s;
+        Self([
+            Bucket::new("address", &address.bucket(), limits.failures_per_address, window),
+            Bucket::new("all", "", limits.failures_in_all, window),
+        ])
+    }
+
+    /// What they are called in the database.
+    #[must_use]
+    pub fn keys(&self) -> [&str; 2] {
+        [&self.0[0].key, &self.0[1].key]
+    }
+
+    /// Refuses if either is full; `empty_at_ms` is what the database says of them.
+    ///
+    /// # Errors
+    /// [`ProblemKind::TooManyFailures`]
+    pub fn check(&self, state: &AppState, empty_at_ms: [Option<i64>; 2]) -> Result<(), ApiError> {
+        let now_ms = state.clock.now_ms();
+        for (bucket, empty_at_ms) in self.0.iter().zip(empty_at_ms) {
+            match bucket.wait_from(empty_at_ms, now_ms) {
+                0 => {}
+                wait_ms => return Err(limited(state, bucket.kind, wait_ms)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_and_check(&self, state: &AppState, db: &mut AnyConnection) -> Result<(), ApiError> {
+        self.check(state, logins::empty_at_ms(db, self.keys()).await?)
+    }
+}
+
 impl Failures {
     /// Counts a failure before anything is compared, so that no number of replicas lets more guesses at one account
     /// through. Whoever succeeds takes it back by [`forgive`](Self::forgive); whoever fails adds the rest by
     /// [`confirm`](Self::confirm).
     ///
-    /// `known` is a device that showed that it is the account's.
+    /// `known` is a device that showed that it is the account's. A stranger's caller has [checked](Shared::check) what is
+    /// shared.
     ///
     /// # Errors
     /// [`ProblemKind::TooManyFailures`], and nothing more was counted; or the database failed.
     pub async fn begin(
         state: &AppState,
-        address: ClientAddress,
+        db: &mut AnyConnection,
+        Shared(shared): Shared,
         account: AccountId,
         known: Option<DeviceId>,
     ) -> Result<Self, ApiError> {
@@ -129,11 +169,7 @@ impl Failures {
             }
             None => Bucket::new("account", &account.to_string(), limits.failures_per_account, window),
         };
-        let shared = shared(state, address);
-        if known.is_none() {
-            check(state, &shared).await?;
-        }
-        Self { own, shared: shared.into() }.count(state).await
+        Self { own, shared: shared.into() }.count(state, db).await
     }
 
     /// The same for guesses at a code that was mailed. They are counted by account, whichever device asks, and apart from
@@ -144,34 +180,34 @@ impl Failures {
     /// As [`begin`](Self::begin).
     pub async fn begin_code(
         state: &AppState,
-        address: ClientAddress,
+        db: &mut AnyConnection,
+        shared: Shared,
         kind: &'static str,
         account: AccountId,
     ) -> Result<Self, ApiError> {
         let limits = &state.config.limits;
         let own =
             Bucket::new(kind, &account.to_string(), limits.failures_per_account, limits.failure_window_s);
-        let shared = shared(state, address);
-        check(state, &shared).await?;
-        Self { own, shared: shared.into() }.count(state).await
+        shared.read_and_check(state, db).await?;
+        Self { own, shared: shared.0.into() }.count(state, db).await
     }
 
     /// The same for guesses at an authorisation code, which belong to no account: the address's count is their own.
     ///
     /// # Errors
     /// As [`begin`](Self::begin).
-    pub async fn begin_registration(state: &AppState, address: ClientAddress) -> Result<Self, ApiError> {
-        let shared = shared(state, address);
-        check(state, &shared).await?;
-        let [own, all] = shared;
-        Self { own, shared: vec![all] }.count(state).await
+    pub async fn begin_registration(
+        state: &AppState,
+        db: &mut AnyConnection,
+        shared: Shared,
+    ) -> Result<Self, ApiError> {
+        shared.read_and_check(state, db).await?;
+        let Shared([own, all]) = shared;
+        Self { own, shared: vec![all] }.count(state, db).await
     }
 
-    async fn count(self, state: &AppState) -> Result<Self, ApiError> {
-        let mut tx = state.db.write_lightly().await?;
-        let wait = self.own.charge(&mut tx, state.clock.now_ms()).await?;
-        tx.commit().await?;
-        match wait {
+    async fn count(self, state: &AppState, db: &mut AnyConnection) -> Result<Self, ApiError> {
+        match self.own.charge(db, state.clock.now_ms()).await? {
             Some(wait_ms) => Err(limited(state, self.own.kind, wait_ms)),
             None => Ok(self),
         }
@@ -181,54 +217,20 @@ impl Failures {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn forgive(&self, tx: &mut Transaction<'static, Any>) -> Result<(), sqlx::Error> {
-        self.own.refund(tx).await
+    pub async fn forgive(&self, db: &mut AnyConnection) -> Result<(), sqlx::Error> {
+        self.own.refund(db).await
     }
 
     /// It was one.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn confirm(&self, state: &AppState) -> Result<(), sqlx::Error> {
-        count(state, &self.shared).await
-    }
-}
-
-fn shared(state: &AppState, address: ClientAddress) -> [Bucket; 2] {
-    let limits = &state.config.limits;
-    let window = limits.failure_window_s;
-    [
-        Bucket::new("address", &address.bucket(), limits.failures_per_address, window),
-        Bucket::new("all", "", limits.failures_in_all, window),
-    ]
-}
-
-/// Refuses if either is full. Both are read at once: this is on the way of every login.
-async fn check(state: &AppState, buckets: &[Bucket; 2]) -> Result<(), ApiError> {
-    let now_ms = state.clock.now_ms();
-    let full: Vec<(String, i64)> =
-        sqlx::query_as("SELECT bucket, empty_at_ms FROM failures WHERE bucket = $1 OR bucket = $2")
-            .bind(&buckets[0].key)
-            .bind(&buckets[1].key)
-            .fetch_all(state.db.reader())
-            .await?;
-    for bucket in buckets {
-        let found = full.iter().find(|(key, _)| *key == bucket.key);
-        match bucket.wait_from(found.map(|(_, empty_at_ms)| *empty_at_ms), now_ms) {
-            0 => {}
-            wait_ms => return Err(limited(state, bucket.kind, wait_ms)),
+    pub async fn confirm(&self, state: &AppState, db: &mut AnyConnection) -> Result<(), sqlx::Error> {
+        for bucket in &self.shared {
+            bucket.charge(db, state.clock.now_ms()).await?;
         }
+        Ok(())
     }
-    Ok(())
-}
-
-async fn count(state: &AppState, buckets: &[Bucket]) -> Result<(), sqlx::Error> {
-    let now_ms = state.clock.now_ms();
-    let mut tx = state.db.write_lightly().await?;
-    for bucket in buckets {
-        bucket.charge(&mut tx, now_ms).await?;
-    }
-    tx.commit().await
 }
 
 /// Counts a question that tells whether a login is taken.
@@ -237,7 +239,7 @@ async fn count(state: &AppState, buckets: &[Bucket]) -> Result<(), sqlx::Error> 
 /// [`ProblemKind::TooManyRequests`], or the database failed.
 pub async fn count_availability(state: &AppState, address: ClientAddress) -> Result<(), ApiError> {
     let limit = state.config.limits.availability_checks_per_address_per_hour;
-    charge(state, &Bucket::new("availability", &address.bucket(), limit, 3600)).await
+    charge_lightly(state, &Bucket::new("availability", &address.bucket(), limit, 3600)).await
 }
 
 /// Counts a mail to somebody who may not have asked for it, by the address's hash: as often as failures may happen for who
@@ -250,8 +252,8 @@ pub async fn count_mail(state: &AppState, address: ClientAddress, login: &Login)
     let (limit, window) = (limits.failures_per_account, limits.failure_window_s);
     let whose = state.keys.unknown_account(login).to_string();
     let from = format!("{whose}:{}", address.bucket());
-    charge(state, &Bucket::new("mail-from", &from, limit, window)).await?;
-    charge(state, &Bucket::new("mail", &whose, limit.saturating_mul(MAILS_IN_ALL), window)).await
+    charge_lightly(state, &Bucket::new("mail-from", &from, limit, window)).await?;
+    charge_lightly(state, &Bucket::new("mail", &whose, limit.saturating_mul(MAILS_IN_ALL), window)).await
 }
 
 /// Counts a notice of one kind to an address: whoever has an account must not have this server send mails without end. As
@@ -262,7 +264,7 @@ pub async fn count_mail(state: &AppState, address: ClientAddress, login: &Login)
 pub async fn count_notice(state: &AppState, login: &Login, kind: &str) -> Result<(), ApiError> {
     let limits = &state.config.limits;
     let whose = format!("{kind}:{}", state.keys.unknown_account(login));
-    charge(state, &Bucket::new("notice", &whose, limits.failures_per_account, limits.failure_window_s)).await
+    charge_lightly(state, &Bucket::new("notice", &whose, limits.failures_per_account, limits.failure_window_s)).await
 }
 
 /// Counts a change of an account's keys, which stays in its history for ever and goes to whoever reads that.
@@ -271,22 +273,20 @@ pub async fn count_notice(state: &AppState, login: &Login, kind: &str) -> Result
 /// [`ProblemKind::TooManyRequests`], or the database failed.
 pub async fn count_keys(
     state: &AppState,
-    tx: &mut Transaction<'static, Any>,
+    db: &mut AnyConnection,
     account: AccountId,
 ) -> Result<(), ApiError> {
     let limit = state.config.limits.key_changes_per_day;
     let bucket = Bucket::new("keys", &account.to_string(), limit, 24 * 3600);
-    match bucket.charge(tx, state.clock.now_ms()).await? {
-        Some(wait_ms) => Err(ApiError::retry_after(ProblemKind::TooManyRequests, seconds(wait_ms))),
-        None => Ok(()),
-    }
+    charge(state, db, &bucket).await
 }
 
-async fn charge(state: &AppState, bucket: &Bucket) -> Result<(), ApiError> {
-    let mut tx = state.db.write_lightly().await?;
-    let wait = bucket.charge(&mut tx, state.clock.now_ms()).await?;
-    tx.commit().await?;
-    match wait {
+async fn charge_lightly(state: &AppState, bucket: &Bucket) -> Result<(), ApiError> {
+    charge(state, &mut *state.db.lightly().await?, bucket).await
+}
+
+async fn charge(state: &AppState, db: &mut AnyConnection, bucket: &Bucket) -> Result<(), ApiError> {
+    match bucket.charge(db, state.clock.now_ms()).await? {
         Some(wait_ms) => Err(ApiError::retry_after(ProblemKind::TooManyRequests, seconds(wait_ms))),
         None => Ok(()),
     }

@@ -16,7 +16,7 @@ use ensafer_core::crypto::{
     proofs_match, sha256,
 };
 use ensafer_core::ids::{AccountId, DeviceId};
-use sqlx::{Any, Transaction};
+use sqlx::{Any, AnyConnection, Transaction};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -24,10 +24,10 @@ use crate::answers::{AnyAnswers, BodyAnswers, LoginAnswers};
 use crate::credentials;
 use crate::db::accounts::{self, Status, Stored, Verifiers};
 use crate::db::devices::{self, LoggedIn};
-use crate::db::{from_hex, to_int};
+use crate::db::{from_hex, logins, to_int};
 use crate::error::ApiError;
 use crate::extract::{ApiJson, ClientAddress};
-use crate::limits::Failures;
+use crate::limits::{Failures, Shared};
 use crate::notices::{self, Notice};
 use crate::sessions::NewTokens;
 use crate::state::AppState;
@@ -54,7 +54,8 @@ pub async fn start(
 ) -> Result<Json<LoginStarted>, ApiError> {
     let login = validate::login(&request.login)?;
     let unknown = (state.keys.unknown_nonce(&login), state.config.kdf.assumed_iterations);
-    let (nonce, iterations) = accounts::parameters(state.db.reader(), &login, unknown).await?;
+    let found = accounts::parameters(state.db.reader(), &login).await?;
+    let (nonce, iterations) = found.unwrap_or(unknown);
     let expires_at_s = state.clock.now_s().saturating_add(state.config.sessions.challenge_s);
     let attempt = new_attempt(&state.keys, SystemRandom.array(), expires_at_s, &login);
     Ok(Json(LoginStarted { attempt, nonce: HexArray(nonce), iterations, expires_at_s }))
@@ -82,19 +83,19 @@ pub async fn verify(
         return Err(refused());
     }
     verify_login(&request, &login).map_err(|_| refused())?;
-    let (verifiers, failures) = check_proof(&state, address, &login, &request).await?;
-    let stored = accounts::stored(state.db.reader(), verifiers.account).await?.ok_or_else(refused)?;
+    // One connection for all of it: passing them around is a good part of what a login costs.
+    let mut db = state.db.lightly().await?;
+    let (verifiers, failures) = check_proof(&state, &mut db, address, &login, &request).await?;
+    failures.forgive(&mut db).await?;
+    let stored = accounts::stored(&mut *db, verifiers.account).await?.ok_or_else(refused)?;
     let refusal = match stored.status {
         Status::Active => None,
         Status::Disabled => Some(ProblemKind::AccountDisabled),
         Status::Unconfirmed => Some(ProblemKind::EmailUnconfirmed),
     };
-    // Computed before it is written: writers wait for each other.
     let (pending, challenge) = challenge(&state, &login, &request, stored, &verifiers);
-    let mut tx = state.db.write_lightly().await?;
-    failures.forgive(&mut tx).await?;
-    let is_new = refusal.is_none() && pending.insert(&mut tx, &request.attempt, state.db.is_sqlite()).await?;
-    tx.commit().await?;
+    let is_new = refusal.is_none() && pending.insert(&mut db, &request.attempt, state.db.is_sqlite()).await?;
+    drop(db);
     state.metrics.login(if is_new { "challenged" } else { "refused" });
     if is_new { Ok(Json(challenge)) } else { Err(refusal.unwrap_or(ProblemKind::ChallengeRefused).into()) }
 }
@@ -102,26 +103,27 @@ pub async fn verify(
 /// Compares the proof, counting a failure before and taking it for none after.
 async fn check_proof(
     state: &AppState,
+    db: &mut AnyConnection,
     address: ClientAddress,
     login: &Login,
     request: &LoginVerifyRequest,
 ) -> Result<(Verifiers, Failures), ApiError> {
-    let found = accounts::verifiers(state.db.reader(), login).await?;
-    let is_there = found.is_some();
-    let verifiers = found.unwrap_or_else(|| Verifiers {
-        account: state.keys.unknown_account(login),
-        password: [0; 32],
-        recovery: [0; 32],
-    });
+    let unknown = state.keys.unknown_account(login);
+    let shared = Shared::of(state, address);
+    let known = logins::known(db, login, &request.device, unknown, shared.keys()).await?;
+    if !known.is_device {
+        shared.check(state, known.empty_at_ms)?;
+    }
+    let is_there = known.verifiers.is_some();
+    let verifiers =
+        known.verifiers.unwrap_or(Verifiers { account: unknown, password: [0; 32], recovery: [0; 32] });
     let (account, device) = (verifiers.account, request.device.device);
-    let key = &request.device.public_key.0;
-    let known = devices::is_known(state.db.reader(), account, device, key).await?.then_some(device);
-    let failures = Failures::begin(state, address, account, known).await?;
+    let failures = Failures::begin(state, db, shared, account, known.is_device.then_some(device)).await?;
     let is_right = credentials::is_right(&state.keys, &verifiers, request.kind, &request.auth);
     if is_right & is_there {
         return Ok((verifiers, failures));
     }
-    failures.confirm(state).await?;
+    failures.confirm(state, db).await?;
     state.metrics.login("wrong");
     tracing::info!(target: "audit", event = "login-refused", %account, %device, address = %address.0);
     Err(ProblemKind::WrongCredentials.into())
@@ -243,7 +245,7 @@ impl Pending<'_> {
     /// proof was compared: of several that try at the same time, one does.
     async fn insert(
         &self,
-        tx: &mut Transaction<'static, Any>,
+        db: &mut AnyConnection,
         attempt: &HexArray<ATTEMPT_BYTES>,
         is_sqlite: bool,
     ) -> Result<bool, sqlx::Error> {
@@ -271,7 +273,7 @@ impl Pending<'_> {
             .bind(to_int(self.expires_at_s))
             .bind(hex::encode(self.compared.password))
             .bind(hex::encode(self.compared.recovery))
-            .execute(&mut **tx)
+            .execute(db)
             .await?;
         Ok(inserted.rows_affected() == 1)
     }
@@ -298,25 +300,23 @@ impl Claimed {
         now_s: u64,
         is_sqlite: bool,
     ) -> Result<Option<Self>, sqlx::Error> {
-        let attempt = hex::encode(attempt.0);
-        // The account first, like everybody. Who disables or deletes it waits for the session, and then ends it as well.
-        let lock = if is_sqlite { "" } else { "FOR SHARE" };
-        let login = format!(
-            "SELECT login FROM accounts \
-             WHERE account = (SELECT account FROM logins WHERE attempt = $1) AND status = 'active' {lock}"
-        );
-        let login = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(login)).bind(&attempt);
-        let login = login.fetch_optional(&mut **tx).await?;
-        type Row = (String, String, String, String, String, String);
-        let row: Option<Row> = sqlx::query_as(
+        // On PostgreSQL the account first, like everybody: who disables or deletes it waits for the session, and then ends
+        // it as well. On SQLite writers take turns anyway.
+        let claim = if is_sqlite {
             "UPDATE logins SET finished = 1 WHERE attempt = $1 AND finished = 0 AND expires_at > $2 \
-             RETURNING account, device, device_name, device_key, kind, proof_hash",
-        )
-        .bind(attempt)
-        .bind(to_int(now_s))
-        .fetch_optional(&mut **tx)
-        .await?;
-        let Some((account, device, name, public_key, kind, proof_hash)) = row else { return Ok(None) };
+             RETURNING account, device, device_name, device_key, kind, proof_hash, \
+                (SELECT login FROM accounts a WHERE a.account = logins.account AND a.status = 'active')"
+        } else {
+            "WITH owner AS MATERIALIZED (SELECT account, login FROM accounts \
+                WHERE account = (SELECT account FROM logins WHERE attempt = $1) AND status = 'active' FOR SHARE) \
+             UPDATE logins l SET finished = 1 FROM owner \
+             WHERE l.attempt = $1 AND l.account = owner.account AND l.finished = 0 AND l.expires_at > $2 \
+             RETURNING l.account, device, device_name, device_key, kind, proof_hash, owner.login"
+        };
+        type Row = (String, String, String, String, String, String, Option<String>);
+        let row = sqlx::query_as(claim).bind(hex::encode(attempt.0)).bind(to_int(now_s));
+        let row: Option<Row> = row.fetch_optional(&mut **tx).await?;
+        let Some((account, device, name, public_key, kind, proof_hash, login)) = row else { return Ok(None) };
         let Some(Ok(login)) = login.map(|login| login.parse()) else { return Ok(None) };
         Ok(Some(Self {
             login,
@@ -372,7 +372,8 @@ mod tests {
     async fn what_changed_since_the_proof_was_compared_ends_the_login() {
         let home = Home::new().await;
         let (state, device) = (&home.server.state, Device::new("thief").document());
-        let compared = accounts::verifiers(state.db.reader(), &home.alice.login).await.unwrap().unwrap();
+        let stored = accounts::stored(state.db.reader(), home.alice.id).await.unwrap().unwrap();
+        let compared = stored.verifiers;
         let pending = |n: u8| {
             (
                 HexArray([n; ATTEMPT_BYTES]),

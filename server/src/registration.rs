@@ -20,7 +20,7 @@ use crate::db::accounts::{self, NewAccount, Status};
 use crate::db::to_int;
 use crate::error::ApiError;
 use crate::extract::{ApiJson, ClientAddress};
-use crate::limits::{self, Failures};
+use crate::limits::{self, Failures, Shared};
 use crate::mail::Mail;
 use crate::state::AppState;
 use crate::validate;
@@ -127,7 +127,10 @@ pub async fn confirm(
 ) -> Result<StatusCode, ApiError> {
     let login = validate::login(&request.login)?;
     let account = request.account;
-    let failures = Failures::begin_code(&state, address, "code", account).await?;
+    let shared = Shared::of(&state, address);
+    let mut light = state.db.lightly().await?;
+    let failures = Failures::begin_code(&state, &mut light, shared, "code", account).await?;
+    drop(light);
     let mut tx = state.db.write().await?;
     let is_right = use_code(&state, &mut tx, account, &login, &request.code).await?;
     if is_right && activate(&mut tx, account, &login).await? {
@@ -137,7 +140,7 @@ pub async fn confirm(
         return Ok(StatusCode::NO_CONTENT);
     }
     drop(tx);
-    failures.confirm(&state).await?;
+    failures.confirm(&state, &mut *state.db.lightly().await?).await?;
     tracing::info!(target: "audit", event = "confirmation-refused", %account, address = %address.0);
     Err(ProblemKind::ConfirmationRefused.into())
 }
@@ -153,17 +156,16 @@ async fn check_admission(
         Registration::Closed => return Err(ProblemKind::RegistrationClosed.into()),
         Registration::Code => {}
     }
-    let failures = Failures::begin_registration(state, address).await?;
+    let mut db = state.db.lightly().await?;
+    let failures = Failures::begin_registration(state, &mut db, Shared::of(state, address)).await?;
     // Hashes compare in a time that says nothing about the code, not even its length; and all are compared.
     let shown = sha256(&[code.unwrap_or_default().trim().as_bytes()]);
     let codes = state.config.registration.codes.iter();
     let matches = codes.filter(|known| proofs_match(&sha256(&[known.trim().as_bytes()]), &shown)).count();
     if code.is_some() && matches > 0 {
-        let mut tx = state.db.write_lightly().await?;
-        failures.forgive(&mut tx).await?;
-        return Ok(tx.commit().await?);
+        return Ok(failures.forgive(&mut db).await?);
     }
-    failures.confirm(state).await?;
+    failures.confirm(state, &mut db).await?;
     tracing::info!(target: "audit", event = "registration-code-refused", address = %address.0);
     Err(ProblemKind::RegistrationCodeRefused.into())
 }

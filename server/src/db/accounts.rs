@@ -174,47 +174,23 @@ fn state(version: i64, sealed: Option<&str>) -> Result<Option<StateDocument>, Ba
     Ok(Some(StateDocument { version: from_int(version)?, sealed: bytes(sealed)? }))
 }
 
-/// What a proof for this login is made with: nonce and rounds; `unknown` if nobody has it. There is one row either way,
-/// so that reading it takes as long.
+/// What a proof for this login is made with: nonce and rounds. There is one row either way, so that reading it takes as
+/// long.
 ///
 /// # Errors
 /// The database failed.
-pub async fn parameters(
-    db: &AnyPool,
-    login: &Login,
-    unknown: ([u8; 16], u32),
-) -> Result<([u8; 16], u32), sqlx::Error> {
-    let (nonce, iterations): (String, i64) = sqlx::query_as(
-        "SELECT COALESCE(a.password_nonce, u.nonce), COALESCE(a.password_iterations, u.iterations) \
-         FROM (SELECT CAST($2 AS TEXT) AS nonce, CAST($3 AS BIGINT) AS iterations) u \
-         LEFT JOIN accounts a ON a.login = $1",
+pub async fn parameters(db: &AnyPool, login: &Login) -> Result<Option<([u8; 16], u32)>, sqlx::Error> {
+    let (nonce, iterations): (Option<String>, Option<i64>) = sqlx::query_as(
+        "SELECT a.password_nonce, a.password_iterations \
+         FROM (SELECT 1 AS one) u LEFT JOIN accounts a ON a.login = $1",
     )
     .bind(login.as_str())
-    .bind(hex::encode(unknown.0))
-    .bind(i64::from(unknown.1))
     .fetch_one(db)
     .await?;
-    Ok((from_hex(&nonce)?, from_int(iterations)?))
-}
-
-/// What a proof for this login is compared with. `None` if nobody has it.
-///
-/// # Errors
-/// The database failed.
-pub async fn verifiers(db: &AnyPool, login: &Login) -> Result<Option<Verifiers>, sqlx::Error> {
-    let row: Option<(String, String, String)> =
-        sqlx::query_as("SELECT account, password_verifier, recovery_verifier FROM accounts WHERE login = $1")
-            .bind(login.as_str())
-            .fetch_optional(db)
-            .await?;
-    row.map(|(account, password, recovery)| {
-        Ok(Verifiers {
-            account: AccountId::new(from_hex(&account)?),
-            password: from_hex(&password)?,
-            recovery: from_hex(&recovery)?,
-        })
-    })
-    .transpose()
+    let parameters = nonce.zip(iterations).map(|(nonce, iterations)| {
+        Ok::<_, BadValue>((from_hex(&nonce)?, from_int(iterations)?))
+    });
+    Ok(parameters.transpose()?)
 }
 
 /// The account. `None` if it was deleted.

@@ -79,27 +79,6 @@ pub async fn bearer(db: &AnyPool, access_hash: &[u8; 32]) -> Result<Option<Beare
     .transpose()
 }
 
-/// Whether the account has this device, with this key and a session that was not ended.
-///
-/// # Errors
-/// The database failed.
-pub async fn is_known(
-    db: &AnyPool,
-    account: AccountId,
-    device: DeviceId,
-    public_key: &[u8; 32],
-) -> Result<bool, sqlx::Error> {
-    let found: Option<String> = sqlx::query_scalar(
-        "SELECT device FROM devices WHERE account = $1 AND device = $2 AND public_key = $3 AND revoked_at IS NULL",
-    )
-    .bind(account.to_string())
-    .bind(device.to_string())
-    .bind(hex::encode(public_key))
-    .fetch_optional(db)
-    .await?;
-    Ok(found.is_some())
-}
-
 /// A device's session.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ mod admin;
 pub mod changes;
 mod claim;
 pub mod devices;
+pub mod logins;
 mod value;
 
 use std::cmp::Ordering;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyPool, Connection, Executor, Transaction};
 
 #[cfg(test)]
@@ -29,8 +31,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// Connections that read an SQLite file at the same time.
 const SQLITE_READERS: u32 = 4;
-/// Connections to PostgreSQL.
-const POSTGRES_CONNECTIONS: u32 = 16;
+/// Connections to PostgreSQL, and those of them for [`Db::lightly`].
+const POSTGRES_CONNECTIONS: u32 = 10;
+const POSTGRES_LIGHT_CONNECTIONS: u32 = 6;
 /// How long a request waits for a connection before it is answered with a 503.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection that rested is taken to be alive without being asked. It gave a sign of life when it was
@@ -42,6 +45,8 @@ const TRUSTED_FOR: Duration = Duration::from_secs(1);
 pub struct Db {
     reader: AnyPool,
     writer: AnyPool,
+    /// See [`Db::lightly`].
+    light: AnyPool,
     is_sqlite: bool,
 }
 
@@ -138,8 +143,12 @@ impl Db {
         if let Some(path) = url.strip_prefix("sqlite://") {
             Self::connect_sqlite(Path::new(path)).await
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let pool = pool(POSTGRES_CONNECTIONS).connect(url).await.map_err(DbError::Open)?;
-            Ok(Self { reader: pool.clone(), writer: pool, is_sqlite: false })
+            let strict = pool(POSTGRES_CONNECTIONS).connect(url).await.map_err(DbError::Open)?;
+            let light = pool(POSTGRES_LIGHT_CONNECTIONS).after_connect(|connection, _| {
+                Box::pin(async move { connection.execute("SET synchronous_commit TO off").await.map(drop) })
+            });
+            let light = light.connect(url).await.map_err(DbError::Open)?;
+            Ok(Self { reader: strict.clone(), writer: strict, light, is_sqlite: false })
         } else {
             Err(DbError::Url)
         }
@@ -191,7 +200,8 @@ impl Db {
         };
         // The writer first: it turns on the WAL.
         let writer = open(1).await?;
-        Ok(Self { reader: open(SQLITE_READERS).await?, writer, is_sqlite: true })
+        let reader = open(SQLITE_READERS).await?;
+        Ok(Self { reader, light: writer.clone(), writer, is_sqlite: true })
     }
 
     /// Asks the database for a sign of life.
@@ -218,15 +228,20 @@ impl Db {
         self.writer.begin_with(if self.is_sqlite { sqlite } else { "BEGIN" }).await
     }
 
-    /// Begins to write what a power cut, and only that, may take back: counts of failures, logins between two steps. It
-    /// spares waiting for the disk, which is most of what a login costs.
+    /// A connection for single statements whose effects a power cut, and only that, may take back: counts of failures,
+    /// logins between two steps. It spares waiting for the disk, which is most of what a login costs.
+    ///
+    /// On SQLite nobody else writes while it is held, nor does its holder otherwise: let it go before [`write`](Self::write).
     ///
     /// # Errors
     /// There is no connection in time.
-    pub async fn write_lightly(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
-        let sqlite = "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE";
-        let postgres = "BEGIN; SET LOCAL synchronous_commit TO off";
-        self.writer.begin_with(if self.is_sqlite { sqlite } else { postgres }).await
+    pub async fn lightly(&self) -> Result<PoolConnection<Any>, sqlx::Error> {
+        let mut connection = self.light.acquire().await?;
+        if self.is_sqlite {
+            // The connection is the one that `write` has: each says what it wants.
+            connection.execute("PRAGMA synchronous = NORMAL").await?;
+        }
+        Ok(connection)
     }
 
     /// Whether it is an SQLite file.
@@ -238,12 +253,13 @@ impl Db {
     /// Closes all connections, after what they are doing.
     pub async fn close(&self) {
         self.reader.close().await;
+        self.light.close().await;
         self.writer.close().await;
     }
 }
 
 /// WAL: readers do not wait for the writer. FULL: what was answered survives a power cut, but see
-/// [`Db::write_lightly`].
+/// [`Db::lightly`].
 const SQLITE_SETTINGS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
      PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;";
 
