@@ -264,7 +264,8 @@ pub async fn count_mail(state: &AppState, address: ClientAddress, login: &Login)
 pub async fn count_notice(state: &AppState, login: &Login, kind: &str) -> Result<(), ApiError> {
     let limits = &state.config.limits;
     let whose = format!("{kind}:{}", state.keys.unknown_account(login));
-    charge_lightly(state, &Bucket::new("notice", &whose, limits.failures_per_account, limits.failure_window_s)).await
+    let bucket = Bucket::new("notice", &whose, limits.failures_per_account, limits.failure_window_s);
+    charge_lightly(state, &bucket).await
 }
 
 /// Counts a change of an account's keys, which stays in its history for ever and goes to whoever reads that.

@@ -187,9 +187,9 @@ pub async fn parameters(db: &AnyPool, login: &Login) -> Result<Option<([u8; 16],
     .bind(login.as_str())
     .fetch_one(db)
     .await?;
-    let parameters = nonce.zip(iterations).map(|(nonce, iterations)| {
-        Ok::<_, BadValue>((from_hex(&nonce)?, from_int(iterations)?))
-    });
+    let parameters = nonce
+        .zip(iterations)
+        .map(|(nonce, iterations)| Ok::<_, BadValue>((from_hex(&nonce)?, from_int(iterations)?)));
     Ok(parameters.transpose()?)
 }
 

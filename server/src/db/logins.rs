@@ -31,8 +31,7 @@ pub async fn known(
     unknown: AccountId,
     buckets: [&str; 2],
 ) -> Result<Known, sqlx::Error> {
-    type Row =
-        (Option<String>, Option<String>, Option<String>, Option<String>, Option<i64>, Option<i64>);
+    type Row = (Option<String>, Option<String>, Option<String>, Option<String>, Option<i64>, Option<i64>);
     let row: Row = sqlx::query_as(
         "SELECT a.account, a.password_verifier, a.recovery_verifier, d.device, f.empty_at_ms, g.empty_at_ms \
          FROM (SELECT 1 AS one) u \

@@ -225,7 +225,9 @@ impl Db {
     /// There is no connection in time.
     pub async fn write(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
         let sqlite = "PRAGMA synchronous = FULL; BEGIN IMMEDIATE";
-        self.writer.begin_with(if self.is_sqlite { sqlite } else { "BEGIN" }).await
+        // A pooler may hand over a connection that was one of `lightly`'s.
+        let postgres = "BEGIN; SET LOCAL synchronous_commit TO DEFAULT";
+        self.writer.begin_with(if self.is_sqlite { sqlite } else { postgres }).await
     }
 
     /// A connection for single statements whose effects a power cut, and only that, may take back: counts of failures,
