@@ -94,7 +94,7 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
         Command::Server { url: Some(url), same, .. } => move_server(shell, url, *same)?,
         Command::Server { url: None, .. } => leave_server(shell)?,
         Command::Confirm => {
-            let password = prompt::password("Password: ")?;
+            let password = own_password(shell, "Password: ")?;
             confirm_address(shell, &password)?;
             lock::unlock_daemon(shell, &password)?;
             shell.output.note("The address is confirmed, and this computer is logged in.");
@@ -105,11 +105,23 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
+/// The account's password, for what asks for more afterwards: at a terminal it is tried first.
+pub(super) fn own_password(shell: &Shell, question: &str) -> Result<Password> {
+    let open = |password: &Password| {
+        if prompt::is_terminal() {
+            account::recovery_key(&shell.home, password)?;
+        }
+        Ok(())
+    };
+    Ok(prompt::tried_password(shell.output, question, open)?.0)
+}
+
 /// For a server that is gone for good: nobody is asked.
 fn leave_server(shell: &Shell) -> Result<()> {
     require_server(shell)?;
-    let password = prompt::password("Password: ")?;
-    account::leave_server(&shell.home, &shell.config, &password)?;
+    let (password, ()) = prompt::tried_password(shell.output, "Password: ", |password| {
+        Ok(account::leave_server(&shell.home, &shell.config, password)?)
+    })?;
     lock::unlock_daemon(shell, &password)?;
     shell
         .output
@@ -171,9 +183,9 @@ fn session(shell: &Shell, shown: &Shown) -> Result<&'static str> {
 
 fn change_password(shell: &Shell) -> Result<()> {
     let login = account::login_of(&shell.home)?;
-    let old = prompt::password("Old password: ")?;
-    let new = prompt::replacing_password("New password: ")?;
-    account::check_strength(&new, &login)?;
+    let old = own_password(shell, "Old password: ")?;
+    let strong = |new: &Password| Ok(account::check_strength(new, &login)?);
+    let new = prompt::replacing_password(shell.output, "New password: ", strong)?;
     shell.keep(account::change_password(&shell.home, &shell.config, &old, &new)?);
     lock::unlock_daemon(shell, &new)?;
     shell.output.note("The new password is set. Other computers stay logged in.");
@@ -210,7 +222,7 @@ fn profile(shell: &Shell, name: Option<&str>, format: &Format) -> Result<()> {
 
 fn change_email(shell: &Shell, email: &str, with_code: bool) -> Result<()> {
     let login = account::parse_login(email)?;
-    let password = prompt::password("Password: ")?;
+    let password = own_password(shell, "Password: ")?;
     let change = |code| account::change_login(&shell.home, &shell.config, &password, &login, code);
     let with_asked_code = || -> Result<Unlocked> {
         let code = prompt::asked("Code from the e-mail: ")?;
@@ -295,12 +307,14 @@ fn move_server(shell: &Shell, url: &str, same: bool) -> Result<()> {
         register::refuse_invented(&login, false)?;
     }
     let code = if same { None } else { register::ask_server(shell, &origin, &login)? };
-    let password = prompt::password(&format!("Password of {login}: "))?;
-    // The same server has it already.
-    if !same {
-        register::refuse_weak(&password, &login)?;
-    }
-    let published = account::move_server(&shell.home, &shell.config, &origin, &password, same, code)?;
+    let question = format!("Password of {login}: ");
+    let (password, published) = prompt::tried_password(shell.output, &question, |password| {
+        // The same server has it already.
+        if !same {
+            register::refuse_weak(password, &login)?;
+        }
+        Ok(account::move_server(&shell.home, &shell.config, &origin, password, same, code.clone())?)
+    })?;
     register::finish(shell, &origin, &login, published, &password)
 }
 
@@ -324,8 +338,9 @@ fn delete(shell: &Shell, yes: bool) -> Result<Exit> {
         shell.output.note("Nothing was deleted.");
         return Ok(Exit::Interrupted);
     }
-    let password = prompt::password("Password: ")?;
-    account::delete(&shell.home, &shell.config, &password)?;
+    let (password, ()) = prompt::tried_password(shell.output, "Password: ", |password| {
+        Ok(account::delete(&shell.home, &shell.config, password)?)
+    })?;
     // It looks at the account then, and what it told of the server is over.
     lock::unlock_daemon(shell, &password)?;
     shell.output.note(

@@ -47,17 +47,16 @@ pub(super) fn create(shell: &Shell, email: Option<&str>, with_account_key: bool)
     account::refuse_if_present(&shell.home)?;
     let email = email.map_or_else(home::user_at_host, str::to_owned);
     let login = account::parse_login(&email)?;
-    let password = new_password(&login)?;
+    let password = new_password(shell, &login)?;
     make(shell, &login, &password, with_account_key)?.show(shell)?;
     shell.output.note(format_args!("The account {login} is set up on this computer."));
     Ok(())
 }
 
 /// A password that is to be set, and is good enough.
-pub(super) fn new_password(login: &Login) -> Result<Password> {
-    let password = prompt::new_password(&format!("New password for {login}: "))?;
-    account::check_strength(&password, login)?;
-    Ok(password)
+pub(super) fn new_password(shell: &Shell, login: &Login) -> Result<Password> {
+    let question = format!("New password for {login}: ");
+    prompt::new_password(shell.output, &question, |password| Ok(account::check_strength(password, login)?))
 }
 
 /// Refuses to show a server a password that was set before such ones were refused, or beside another address.
@@ -105,7 +104,7 @@ fn register_new(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Result
         return Err(needs_address().into());
     }
     let code = ask_server(shell, origin, &login)?;
-    let password = new_password(&login)?;
+    let password = new_password(shell, &login)?;
     let made = make(shell, &login, &password, arguments.account_key)?;
     let published = account::publish(&shell.home, &shell.config, origin, &password, code);
     if let Err(AccountError::Server(ServerError::Refused { kind, .. })) = &published
@@ -157,9 +156,11 @@ fn publish_existing(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Re
             .into());
     }
     let code = ask_server(shell, origin, &known)?;
-    let password = prompt::password(&format!("Password of {known}: "))?;
-    refuse_weak(&password, &known)?;
-    let published = account::publish(&shell.home, &shell.config, origin, &password, code)?;
+    let question = format!("Password of {known}: ");
+    let (password, published) = prompt::tried_password(shell.output, &question, |password| {
+        refuse_weak(password, &known)?;
+        Ok(account::publish(&shell.home, &shell.config, origin, password, code.clone())?)
+    })?;
     finish(shell, origin, &known, published, &password)
 }
 

@@ -1,7 +1,7 @@
 //! What somebody meets at a terminal: questions, what is hidden, and how a command ends that they decline.
 
 use ensafer_tests::device::{PASSWORD, typing};
-use ensafer_tests::{Device, KeyServer, World};
+use ensafer_tests::{Device, EvilServer, KeyServer, Terminal, World};
 use serde_json::Value;
 
 const EMAIL: &str = "alice@example.com";
@@ -20,10 +20,86 @@ fn a_new_password_is_typed_twice_and_never_seen() {
 
     let other = Device::bare(&world.path("b"));
     let mut terminal = other.at_terminal(&["register", "--email", EMAIL]);
-    terminal.expect("New password").type_hidden(PASSWORD);
-    terminal.expect("The same again: ").type_hidden(NEW_PASSWORD);
-    terminal.expect("The two passwords differ").finish(2);
+    for _ in 0..3 {
+        terminal.expect("New password").type_hidden(PASSWORD);
+        terminal.expect("The same again: ").type_hidden(NEW_PASSWORD);
+        terminal.expect("The two passwords differ");
+    }
+    terminal.finish(2);
     other.run(&["account", "show"]).expect(10);
+}
+
+#[test]
+fn a_new_password_that_is_refused_is_asked_for_again() {
+    let world = World::new();
+    let device = Device::bare(&world.path("a"));
+    let mut terminal = device.at_terminal(&["register", "--email", EMAIL]);
+    terminal.expect("New password").type_hidden("qwertyuiop");
+    terminal.expect("The password is too easy to guess: ").expect("Try again.");
+    terminal.expect("New password").type_hidden("");
+    terminal.expect("No password was given. Try again.");
+    terminal.expect("New password").type_hidden(PASSWORD).expect("The same again: ").type_hidden(PASSWORD);
+    terminal.expect("is set up on this computer").finish(0);
+    opens_with(&device, PASSWORD);
+
+    let mut terminal = device.at_terminal(&["account", "password"]);
+    terminal.expect("Old password: ").type_hidden(NEW_PASSWORD).expect("The password is wrong. Try again.");
+    terminal.expect("Old password: ").type_hidden(PASSWORD);
+    terminal.expect("New password: ").type_hidden(NEW_PASSWORD).expect("again: ").type_hidden("another");
+    terminal.expect("The two passwords differ. Try again.");
+    terminal.expect("New password: ").type_hidden(NEW_PASSWORD);
+    terminal.expect("The same again: ").type_hidden(NEW_PASSWORD);
+    terminal.expect("The new password is set").finish(0);
+    opens_with(&device, NEW_PASSWORD);
+}
+
+#[test]
+fn a_mistyped_password_is_asked_for_three_times_and_only_there() {
+    let world = World::new();
+    let server = KeyServer::start(&world);
+    let evil = EvilServer::start(&server.url);
+    let (laptop, desktop) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
+    laptop.register(EMAIL, &evil.url).expect(0);
+    let wrong = |terminal: &mut Terminal, words| {
+        terminal.expect("Password").type_hidden("corect horse battery").expect(words);
+    };
+    let mut terminal = laptop.at_terminal(&["unlock"]);
+    wrong(&mut terminal, "The password is wrong. Try again.");
+    terminal.expect("Password: ").type_hidden(PASSWORD).expect("Unlocked.").finish(0);
+    let mut terminal = laptop.at_terminal(&["unlock"]);
+    (0..3).for_each(|_| wrong(&mut terminal, "The password is wrong"));
+    terminal.expect("recovery-key use").finish(12);
+
+    // A server counts each: there are not more than three.
+    evil.forget();
+    let login = ["login", "--email", EMAIL, "--server", &evil.url];
+    let mut terminal = desktop.at_terminal(&login);
+    (0..3).for_each(|_| wrong(&mut terminal, "The password is wrong, or nobody has that login"));
+    terminal.expect("--account-key").finish(12);
+    assert_eq!(evil.heard_at("/v1/login/verify").len(), 3);
+    let mut terminal = desktop.at_terminal(&login);
+    wrong(&mut terminal, "Try again.");
+    terminal.expect("Password").type_hidden(PASSWORD).expect("Logged in to").finish(0);
+
+    // What a command or standard input says is taken once.
+    let (variable, mistyped) = typing("corect horse battery");
+    let mut command = laptop.command(&["unlock"]);
+    command.env(variable, mistyped);
+    let shown = Terminal::start(command).finish(12);
+    assert_eq!(shown.matches("The password is wrong").count(), 1, "{shown}");
+    laptop.answer(&["unlock"], &[(variable, "")], &["corect", PASSWORD, PASSWORD]).expect(12);
+}
+
+#[test]
+fn a_daemon_is_given_the_password_that_was_typed_right() {
+    let (_world, device) = World::with_one_device();
+    device.start_daemon();
+    device.run(&["lock"]).expect(0);
+    let mut terminal = device.at_terminal(&["unlock"]);
+    terminal.expect("Password: ").type_hidden("corect horse battery").expect("Try again.");
+    terminal.expect("Password: ").type_hidden(PASSWORD).expect("Unlocked.").finish(0);
+    device.write("a", "a");
+    device.wait_for_state("up-to-date");
 }
 
 #[test]
