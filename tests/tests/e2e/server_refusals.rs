@@ -370,6 +370,29 @@ fn what_is_no_key_server_is_no_key_server() {
     }
 }
 
+#[test]
+fn keys_that_a_newer_version_made_are_no_lie() {
+    let world = World::new();
+    let server = KeyServer::start(&world);
+    let evil = EvilServer::start(&server.url);
+    let (alice, bob) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
+    alice.register(EMAIL, &evil.url).expect(0);
+    bob.register("bob@example.com", &server.url).expect(0);
+    evil.play(|exchange| {
+        if exchange.path == "/v1/users/bob@example.com" {
+            let bundle = &mut exchange.answer["bundle"]["bundle"];
+            // A map of seven, whose first field is the version (`docs/format.md`, "The public bundle").
+            let newer = bundle.as_str().unwrap().strip_prefix("a70001").map(|rest| format!("a70002{rest}"));
+            *bundle = newer.unwrap().into();
+        }
+    });
+    let verify = ["share", "verify", "bob@example.com"];
+    alice.run(&verify).expect(1).expect_says("newer version of Ensafer").expect_says("Upgrade");
+    // Nothing was remembered.
+    evil.be_honest();
+    assert_eq!(alice.json(&verify)["first_seen"], true);
+}
+
 fn port_of(server: &KeyServer) -> &str {
     server.address().rsplit_once(':').unwrap().1
 }
