@@ -265,6 +265,18 @@ pub fn typing(password: &str) -> (&'static str, String) {
     ("ENSAFER_PASSWORD_COMMAND", format!("printf '%s' '{password}'"))
 }
 
+/// The account key and the recovery key that `register --account-key` printed, each behind its label.
+#[track_caller]
+#[must_use]
+pub fn printed_keys(made: &Finished) -> [&str; 2] {
+    let lines: Vec<&str> = made.stdout.lines().collect();
+    let keys = match lines[..] {
+        [first, second] => first.strip_prefix("account key: ").zip(second.strip_prefix("recovery key: ")),
+        _ => None,
+    };
+    keys.unwrap_or_else(|| panic!("both keys are printed with their labels: {made}")).into()
+}
+
 /// A path as an argument; the tests' own paths are UTF-8.
 #[must_use]
 pub fn text(path: &Path) -> &str {

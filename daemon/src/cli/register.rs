@@ -1,9 +1,12 @@
 //! `register`: an account on this computer, and on a key server where one is named.
 
+use std::io::{self, IsTerminal};
+
 use anyhow::Result;
 use clap::Args;
 use ensafer_core::api::server::{ProblemKind, Registration};
 use ensafer_core::crypto::{AccountKey, Login, SystemRandom};
+use zeroize::Zeroizing;
 
 use super::account::confirm_address;
 use crate::account::{self, AccountError, Published};
@@ -70,17 +73,23 @@ pub(super) fn refuse_weak(password: &Password, login: &Login) -> Result<()> {
 
 /// What is shown once, when an account was made.
 struct Made {
-    recovery_key: zeroize::Zeroizing<String>,
-    account_key: Option<zeroize::Zeroizing<String>>,
+    recovery_key: Zeroizing<String>,
+    account_key: Option<Zeroizing<String>>,
 }
 
 impl Made {
     fn show(&self, shell: &Shell) -> Result<()> {
-        if let Some(key) = &self.account_key {
-            shell.output.note("Account key: every new computer wants it beside the password. Write it down.");
-            shell.output.line(&**key)?;
-        }
-        show_recovery_key(shell.output, &self.recovery_key)
+        let Some(account_key) = &self.account_key else {
+            return show_recovery_key(shell.output, &self.recovery_key);
+        };
+        // In a file or another program's hands the remarks that tell them apart are missing.
+        let is_read_here = io::stdout().is_terminal();
+        let labelled = |label: &str, key: &str| {
+            Zeroizing::new(if is_read_here { key.to_owned() } else { format!("{label}: {key}") })
+        };
+        shell.output.note("Account key: every new computer wants it beside the password. Write it down.");
+        shell.output.line(&*labelled("account key", account_key))?;
+        show_recovery_key(shell.output, &labelled("recovery key", &self.recovery_key))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use ensafer_tests::device::{text, typing};
+use ensafer_tests::device::{printed_keys, text, typing};
 use ensafer_tests::server::ensafer_server;
 use ensafer_tests::{Device, Running, World, on_every_database, store, tree, wait};
 use serde_json::Value;
@@ -231,9 +231,7 @@ fn an_account_with_an_account_key_wants_both() {
         let laptop = Device::bare(&world.path("a"));
         let made =
             laptop.run(&["register", "--email", EMAIL, "--server", &server.url, "--account-key"]).expect(0);
-        let [account_key, recovery_key] = made.stdout.lines().collect::<Vec<_>>()[..] else {
-            panic!("both keys are printed: {made}");
-        };
+        let [account_key, recovery_key] = printed_keys(&made);
         assert_eq!(laptop.json(&["account", "show"])["has_account_key"], true);
 
         let desktop = Device::bare(&world.path("b"));

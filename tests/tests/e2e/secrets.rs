@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use ensafer_tests::certificate::Certificate;
-use ensafer_tests::device::{PASSWORD, text};
+use ensafer_tests::device::{PASSWORD, printed_keys, text};
 use ensafer_tests::evil_server::secrets_of;
 use ensafer_tests::{
     Database, Device, EvilServer, Finished, KeyServer, Running, ServerOptions, Storage, World, postgres,
@@ -101,8 +101,7 @@ impl Seen {
         let [laptop, desktop] = walk.devices(world);
         let made =
             walk.run(&laptop, &["register", "--email", EMAIL, "--server", &evil.url, "--account-key"], &[]);
-        let printed: Vec<String> = made.stdout.lines().map(str::to_owned).collect();
-        let [account_key, recovery_key] = &printed[..] else { panic!("both keys are printed: {made}") };
+        let [account_key, recovery_key] = printed_keys(&made);
         let login = ["login", "--email", EMAIL, "--server", &evil.url, "--account-key"];
         walk.run(&desktop, &login, &[account_key]);
         for device in [&laptop, &desktop] {
