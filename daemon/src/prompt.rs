@@ -247,16 +247,23 @@ pub fn is_terminal() -> bool {
 /// # Errors
 /// [`Exit::Usage`] where nobody can be asked.
 pub fn confirm(question: &str, yes: bool) -> Result<bool> {
-    if yes {
-        return Ok(true);
+    Ok(yes || matches!(answer(question, "[y/N]")?.to_lowercase().as_str(), "y" | "yes"))
+}
+
+/// The same for what cannot be undone: `word` is to be typed, which nobody does by habit.
+///
+/// # Errors
+/// As [`confirm`].
+pub fn confirm_by_word(question: &str, word: &str, yes: bool) -> Result<bool> {
+    Ok(yes || answer(question, &format!("Type {word} to agree:"))?.eq_ignore_ascii_case(word))
+}
+
+fn answer(question: &str, how: &str) -> Result<String> {
+    if is_terminal() {
+        return line(&format!("{question} {how} "));
     }
-    if !io::stdin().is_terminal() {
-        return Err(Failure::new(Exit::Usage, format!("{question} There is no terminal to answer on"))
-            .with_remedy("Add -y to agree")
-            .into());
-    }
-    let answer = line(&format!("{question} [y/N] "))?;
-    Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
+    let failure = Failure::new(Exit::Usage, format!("{question} There is no terminal to answer on"));
+    Err(failure.with_remedy("Add -y to agree").into())
 }
 
 /// Asks for a line of text on the terminal, trimmed.

@@ -333,8 +333,9 @@ fn export(shell: &Shell, output: Option<&PathBuf>) -> Result<()> {
 
 fn delete(shell: &Shell, yes: bool) -> Result<Exit> {
     let origin = require_server(shell)?;
-    let question = format!("Delete the account on {origin}? Nobody can log in with it then.");
-    if !prompt::confirm(&question, yes)? {
+    let login = account::login_of(&shell.home)?;
+    let question = format!("Delete the account {login} on {origin}? Nobody can log in with it then.");
+    if !prompt::confirm_by_word(&question, login.as_str(), yes)? {
         shell.output.note("Nothing was deleted.");
         return Ok(Exit::Interrupted);
     }

@@ -134,13 +134,15 @@ fn a_declined_deletion_deletes_nothing() {
     let server = KeyServer::start(&world);
     let device = Device::bare(&world.path("a"));
     device.register(EMAIL, &server.url).expect(0);
-    let mut terminal = device.at_terminal(&["account", "delete"]);
-    terminal.expect("[y/N] ").type_line("n");
-    terminal.expect("Nothing was deleted").finish(130);
+    for declined in ["n", "y", "bob@example.com", ""] {
+        let mut terminal = device.at_terminal(&["account", "delete"]);
+        terminal.expect("Type alice@example.com to agree: ").type_line(declined);
+        terminal.expect("Nothing was deleted").finish(130);
+    }
     assert_eq!(computers(&device), 1);
 
     let mut terminal = device.at_terminal(&["account", "delete"]);
-    terminal.expect("[y/N] ").type_line("y").expect("Password: ").type_hidden(PASSWORD);
+    terminal.expect("to agree: ").type_line(EMAIL).expect("Password: ").type_hidden(PASSWORD);
     terminal.expect("The account is deleted on the server").finish(0);
     assert_eq!(device.json(&["account", "show"])["server"], Value::Null);
 }
