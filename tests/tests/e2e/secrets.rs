@@ -137,7 +137,7 @@ impl Seen {
         }
         // The account key is this computer's to keep, closed to others, and nobody else's to have.
         let kept = laptop.home.join("data/device.json");
-        assert!(fs::read_to_string(&kept).unwrap().contains(account_key.as_str()));
+        assert!(fs::read_to_string(&kept).unwrap().contains(account_key));
         assert_eq!(kept.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let mut everything = seen.secrets.clone();
         everything.extend(forms_of_key(account_key));
