@@ -11,12 +11,15 @@ use serde::Serialize;
 
 use super::{Format, lock, register};
 use crate::account::{self, AccountError, Unlocked};
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 use crate::key_server::Origin;
 use crate::output::printable;
 use crate::private_file;
 use crate::prompt::{self, Password};
 use crate::shell::Shell;
+
+/// As many digits of an id name a computer, where only one begins so.
+const LEAST_ID_DIGITS: usize = 4;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -42,9 +45,9 @@ pub(super) enum Command {
     Devices {
         #[command(flatten)]
         format: Format,
-        /// The computer to remove, by the id that the list shows
-        #[arg(long, value_name = "ID")]
-        revoke: Option<DeviceId>,
+        /// The computer to remove: its name, or its id as the list shows it, or the beginning of that
+        #[arg(long, value_name = "NAME|ID")]
+        revoke: Option<String>,
     },
     /// Move the account to another server
     Server {
@@ -89,7 +92,7 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
             }
             profile(shell, name.as_deref(), format)?;
         }
-        Command::Devices { revoke: Some(device), .. } => revoke(shell, *device)?,
+        Command::Devices { revoke: Some(named), .. } => revoke(shell, named)?,
         Command::Devices { format, .. } => devices(shell, format)?,
         Command::Server { url: Some(url), same, .. } => move_server(shell, url, *same)?,
         Command::Server { url: None, .. } => leave_server(shell)?,
@@ -291,8 +294,33 @@ fn devices(shell: &Shell, format: &Format) -> Result<()> {
     Ok(())
 }
 
-fn revoke(shell: &Shell, device: DeviceId) -> Result<()> {
+/// The computer of that name, or whose id begins so. The whole id beats all: a name is whatever its computer says.
+fn named_device(devices: &[DeviceReport], named: &str) -> Result<DeviceId> {
+    let digits = named.to_ascii_lowercase();
+    if let Some(device) = devices.iter().find(|device| device.device.to_string() == digits) {
+        return Ok(device.device);
+    }
+    let begins = |id: DeviceId| digits.len() >= LEAST_ID_DIGITS && id.to_string().starts_with(&digits);
+    let meant = |device: &&DeviceReport| printable(&device.name) == named || begins(device.device);
+    let found: Vec<&DeviceReport> = devices.iter().filter(meant).collect();
+    match found[..] {
+        [device] => Ok(device.device),
+        [] => Err(Failure::new(Exit::Error, "The account has no such computer")
+            .with_remedy("ensafer account devices lists them")
+            .into()),
+        _ => {
+            let list: Vec<String> =
+                found.iter().map(|device| format!("{} {}", device.device, printable(&device.name))).collect();
+            let what = format!("{named} is more than one computer: {}", list.join(", "));
+            Err(Failure::new(Exit::Usage, what).with_remedy("Name it by its id").into())
+        }
+    }
+}
+
+fn revoke(shell: &Shell, named: &str) -> Result<()> {
     let unlocked = opened(shell)?;
+    let devices = account::devices(&shell.home, &shell.config, &unlocked.account)?;
+    let device = named_device(&devices, named)?;
     account::revoke_device(&shell.home, &shell.config, &unlocked.account, device)?;
     shell.output.note(
         "The computer is logged out. What it holds already stays on it. If it was stolen, or is not yours: ensafer account password, and ensafer recovery-key new, because whoever has logged in can have the recovery key shown.",
@@ -361,5 +389,49 @@ fn require_server(shell: &Shell) -> Result<Origin> {
     match account::server_of(&shell.home)? {
         Some(origin) => Ok(origin),
         None => Err(AccountError::NotOnServer { login: account::login_of(&shell.home)? }.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(id: &str, name: &str) -> DeviceReport {
+        let (device, name) = (id.repeat(4).parse().unwrap(), name.to_owned());
+        DeviceReport { device, name, created_at_s: 0, seen_at_s: 0, is_this: false }
+    }
+
+    #[test]
+    fn a_computer_is_named_by_its_name_or_the_beginning_of_its_id() {
+        let impostor = "75b18cd2".repeat(4);
+        let devices = [
+            device("75b18cd2", "laptop"),
+            device("75b1ffff", "desktop"),
+            device("1157bba0", "desktop"),
+            device("0000aaaa", &impostor),
+            device("beefbeef", "cafe"),
+        ];
+        let named = |text: &str| named_device(&devices, text);
+        for (text, at) in [
+            ("laptop", 0),
+            ("75B18", 0),
+            ("75b1f", 1),
+            ("1157", 2),
+            (&*impostor, 0),
+            ("cafe", 4),
+            ("beef", 4),
+        ] {
+            assert_eq!(named(text).unwrap(), devices[at].device, "{text}");
+        }
+        for ambiguous in ["desktop", "75b1"] {
+            let error = named(ambiguous).unwrap_err();
+            assert_eq!(crate::exit::of(&error), Exit::Usage);
+            let what = error.to_string();
+            assert!(what.contains(&devices[1].device.to_string()) && what.contains("desktop"), "{what}");
+        }
+        // Three digits, the beginning of a name, nothing.
+        for unknown in ["115", "lap", "", "ffff"] {
+            assert_eq!(crate::exit::of(&named(unknown).unwrap_err()), Exit::Error, "{unknown}");
+        }
     }
 }

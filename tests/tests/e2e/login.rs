@@ -208,7 +208,12 @@ fn a_removed_computer_is_told_and_its_folders_go_on() {
         let own = listed.as_array().unwrap().iter().find(|device| device["is_this"] == true).unwrap();
         let id = own["id"].as_str().unwrap();
 
-        let done = laptop.run(&["account", "devices", "--revoke", id]).expect(0);
+        // Both have this computer's name.
+        let name = own["name"].as_str().unwrap();
+        let refused = laptop.run(&["account", "devices", "--revoke", name]).expect(2);
+        refused.expect_says(id).expect_says("is more than one computer");
+        assert_eq!(count_devices(&laptop), 2);
+        let done = laptop.run(&["account", "devices", "--revoke", &id[..12]]).expect(0);
         done.expect_says("account password").expect_says("recovery-key new");
         assert_eq!(count_devices(&laptop), 1);
         let told = desktop.run(&["account", "devices"]).expect(10);
