@@ -66,6 +66,7 @@ fn publish_opened(
     store(home, &sealed)?;
     session::keep_server(home, origin)?;
     if registered.confirmation_required {
+        session::wait_for_code(home)?;
         return Ok((Published::ConfirmationRequired, account));
     }
     log_in_again(home, config, &server, password)?;

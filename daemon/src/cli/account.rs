@@ -10,7 +10,7 @@ use ensafer_core::time::{Timestamp, rfc3339};
 use serde::Serialize;
 
 use super::{Format, lock, register};
-use crate::account::{self, AccountError, Unlocked};
+use crate::account::{self, AccountError, Standing, Unlocked};
 use crate::exit::{Exit, Failure};
 use crate::key_server::Origin;
 use crate::output::printable;
@@ -147,6 +147,8 @@ struct Shown {
     server: Option<Origin>,
     /// Whether this computer has a session on the server.
     is_logged_in: bool,
+    /// More of that; none where the account is on no server.
+    session: Option<Standing>,
     has_account_key: bool,
 }
 
@@ -158,6 +160,7 @@ fn show(shell: &Shell, format: &Format) -> Result<()> {
         fingerprint: fingerprint.to_string(),
         server: account::server_of(&shell.home)?,
         is_logged_in: account::is_logged_in(&shell.home)?,
+        session: account::standing(&shell.home)?,
         has_account_key: account::account_key(&shell.home)?.is_some(),
     };
     if format.json {
@@ -165,23 +168,28 @@ fn show(shell: &Shell, format: &Format) -> Result<()> {
         return Ok(());
     }
     shell.output.line(format_args!("{}", shown.login))?;
-    match &shown.server {
-        Some(server) => shell.output.line(format_args!("on {server}, {}", session(shell, &shown)?))?,
-        None => shell.output.line("on this computer only")?,
+    match (&shown.server, shown.session) {
+        (Some(server), Some(session)) => {
+            shell.output.line(format_args!("on {server}, {}", words(session)))?
+        }
+        _ => shell.output.line("on this computer only")?,
     }
     shell.output.line(format_args!("fingerprint {}", shown.fingerprint))?;
+    shell.output.line(if shown.has_account_key {
+        "account key: yes, a new computer wants it beside the password"
+    } else {
+        "account key: none"
+    })?;
     Ok(())
 }
 
-/// How this computer stands with the server.
-fn session(shell: &Shell, shown: &Shown) -> Result<&'static str> {
-    Ok(if shown.is_logged_in {
-        "logged in"
-    } else if account::was_ended_by_server(&shell.home)? {
-        "logged out by the server (ensafer login)"
-    } else {
-        "not logged in (ensafer login; where a code was mailed, ensafer account confirm)"
-    })
+fn words(session: Standing) -> &'static str {
+    match session {
+        Standing::LoggedIn => "logged in",
+        Standing::WaitsForCode => "waits for the code that was mailed (ensafer account confirm)",
+        Standing::EndedByServer => "logged out by the server (ensafer login)",
+        Standing::LoggedOut => "logged out here (ensafer login)",
+    }
 }
 
 fn change_password(shell: &Shell) -> Result<()> {

@@ -115,7 +115,8 @@ fn whoever_logs_out_has_no_keys_and_no_session_left() {
         laptop.run(&["account", "show"]).expect(0).expect_says(", logged in");
         laptop.run(&["logout"]).expect(0).expect_says("Logged out").expect_says("ensafer unlock");
         assert_eq!(laptop.json(&["account", "show"])["is_logged_in"], false);
-        laptop.run(&["account", "show"]).expect(0).expect_says(", not logged in");
+        laptop.run(&["account", "show"]).expect(0).expect_says(", logged out here");
+        assert_eq!(laptop.json(&["account", "show"])["session"], "logged-out");
         assert_eq!(count_devices(&desktop), 1, "the server was told");
         assert!(!laptop.home.join("data/device.secrets").exists(), "this device's key is forgotten");
         let kept = fs::read_to_string(laptop.home.join("data/session.json")).unwrap();
@@ -238,6 +239,8 @@ fn an_account_with_an_account_key_wants_both() {
             laptop.run(&["register", "--email", EMAIL, "--server", &server.url, "--account-key"]).expect(0);
         let [account_key, recovery_key] = printed_keys(&made);
         assert_eq!(laptop.json(&["account", "show"])["has_account_key"], true);
+        let shown = laptop.run(&["account", "show"]).expect(0).expect_says("account key: yes");
+        assert!(!shown.says(account_key), "{shown}");
 
         let desktop = Device::bare(&world.path("b"));
         desktop.log_in(EMAIL, &server.url).expect(12);
