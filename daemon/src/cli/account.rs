@@ -170,7 +170,7 @@ fn show(shell: &Shell, format: &Format) -> Result<()> {
     shell.output.line(format_args!("{}", shown.login))?;
     match (&shown.server, shown.session) {
         (Some(server), Some(session)) => {
-            shell.output.line(format_args!("on {server}, {}", words(session)))?
+            shell.output.line(format_args!("on {server}, {}", words(session)))?;
         }
         _ => shell.output.line("on this computer only")?,
     }

@@ -14,7 +14,7 @@ pub(super) fn unlock(shell: &Shell) -> Result<Exit> {
     let client = Client::connect_if_running(&shell.home)?;
     prompt::tried_password(shell.output, "Password: ", |password| match &client {
         Some(client) => Ok(client.unlock(password)?),
-        None => Ok(drop(shell.unlock(password)?)),
+        None => Ok(shell.unlock(password).map(drop)?),
     })?;
     shell.output.note("Unlocked.");
     Ok(Exit::Success)
