@@ -152,7 +152,7 @@ fn tried<T>(
     for _ in 1..if is_typed { TRIES } else { 1 } {
         match attempt() {
             Err(error) if is_slip(&error) => {
-                output.note(format_args!("{}. Try again.", sentence(&exit::describe(&error))));
+                output.warn(format_args!("{}. Try again.", sentence(&exit::describe(&error))));
             }
             other => return other,
         }

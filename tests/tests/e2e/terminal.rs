@@ -1,6 +1,6 @@
 //! What somebody meets at a terminal: questions, what is hidden, and how a command ends that they decline.
 
-use ensafer_tests::device::{PASSWORD, typing};
+use ensafer_tests::device::{PASSWORD, text, typing};
 use ensafer_tests::{Device, EvilServer, KeyServer, Terminal, World};
 use serde_json::Value;
 
@@ -145,6 +145,27 @@ fn a_declined_deletion_deletes_nothing() {
     terminal.expect("to agree: ").type_line(EMAIL).expect("Password: ").type_hidden(PASSWORD);
     terminal.expect("The account is deleted on the server").finish(0);
     assert_eq!(device.json(&["account", "show"])["server"], Value::Null);
+}
+
+#[test]
+fn the_account_key_is_typed_once_behind_the_first_password() {
+    let world = World::new();
+    let (laptop, desktop) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
+    let mut terminal = laptop.at_terminal(&["register", "--email", EMAIL, "--account-key"]);
+    terminal.expect("New password").type_hidden(PASSWORD).expect("again: ").type_hidden(PASSWORD);
+    let shown = terminal.expect("is set up on this computer").finish(0);
+    // Below the remark that says what it is it stands alone.
+    let key = shown.split_once("Write it down.\r\n").unwrap().1.lines().next().unwrap();
+    assert!(!key.contains(':'), "{shown}");
+
+    let file = world.path("account.ensafer-keys");
+    laptop.run(&["keys", "export", "--output", text(&file)]).expect(0);
+    let mut terminal = desktop.at_terminal(&["keys", "import", "--account-key", text(&file)]);
+    terminal.expect("Password of the account: ").type_hidden("corect horse battery");
+    terminal.expect("Account key: ").type_hidden(key).expect("The password is wrong. Try again.");
+    terminal.expect("Password of the account: ").type_hidden(PASSWORD);
+    terminal.expect("is set up on this computer").finish(0);
+    opens_with(&desktop, PASSWORD);
 }
 
 #[test]
