@@ -8,7 +8,7 @@ use std::{env, io};
 
 use serde::{Deserialize, Serialize};
 
-use crate::private_file;
+use crate::{authorities, private_file};
 
 /// Every key with its default: the documentation, and the text that tests compare with the code.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -51,6 +51,14 @@ pub enum ConfigError {
         least: u64,
         /// The most that is allowed.
         most: u64,
+    },
+    /// The file with further authorities cannot be used.
+    #[error("ca_file = {} {reason}", path.display())]
+    CaFile {
+        /// It.
+        path: PathBuf,
+        /// Why.
+        reason: String,
     },
     /// A key that does not exist.
     #[error("there is no setting named {key}")]
@@ -115,6 +123,7 @@ pub struct Config {
     pub pbkdf2_iterations: u32,
     pub keyring: Keyring,
     pub proxy: String,
+    pub ca_file: PathBuf,
     pub log_level: LogLevel,
     pub log_format: LogFormat,
     pub server: EmbeddedServer,
@@ -140,6 +149,7 @@ impl Default for Config {
             pbkdf2_iterations: 1_000_000,
             keyring: Keyring::Auto,
             proxy: String::new(),
+            ca_file: PathBuf::new(),
             log_level: LogLevel::Info,
             log_format: LogFormat::Text,
             server: EmbeddedServer::default(),
@@ -278,6 +288,10 @@ impl Config {
             let reason = format!("{} is no proxy's address: {error}", self.proxy);
             return Err(ConfigError::Override { origin: "proxy".to_owned(), reason });
         }
+        if !self.ca_file.as_os_str().is_empty() && !self.ca_file.is_absolute() {
+            let reason = "is no path from the root: the daemon runs in another directory".to_owned();
+            return Err(ConfigError::CaFile { path: self.ca_file.clone(), reason });
+        }
         within("settle_ms", self.settle_ms, 0..=60_000)?;
         within("full_scan_interval_s", self.full_scan_interval_s, 60..=604_800)?;
         within("trash_days", self.trash_days, 0..=3650)?;
@@ -295,7 +309,9 @@ pub fn set(file: &Path, key: &str, value: &str) -> Result<(), ConfigError> {
     let bytes = private_file::read(file).map_err(|source| io_error(file, source))?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     Config::parse(&text, file)?;
-    Config::default().with(key, value, key)?.check()?;
+    let alone = Config::default().with(key, value, key)?;
+    alone.check()?;
+    authorities::read(&alone)?;
     let mut document: toml_edit::DocumentMut =
         text.parse().map_err(|e: toml_edit::TomlError| io_error(file, io::Error::other(e)))?;
     let item = match parse_value(value) {

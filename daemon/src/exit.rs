@@ -59,11 +59,11 @@ pub struct Failure {
 impl Failure {
     /// A wrong password with a remedy that fits the command; other errors have their own.
     #[must_use]
-    pub fn of_password(error: AccountError, remedy: &str) -> anyhow::Error {
-        if error.is_wrong_password() {
-            Self::new(error.exit(), error.to_string()).with_remedy(remedy).into()
+    pub fn of_password(error: anyhow::Error, remedy: &str) -> anyhow::Error {
+        if is_wrong_password(&error) {
+            Self::new(of(&error), describe(&error)).with_remedy(remedy).into()
         } else {
-            error.into()
+            error
         }
     }
 
@@ -121,6 +121,15 @@ fn of_link(link: &(dyn std::error::Error + 'static)) -> Option<Exit> {
         return Some(error.exit());
     }
     link.is::<ConfigError>().then_some(Exit::Usage)
+}
+
+/// Whether the password does not open the account: here, on the server, or in the daemon.
+#[must_use]
+pub fn is_wrong_password(error: &anyhow::Error) -> bool {
+    error.chain().any(|link| {
+        let of_account = link.downcast_ref().is_some_and(AccountError::is_wrong_password);
+        of_account || link.downcast_ref().is_some_and(ClientError::is_wrong_password)
+    })
 }
 
 /// What to do about an error, where some link of the chain knows.

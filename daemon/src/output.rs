@@ -74,7 +74,8 @@ impl Output {
 }
 
 /// The text with a capital at its start, unless it starts with something that is spelt as it is.
-fn sentence(text: &str) -> String {
+#[must_use]
+pub fn sentence(text: &str) -> String {
     let first = text.split(' ').next().unwrap_or_default();
     if first.is_empty() || !first.bytes().all(|b| b.is_ascii_lowercase()) {
         return text.to_owned();

@@ -9,12 +9,20 @@ use anyhow::{Context, Result};
 use ensafer_core::crypto::{AccountKey, Passphrase};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{self, Exit, Failure};
+use crate::output::{Output, sentence};
+
+/// How often somebody at a terminal may mistype a password in one command, as with sudo(8). A server counts each of
+/// them, so there is an end.
+const TRIES: usize = 3;
 
 /// Names the variable with a command that prints the password.
 pub const PASSWORD_COMMAND_VARIABLE: &str = "ENSAFER_PASSWORD_COMMAND";
 /// Names the variable with a command that prints the password that is to replace it.
 pub const NEW_PASSWORD_COMMAND_VARIABLE: &str = "ENSAFER_NEW_PASSWORD_COMMAND";
+
+/// Stands for the variable of a secret that no command gives.
+const NO_VARIABLE: &str = "";
 
 /// What a person typed to prove who they are. Wiped when dropped, never printed.
 pub struct Password(Zeroizing<String>);
@@ -57,50 +65,99 @@ pub fn password(question: &str) -> Result<Password> {
     }
 }
 
-/// A password to be set: asked twice on a terminal.
+/// Asks for a secret as [`password`] does and tries it. At a terminal it is asked for again where it is the wrong one, up
+/// to three times in all; a command or standard input would only say the same again.
 ///
 /// # Errors
-/// As [`password`], or the two differ.
-pub fn new_password(question: &str) -> Result<Password> {
-    if let Some(password) = password_from_command()? {
-        return Ok(password);
-    }
-    asked_twice(question, PASSWORD_COMMAND_VARIABLE)
+/// As [`password`], or what `attempt` says.
+pub fn tried_password<T>(
+    output: Output,
+    question: &str,
+    mut attempt: impl FnMut(&Password) -> Result<T>,
+) -> Result<(Password, T)> {
+    tried(output, PASSWORD_COMMAND_VARIABLE, exit::is_wrong_password, || {
+        let password = password(question)?;
+        let done = attempt(&password)?;
+        Ok((password, done))
+    })
 }
 
-fn asked_twice(question: &str, variable: &str) -> Result<Password> {
-    let first = typed_password(question, variable)?;
-    check_again(&first, "The two passwords differ")?;
-    Ok(first)
+/// A password to be set: asked twice on a terminal, and asked for anew there where `check` refuses it.
+///
+/// # Errors
+/// As [`password`], or what `check` says, or the two differ.
+pub fn new_password(
+    output: Output,
+    question: &str,
+    check: impl Fn(&Password) -> Result<()>,
+) -> Result<Password> {
+    new_secret(output, question, PASSWORD_COMMAND_VARIABLE, "The two passwords differ", check)
+}
+
+/// A password that replaces another one: the command of `ENSAFER_NEW_PASSWORD_COMMAND`, else as [`new_password`].
+///
+/// # Errors
+/// As [`new_password`].
+pub fn replacing_password(
+    output: Output,
+    question: &str,
+    check: impl Fn(&Password) -> Result<()>,
+) -> Result<Password> {
+    new_secret(output, question, NEW_PASSWORD_COMMAND_VARIABLE, "The two passwords differ", check)
 }
 
 /// An answer to be remembered: asked twice on a terminal, where nobody sees what is typed.
 ///
 /// # Errors
-/// As [`asked`], or the two differ.
-pub fn new_answer(question: &str) -> Result<Password> {
-    let first = asked(question)?;
-    check_again(&first, "The two answers differ")?;
-    Ok(first)
+/// As [`asked`], or what `check` says, or the two differ.
+pub fn new_answer(
+    output: Output,
+    question: &str,
+    check: impl Fn(&Password) -> Result<()>,
+) -> Result<Password> {
+    new_secret(output, question, NO_VARIABLE, "The two answers differ", check)
 }
 
-fn check_again(first: &Password, differ: &str) -> Result<()> {
-    if io::stdin().is_terminal() && asked("The same again: ")?.expose() != first.expose() {
-        return Err(Failure::new(Exit::Usage, differ).with_remedy("Try again").into());
-    }
-    Ok(())
+fn new_secret(
+    output: Output,
+    question: &str,
+    variable: &str,
+    differ: &str,
+    check: impl Fn(&Password) -> Result<()>,
+) -> Result<Password> {
+    let is_slip = |error: &anyhow::Error| exit::of(error) == Exit::Usage;
+    tried(output, variable, is_slip, || {
+        if let Some(secret) = secret_from_command(variable)? {
+            check(&secret)?;
+            return Ok(secret);
+        }
+        let secret =
+            if variable == NO_VARIABLE { asked(question)? } else { typed_password(question, variable)? };
+        check(&secret)?;
+        if is_terminal() && typed("The same again: ")?.is_none_or(|again| again.expose() != secret.expose()) {
+            return Err(Failure::new(Exit::Usage, differ).with_remedy("Try again").into());
+        }
+        Ok(secret)
+    })
 }
 
-/// A password that replaces another one: the command of `ENSAFER_NEW_PASSWORD_COMMAND`, else asked twice on a terminal,
-/// else the first line of standard input.
-///
-/// # Errors
-/// As [`new_password`].
-pub fn replacing_password(question: &str) -> Result<Password> {
-    match secret_from_command(NEW_PASSWORD_COMMAND_VARIABLE)? {
-        Some(password) => Ok(password),
-        None => asked_twice(question, NEW_PASSWORD_COMMAND_VARIABLE),
+/// Makes an attempt: once, or where somebody types what it wants, again after each slip.
+fn tried<T>(
+    output: Output,
+    variable: &str,
+    is_slip: impl Fn(&anyhow::Error) -> bool,
+    mut attempt: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    let is_typed = is_terminal() && command_of(variable).is_none();
+    for _ in 1..if is_typed { TRIES } else { 1 } {
+        match attempt() {
+            Err(error) if is_slip(&error) => {
+                output.warn(format_args!("{}. Try again.", sentence(&exit::describe(&error))));
+            }
+            other => return other,
+        }
     }
+    attempt()
 }
 
 /// The password that `ENSAFER_PASSWORD_COMMAND` prints, if it is set: for processes that cannot ask.
@@ -112,10 +169,11 @@ pub fn password_from_command() -> Result<Option<Password>> {
 }
 
 fn secret_from_command(variable: &str) -> Result<Option<Password>> {
-    match env::var(variable) {
-        Ok(command) if !command.is_empty() => run_command(variable, &command).map(Some),
-        _ => Ok(None),
-    }
+    command_of(variable).map(|command| run_command(variable, &command)).transpose()
+}
+
+fn command_of(variable: &str) -> Option<String> {
+    env::var(variable).ok().filter(|command| !command.is_empty())
 }
 
 /// A secret that is not the password (a recovery key): the terminal, else the first line of standard input.
@@ -189,16 +247,23 @@ pub fn is_terminal() -> bool {
 /// # Errors
 /// [`Exit::Usage`] where nobody can be asked.
 pub fn confirm(question: &str, yes: bool) -> Result<bool> {
-    if yes {
-        return Ok(true);
+    Ok(yes || matches!(answer(question, "[y/N]")?.to_lowercase().as_str(), "y" | "yes"))
+}
+
+/// The same for what cannot be undone: `word` is to be typed, which nobody does by habit.
+///
+/// # Errors
+/// As [`confirm`].
+pub fn confirm_by_word(question: &str, word: &str, yes: bool) -> Result<bool> {
+    Ok(yes || answer(question, &format!("Type {word} to agree:"))?.eq_ignore_ascii_case(word))
+}
+
+fn answer(question: &str, how: &str) -> Result<String> {
+    if is_terminal() {
+        return line(&format!("{question} {how} "));
     }
-    if !io::stdin().is_terminal() {
-        return Err(Failure::new(Exit::Usage, format!("{question} There is no terminal to answer on"))
-            .with_remedy("Add -y to agree")
-            .into());
-    }
-    let answer = line(&format!("{question} [y/N] "))?;
-    Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
+    let failure = Failure::new(Exit::Usage, format!("{question} There is no terminal to answer on"));
+    Err(failure.with_remedy("Add -y to agree").into())
 }
 
 /// Asks for a line of text on the terminal, trimmed.

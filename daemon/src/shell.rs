@@ -49,8 +49,7 @@ impl Shell {
         if let Some(account) = self.open_with_device()? {
             return Ok(account);
         }
-        let password = prompt::password("Password: ")?;
-        Ok(self.keep(account::unlock(&self.home, &self.config, &password)?))
+        Ok(prompt::tried_password(self.output, "Password: ", |password| Ok(self.unlock(password)?))?.1)
     }
 
     /// Opens the account without asking anybody: with this device's key, else with the password that

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::process::{
     DEADLINE, Finished, Running, ensafer, is_root, is_running_program, kill_at_once, processes_with, run,
 };
-use crate::wait;
+use crate::{Terminal, wait};
 
 /// The password of every account of the tests; tests look for it where it must not be.
 pub const PASSWORD: &str = "correct horse battery";
@@ -104,6 +104,15 @@ impl Device {
         command.envs(variables.iter().copied());
         let typed: String = lines.iter().map(|line| format!("{line}\n")).collect();
         Running::start_with_input(&mut command, typed.as_bytes()).finish()
+    }
+
+    /// Starts a verb at a terminal, where nothing but its keyboard knows a password.
+    #[track_caller]
+    #[must_use]
+    pub fn at_terminal(&self, arguments: &[&str]) -> Terminal {
+        let mut command = self.command(arguments);
+        command.env_remove("ENSAFER_PASSWORD_COMMAND");
+        Terminal::start(command)
     }
 
     /// Makes a new account on a key server.
@@ -254,6 +263,18 @@ impl Drop for Device {
 #[must_use]
 pub fn typing(password: &str) -> (&'static str, String) {
     ("ENSAFER_PASSWORD_COMMAND", format!("printf '%s' '{password}'"))
+}
+
+/// The account key and the recovery key that `register --account-key` printed, each behind its label.
+#[track_caller]
+#[must_use]
+pub fn printed_keys(made: &Finished) -> [&str; 2] {
+    let lines: Vec<&str> = made.stdout.lines().collect();
+    let keys = match lines[..] {
+        [first, second] => first.strip_prefix("account key: ").zip(second.strip_prefix("recovery key: ")),
+        _ => None,
+    };
+    keys.unwrap_or_else(|| panic!("both keys are printed with their labels: {made}")).into()
 }
 
 /// A path as an argument; the tests' own paths are UTF-8.

@@ -19,6 +19,7 @@ pub mod proxy;
 pub mod random;
 pub mod server;
 pub mod store;
+pub mod terminal;
 pub mod thief;
 pub mod tree;
 pub mod wait;
@@ -31,6 +32,7 @@ pub use postgres::Database;
 pub use process::{Finished, Running};
 pub use random::Random;
 pub use server::{KeyServer, ServerOptions, Storage, on_every_database, on_every_database_with};
+pub use terminal::Terminal;
 pub use thief::Thief;
 pub use world::World;
 

@@ -195,7 +195,7 @@ impl Running {
 
     fn report(&self, status: ExitStatus) -> Finished {
         Finished {
-            code: status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
+            code: exit_code(status),
             stdout: read_all(&self.stdout),
             stderr: read_all(&self.stderr),
             peak_kib: self.peak_kib,
@@ -214,6 +214,11 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.end_at_once();
     }
+}
+
+/// The exit code; 128 and the signal's number where a signal ended it.
+pub(crate) fn exit_code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
 /// The program and its arguments, without the environment.

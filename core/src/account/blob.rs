@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use super::bundle::{Bundle, SignedBundle};
 use super::seals;
+use crate::api::server::recovery_version;
 use crate::crypto::{
     AccountMasterKey, DeviceKey, DeviceSession, EnvelopePrivateKey, Key, Login, LoginPrivateKey, OpenError,
     Passphrase, PasswordError, PasswordKek, PasswordParameters, PrivateKeys, Random, RecoveryKek,
@@ -433,7 +434,7 @@ impl RecoverySeal {
 
     /// How often the recovery key was changed: it tells an old seal from a new one.
     pub fn version(&self) -> u64 {
-        u64::from_be_bytes(*self.id.first_chunk().expect("16 bytes have eight first ones"))
+        recovery_version(&self.id)
     }
 }
 

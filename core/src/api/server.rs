@@ -544,8 +544,14 @@ impl RecoverySealDocument {
     /// The version that its id begins with.
     #[must_use]
     pub fn version(&self) -> u64 {
-        u64::from_be_bytes(*self.id.0.first_chunk().expect("16 bytes have eight first ones"))
+        recovery_version(&self.id.0)
     }
+}
+
+/// The version that a recovery seal's id begins with (`docs/format.md`, "The account file"): how often the recovery key
+/// was changed.
+pub(crate) fn recovery_version(id: &[u8; 16]) -> u64 {
+    u64::from_be_bytes(*id.first_chunk().expect("16 bytes have eight first ones"))
 }
 
 impl Problem {

@@ -16,7 +16,7 @@ use ensafer_core::crypto::{
 use super::device::{self, KeepAccountKey, bind_device};
 use super::files::{read_sealed, store};
 use super::login::{LoggedIn, recovery_credential};
-use super::refresh::take_over;
+use super::refresh::take_over_and_look;
 use super::{AccountError, Unlocked, local, session};
 use crate::config::Config;
 use crate::home::Home;
@@ -161,6 +161,8 @@ pub(super) struct Owner {
     pub sealed: SealedAccount,
     pub account: Account,
     pub credential: Credential,
+    /// Whether the password is the one that the server knew just now: another computer may have set another.
+    pub is_current: bool,
 }
 
 impl Owner {
@@ -171,21 +173,15 @@ impl Owner {
         let account_key = device::account_key(home)?;
         let keys = sealed.password_parameters().derive(password.with(account_key.as_ref()))?;
         let account = sealed.open_with_kek(&keys.kek).map_err(|_| AccountError::WrongPassword)?;
-        let (sealed, account) = if session::is_logged_in(home)? {
-            let account = take_over(home, config, &account)?;
-            (read_sealed(home)?, account)
+        let opened_version = sealed.password_document().version;
+        let (sealed, account, version) = if session::is_logged_in(home)? {
+            let (account, version) = take_over_and_look(home, config, &account)?;
+            (read_sealed(home)?, account, version)
         } else {
-            (sealed, account)
+            (sealed, account, opened_version)
         };
         let credential = Credential { kind: CredentialKind::Password, auth: auth(&keys) };
-        Ok(Self { sealed, account, credential })
-    }
-
-    /// Whether the password is the one that the server knows: another computer may have set another.
-    pub fn check(&self, home: &Home, config: &Config) -> Result<(), AccountError> {
-        let served = session::with_token(home, config, &self.account, KeyServer::account)?.account.password;
-        let is_current = served.version == self.sealed.password_document().version;
-        if is_current { Ok(()) } else { Err(AccountError::WrongPassword) }
+        Ok(Self { sealed, account, credential, is_current: version == opened_version })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Other people's public keys: asked of the server, checked against what was seen before, and remembered.
 
-use ensafer_core::account::{Known, PinError, SafetyNumber, SignedBundle};
+use ensafer_core::account::{BundleError, Known, PinError, SafetyNumber, SignedBundle};
 use ensafer_core::crypto::Login;
 
 use super::files::read_sealed;
@@ -104,6 +104,7 @@ fn fetch(
     let report = with_token(home, config, &unlocked.account, |server, token| server.user(token, login))?;
     match SignedBundle::try_from(&report.bundle) {
         Ok(bundle) if bundle.bundle().login == *login => Ok((bundle, report.display_name)),
+        Err(BundleError::NewerVersion) => Err(AccountError::NewerVersion),
         _ => {
             let origin = server_of(home)?.ok_or(AccountError::NotLoggedIn)?;
             let what = "somebody's public keys are another's, malformed, or not signed";

@@ -87,7 +87,7 @@ pub enum AccountError {
         /// What became of the question whether it was made.
         later: Box<ServerError>,
     },
-    /// A newer version of Ensafer wrote the account. Nothing of it was used.
+    /// A newer version of Ensafer wrote the account, or somebody's public keys. Nothing of it was used.
     #[error("the account was changed by a newer version of Ensafer")]
     NewerVersion,
     /// The server has another account under this account's login.

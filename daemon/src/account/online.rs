@@ -66,6 +66,7 @@ fn publish_opened(
     store(home, &sealed)?;
     session::keep_server(home, origin)?;
     if registered.confirmation_required {
+        session::wait_for_code(home)?;
         return Ok((Published::ConfirmationRequired, account));
     }
     log_in_again(home, config, &server, password)?;
@@ -202,12 +203,14 @@ fn publish_elsewhere(
 ) -> Result<Published, AccountError> {
     let old = session::of(home)?;
     if old.is_some() {
-        match Owner::open(home, config, password).and_then(|owner| owner.check(home, config)) {
+        match Owner::open(home, config, password) {
+            Ok(owner) if owner.is_current => {}
+            Ok(_) => return Err(AccountError::WrongPassword),
             // It may be gone for good, or lie, which may be why somebody moves.
             Err(error) if is_no_answer(&error) => {
                 tracing::warn!(%error, "what other computers changed lately may be missing on the new server");
             }
-            other => other?,
+            Err(error) => return Err(error),
         }
     }
     let (published, account) = publish_opened(home, config, origin, password, code)?;

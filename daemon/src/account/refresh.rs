@@ -144,6 +144,15 @@ pub(super) fn change_state<T>(
 
 /// Takes over what other devices changed, and gives the account as it is then.
 pub(super) fn take_over(home: &Home, config: &Config, account: &Account) -> Result<Account, AccountError> {
+    take_over_and_look(home, config, account).map(|(account, _)| account)
+}
+
+/// The same, and the version of the password that the server knows: its seal is not taken over.
+pub(super) fn take_over_and_look(
+    home: &Home,
+    config: &Config,
+    account: &Account,
+) -> Result<(Account, u32), AccountError> {
     loop {
         let (asked, before) = (session::server_of(home)?, read_sealed(home)?);
         let report = session::with_token(home, config, account, KeyServer::account)?;
@@ -166,7 +175,7 @@ pub(super) fn take_over(home: &Home, config: &Config, account: &Account) -> Resu
         if sealed != before {
             replace_file(home, &sealed)?;
         }
-        return Ok(adopted);
+        return Ok((adopted, report.account.password.version));
     }
 }
 

@@ -37,6 +37,9 @@ struct Kept {
     /// Whether it was the server that ended the session, which somebody should know.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     ended_by_server: bool,
+    /// Whether the account was published there by this computer, and the code that was mailed has not come yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    waits_for_code: bool,
     /// Devices that logged in meanwhile, until somebody is told: the server says it once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     new_devices: Vec<DeviceReport>,
@@ -47,6 +50,25 @@ impl Kept {
     fn ended(self, ended_by_server: bool) -> Self {
         Self { sealed: None, ended_by_server, ..self }
     }
+
+    /// Without a session, or having anything to say of one.
+    fn of_server(server: Origin, new_devices: Vec<DeviceReport>) -> Self {
+        Self { server, sealed: None, ended_by_server: false, waits_for_code: false, new_devices }
+    }
+}
+
+/// How this computer stands with the server that the account is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// It has a session. Whether the server still knows it shows when it is used.
+    LoggedIn,
+    /// It has published the account, and waits for the code that was mailed.
+    WaitsForCode,
+    /// The server has ended its session.
+    EndedByServer,
+    /// It has no session, by somebody's wish or because it never had one.
+    LoggedOut,
 }
 
 /// The server that the account is on, if it is on one.
@@ -73,12 +95,32 @@ pub fn was_ended_by_server(home: &Home) -> Result<bool, AccountError> {
     Ok(read(home)?.is_some_and(|kept| kept.ended_by_server))
 }
 
+/// How this computer stands with the account's server, if it is on one.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn standing(home: &Home) -> Result<Option<Standing>, AccountError> {
+    Ok(read(home)?.map(|kept| match kept {
+        Kept { sealed: Some(_), .. } => Standing::LoggedIn,
+        Kept { waits_for_code: true, .. } => Standing::WaitsForCode,
+        Kept { ended_by_server: true, .. } => Standing::EndedByServer,
+        _ => Standing::LoggedOut,
+    }))
+}
+
+/// Remembers that a code was mailed, which the server wants before anybody logs in.
+pub(super) fn wait_for_code(home: &Home) -> Result<(), AccountError> {
+    let _lock = lock(home)?;
+    let Some(kept) = read(home)? else { return Ok(()) };
+    write(home, &Kept { waits_for_code: true, ..kept })
+}
+
 /// Remembers the server, without a session.
 pub(super) fn keep_server(home: &Home, server: &Origin) -> Result<(), AccountError> {
     let _lock = lock(home)?;
     let before = read(home)?.filter(|kept| kept.server == *server);
     let new_devices = before.map_or_else(Vec::new, |kept| kept.new_devices);
-    write(home, &Kept { server: server.clone(), sealed: None, ended_by_server: false, new_devices })
+    write(home, &Kept::of_server(server.clone(), new_devices))
 }
 
 /// Forgets the server.
@@ -99,7 +141,7 @@ pub(super) fn keep(
     let sealed = account.seal_session(session, device, server.as_str(), &mut SystemRandom);
     let new_devices = read(home)?.map_or_else(Vec::new, |kept| kept.new_devices);
     let sealed = Some(HexBytes(sealed));
-    write(home, &Kept { server: server.clone(), sealed, ended_by_server: false, new_devices })
+    write(home, &Kept { sealed, ..Kept::of_server(server.clone(), new_devices) })
 }
 
 /// A session made of what the server answered. `counter` is what the device counted up to.

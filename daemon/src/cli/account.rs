@@ -10,13 +10,16 @@ use ensafer_core::time::{Timestamp, rfc3339};
 use serde::Serialize;
 
 use super::{Format, lock, register};
-use crate::account::{self, AccountError, Unlocked};
-use crate::exit::Exit;
+use crate::account::{self, AccountError, Standing, Unlocked};
+use crate::exit::{Exit, Failure};
 use crate::key_server::Origin;
 use crate::output::printable;
 use crate::private_file;
 use crate::prompt::{self, Password};
 use crate::shell::Shell;
+
+/// As many digits of an id name a computer, where only one begins so.
+const LEAST_ID_DIGITS: usize = 4;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -42,9 +45,9 @@ pub(super) enum Command {
     Devices {
         #[command(flatten)]
         format: Format,
-        /// The computer to remove, by the id that the list shows
-        #[arg(long, value_name = "ID")]
-        revoke: Option<DeviceId>,
+        /// The computer to remove: its name, or its id as the list shows it, or the beginning of that
+        #[arg(long, value_name = "NAME|ID")]
+        revoke: Option<String>,
     },
     /// Move the account to another server
     Server {
@@ -89,12 +92,12 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
             }
             profile(shell, name.as_deref(), format)?;
         }
-        Command::Devices { revoke: Some(device), .. } => revoke(shell, *device)?,
+        Command::Devices { revoke: Some(named), .. } => revoke(shell, named)?,
         Command::Devices { format, .. } => devices(shell, format)?,
         Command::Server { url: Some(url), same, .. } => move_server(shell, url, *same)?,
         Command::Server { url: None, .. } => leave_server(shell)?,
         Command::Confirm => {
-            let password = prompt::password("Password: ")?;
+            let password = own_password(shell, "Password: ")?;
             confirm_address(shell, &password)?;
             lock::unlock_daemon(shell, &password)?;
             shell.output.note("The address is confirmed, and this computer is logged in.");
@@ -105,11 +108,23 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
+/// The account's password, for what asks for more afterwards: at a terminal it is tried first.
+pub(super) fn own_password(shell: &Shell, question: &str) -> Result<Password> {
+    let open = |password: &Password| {
+        if prompt::is_terminal() {
+            account::recovery_key(&shell.home, password)?;
+        }
+        Ok(())
+    };
+    Ok(prompt::tried_password(shell.output, question, open)?.0)
+}
+
 /// For a server that is gone for good: nobody is asked.
 fn leave_server(shell: &Shell) -> Result<()> {
     require_server(shell)?;
-    let password = prompt::password("Password: ")?;
-    account::leave_server(&shell.home, &shell.config, &password)?;
+    let (password, ()) = prompt::tried_password(shell.output, "Password: ", |password| {
+        Ok(account::leave_server(&shell.home, &shell.config, password)?)
+    })?;
     lock::unlock_daemon(shell, &password)?;
     shell
         .output
@@ -132,6 +147,8 @@ struct Shown {
     server: Option<Origin>,
     /// Whether this computer has a session on the server.
     is_logged_in: bool,
+    /// More of that; none where the account is on no server.
+    session: Option<Standing>,
     has_account_key: bool,
 }
 
@@ -143,6 +160,7 @@ fn show(shell: &Shell, format: &Format) -> Result<()> {
         fingerprint: fingerprint.to_string(),
         server: account::server_of(&shell.home)?,
         is_logged_in: account::is_logged_in(&shell.home)?,
+        session: account::standing(&shell.home)?,
         has_account_key: account::account_key(&shell.home)?.is_some(),
     };
     if format.json {
@@ -150,30 +168,35 @@ fn show(shell: &Shell, format: &Format) -> Result<()> {
         return Ok(());
     }
     shell.output.line(format_args!("{}", shown.login))?;
-    match &shown.server {
-        Some(server) => shell.output.line(format_args!("on {server}, {}", session(shell, &shown)?))?,
-        None => shell.output.line("on this computer only")?,
+    match (&shown.server, shown.session) {
+        (Some(server), Some(session)) => {
+            shell.output.line(format_args!("on {server}, {}", words(session)))?;
+        }
+        _ => shell.output.line("on this computer only")?,
     }
     shell.output.line(format_args!("fingerprint {}", shown.fingerprint))?;
+    shell.output.line(if shown.has_account_key {
+        "account key: yes, a new computer wants it beside the password"
+    } else {
+        "account key: none"
+    })?;
     Ok(())
 }
 
-/// How this computer stands with the server.
-fn session(shell: &Shell, shown: &Shown) -> Result<&'static str> {
-    Ok(if shown.is_logged_in {
-        "logged in"
-    } else if account::was_ended_by_server(&shell.home)? {
-        "logged out by the server (ensafer login)"
-    } else {
-        "not logged in (ensafer login; where a code was mailed, ensafer account confirm)"
-    })
+fn words(session: Standing) -> &'static str {
+    match session {
+        Standing::LoggedIn => "logged in",
+        Standing::WaitsForCode => "waits for the code that was mailed (ensafer account confirm)",
+        Standing::EndedByServer => "logged out by the server (ensafer login)",
+        Standing::LoggedOut => "logged out here (ensafer login)",
+    }
 }
 
 fn change_password(shell: &Shell) -> Result<()> {
     let login = account::login_of(&shell.home)?;
-    let old = prompt::password("Old password: ")?;
-    let new = prompt::replacing_password("New password: ")?;
-    account::check_strength(&new, &login)?;
+    let old = own_password(shell, "Old password: ")?;
+    let strong = |new: &Password| Ok(account::check_strength(new, &login)?);
+    let new = prompt::replacing_password(shell.output, "New password: ", strong)?;
     shell.keep(account::change_password(&shell.home, &shell.config, &old, &new)?);
     lock::unlock_daemon(shell, &new)?;
     shell.output.note("The new password is set. Other computers stay logged in.");
@@ -210,7 +233,7 @@ fn profile(shell: &Shell, name: Option<&str>, format: &Format) -> Result<()> {
 
 fn change_email(shell: &Shell, email: &str, with_code: bool) -> Result<()> {
     let login = account::parse_login(email)?;
-    let password = prompt::password("Password: ")?;
+    let password = own_password(shell, "Password: ")?;
     let change = |code| account::change_login(&shell.home, &shell.config, &password, &login, code);
     let with_asked_code = || -> Result<Unlocked> {
         let code = prompt::asked("Code from the e-mail: ")?;
@@ -279,8 +302,33 @@ fn devices(shell: &Shell, format: &Format) -> Result<()> {
     Ok(())
 }
 
-fn revoke(shell: &Shell, device: DeviceId) -> Result<()> {
+/// The computer of that name, or whose id begins so. The whole id beats all: a name is whatever its computer says.
+fn named_device(devices: &[DeviceReport], named: &str) -> Result<DeviceId> {
+    let digits = named.to_ascii_lowercase();
+    if let Some(device) = devices.iter().find(|device| device.device.to_string() == digits) {
+        return Ok(device.device);
+    }
+    let begins = |id: DeviceId| digits.len() >= LEAST_ID_DIGITS && id.to_string().starts_with(&digits);
+    let meant = |device: &&DeviceReport| printable(&device.name) == named || begins(device.device);
+    let found: Vec<&DeviceReport> = devices.iter().filter(meant).collect();
+    match found[..] {
+        [device] => Ok(device.device),
+        [] => Err(Failure::new(Exit::Error, "The account has no such computer")
+            .with_remedy("ensafer account devices lists them")
+            .into()),
+        _ => {
+            let list: Vec<String> =
+                found.iter().map(|device| format!("{} {}", device.device, printable(&device.name))).collect();
+            let what = format!("{named} is more than one computer: {}", list.join(", "));
+            Err(Failure::new(Exit::Usage, what).with_remedy("Name it by its id").into())
+        }
+    }
+}
+
+fn revoke(shell: &Shell, named: &str) -> Result<()> {
     let unlocked = opened(shell)?;
+    let devices = account::devices(&shell.home, &shell.config, &unlocked.account)?;
+    let device = named_device(&devices, named)?;
     account::revoke_device(&shell.home, &shell.config, &unlocked.account, device)?;
     shell.output.note(
         "The computer is logged out. What it holds already stays on it. If it was stolen, or is not yours: ensafer account password, and ensafer recovery-key new, because whoever has logged in can have the recovery key shown.",
@@ -295,12 +343,14 @@ fn move_server(shell: &Shell, url: &str, same: bool) -> Result<()> {
         register::refuse_invented(&login, false)?;
     }
     let code = if same { None } else { register::ask_server(shell, &origin, &login)? };
-    let password = prompt::password(&format!("Password of {login}: "))?;
-    // The same server has it already.
-    if !same {
-        register::refuse_weak(&password, &login)?;
-    }
-    let published = account::move_server(&shell.home, &shell.config, &origin, &password, same, code)?;
+    let question = format!("Password of {login}: ");
+    let (password, published) = prompt::tried_password(shell.output, &question, |password| {
+        // The same server has it already.
+        if !same {
+            register::refuse_weak(password, &login)?;
+        }
+        Ok(account::move_server(&shell.home, &shell.config, &origin, password, same, code.clone())?)
+    })?;
     register::finish(shell, &origin, &login, published, &password)
 }
 
@@ -319,13 +369,15 @@ fn export(shell: &Shell, output: Option<&PathBuf>) -> Result<()> {
 
 fn delete(shell: &Shell, yes: bool) -> Result<Exit> {
     let origin = require_server(shell)?;
-    let question = format!("Delete the account on {origin}? Nobody can log in with it then.");
-    if !prompt::confirm(&question, yes)? {
+    let login = account::login_of(&shell.home)?;
+    let question = format!("Delete the account {login} on {origin}? Nobody can log in with it then.");
+    if !prompt::confirm_by_word(&question, login.as_str(), yes)? {
         shell.output.note("Nothing was deleted.");
         return Ok(Exit::Interrupted);
     }
-    let password = prompt::password("Password: ")?;
-    account::delete(&shell.home, &shell.config, &password)?;
+    let (password, ()) = prompt::tried_password(shell.output, "Password: ", |password| {
+        Ok(account::delete(&shell.home, &shell.config, password)?)
+    })?;
     // It looks at the account then, and what it told of the server is over.
     lock::unlock_daemon(shell, &password)?;
     shell.output.note(
@@ -345,5 +397,49 @@ fn require_server(shell: &Shell) -> Result<Origin> {
     match account::server_of(&shell.home)? {
         Some(origin) => Ok(origin),
         None => Err(AccountError::NotOnServer { login: account::login_of(&shell.home)? }.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(id: &str, name: &str) -> DeviceReport {
+        let (device, name) = (id.repeat(4).parse().unwrap(), name.to_owned());
+        DeviceReport { device, name, created_at_s: 0, seen_at_s: 0, is_this: false }
+    }
+
+    #[test]
+    fn a_computer_is_named_by_its_name_or_the_beginning_of_its_id() {
+        let impostor = "75b18cd2".repeat(4);
+        let devices = [
+            device("75b18cd2", "laptop"),
+            device("75b1ffff", "desktop"),
+            device("1157bba0", "desktop"),
+            device("0000aaaa", &impostor),
+            device("beefbeef", "cafe"),
+        ];
+        let named = |text: &str| named_device(&devices, text);
+        for (text, at) in [
+            ("laptop", 0),
+            ("75B18", 0),
+            ("75b1f", 1),
+            ("1157", 2),
+            (&*impostor, 0),
+            ("cafe", 4),
+            ("beef", 4),
+        ] {
+            assert_eq!(named(text).unwrap(), devices[at].device, "{text}");
+        }
+        for ambiguous in ["desktop", "75b1"] {
+            let error = named(ambiguous).unwrap_err();
+            assert_eq!(crate::exit::of(&error), Exit::Usage);
+            let what = error.to_string();
+            assert!(what.contains(&devices[1].device.to_string()) && what.contains("desktop"), "{what}");
+        }
+        // Three digits, the beginning of a name, nothing.
+        for unknown in ["115", "lap", "", "ffff"] {
+            assert_eq!(crate::exit::of(&named(unknown).unwrap_err()), Exit::Error, "{unknown}");
+        }
     }
 }

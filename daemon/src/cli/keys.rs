@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::account::{self, AccountError};
+use crate::account;
 use crate::exit::{Exit, Failure};
 use crate::prompt;
 use crate::shell::Shell;
@@ -45,21 +45,19 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
             account::refuse_if_present(&shell.home)?;
             let sealed = account::read_exported(file)?;
             let key = account::parse_recovery_key(&prompt::asked("Recovery key: ")?)?;
-            let password = super::register::new_password(sealed.login())?;
+            let password = super::register::new_password(shell, sealed.login())?;
             account::import_with_recovery_key(&shell.home, &shell.config, sealed, &key, &password)?;
             shell.output.note("The account is set up on this computer, with the new password here.");
         }
         Command::Import { file, account_key, .. } => {
             account::refuse_if_present(&shell.home)?;
             let sealed = account::read_exported(file)?;
-            let password = prompt::password("Password of the account: ")?;
-            let account_key = if *account_key {
-                Some(account::parse_account_key(&prompt::asked("Account key: ")?)?)
-            } else {
-                None
-            };
-            account::import(&shell.home, &shell.config, &sealed, &password, account_key.as_ref())
-                .map_err(of_import)?;
+            let mut key = super::login::TypedAccountKey::new(*account_key);
+            prompt::tried_password(shell.output, "Password of the account: ", |password| {
+                account::import(&shell.home, &shell.config, &sealed, password, key.ask()?)?;
+                Ok(())
+            })
+            .map_err(of_import)?;
             shell.output.note("The account is set up on this computer.");
         }
     }
@@ -67,7 +65,7 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
 }
 
 /// There is no server to ask, and nothing but the right secret opens the file.
-fn of_import(error: AccountError) -> anyhow::Error {
+fn of_import(error: anyhow::Error) -> anyhow::Error {
     let remedy = "Try again with the password that the account had when the file was written. An account with an account key wants --account-key. Where the password is lost: --with-recovery-key";
     Failure::of_password(error, remedy)
 }

@@ -11,11 +11,11 @@ use crate::shell::Shell;
 /// Opens the keys of this computer, and those of a running daemon.
 pub(super) fn unlock(shell: &Shell) -> Result<Exit> {
     shell.require_account()?;
-    let password = prompt::password("Password: ")?;
-    match Client::connect_if_running(&shell.home)? {
-        Some(client) => client.unlock(&password)?,
-        None => drop(shell.unlock(&password)?),
-    }
+    let client = Client::connect_if_running(&shell.home)?;
+    prompt::tried_password(shell.output, "Password: ", |password| match &client {
+        Some(client) => Ok(client.unlock(password)?),
+        None => Ok(shell.unlock(password).map(drop)?),
+    })?;
     shell.output.note("Unlocked.");
     Ok(Exit::Success)
 }

@@ -2,13 +2,13 @@
 
 use anyhow::Result;
 use clap::Args;
-use ensafer_core::crypto::Login;
+use ensafer_core::crypto::{AccountKey, Login};
 
 use super::lock;
 use crate::account::{self, AccountError, KeepAccountKey, Unlocked};
 use crate::exit::{self, Exit, Failure};
 use crate::key_server::Origin;
-use crate::prompt;
+use crate::prompt::{self, Password};
 use crate::shell::Shell;
 
 /// Whom and where, as far as this computer does not know it.
@@ -81,25 +81,46 @@ pub(super) struct Arguments {
 /// Sets this computer up with an account from a server, or renews its session.
 pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
     let Account { login, origin, realm } = arguments.whom.complete(shell)?;
-    let password = prompt::password(&format!("Password of {login}: "))?;
-    let typed = if arguments.account_key { Some(prompt::asked("Account key: ")?) } else { None };
-    let account_key = typed.as_ref().map(account::parse_account_key).transpose()?;
-    let keep = match &account_key {
-        Some(key) => KeepAccountKey::This(key),
-        None if arguments.no_account_key => KeepAccountKey::Drop,
-        None => KeepAccountKey::AsItIs,
+    let mut key = TypedAccountKey::new(arguments.account_key);
+    let log_in = |password: &Password| {
+        let keep = match key.ask()? {
+            Some(key) => KeepAccountKey::This(key),
+            None if arguments.no_account_key => KeepAccountKey::Drop,
+            None => KeepAccountKey::AsItIs,
+        };
+        let realm = realm.as_ref();
+        Ok(account::log_in(&shell.home, &shell.config, &origin, realm, &login, password, keep)?)
     };
-    let unlocked =
-        account::log_in(&shell.home, &shell.config, &origin, realm.as_ref(), &login, &password, keep)
-            .map_err(of_login)?;
+    let question = format!("Password of {login}: ");
+    let (password, unlocked) = prompt::tried_password(shell.output, &question, log_in).map_err(of_login)?;
     shell.keep(unlocked);
     lock::unlock_daemon(shell, &password)?;
     shell.output.note(format_args!("Logged in to {origin} as {login}."));
     Ok(Exit::Success)
 }
 
+/// The account key, asked for once, behind the first password.
+pub(super) struct TypedAccountKey {
+    is_wanted: bool,
+    typed: Option<AccountKey>,
+}
+
+impl TypedAccountKey {
+    pub(super) fn new(is_wanted: bool) -> Self {
+        Self { is_wanted, typed: None }
+    }
+
+    /// The key; none where none is wanted.
+    pub(super) fn ask(&mut self) -> Result<Option<&AccountKey>> {
+        if self.is_wanted && self.typed.is_none() {
+            self.typed = Some(account::parse_account_key(&prompt::asked("Account key: ")?)?);
+        }
+        Ok(self.typed.as_ref())
+    }
+}
+
 /// Whoever has just failed to log in is not told to log in.
-fn of_login(error: AccountError) -> anyhow::Error {
+fn of_login(error: anyhow::Error) -> anyhow::Error {
     let remedy = "Look at the address and the server, and try again. An account with an account key wants --account-key, a server that moved --realm. Where the password is lost: ensafer recovery-key use --email YOU@EXAMPLE.COM --server URL";
     Failure::of_password(error, remedy)
 }

@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use ensafer_core::crypto::{RecoveryHalf, RecoveryKey, SystemRandom};
 use serde::Serialize;
 
+use super::account::own_password;
 use super::login::Whom;
 use super::{Format, lock, register};
 use crate::account::{self, AccountError};
@@ -58,7 +59,7 @@ struct Shown<'a> {
 /// Shows the key that counts: another computer may have made a new one since this one last asked the server.
 fn show(shell: &Shell, format: &Format) -> Result<()> {
     shell.require_account()?;
-    let password = prompt::password("Password: ")?;
+    let password = own_password(shell, "Password: ")?;
     if let Some(origin) = account::server_of(&shell.home)?
         && let Err(error) = look_at_server(shell, &password)
     {
@@ -102,7 +103,7 @@ fn use_key(arguments: &UseArguments, shell: &Shell) -> Result<()> {
         Some(whom) => whom.login.clone(),
         None => account::login_of(&shell.home)?,
     };
-    let password = register::new_password(&login)?;
+    let password = register::new_password(shell, &login)?;
     match &whom {
         Some(whom) => {
             let (origin, realm) = (&whom.origin, whom.realm.as_ref());
@@ -138,9 +139,8 @@ fn new(shell: &Shell) -> Result<()> {
 
 /// The password, which opens the account: for somebody who mistypes it, no key is shown that would open nothing.
 fn checked_password(shell: &Shell) -> Result<Password> {
-    let password = prompt::password("Password: ")?;
-    account::recovery_key(&shell.home, &password)?;
-    Ok(password)
+    let open = |password: &Password| Ok(account::recovery_key(&shell.home, password)?);
+    Ok(prompt::tried_password(shell.output, "Password: ", open)?.0)
 }
 
 /// Sets a key that was shown, and says so where that failed and the key is to be thrown away.
@@ -156,8 +156,7 @@ fn set(shell: &Shell, password: &Password, key: &RecoveryKey) -> Result<()> {
 fn new_with_question(shell: &Shell) -> Result<()> {
     let password = checked_password(shell)?;
     let question = if prompt::is_terminal() { prompt::line("The question: ")? } else { String::new() };
-    let answer = prompt::new_answer("The answer: ")?;
-    refuse_short(&answer)?;
+    let answer = prompt::new_answer(shell.output, "The answer: ", refuse_short)?;
     let half = RecoveryHalf::generate(&mut SystemRandom);
     let key = RecoveryKey::from_answer(&half, answer.expose());
     shell.output.note(

@@ -1,9 +1,12 @@
 //! `register`: an account on this computer, and on a key server where one is named.
 
+use std::io::{self, IsTerminal};
+
 use anyhow::Result;
 use clap::Args;
 use ensafer_core::api::server::{ProblemKind, Registration};
 use ensafer_core::crypto::{AccountKey, Login, SystemRandom};
+use zeroize::Zeroizing;
 
 use super::account::confirm_address;
 use crate::account::{self, AccountError, Published};
@@ -47,17 +50,16 @@ pub(super) fn create(shell: &Shell, email: Option<&str>, with_account_key: bool)
     account::refuse_if_present(&shell.home)?;
     let email = email.map_or_else(home::user_at_host, str::to_owned);
     let login = account::parse_login(&email)?;
-    let password = new_password(&login)?;
+    let password = new_password(shell, &login)?;
     make(shell, &login, &password, with_account_key)?.show(shell)?;
     shell.output.note(format_args!("The account {login} is set up on this computer."));
     Ok(())
 }
 
 /// A password that is to be set, and is good enough.
-pub(super) fn new_password(login: &Login) -> Result<Password> {
-    let password = prompt::new_password(&format!("New password for {login}: "))?;
-    account::check_strength(&password, login)?;
-    Ok(password)
+pub(super) fn new_password(shell: &Shell, login: &Login) -> Result<Password> {
+    let question = format!("New password for {login}: ");
+    prompt::new_password(shell.output, &question, |password| Ok(account::check_strength(password, login)?))
 }
 
 /// Refuses to show a server a password that was set before such ones were refused, or beside another address.
@@ -71,17 +73,23 @@ pub(super) fn refuse_weak(password: &Password, login: &Login) -> Result<()> {
 
 /// What is shown once, when an account was made.
 struct Made {
-    recovery_key: zeroize::Zeroizing<String>,
-    account_key: Option<zeroize::Zeroizing<String>>,
+    recovery_key: Zeroizing<String>,
+    account_key: Option<Zeroizing<String>>,
 }
 
 impl Made {
     fn show(&self, shell: &Shell) -> Result<()> {
-        if let Some(key) = &self.account_key {
-            shell.output.note("Account key: every new computer wants it beside the password. Write it down.");
-            shell.output.line(&**key)?;
-        }
-        show_recovery_key(shell.output, &self.recovery_key)
+        let Some(account_key) = &self.account_key else {
+            return show_recovery_key(shell.output, &self.recovery_key);
+        };
+        // In a file or another program's hands the remarks that tell them apart are missing.
+        let is_read_here = io::stdout().is_terminal();
+        let labelled = |label: &str, key: &str| {
+            Zeroizing::new(if is_read_here { key.to_owned() } else { format!("{label}: {key}") })
+        };
+        shell.output.note("Account key: every new computer wants it beside the password. Write it down.");
+        shell.output.line(&*labelled("account key", account_key))?;
+        show_recovery_key(shell.output, &labelled("recovery key", &self.recovery_key))
     }
 }
 
@@ -105,7 +113,7 @@ fn register_new(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Result
         return Err(needs_address().into());
     }
     let code = ask_server(shell, origin, &login)?;
-    let password = new_password(&login)?;
+    let password = new_password(shell, &login)?;
     let made = make(shell, &login, &password, arguments.account_key)?;
     let published = account::publish(&shell.home, &shell.config, origin, &password, code);
     if let Err(AccountError::Server(ServerError::Refused { kind, .. })) = &published
@@ -157,9 +165,11 @@ fn publish_existing(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Re
             .into());
     }
     let code = ask_server(shell, origin, &known)?;
-    let password = prompt::password(&format!("Password of {known}: "))?;
-    refuse_weak(&password, &known)?;
-    let published = account::publish(&shell.home, &shell.config, origin, &password, code)?;
+    let question = format!("Password of {known}: ");
+    let (password, published) = prompt::tried_password(shell.output, &question, |password| {
+        refuse_weak(password, &known)?;
+        Ok(account::publish(&shell.home, &shell.config, origin, password, code.clone())?)
+    })?;
     finish(shell, origin, &known, published, &password)
 }
 

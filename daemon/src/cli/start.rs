@@ -2,7 +2,6 @@
 
 use std::env;
 use std::fs::OpenOptions;
-use std::io::IsTerminal;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -59,16 +58,11 @@ pub(super) fn stop(shell: &Shell) -> Result<Exit> {
 }
 
 fn unlock(shell: &Shell, client: &Client) -> Result<()> {
-    let can_ask = std::io::stdin().is_terminal();
-    let password = match prompt::password_from_command()? {
-        Some(password) => password,
-        None if can_ask => prompt::password("Password: ")?,
-        None => {
-            let failure = Failure::new(Exit::WrongPassword, "The daemon runs, but its keys are locked");
-            return Err(failure.with_remedy("ensafer unlock").into());
-        }
-    };
-    client.unlock(&password)?;
+    if !prompt::is_terminal() && prompt::password_from_command()?.is_none() {
+        let failure = Failure::new(Exit::WrongPassword, "The daemon runs, but its keys are locked");
+        return Err(failure.with_remedy("ensafer unlock").into());
+    }
+    prompt::tried_password(shell.output, "Password: ", |password| Ok(client.unlock(password)?))?;
     shell.output.note("Unlocked.");
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use ensafer_core::api::server::{Problem, ProblemKind};
 
+use crate::config::ConfigError;
 use crate::exit::Exit;
 use crate::output::printable;
 
@@ -42,6 +43,9 @@ pub enum ServerError {
         /// What the server said.
         problem: Box<Problem>,
     },
+    /// A file that the settings name cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The settings for reaching it make no sense.
     #[error("the proxy setting cannot be used: {reason}")]
     Proxy {
@@ -106,7 +110,7 @@ impl ServerError {
             Self::Refused { kind, .. } => {
                 matches!(kind, ProblemKind::RequestTimeout | ProblemKind::Unavailable | ProblemKind::Internal)
             }
-            Self::Certificate { .. } | Self::Proxy { .. } => false,
+            Self::Certificate { .. } | Self::Config(_) | Self::Proxy { .. } => false,
         }
     }
 
@@ -117,7 +121,7 @@ impl ServerError {
             Self::Unreachable { .. } | Self::Certificate { .. } | Self::NotAKeyServer { .. } => {
                 Exit::ServerUnreachable
             }
-            Self::Proxy { .. } => Exit::Usage,
+            Self::Config(_) | Self::Proxy { .. } => Exit::Usage,
             Self::Refused { kind, .. } => match kind {
                 ProblemKind::WrongCredentials | ProblemKind::ConfirmationRefused => Exit::WrongPassword,
                 ProblemKind::TooManyFailures
@@ -143,9 +147,12 @@ impl ServerError {
                 "Look at the network, the address and the proxy settings. Folders go on syncing without the server",
             ),
             Self::Certificate { .. } => Some(
-                "Look at this computer's clock and the server's address. Where somebody listens in on the network, do not go on",
+                "Look at this computer's clock and the server's address. An authority of one's own wants ca_file in the settings. Where somebody listens in on the network, do not go on",
             ),
             Self::NotAKeyServer { .. } => Some("Look at the address; ensafer --version shows this version"),
+            Self::Config(_) => {
+                Some("Put the authority's certificate there, as PEM, or: ensafer config set ca_file \"\"")
+            }
             Self::Proxy { .. } => Some("ensafer config set proxy http://HOST:PORT, or none"),
             Self::Refused { kind, .. } => match kind {
                 ProblemKind::WrongCredentials => Some(

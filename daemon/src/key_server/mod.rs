@@ -28,6 +28,7 @@ use zeroize::Zeroizing;
 pub use error::ServerError;
 pub use origin::{Origin, OriginError};
 
+use crate::authorities;
 use crate::config::Config;
 
 /// How long a connection may take.
@@ -54,12 +55,13 @@ impl KeyServer {
     /// Prepares to talk to the server at `origin`; nothing is sent yet.
     ///
     /// # Errors
-    /// [`ServerError::Proxy`].
+    /// [`ServerError::Proxy`], [`ServerError::Config`].
     pub fn new(origin: Origin, config: &Config) -> Result<Self, ServerError> {
         let mut builder = Client::builder()
             .user_agent(concat!("ensafer/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
+            .tls_certs_merge(authorities::read(config)?)
             // A server must not send what is meant for it elsewhere.
             .redirect(reqwest::redirect::Policy::none())
             .https_only(!origin.is_loopback());

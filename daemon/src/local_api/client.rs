@@ -82,6 +82,12 @@ impl ClientError {
         }
     }
 
+    /// Whether the password does not open the account.
+    #[must_use]
+    pub fn is_wrong_password(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.class == RefusalClass::WrongPassword)
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn remedy(&self) -> Option<&str> {

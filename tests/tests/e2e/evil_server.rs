@@ -13,7 +13,7 @@ use ensafer_core::account::{SealedAccount, SignedBundle};
 use ensafer_core::api::server::{AccountDocument, BundleDocument};
 use ensafer_core::crypto::{EnvelopePublicKey, FileKey, Passphrase, SystemRandom};
 use ensafer_core::ids::FileId;
-use ensafer_tests::device::PASSWORD;
+use ensafer_tests::device::{PASSWORD, printed_keys};
 use ensafer_tests::{Device, EvilServer, Finished, KeyServer, ServerOptions, Storage, World, naive, wait};
 use serde_json::{Value, json};
 
@@ -263,7 +263,7 @@ fn row_08_the_database_is_stolen_and_the_password_guessed() {
     let bob = scene.device("bob");
     let registered =
         bob.run(&["register", "--email", BOB, "--server", &scene.evil.url, "--account-key"]).expect(0);
-    let account_key = registered.stdout.lines().next().unwrap().parse().unwrap();
+    let account_key = printed_keys(&registered)[0].parse().unwrap();
     let stolen = |login: &str| -> AccountDocument {
         let all = scene.evil.heard_at("/v1/login/verify");
         let of = all.iter().find(|exchange| exchange.request["login"] == login).unwrap();

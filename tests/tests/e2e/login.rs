@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use ensafer_tests::device::{text, typing};
+use ensafer_tests::device::{printed_keys, text, typing};
 use ensafer_tests::server::ensafer_server;
 use ensafer_tests::{Device, Running, World, on_every_database, store, tree, wait};
 use serde_json::Value;
@@ -115,7 +115,8 @@ fn whoever_logs_out_has_no_keys_and_no_session_left() {
         laptop.run(&["account", "show"]).expect(0).expect_says(", logged in");
         laptop.run(&["logout"]).expect(0).expect_says("Logged out").expect_says("ensafer unlock");
         assert_eq!(laptop.json(&["account", "show"])["is_logged_in"], false);
-        laptop.run(&["account", "show"]).expect(0).expect_says(", not logged in");
+        laptop.run(&["account", "show"]).expect(0).expect_says(", logged out here");
+        assert_eq!(laptop.json(&["account", "show"])["session"], "logged-out");
         assert_eq!(count_devices(&desktop), 1, "the server was told");
         assert!(!laptop.home.join("data/device.secrets").exists(), "this device's key is forgotten");
         let kept = fs::read_to_string(laptop.home.join("data/session.json")).unwrap();
@@ -208,7 +209,12 @@ fn a_removed_computer_is_told_and_its_folders_go_on() {
         let own = listed.as_array().unwrap().iter().find(|device| device["is_this"] == true).unwrap();
         let id = own["id"].as_str().unwrap();
 
-        let done = laptop.run(&["account", "devices", "--revoke", id]).expect(0);
+        // Both have this computer's name.
+        let name = own["name"].as_str().unwrap();
+        let refused = laptop.run(&["account", "devices", "--revoke", name]).expect(2);
+        refused.expect_says(id).expect_says("is more than one computer");
+        assert_eq!(count_devices(&laptop), 2);
+        let done = laptop.run(&["account", "devices", "--revoke", &id[..12]]).expect(0);
         done.expect_says("account password").expect_says("recovery-key new");
         assert_eq!(count_devices(&laptop), 1);
         let told = desktop.run(&["account", "devices"]).expect(10);
@@ -231,10 +237,10 @@ fn an_account_with_an_account_key_wants_both() {
         let laptop = Device::bare(&world.path("a"));
         let made =
             laptop.run(&["register", "--email", EMAIL, "--server", &server.url, "--account-key"]).expect(0);
-        let [account_key, recovery_key] = made.stdout.lines().collect::<Vec<_>>()[..] else {
-            panic!("both keys are printed: {made}");
-        };
+        let [account_key, recovery_key] = printed_keys(&made);
         assert_eq!(laptop.json(&["account", "show"])["has_account_key"], true);
+        let shown = laptop.run(&["account", "show"]).expect(0).expect_says("account key: yes");
+        assert!(!shown.says(account_key), "{shown}");
 
         let desktop = Device::bare(&world.path("b"));
         desktop.log_in(EMAIL, &server.url).expect(12);

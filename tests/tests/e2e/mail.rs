@@ -28,6 +28,10 @@ fn an_address_is_confirmed_by_the_code_that_comes_by_mail() {
         let code = code_of(&mail);
         assert!(mail.html.contains(&code), "{}", mail.html);
 
+        let session = |device: &Device| device.json(&["account", "show"])["session"].clone();
+        assert_eq!(session(&device), "waits-for-code");
+        device.run(&["account", "show"]).expect(0).expect_says("waits for the code that was mailed");
+
         // Until it is confirmed, nobody logs in; and it may be made anew.
         device.run(&["account", "devices"]).expect(10);
         let waiting = Device::bare(&world.path("b"));
@@ -41,6 +45,7 @@ fn an_address_is_confirmed_by_the_code_that_comes_by_mail() {
         }
         let typed = format!(" {}-{} ", &code[..4], &code[4..]).to_lowercase();
         device.answer(&["account", "confirm"], &[], &[&typed]).expect(0).expect_says("is confirmed");
+        assert_eq!(session(&device), "logged-in");
         device.run(&["account", "devices"]).expect(0);
         waiting.log_in(&email, &server.url).expect(0);
         let told = wait::until("a mail about the new device", || {

@@ -29,3 +29,4 @@ mod server_lost_answers;
 mod server_offline;
 mod server_refusals;
 mod server_replicas;
+mod terminal;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use ensafer_tests::certificate::Certificate;
-use ensafer_tests::device::{PASSWORD, text};
+use ensafer_tests::device::{PASSWORD, printed_keys, text};
 use ensafer_tests::evil_server::secrets_of;
 use ensafer_tests::{
     Database, Device, EvilServer, Finished, KeyServer, Running, ServerOptions, Storage, World, postgres,
@@ -101,8 +101,7 @@ impl Seen {
         let [laptop, desktop] = walk.devices(world);
         let made =
             walk.run(&laptop, &["register", "--email", EMAIL, "--server", &evil.url, "--account-key"], &[]);
-        let printed: Vec<String> = made.stdout.lines().map(str::to_owned).collect();
-        let [account_key, recovery_key] = &printed[..] else { panic!("both keys are printed: {made}") };
+        let [account_key, recovery_key] = printed_keys(&made);
         let login = ["login", "--email", EMAIL, "--server", &evil.url, "--account-key"];
         walk.run(&desktop, &login, &[account_key]);
         for device in [&laptop, &desktop] {
@@ -138,7 +137,7 @@ impl Seen {
         }
         // The account key is this computer's to keep, closed to others, and nobody else's to have.
         let kept = laptop.home.join("data/device.json");
-        assert!(fs::read_to_string(&kept).unwrap().contains(account_key.as_str()));
+        assert!(fs::read_to_string(&kept).unwrap().contains(account_key));
         assert_eq!(kept.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         let mut everything = seen.secrets.clone();
         everything.extend(forms_of_key(account_key));

@@ -405,6 +405,19 @@ fn two_people_under_one_name_on_two_servers_keep_a_computer_where_it_is() {
 }
 
 #[test]
+fn the_old_server_is_asked_once_for_what_moves() {
+    let world = World::new();
+    let (server, second) = (KeyServer::start(&world), KeyServer::start(&world));
+    let evil = EvilServer::start(&server.url);
+    let laptop = Device::bare(&world.path("a"));
+    laptop.register(EMAIL, &evil.url).expect(0);
+    evil.forget();
+    laptop.run(&["account", "server", &second.url]).expect(0);
+    assert_eq!(evil.heard_at("/v1/account").len(), 1);
+    assert_eq!(users(&second), [EMAIL]);
+}
+
+#[test]
 fn another_account_under_the_same_address_is_no_lie() {
     on_every_database(|world, server| {
         let (here, there) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));

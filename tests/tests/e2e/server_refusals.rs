@@ -311,6 +311,43 @@ fn a_certificate_that_is_not_trusted_is_named_as_the_reason() {
 }
 
 #[test]
+fn an_authority_of_ones_own_is_trusted_beside_the_systems() {
+    let world = World::new();
+    let start = |name: &str| {
+        let tls = Certificate::make(&world.directory(name));
+        let options = ServerOptions { tls: Some(tls.clone()), ..Default::default() };
+        (KeyServer::start_with(&world, options), tls.certificate)
+    };
+    let ((own, own_authority), (public, system_authority)) = (start("own"), start("system"));
+    let device = Device::bare(&world.path("a"));
+    let system = [("SSL_CERT_FILE", text(&system_authority))];
+    let at = |server: &KeyServer, code| {
+        device.answer(&["login", "--email", EMAIL, "--server", &server.url], &system, &[]).expect(code)
+    };
+    // Nobody has the login, but that is for the server to say.
+    at(&public, 12);
+    at(&own, 14).expect_says("ca_file");
+    device.run(&["config", "set", "ca_file", text(&own_authority)]).expect(0);
+    at(&own, 12);
+    at(&public, 12);
+
+    let (missing, empty) = (world.path("missing.pem"), world.path("empty.pem"));
+    let malformed = world.path("malformed.pem");
+    fs::write(&empty, "no certificate").unwrap();
+    fs::write(&malformed, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    for file in [&missing, &empty, &malformed] {
+        device.run(&["config", "set", "ca_file", text(file)]).expect(2).expect_says(text(file));
+    }
+    device.run(&["config", "set", "ca_file", "ca.pem"]).expect(2).expect_says("ca.pem");
+    fs::remove_file(&own_authority).unwrap();
+    at(&own, 2).expect_says(text(&own_authority)).expect_says("config set ca_file");
+    // Without the server nothing is missing.
+    device.run(&["register", "--email", EMAIL]).expect(0);
+    device.run(&["config", "set", "ca_file", ""]).expect(0);
+    at(&public, 12);
+}
+
+#[test]
 fn the_proxy_comes_from_the_settings_before_the_environment() {
     let world = World::new();
     let tls = Certificate::make_for(&world.directory("certificate"), "keys.example.test");
@@ -368,6 +405,29 @@ fn what_is_no_key_server_is_no_key_server() {
         refused.expect_says("does not answer like a key server of Ensafer");
         device.run(&["account", "show"]).expect(10);
     }
+}
+
+#[test]
+fn keys_that_a_newer_version_made_are_no_lie() {
+    let world = World::new();
+    let server = KeyServer::start(&world);
+    let evil = EvilServer::start(&server.url);
+    let (alice, bob) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
+    alice.register(EMAIL, &evil.url).expect(0);
+    bob.register("bob@example.com", &server.url).expect(0);
+    evil.play(|exchange| {
+        if exchange.path == "/v1/users/bob@example.com" {
+            let bundle = &mut exchange.answer["bundle"]["bundle"];
+            // A map of seven, whose first field is the version (`docs/format.md`, "The public bundle").
+            let newer = bundle.as_str().unwrap().strip_prefix("a70001").map(|rest| format!("a70002{rest}"));
+            *bundle = newer.unwrap().into();
+        }
+    });
+    let verify = ["share", "verify", "bob@example.com"];
+    alice.run(&verify).expect(1).expect_says("newer version of Ensafer").expect_says("Upgrade");
+    // Nothing was remembered.
+    evil.be_honest();
+    assert_eq!(alice.json(&verify)["first_seen"], true);
 }
 
 fn port_of(server: &KeyServer) -> &str {
