@@ -1,6 +1,6 @@
 //! The public bundle: who an account is, signed by its identity key.
 
-use crate::cbor::{Malformed, Reader, Writer};
+use crate::cbor::{Malformed, Reader, Writer, check};
 use crate::crypto::{
     Domain, EnvelopePublicKey, Login, LoginPublicKey, MAX_LOGIN_BYTES, SPKI_BYTES, Signature, SigningKey,
     VerifyingKey, sha256,
@@ -66,13 +66,15 @@ impl Bundle {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, BundleError> {
+        // A newer one may have more fields.
+        let mut reader = Reader::new(bytes);
+        reader.map(64)?;
+        if reader.key(0)?.uint()? > VERSION {
+            return Err(BundleError::NewerVersion);
+        }
         let mut reader = Reader::new(bytes);
         reader.whole_map(7)?;
-        match reader.key(0)?.uint()? {
-            VERSION => {}
-            newer if newer > VERSION => return Err(BundleError::NewerVersion),
-            _ => return Err(BundleError::Malformed),
-        }
+        check(reader.key(0)?.uint()? == VERSION)?;
         let bundle = Self {
             account: AccountId::new(reader.key(1)?.array_of()?),
             login: canonical_login(reader.key(2)?.text(MAX_LOGIN_BYTES)?)?,
@@ -208,6 +210,8 @@ mod tests {
         // Version 2, version 0.
         assert_eq!(bytes[..3], [0xa7, 0, 1]);
         assert_eq!(verify_resigned(&[&[0xa7, 0, 2], &bytes[3..]].concat()), Err(BundleError::NewerVersion));
+        let longer = [&[0xa8, 0, 2], &bytes[3..], &[7, 0]].concat();
+        assert_eq!(verify_resigned(&longer), Err(BundleError::NewerVersion));
         assert_eq!(verify_resigned(&[&[0xa7, 0, 0], &bytes[3..]].concat()), Err(BundleError::Malformed));
     }
 

@@ -97,11 +97,12 @@ fn audit(account: AccountId, event: &'static str) {
 }
 
 fn confirms(login: &Login) -> anyhow::Result<bool> {
-    let words = format!("Delete the account {login} with its keys and its devices, for ever? Type yes: ");
+    let words =
+        format!("This deletes the account {login} with its keys and its devices, for ever. Type its login: ");
     io::stderr().write_all(words.as_bytes()).context("cannot ask")?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).context("cannot read the answer")?;
-    Ok(answer.trim() == "yes")
+    Ok(answer.trim() == login.as_str())
 }
 
 async fn set_disabled(db: &Db, email: &str, disabled: bool) -> anyhow::Result<()> {
