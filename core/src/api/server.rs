@@ -221,7 +221,7 @@ documents! {
         refresh: SecretHex<32>,
         /// For how long.
         refresh_expires_in_s: u64,
-        /// Devices that logged in since this one was last here.
+        /// Devices that logged in since this one last got such an answer.
         new_devices: Vec<DeviceReport>,
     }
 
