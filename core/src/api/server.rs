@@ -347,9 +347,9 @@ documents! {
         published_at_s: u64,
     }
 
-    /// All of somebody's bundles.
+    /// Somebody's bundles, from where the asker knows them.
     struct KeyHistory {
-        /// Them, the oldest first.
+        /// Them, the oldest first; 100 at most.
         bundles: Vec<PublishedBundle>,
     }
 
