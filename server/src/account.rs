@@ -376,7 +376,7 @@ pub async fn export(
         exported_at_s: state.clock.now_s(),
         account: own(&state, session).await?.report(),
         devices: devices::export(db, session.account, session.device).await?,
-        history: accounts::history(db, session.account).await?,
+        history: accounts::history(db, session.account, 0, u32::MAX).await?,
     };
     audit(session, "account-exported");
     Ok(Json(export))

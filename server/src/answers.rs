@@ -39,9 +39,9 @@ answers! {
         "415": "The body is not declared as JSON",
         "422": "A value in the body is refused",
     }
-    /// A request with a parameter in its path.
+    /// A request with a parameter in its path or query.
     PathAnswers {
-        "400": "The path is malformed",
+        "400": "The path or the query is malformed",
     }
     /// A request that needs a session.
     SessionAnswers {

@@ -7,13 +7,14 @@ use axum::{Extension, Json};
 use ensafer_core::api::server::{BundleDocument, KeyHistory, Problem, ProblemKind, UserReport};
 use ensafer_core::ids::AccountId;
 use governor::Quota;
+use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::answers::{AnyAnswers, MissingAnswers, PathAnswers, SessionAnswers};
 use crate::db::accounts;
 use crate::error::ApiError;
-use crate::extract::{ApiPath, Authenticated};
+use crate::extract::{ApiPath, ApiQuery, Authenticated};
 use crate::rates::{Rates, at_least_one};
 use crate::state::AppState;
 use crate::validate;
@@ -59,10 +60,24 @@ pub async fn user(
     Ok(Json(UserReport { bundle, display_name }))
 }
 
-/// All bundles that somebody published.
+/// Most bundles in one answer.
+const MAX_BUNDLES: u32 = 100;
+
+/// Where a history goes on.
+#[derive(Debug, Deserialize)]
+pub struct HistoryQuery {
+    /// The sequence of the last bundle that is known; 0 for none.
+    #[serde(default)]
+    after: u64,
+}
+
+/// The bundles that somebody published, from where the asker knows them: 100 at most, the rest with the next request.
 #[utoipa::path(
     get, path = "/v1/users/{login}/history", tag = "directory", security(("session" = [])),
-    params(("login" = String, Path, description = "Any spelling of the login")),
+    params(
+        ("login" = String, Path, description = "Any spelling of the login"),
+        ("after" = Option<u64>, Query, description = "Sequence of the last bundle that is known"),
+    ),
     responses(
         (status = 200, description = "Them", body = KeyHistory),
         (status = 422, description = "The login is malformed",
@@ -75,9 +90,11 @@ pub async fn history(
     Extension(lookups): Extension<Lookups>,
     session: Authenticated,
     ApiPath(login): ApiPath<String>,
+    ApiQuery(query): ApiQuery<HistoryQuery>,
 ) -> Result<Json<KeyHistory>, ApiError> {
     let (account, ..) = look_up(&state, &lookups, session, &login).await?;
-    Ok(Json(KeyHistory { bundles: accounts::history(state.db.reader(), account).await? }))
+    let bundles = accounts::history(state.db.reader(), account, query.after, MAX_BUNDLES).await?;
+    Ok(Json(KeyHistory { bundles }))
 }
 
 /// Counts the look-up, and finds whoever published keys under that login.

@@ -199,20 +199,20 @@ pub async fn finish(
         most: state.config.limits.devices,
     };
     let is_registrant = is_registrant(&state, &mut tx, account, now_s).await?;
-    let seen_at_s = devices::begin(&mut tx, &begun).await.map_err(|error| match &error {
+    let told_at_s = devices::begin(&mut tx, &begun).await.map_err(|error| match &error {
         // The account was deleted meanwhile, and there was no session yet.
         sqlx::Error::Database(cause) if cause.is_foreign_key_violation() => {
             ProblemKind::ChallengeRefused.into()
         }
         _ => ApiError::from(error),
     })?;
-    let new_devices = match seen_at_s {
+    let new_devices = match told_at_s {
         Some(since_s) => devices::newer(&mut *tx, account, device, since_s).await?,
         None => Vec::new(),
     };
     tx.commit().await?;
     state.metrics.login("done");
-    login.announce(&state, seen_at_s.is_none(), is_registrant);
+    login.announce(&state, told_at_s.is_none(), is_registrant);
     Ok(Json(tokens.session(&state, new_devices)))
 }
 

@@ -39,9 +39,11 @@ pub fn read_text(path: &Path) -> Result<Zeroizing<String>, ConfigError> {
     Ok(text)
 }
 
-/// Whether systemd handed the file over (systemd.exec(5), `LoadCredential=`).
+/// Whether systemd handed the file over (systemd.exec(5), `LoadCredential=`): to this process, or to the service that the
+/// administrator looks after from outside. That directory is root's, and each service's in it is closed to others.
 fn is_credential(path: &Path) -> bool {
-    std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|directory| path.starts_with(directory))
+    path.starts_with("/run/credentials")
+        || std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|directory| path.starts_with(directory))
 }
 
 /// Separates the check value from whatever else is made of the secret.

@@ -97,10 +97,8 @@ pub async fn refresh(
         hashes: &tokens.hashes,
         now_s: state.clock.now_s(),
     };
-    if !devices::rotate(&mut tx, &rotation).await? {
-        return Err(refused());
-    }
-    let new_devices = devices::newer(&mut *tx, account, device, row.seen_at_s).await?;
+    let told_at_s = devices::rotate(&mut tx, &rotation).await?.ok_or_else(refused)?;
+    let new_devices = devices::newer(&mut *tx, account, device, told_at_s).await?;
     tx.commit().await?;
     Ok(Json(tokens.session(&state, new_devices)))
 }

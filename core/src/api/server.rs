@@ -221,7 +221,7 @@ documents! {
         refresh: SecretHex<32>,
         /// For how long.
         refresh_expires_in_s: u64,
-        /// Devices that logged in since this one was last here.
+        /// Devices that logged in since this one last got such an answer.
         new_devices: Vec<DeviceReport>,
     }
 
@@ -347,9 +347,9 @@ documents! {
         published_at_s: u64,
     }
 
-    /// All of somebody's bundles.
+    /// Somebody's bundles, from where the asker knows them.
     struct KeyHistory {
-        /// Them, the oldest first.
+        /// Them, the oldest first; 100 at most.
         bundles: Vec<PublishedBundle>,
     }
 

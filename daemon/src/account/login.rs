@@ -55,7 +55,7 @@ pub(super) struct LoggedIn {
     pub session: DeviceSession,
     /// What was shown, for requests that want it again.
     pub credential: Credential,
-    /// Devices that logged in since this one was last here.
+    /// Devices that logged in since this one was last told.
     pub new_devices: Vec<DeviceReport>,
     /// Whether it is, or follows on, what this computer knew.
     pub follows: bool,

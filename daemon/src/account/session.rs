@@ -40,7 +40,7 @@ struct Kept {
     /// Whether the account was published there by this computer, and the code that was mailed has not come yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     waits_for_code: bool,
-    /// Devices that logged in meanwhile, until somebody is told: the server says it once.
+    /// Devices that logged in meanwhile, until somebody is told: the server says it until it knows that the answer arrived.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     new_devices: Vec<DeviceReport>,
 }
@@ -256,9 +256,10 @@ fn renew(
     }
     let answer = answer?;
     open.session = from_answer(open.session.signer, &answer, open.session.counter);
+    // Before the tokens: by those the server knows that the answer arrived, and tells of these devices no more.
+    add_new_devices(home, answer.new_devices)?;
     keep(home, &open.server, account, open.device, &open.session)?;
     open.sealed = read(home)?.and_then(|kept| kept.sealed);
-    add_new_devices(home, answer.new_devices)?;
     Ok(open)
 }
 

@@ -139,9 +139,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let overrides = overrides(&cli)?;
     let file = cli.settings.config.as_deref();
     let load = || Config::load(file, &overrides).map_err(anyhow::Error::from);
+    let load_settings = || Config::load_settings(file, &overrides).map_err(anyhow::Error::from);
     match cli.verb {
         Verb::Openapi => print(&router::document())?,
-        Verb::Config(ConfigVerb::Show) => print(&load()?.to_toml())?,
+        Verb::Config(ConfigVerb::Show) => print(&load_settings()?.to_toml())?,
         Verb::Config(ConfigVerb::Check) => return runtime()?.block_on(config::check(load())),
         Verb::Serve(_) => {
             let config = load()?;
@@ -149,7 +150,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(serve::serve(config))?;
         }
         verb => {
-            let config = load()?;
+            let config = load_settings()?;
             logging::start(&config.log);
             runtime()?.block_on(administer(&config, verb))?;
         }

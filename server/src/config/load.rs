@@ -38,7 +38,26 @@ impl Config {
         Self::load_with(file, env::vars_os(), flags)
     }
 
+    /// The same without the files that the settings name. The administrator's verbs need none of them: where systemd hands
+    /// them to the service, they are not there while it is stopped.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_settings(file: Option<&Path>, flags: &[Override]) -> Result<Self, ConfigError> {
+        Self::settings(file, env::vars_os(), flags)
+    }
+
     pub(super) fn load_with(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (OsString, OsString)>,
+        flags: &[Override],
+    ) -> Result<Self, ConfigError> {
+        let mut config = Self::settings(file, environment, flags)?;
+        config.read_codes()?;
+        Ok(config)
+    }
+
+    fn settings(
         file: Option<&Path>,
         environment: impl Iterator<Item = (OsString, OsString)>,
         flags: &[Override],
@@ -51,7 +70,6 @@ impl Config {
             config = config.with(over)?;
         }
         config.check()?;
-        config.read_codes()?;
         Ok(config)
     }
 

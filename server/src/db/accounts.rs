@@ -380,15 +380,23 @@ pub async fn published(
     .transpose()
 }
 
-/// All bundles that an account published, the oldest first.
+/// The bundles that an account published after the one with the sequence `after`, the oldest first, `most` of them.
 ///
 /// # Errors
 /// The database failed.
-pub async fn history(db: &AnyPool, account: AccountId) -> Result<Vec<PublishedBundle>, sqlx::Error> {
+pub async fn history(
+    db: &AnyPool,
+    account: AccountId,
+    after: u64,
+    most: u32,
+) -> Result<Vec<PublishedBundle>, sqlx::Error> {
     let rows: Vec<(String, String, i64)> = sqlx::query_as(
-        "SELECT bundle, signature, published_at FROM bundles WHERE account = $1 ORDER BY sequence",
+        "SELECT bundle, signature, published_at FROM bundles \
+         WHERE account = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
     )
     .bind(account.to_string())
+    .bind(to_int(after))
+    .bind(i64::from(most))
     .fetch_all(db)
     .await?;
     let bundle = |(bundle, signature, at): (String, String, i64)| {

@@ -51,8 +51,6 @@ pub struct SessionRow {
     pub refresh: [[u8; 32]; 2],
     /// When they expire, in seconds since 1970.
     pub refresh_expires_at_s: u64,
-    /// When the device was last here, in seconds since 1970.
-    pub seen_at_s: u64,
 }
 
 /// Whose access token has this hash.
@@ -88,17 +86,17 @@ pub async fn session(
     account: AccountId,
     device: DeviceId,
 ) -> Result<Option<SessionRow>, sqlx::Error> {
-    type Row = (String, String, Option<i64>, i64, String, String, i64, i64);
+    type Row = (String, String, Option<i64>, i64, String, String, i64);
     let row: Option<Row> = sqlx::query_as(
         "SELECT a.status, d.public_key, d.revoked_at, d.counter, d.refresh_hash, d.previous_refresh_hash, \
-            d.refresh_expires_at, d.seen_at \
+            d.refresh_expires_at \
          FROM devices d JOIN accounts a ON a.account = d.account WHERE d.account = $1 AND d.device = $2",
     )
     .bind(account.to_string())
     .bind(device.to_string())
     .fetch_optional(db)
     .await?;
-    row.map(|(status, key, revoked_at, counter, refresh, previous, expires_at, seen_at)| {
+    row.map(|(status, key, revoked_at, counter, refresh, previous, expires_at)| {
         Ok(SessionRow {
             status: Status::parse(&status)?,
             public_key: from_hex(&key)?,
@@ -106,7 +104,6 @@ pub async fn session(
             counter: from_int(counter)?,
             refresh: [from_hex(&refresh)?, from_hex(&previous)?],
             refresh_expires_at_s: from_int(expires_at)?,
-            seen_at_s: from_int(seen_at)?,
         })
     })
     .transpose()
@@ -152,8 +149,8 @@ pub struct LoggedIn<'a> {
     pub most: u32,
 }
 
-/// Begins a device's session, in the place of any that it had. Returns when that was last used; `None` if the device is
-/// new: by id or key, or because its session was ended.
+/// Begins a device's session, in the place of any that it had. Returns since when the device is to be told of newer ones;
+/// `None` if it is new: by id or key, or because its session was ended.
 ///
 /// A device that logged out by itself is new as well when it comes back: its key went with its session, and the id alone
 /// shows nothing. Whoever has the password and saw the list of devices knows that, too, and would come unannounced.
@@ -166,8 +163,8 @@ pub async fn begin(
 ) -> Result<Option<u64>, sqlx::Error> {
     let (account, device) = (new.account.to_string(), new.device.to_string());
     let key = hex::encode(new.public_key);
-    let seen_at: Option<i64> = sqlx::query_scalar(
-        "SELECT seen_at FROM devices WHERE account = $1 AND device = $2 AND public_key = $3 AND revoked_at IS NULL",
+    let told_at: Option<i64> = sqlx::query_scalar(
+        "SELECT told_at FROM devices WHERE account = $1 AND device = $2 AND public_key = $3 AND revoked_at IS NULL",
     )
     .bind(&account)
     .bind(&device)
@@ -177,11 +174,13 @@ pub async fn begin(
     // There is no token before the first: the previous hash is the current one.
     sqlx::query(
         "INSERT INTO devices (account, device, name, public_key, created_at, seen_at, counter, access_hash, \
-            access_expires_at, refresh_hash, previous_refresh_hash, refresh_expires_at) \
-         VALUES ($1, $2, $3, $4, $5, $5, 0, $6, $7, $8, $8, $9) \
+            access_expires_at, refresh_hash, previous_refresh_hash, refresh_expires_at, told_at) \
+         VALUES ($1, $2, $3, $4, $5, $5, 0, $6, $7, $8, $8, $9, $5) \
          ON CONFLICT (account, device) DO UPDATE SET \
             created_at = CASE WHEN devices.public_key = excluded.public_key AND devices.revoked_at IS NULL \
                 THEN devices.created_at ELSE excluded.created_at END, \
+            told_at = CASE WHEN devices.public_key = excluded.public_key AND devices.revoked_at IS NULL \
+                THEN devices.told_at ELSE excluded.told_at END, \
             name = excluded.name, public_key = excluded.public_key, seen_at = excluded.seen_at, \
             revoked_at = NULL, counter = 0, access_hash = excluded.access_hash, \
             access_expires_at = excluded.access_expires_at, refresh_hash = excluded.refresh_hash, \
@@ -199,10 +198,10 @@ pub async fn begin(
     .bind(to_int(new.hashes.refresh_expires_at_s))
     .execute(&mut **tx)
     .await?;
-    if seen_at.is_none() {
+    if told_at.is_none() {
         forget_surplus(tx, new).await?;
     }
-    Ok(seen_at.map(from_int).transpose()?)
+    Ok(told_at.map(from_int).transpose()?)
 }
 
 /// Keeps an account's devices from growing without end: those that have no session go first, then those that were not
@@ -240,19 +239,25 @@ pub struct Rotation<'a> {
 }
 
 /// Replaces a session's tokens, unless the counter was seen, the token was spent or the session ended since it was
-/// checked. Returns whether it did: of several equal requests, one does.
+/// checked: of several equal requests, one passes. Returns since when the device is to be told of newer ones; `None` if
+/// nothing was replaced.
+///
+/// Whoever shows the current token got the answer that carried it, with the devices of which that told. Whoever shows the
+/// one before did not.
 ///
 /// # Errors
 /// The database failed.
 pub async fn rotate(
     tx: &mut Transaction<'static, Any>,
     rotation: &Rotation<'_>,
-) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query(
+) -> Result<Option<u64>, sqlx::Error> {
+    let told_at: Option<i64> = sqlx::query_scalar(
         "UPDATE devices SET counter = $3, seen_at = $4, access_hash = $5, access_expires_at = $6, \
+            told_at = CASE WHEN refresh_hash = $8 THEN seen_at ELSE told_at END, \
             refresh_hash = $7, previous_refresh_hash = $8, refresh_expires_at = $9 \
          WHERE account = $1 AND device = $2 AND counter < $3 AND revoked_at IS NULL \
-            AND (refresh_hash = $8 OR previous_refresh_hash = $8)",
+            AND (refresh_hash = $8 OR previous_refresh_hash = $8) \
+         RETURNING told_at",
     )
     .bind(rotation.account.to_string())
     .bind(rotation.device.to_string())
@@ -263,9 +268,9 @@ pub async fn rotate(
     .bind(hex::encode(rotation.hashes.refresh))
     .bind(hex::encode(rotation.shown))
     .bind(to_int(rotation.hashes.refresh_expires_at_s))
-    .execute(&mut **tx)
+    .fetch_optional(&mut **tx)
     .await?;
-    Ok(done.rows_affected() == 1)
+    Ok(told_at.map(from_int).transpose()?)
 }
 
 /// Ends a device's session. Returns whether it had one.

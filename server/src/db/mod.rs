@@ -2,7 +2,7 @@
 //!
 //! Every race between two replicas is decided by one conditional statement or one unique key, never by what was read
 //! before: PostgreSQL runs at READ COMMITTED, and SQLite's writers take turns. Whoever locks rows of several tables takes
-//! them in the order accounts, logins, devices, or two would wait for each other.
+//! them in the order accounts, logins, devices, codes, or two would wait for each other.
 
 pub mod accounts;
 mod admin;

@@ -142,6 +142,42 @@ async fn an_account_moves_to_another_address_and_keeps_its_history() {
 }
 
 #[tokio::test]
+async fn a_history_is_read_from_where_it_is_known_and_in_parts() {
+    let home = Home::new().await;
+    let mut tx = home.server.state.db.write().await.unwrap();
+    for sequence in 2..=250 {
+        let copy = "INSERT INTO bundles SELECT account, $2, bundle, signature, $2 FROM bundles \
+                    WHERE account = $1 AND sequence = 1";
+        let copy = sqlx::query(copy).bind(home.alice.id.to_string()).bind(sequence);
+        copy.execute(&mut *tx).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let ask = async |query: &str| {
+        let path = format!("/v1/users/alice@example.com/history{query}");
+        home.server.get(&path, &home.session).await
+    };
+    for (query, expected) in [
+        ("", 1..101),
+        ("?after=0", 1..101),
+        ("?after=1", 2..102),
+        ("?after=100", 101..201),
+        ("?after=200", 201..251),
+        ("?after=250", 0..0),
+        ("?after=18446744073709551615", 0..0),
+    ] {
+        let history: KeyHistory = ask(query).await.json();
+        let sequences = history.bundles.iter().map(|bundle| match bundle.published_at_s {
+            NOW_S => 1,
+            copied => copied,
+        });
+        assert!(sequences.eq(expected.clone()), "{query}: {expected:?}");
+    }
+    for malformed in ["?after=", "?after=-1", "?after=x", "?after=1&after=2", "?after=18446744073709551616"] {
+        ask(malformed).await.refuses(ProblemKind::RequestMalformed);
+    }
+}
+
+#[tokio::test]
 async fn keys_of_another_identity_or_account_are_refused() {
     let home = Home::new().await;
     let thief = Persona::other("alice@example.com");

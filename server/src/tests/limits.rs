@@ -110,7 +110,7 @@ async fn failures_from_everywhere_trip_the_breaker() {
     home.server.login(&home.alice, &home.laptop).await;
 }
 
-/// Whoever reads an account's history gets all of it.
+/// Whoever follows an account's history reads all of it.
 #[tokio::test]
 async fn an_accounts_history_grows_slowly() {
     let mut config = Config::default();

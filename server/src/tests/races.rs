@@ -1,6 +1,7 @@
 //! Two replicas, and requests of which one may pass.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use ensafer_core::api::server::{CredentialKind, LoginChallenge, ProblemKind, Session};
@@ -9,7 +10,10 @@ use serde_json::Value;
 
 use super::persona::{Device, Persona, state};
 use super::world::{Answer, HOME, Home, Server};
+use crate::codes::Code;
 use crate::config::Config;
+use crate::db::{Db, changes};
+use crate::registration::{keep_code, use_code};
 
 /// How many requests race.
 const RUNNERS: usize = 8;
@@ -199,5 +203,37 @@ async fn no_session_outlives_its_account_being_disabled() {
         } else {
             finished.refuses(ProblemKind::ChallengeRefused);
         }
+    }
+}
+
+/// Whoever uses a code and whoever deletes its account take the two rows in the same order: neither waits for the other
+/// for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_code_is_used_while_its_account_is_deleted() {
+    let home = Home::new().await;
+    let (alice, state) = (&home.alice, &home.server.state);
+    let (address, code) = ("alice@example.net".parse().unwrap(), Code::parse("ABCD1234").unwrap());
+    let mut tx = state.db.write().await.unwrap();
+    keep_code(state, &mut tx, alice.id, &address, &code).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let mut moving = state.db.write().await.unwrap();
+    assert!(use_code(state, &mut moving, alice.id, &address, code.expose()).await.unwrap());
+    let (db, login) = (state.db.clone(), alice.login.clone());
+    let deleting = tokio::spawn(async move { db.delete_user(&login).await });
+    if !state.db.is_sqlite() {
+        tokio::time::timeout(Duration::from_secs(10), somebody_waits(&state.db)).await.expect("it waits");
+    }
+    changes::rename(&mut moving, alice.id, Some("moved")).await.unwrap();
+    moving.commit().await.unwrap();
+    assert_eq!(deleting.await.unwrap().unwrap(), Some(alice.id));
+}
+
+/// Returns once a connection to this PostgreSQL database waits for a row.
+async fn somebody_waits(db: &Db) {
+    let waiting = "SELECT COUNT(*) FROM pg_stat_activity \
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while sqlx::query_scalar::<_, i64>(waiting).fetch_one(db.reader()).await.unwrap() == 0 {
+        tokio::task::yield_now().await;
     }
 }

@@ -12,14 +12,20 @@ use ensafer_core::crypto::{PasswordParameters, ServerSecret, SystemRandom, TestR
 use sqlx::Row;
 
 use super::persona::{Device, Persona, REALM};
-use super::world::{NOW_S, World, new_database};
+use super::world::{ELSEWHERE, NOW_S, Server, World, new_database};
+use crate::codes::Code;
 use crate::config::Config;
 use crate::db::{Db, DbError, PRUNE};
+use crate::registration::{keep_code, use_code};
+use crate::secret::check_value;
 
 const OLD_LOGIN: &str = "test-only-alice@example.com";
 const LOGIN: &str = "test-only-alice@example.org";
 const PASSWORD: &str = "test only: correct horse battery staple";
 const STATE: &[u8] = b"a state";
+/// An address that waits for its code.
+const NEXT_LOGIN: &str = "test-only-alice@example.net";
+const CODE: &str = "TEST0N1Y";
 /// Where `makes_a_sample` leaves it.
 const MADE_IN: &str = "ENSAFER_MAKE_SCHEMA_SAMPLE";
 
@@ -54,6 +60,13 @@ async fn makes_a_sample() {
     server.put("/v1/account/state", &session, &state).await.expect(204);
     let refresh = laptop.refresh(&alice, &session, 1);
     let session: Session = server.post("/v1/session/refresh", &refresh).await.json();
+
+    server.guess(&alice, &Device::new("thief"), [9; 32], ELSEWHERE).await.expect(401);
+    let mut tx = server.state.db.write().await.unwrap();
+    let (next, code) = (NEXT_LOGIN.parse().unwrap(), Code::parse(CODE).unwrap());
+    keep_code(&server.state, &mut tx, alice.id, &next, &code).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(server.state.db.claim(&check_value(&world.secret)).await.unwrap());
 
     server.state.db.backup(&to.join("server.db")).await.unwrap();
     let write = |name: &str, hex: String| std::fs::write(to.join(name), hex + "\n").unwrap();
@@ -97,13 +110,32 @@ async fn open(schema: u32) -> World {
 
 #[tokio::test]
 async fn a_database_of_schema_1_is_brought_up_to_date_and_all_is_there() {
-    let world = open(1).await;
+    all_of_the_account_is_there(1).await;
+}
+
+#[tokio::test]
+async fn a_database_of_schema_3_is_brought_up_to_date_and_all_is_there() {
+    let (world, server) = all_of_the_account_is_there(3).await;
+    let (state, next) = (&server.state, NEXT_LOGIN.parse().unwrap());
+    let failures = "SELECT COUNT(*) FROM failures WHERE bucket = 'address:198.51.100.7'";
+    let failures: i64 = sqlx::query_scalar(failures).fetch_one(state.db.reader()).await.unwrap();
+    assert_eq!(failures, 1);
+    let mut tx = state.db.write().await.unwrap();
+    assert!(use_code(state, &mut tx, Persona::frozen().0.id, &next, CODE).await.unwrap());
+    tx.commit().await.unwrap();
+    assert!(state.db.claim(&check_value(&world.secret)).await.unwrap());
+    assert!(!state.db.claim("another's").await.unwrap());
+}
+
+/// Brings a sample up to date and uses it.
+async fn all_of_the_account_is_there(schema: u32) -> (World, Server) {
+    let world = open(schema).await;
     let server = world.start(Config::default()).await;
     world.clock.advance(3600);
     let (mut alice, laptop) = (Persona::frozen().0, laptop());
 
     // The session goes on.
-    let refresh = SecretHex(bytes_of(1, "refresh-token"));
+    let refresh = SecretHex(bytes_of(schema, "refresh-token"));
     let session = Session {
         access: SecretHex([0; 32]),
         access_expires_in_s: 0,
@@ -143,6 +175,7 @@ async fn a_database_of_schema_1_is_brought_up_to_date_and_all_is_there() {
     assert_eq!(published, [NOW_S, NOW_S + 60]);
     let newest = &history.bundles.last().unwrap().bundle;
     assert_eq!(newest.bundle, report.account.bundle.bundle);
+    (world, server)
 }
 
 /// A server that is newer made the tables: this one says so and leaves them alone.

@@ -118,12 +118,44 @@ async fn a_device_that_comes_back_is_told_who_came_meanwhile() {
     let refresh = home.laptop.refresh(&home.alice, &home.session, 1);
     home.world.clock.advance(60);
     let session: Session = home.server.post(REFRESH, &refresh).await.json();
-    let mut names: Vec<_> = session.new_devices.iter().map(|device| device.name.as_str()).collect();
-    names.sort_unstable();
-    assert_eq!(names, ["phone", "thief"]);
+    let mut told = names(&session);
+    told.sort_unstable();
+    assert_eq!(told, ["phone", "thief"]);
     let refresh = home.laptop.refresh(&home.alice, &session, 2);
     let session: Session = home.server.post(REFRESH, &refresh).await.json();
     assert!(session.new_devices.is_empty());
+}
+
+/// Whoever keeps an answer from arriving keeps nobody from being told.
+#[tokio::test]
+async fn who_came_is_told_again_where_the_answer_was_lost() {
+    let home = Home::new().await;
+    home.world.clock.advance(60);
+    home.server.login(&home.alice, &Device::new("stranger")).await;
+    let refresh = async |session: &Session, counter| -> Session {
+        home.world.clock.advance(60);
+        let refresh = home.laptop.refresh(&home.alice, session, counter);
+        home.server.post(REFRESH, &refresh).await.json()
+    };
+    for lost in 1..4 {
+        assert_eq!(names(&refresh(&home.session, lost).await), ["stranger"], "answer {lost}");
+    }
+    let arrived = refresh(&home.session, 4).await;
+    assert_eq!(names(&arrived), ["stranger"]);
+    let next = refresh(&arrived, 5).await;
+    assert!(next.new_devices.is_empty());
+
+    home.server.login(&home.alice, &Device::new("another")).await;
+    home.world.clock.advance(60);
+    let _lost = home.server.login(&home.alice, &home.laptop).await;
+    home.world.clock.advance(60);
+    let arrived = home.server.login(&home.alice, &home.laptop).await;
+    assert_eq!(names(&arrived), ["another"]);
+    assert!(refresh(&arrived, 1).await.new_devices.is_empty());
+}
+
+fn names(session: &Session) -> Vec<&str> {
+    session.new_devices.iter().map(|device| device.name.as_str()).collect()
 }
 
 #[tokio::test]

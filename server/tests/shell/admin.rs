@@ -183,6 +183,30 @@ fn verbs_make_no_database_by_mistake() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
+/// What systemd hands to the service alone is not there for the administrator, who does not need it either.
+#[tokio::test]
+async fn the_administrators_verbs_need_no_secrets() {
+    let server = Server::start(&[]);
+    let data = server.data();
+    add_account(&data, "alice@example.com", "active").await;
+    let data = data.to_str().unwrap();
+    let file = server.path().join("server.toml");
+    let credentials = "/run/credentials/none.service";
+    let settings = format!(
+        "[server]\nsecret_file = \"{credentials}/secret\"\n\
+         [registration]\nmode = \"code\"\ncode_file = \"{credentials}/codes\"\n"
+    );
+    fs::write(&file, settings).unwrap();
+    let settings = ["--config", file.to_str().unwrap(), "--data", data];
+    let list = answer(&[&["user", "list"][..], &settings].concat());
+    assert!(list.contains("alice@example.com"), "{list}");
+    answer(&[&["user", "disable", "alice@example.com"][..], &settings].concat());
+    answer(&[&["prune"][..], &settings].concat());
+    answer(&[&["config", "show"][..], &settings].concat());
+    assert!(refusal(&[&["serve"][..], &settings].concat()).contains("none.service/codes"));
+    server.end();
+}
+
 #[test]
 fn settings_are_shown_as_they_are_in_force() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,0 +1,376 @@
+--
+-- PostgreSQL database dump
+--
+
+
+-- Dumped from database version 15.18 (Debian 15.18-0+deb12u1)
+-- Dumped by pg_dump version 15.18 (Debian 15.18-0+deb12u1)
+
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false;
+SET xmloption = content;
+SET client_min_messages = warning;
+SET row_security = off;
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: _sqlx_migrations; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public._sqlx_migrations (
+    version bigint NOT NULL,
+    description text NOT NULL,
+    installed_on timestamp with time zone DEFAULT now() NOT NULL,
+    success boolean NOT NULL,
+    checksum bytea NOT NULL,
+    execution_time bigint NOT NULL
+);
+
+
+--
+-- Name: accounts; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.accounts (
+    account text NOT NULL,
+    login text NOT NULL,
+    status text NOT NULL,
+    display_name text,
+    created_at bigint NOT NULL,
+    bundle text NOT NULL,
+    bundle_signature text NOT NULL,
+    bundle_sequence bigint NOT NULL,
+    login_key text NOT NULL,
+    fingerprint text NOT NULL,
+    keys_version bigint NOT NULL,
+    keys_sealed text NOT NULL,
+    password_version bigint NOT NULL,
+    password_realm text NOT NULL,
+    password_nonce text NOT NULL,
+    password_iterations bigint NOT NULL,
+    password_sealed text NOT NULL,
+    password_verifier text NOT NULL,
+    recovery_id text NOT NULL,
+    recovery_sealed text NOT NULL,
+    recovery_copy text NOT NULL,
+    recovery_verifier text NOT NULL,
+    state_version bigint NOT NULL,
+    state_sealed text
+);
+
+
+--
+-- Name: bundles; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.bundles (
+    account text NOT NULL,
+    sequence bigint NOT NULL,
+    bundle text NOT NULL,
+    signature text NOT NULL,
+    published_at bigint NOT NULL
+);
+
+
+--
+-- Name: codes; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.codes (
+    account text NOT NULL,
+    login text NOT NULL,
+    code_hash text NOT NULL,
+    expires_at bigint NOT NULL
+);
+
+
+--
+-- Name: devices; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.devices (
+    account text NOT NULL,
+    device text NOT NULL,
+    name text NOT NULL,
+    public_key text NOT NULL,
+    created_at bigint NOT NULL,
+    seen_at bigint NOT NULL,
+    revoked_at bigint,
+    counter bigint NOT NULL,
+    access_hash text NOT NULL,
+    access_expires_at bigint NOT NULL,
+    refresh_hash text NOT NULL,
+    previous_refresh_hash text NOT NULL,
+    refresh_expires_at bigint NOT NULL
+);
+
+
+--
+-- Name: failures; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.failures (
+    bucket text NOT NULL,
+    empty_at_ms bigint NOT NULL
+);
+
+
+--
+-- Name: logins; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.logins (
+    attempt text NOT NULL,
+    account text NOT NULL,
+    device text NOT NULL,
+    device_name text NOT NULL,
+    device_key text NOT NULL,
+    kind text NOT NULL,
+    proof_hash text NOT NULL,
+    expires_at bigint NOT NULL,
+    finished bigint NOT NULL
+);
+
+
+--
+-- Name: secret_check; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.secret_check (
+    only_row bigint NOT NULL,
+    check_value text NOT NULL,
+    CONSTRAINT secret_check_only_row_check CHECK ((only_row = 1))
+);
+
+
+--
+-- Data for Name: _sqlx_migrations; Type: TABLE DATA; Schema: public; Owner: -
+--
+
+INSERT INTO public._sqlx_migrations VALUES (1, 'accounts', '2026-11-22 06:52:42.48566+00', true, '\x2c5a33c86936f7a511e18c80760633342cf7ea38f77cf903fe0c47cbf4c585a98ce91d80c6177a91330ef9a76a716aef', 37436452);
+INSERT INTO public._sqlx_migrations VALUES (2, 'indexes', '2026-11-22 06:52:42.524931+00', true, '\x236d2aba6c3312883f3a3bb3d64ad917d89971ca9b24670af8b89805ff40ab9aa6c8e722b25650603a9a30e9caed3620', 9150602);
+INSERT INTO public._sqlx_migrations VALUES (3, 'secret check', '2026-11-22 06:52:42.53655+00', true, '\xb06ff6c4a1f47b2e569493c70542d2e798f17a04c40e64b8f32379d7fda11ec6a231f3df3a04496600950f0b7084e205', 3031505);
+
+
+--
+-- Data for Name: accounts; Type: TABLE DATA; Schema: public; Owner: -
+--
+
+INSERT INTO public.accounts VALUES ('28132610675c73d6d7d82f331f7eab7c', 'test-only-alice@example.org', 'active', 'Alice', 1900000000, 'a70001015028132610675c73d6d7d82f331f7eab7c02781b746573742d6f6e6c792d616c696365406578616d706c652e6f726703582070b8b9f97f37dc1d631eb956a9b19681d60301fe4e771a8f7ea30deba2f58d6b045901a6308201a2300d06092a864886f70d01010105000382018f003082018a0282018100d2be91530bd33a97c8bc4f312628950914f1ffdbdf40986907b19944e484a72857e64f9283bd6188ea715ca58f6766287cdae1f7b2709a3b02eecd104ada6288f77a1389a3574f2747906d79d742ca3608176a9ffc4accc58ebc223f33fd7e5e08c92ff1114927e2c357924022306ca3a68a791083fb0eb3f7287c0040fe1d150c02e2e317c62c7cb9c8e1196c4015996a1f69f349a982a515232d802f12c42372f2b2f0ed22d83f31f83064442a5a64d032d9644a8cc362bd2cb670cf5f5a71a99d4fece957ce8d3c800a25aa9ded50bc403d127ff11c7c9719e20003bef37f506345a5080b09d9fd514a9e99b4d93eb6913f19f65fe91f1a2c99a78e264a1bb4c351ab84bb953489f17b0f960ca10154d4b27ac6053d243fc5d5987e3f8fcb4d6b1378afcbc7fd1c43d6fb53d64f2ccdf1752cbb2c4fb3290cbb12e11b09f448630fcb61258cc75e39cef507f95f8d51412fd9f43e1e69f3521f21d7d670b94e1992087a5c3407bccffa88c46c51d560c0fc6d289fdbf6d9955d7ba0f03fe30203010001055901a6308201a2300d06092a864886f70d01010105000382018f003082018a0282018100a9964fd3306846db2c2956aeb7e53c5b8e50646341ae7ae6a12d7ac44f4deda14513edcb6ce4a05878015747070e68d2281a43e8a43845f2e845475c33aafff4f71953a988986170e7fb7f118ceebb6f4e4daa1333aaa4785b8e48f5bb25ba4be9075d0aaf976ac798eff3e09513747e89bbcbf990deab591bec2b9dcc264215efecbbb24116b488edd3d43623745f0c37614857f91b0dc1183a0b5da7e0041ad61f77b6d8982300271c9b446ab1043f83bfb95c84df7065a45c0f1cdbf33fc238a4d30a892a4886b6ab301d14888a74b47971ffbea0805edcda1eaedc5a6301b9ab5b29a01b7cb70e2cf6576c367fbee3136651d3913f572f54b484dfc04a2535fddb8830d82404823a6a1af49e1e2369d16b9b55a7cf5bf8f48aab0be50c278b32dc89607adc73d4afadcf9d201ee8cb8bcfae7fa68f7ca3dc3a86a53807b8d817948d6c578ddb933007e968ca23412a20e435825f267cdbef58ef020ffbe457b93612c61476fb0670a1536085b50d046ba9a35ad86d1a3770cf0f3ca5f03b02030100010603', 'a6d0aeb8c3cfa103dec8bdea57b7e7f1ff037de1271b1de4b8b2056917cab48913321f47dbe07f98c9e4b7c17678c26de05ccc93217f3dc4a10db9b532b24908', 3, '308201a2300d06092a864886f70d01010105000382018f003082018a0282018100a9964fd3306846db2c2956aeb7e53c5b8e50646341ae7ae6a12d7ac44f4deda14513edcb6ce4a05878015747070e68d2281a43e8a43845f2e845475c33aafff4f71953a988986170e7fb7f118ceebb6f4e4daa1333aaa4785b8e48f5bb25ba4be9075d0aaf976ac798eff3e09513747e89bbcbf990deab591bec2b9dcc264215efecbbb24116b488edd3d43623745f0c37614857f91b0dc1183a0b5da7e0041ad61f77b6d8982300271c9b446ab1043f83bfb95c84df7065a45c0f1cdbf33fc238a4d30a892a4886b6ab301d14888a74b47971ffbea0805edcda1eaedc5a6301b9ab5b29a01b7cb70e2cf6576c367fbee3136651d3913f572f54b484dfc04a2535fddb8830d82404823a6a1af49e1e2369d16b9b55a7cf5bf8f48aab0be50c278b32dc89607adc73d4afadcf9d201ee8cb8bcfae7fa68f7ca3dc3a86a53807b8d817948d6c578ddb933007e968ca23412a20e435825f267cdbef58ef020ffbe457b93612c61476fb0670a1536085b50d046ba9a35ad86d1a3770cf0f3ca5f03b0203010001', '6769f4098b22359381ea51fcdd559857c7eb63904b61c97fd3f4863d1b66d2e3', 3, 'c2bb56cb6e1eaf47784134a23b2afdaacc483d121164d9043d9d00040156c49ef1cfcbe142eed3c9ca622405fc8eb1037387f1afd5d04a02998b7e9035466c4faaac2d9f5493c26c49eae97cdbf4b11a9ab7d5f7a88072252eb7cc312c3c8097d4ed1e3901e68588ba6cdcc79bf5ea213a37c5b235736cc58ccd2499c054298b2cdd5c990a1c94ec145944737f235d569c965f381a99fdf288a9c4a03de8fb3649afb97f06c77bd1229d7846e17b5a304415506064e2f055b8b240eeff517dcb67743bd7a41594a336922f242f5dd574d5f1793cc4f6d44302c3556220107f6273145777e8f54eb1265d901c425211be041c16d1854e6c51ad62c0d268ae8dd31ecd21b46ce4a86679645e00631c01d9108a71701612f204ca2c963c474ef5699797aa27c10785a583c917a9e8daaf165fe9f097b5e6d3d67ec24ece6ab5437c765ff865f366ab691d48a161916fa66799c2c71ec7b77a636025a942e0f2dbacfd618d56b8785ba88a25fcfcb4adbce1e8c29b05775c64c58c5b792c009d02378af99b6364186a38d20c810f47d226b38880be287d311e1a80ac473af8d8b75a6222fc91adf0ff30a1f103e513a115ef6cd4defa8361b1e35019fc79083bcb432c9a262bdc1916621316803a24e22b09271bcfe89dc880f9c5a29b59a5556f97d42aed25b9fcaa2f91adfadc9c1f3bced876cde4a7e1607d3671409e07b79db0ae3c86ee6050b2ad90f9a4c8b02843f1b3c530d4317c20660821c40547714ae3855dc14c88cdd20a0bb82a221cb7c25d515b691777e5007d25cc8750e4d84b4ee177da8d0ac4a24346a6d82a585e0e6016fbcc818d819de1457ecb9cecc08f5649a7f1688594f7098c09e2728dc93483556a6fa3db36422e20afd10efe6894a0da6af89809aef6cf0027b83289b4799aee1aaead56f544d6965882a8eb180e2b043deb75eef0967726180fdb10a4403bd4ff627544eeba29911823f8aa70e354e3e85a7e4371e8877d2f7e556c631c1703fde7c7a00a676de3657ed25a47b3dda2c7c28b13234ad1e123cedb212fa344a45d84a98d275cdd1a006130fe6b0436a7cda00c3e7978f29f833c2a20cc894b53d629c62306239bd66ab8148b869685aa9fa6bea45321431c70c90b2dab9a46c7781eafe86a4ff415f67d4ad4f6b6014ccda430822d494753cf2f41c22da4ededfd22305a12293b2005decbf145acb151e0c2976ade5064985386e41a540cb559454ce523a687a009aa45230347bd72c4773a8c7c1bb7a36bbf9cb2fb7294299684935ac4a74e034f2b9cae91a3eabd20a2f3f5d8488c89419af39ad657060caf07a7df20f18238aa11ccb2ba5b7826c5d6d26f2ed16154dbbf9cbcdb1e4fb82f5a2a1f7eac9bb06f68c883c67bf5ac637a6a12c96037ea7a0639eeab4441984772fd323f20771ae7f277efba75f18d9057f6b183cf2d2f69ec4b32497be594342fbc06327e360c78619b5006fb6f7335e3d755fc949685ff1b79d37448a1df0f808638df814be802b85afe957a96a637a07d03a83d4a5e3abe80e0243747208815249bdda889182b23c8e090cf3c4d81065e21415b122f131ea7133c9fa2cdc137fc7b3e3a9cc2e197af0a85409aabdc09f6c6fe95376f5a49dc1a5a825c5442e65b928bbda051555500c1aa17c82b3aa26b692fcd315b1a67e5e1b02ad233b5b666fa133d791a9f5c164972e1ee915d358d8362f384365998a5a9adc98ef6149ef410368ef408678bf2f2ca428f9d46f23a76f8e1fe70ec2ac63034f4b236522190a34db0a2467bde6a35c5d5c9729102b51cc88b9832531209211716ba9753fc026c515167a97ecfa6c9509d8f8f3f2e182ce09a73b3822d6c7e0d8a593da912d936e3bc36acc611e81d92b7258edbe4cc989901a64d89406604509c78b32dfaeaca6414415dfe2582700a097e1a5a52aeeedd7073b75c1b36ac3e44881742d8c71d19c8ada036a0a4a60a2cd5f3ff78cc39ca1605f7fbb6a9d0f957bdb3004b4015fb00c0f8293b72db2d22d435ec726a1707a3d243d1dd85c97a7e56de093edf84d30ca409af4dbd6f9ad04841085fd0f1848f76f8ec13e9dbb67f361c0f86dcad1be72f9619e8df031c2fb67885de140db23f4d2a6416b8f60e8e583fc4867bafced7eef06722170d2854ca4d4fd1f96da0b22a9a80071a3c2f0e1a0f6a115da419372db2afc4933017afb14b4c139c423ab1c2dc97ce527d5167b8f938825a22c26eee91397a77cc8dd6678e849faa7e3be88bd128f31dbd501c27d8bfbc0445cb0984ad725a7062d4b5057c2988b610d7cb2ff1c2a276b1a9c3069d286edeeaa0f0bae3b0fada0e56da655470162005dda493ced33db597c6b8d664857853128e465a62a7d3399641cc7c20210eab48f7735932a9a8720b34f9d7c0a96761a01f82dc7121c0099f61484c5e11330673a73445445b046b8c1ac09fd887fe902a0a863a4412130182a09b9468c21b586d31029f761ad2a453075847eb98449904fb89ad4d8c0212532f32a5c0b310ffaa7e761397f6067c6feaa39bc839765f3a8fae78ac989f635905c85105c1c92cdff77bf701329fd03fb34eab9cd2dcd8f773f4351f1c774be6cbbf4be30dfc000ae3987fd3c3959254b9b7ab92dffbe8b5dc7019a4b96dd67c39710daf57eccc1482a2067d620f5ce337650b14c7d516dccf423f846277bb8fcf245a49051ed8b3676135c935f8f45d8dd90b9b96612ef4b7eb77d89199ad5943c0aa02963679b983883e26d6e68154602f17d5eeb8ce52b9e03848a09347bb98409a760ecb12e24603858edd86ac3536eecdb5653d312b4da32b9bdc19a33bccec28f703ffb2aa06861b93e824854bad92d8426b125dac67e77cec742d2c59624cb70d13234554c3d29b8df818738d1dc048498fe1befb52ead5d8e57e976049b11840b301d53e1acaefc941d530d8a32cae013dbaccd9adb05270459c58edc47068fa7305c93d523ff47a89d280224880cba476018369452807799b483f42e710091a5744081a7d6ddf143ecdf20054a425a228014183c00f24af88c5a20d511de34bcdf7096206aa3759da25880c19af8a5f661b3e61dd697ad90faa908d8bf692c9705f5de698d09d8ffb0473a4f7dffa5d55c4d9fbece2a3338f22fba0be88dbfb9eff422bc407933436e35dc8d2d2d5b09e68f689ee95280ab3e2f5a77b4615cb63cc0abf4262c414c7a68965fb1e42140c60f5b020337e1433afcee09d4a5ac9cb199399fdf1ad617d63f5ef48faf05b1073dd9930eade2197ad101e3604145e15c5fdc77d7c6a170d68113c4198206b995616d4683e2c78abd8caae0bc930973b048364e5c477142a01a905bb560380eaf9bf6a0a32ea83b9154140e4d268dc90c518cb000281ec99cc70d889c6acf5a68803b75c27c7a2a8b9215733750ebf18ca4101bafcdabe8be33d7dcdb65d409d2e3885ac69c61dc04afc6084ae174b32b974f46eb3c6e7fd84473d3f5ca708576f987a8758cd9a9f3dafc462af493091f50875d4046fba1a7c38ea432af22286b634a7b14bb99c0d7a006d25c4ba8a4fc687bfcc6d6fed10b5cf2302f819b0e06894ffbb48b59094b03e277abe24c5ab29ad4626168003be8202a19fb3e64b7a8029140a2b8854ea7f5f2758b3bea7e2479924d31976a10b5d70912ab524e6b4901f298571517d6d95e411718dbae2c814a501c4053d96b5a99f33b10380b6850c6051281d08e1824321960354eb219d64aa2a22b4ff1315af15b5c9374c2b04a4a7faaa6140310b204dae283f2d807a8f47c202e4890555f409b60051e5fbe292f5ab8832e9f6c10ef47c2511f0b1f9b1eaf6fc79a97cf6a2b22e56a853d572ccb16ccd15d8e0ce21d6a007a050572deee1ec37ed35359c248a4fd0264ec3e1e8fbec89e78c6f06aff80941481678dc0153b8492178b81730c80ccff007afcffdb46ba2c288aa4052829a2e6607a61772435462e1e885f3a14caf987de2d6b27eeb47462d7fa8c4e97ea03dcdb56aac45e9750c18c22bf3e4adf515abd170f6f9592de06820be5f3d49ada843521e18bb05a3cb9599da2d43c29d2c33a3be5ed7034947dc73623e4fdbf451142cffa63be0c736c12d320a8ff93eeecc39885c51a6afa1bf8179abe118482555d043c62a13e57a7d4e65ca8352c015b8fb029da9946b36d414d6ec700cf77a57efe25cbfed85668bff5fa84457be232f080ac6fe7a566888904e08622ec63aabb6851352b247208797182404128cc918fccf118a98aabea9ea727f4fe67a8ed7a81c6a3c0b72b3c1b5f1b3b0cebc1999e2fab16e602395a5509ad76e26902615f20024a1b8f5fac5400931935876b214875c5ee4972e4ce06b4d6ba9bfe0bb9b1992de3617ff597ae3f08da7aff4f1ae44d1c56ecc6ea3cd3627dd2255642aacc3c6db5617431adb13d044e55f906b38f2e8cef427d0139a7fea504a643b56eed48acacf9521bf3e573f2e9a8e3c64b719063247ee71a2b2652be4afd25974adfe659b848265556b6991a94cc1c8cee228f6e10065172d9e5692796a15b823bb495ebd9a5afb006703f968523b2c717b5384d4fdbe148cac53335e638bbd739f4abffae8aa50524a1f0b87a78ae18f3fa1e1b533c86faf1c7518f27f718729ce5adbd4dd658beec186c17c16385262b879f28ddae1634977d5acb58fd759d92ed1a12cbad17e2c5c27588f678591d9fae700226b824dbbc12c0818297e5da3f50b00ab27297c5f3a0c76994f29ef7e1b8a8fa3705a90b78e1de04a09c596412f0d401e84ca30453d758cf94fa3ef65615fc2b781ede9802689d980d3476e45a680eb27678e767386617b1270a2ab52837a41dc07c8b34bbbaa3ed215c3ddece893ab42e2fc9dddb528c67590241621ca18d23c91b5519f760422acb0c6bc5cb725f78ca82744e6ee47f2afa59e2a6b1c57f8a314d0b15904a25010b1af868079e478493e45620a40e5ab5df4461cf551bc84d8fd627f65b31e097073dfeadb971a9d14222d3e26e7450a1ee6e162f195b8df448f7462e01783a8dbe81190a52b452719db5707744fab72d1e1571ab66cb9751212c30f874948e2270de7e05b521acf53546a5063349fc4045d812806892a9f93da51c07828da430ae2f52834ffff5d1b59e3aabbd967eb1ce89b2fcd518861be0db070d57a7f604b57a2dbf5918d3a6746a75f0b4da1c6ce419923b6b6f1fe', 3, 'https://keys.example.com', 'd622a4cb2dcb0d9d52938613c15fd487', 600000, 'e9c2adf0098623156692ec276535f428bf8a3b3d91f2f54da0d99ffbad1e4db9f994cba6d973cc618dc5a66227d409a76f147eee8cab5d48cb2717693c0f2782467e52553b58568bbd76404833c5a36e65ec464f35f9cc29094cc59c0dbf28c99fcbbbada6929d6b', 'bf5bad1caa4a6462cbe08a5630456f0ed87b6c05975680baaa72dc54bea23d1a', 'a738dc707105648654e490d6c3aa26ab', 'c11854bc80e33e710b75088430ac6fe8b4bcdf3efd36f1a37bae45bb1e55fe8b2530f22040e3c10945c500dc964e61090c99ede597bc8e52f3ede3749936862b3d778937125c1c949ff77b226607f3f853a0d92288839de19f12070290c256becd76a1e12c4b17cb', 'bec826770c8cfddf7ea62819f9716dc0ba9189d0397e018e193c1442b787a10446dc223daa16980d0eddf4c139f2dbd52d9ed606ec7ab1428a04d3bf266855b7ab24977150a0c244301be3bb984758e1edd8bebde8f6479adbbb934a', 'e52d86dde44faa6e1354f03c8e5fd6a2d0fb514fb96342f68d34cac181672e9b', 1, '5df2cafd8ed9e066edf32f25e2a1fe2b7677a0cbef2449bcb1632ff96c7e7878da7586a8e5ce4dc4c65cd3f56e194dc13e2a03618a8bc1a0f285a4ca05526ebece68633c186d532b123e6e93503ee8');
+
+
+--
+-- Data for Name: bundles; Type: TABLE DATA; Schema: public; Owner: -
+--
+
+INSERT INTO public.bundles VALUES ('28132610675c73d6d7d82f331f7eab7c', 2, 'a70001015028132610675c73d6d7d82f331f7eab7c02781b746573742d6f6e6c792d616c696365406578616d706c652e636f6d03582070b8b9f97f37dc1d631eb956a9b19681d60301fe4e771a8f7ea30deba2f58d6b045901a6308201a2300d06092a864886f70d01010105000382018f003082018a0282018100d2be91530bd33a97c8bc4f312628950914f1ffdbdf40986907b19944e484a72857e64f9283bd6188ea715ca58f6766287cdae1f7b2709a3b02eecd104ada6288f77a1389a3574f2747906d79d742ca3608176a9ffc4accc58ebc223f33fd7e5e08c92ff1114927e2c357924022306ca3a68a791083fb0eb3f7287c0040fe1d150c02e2e317c62c7cb9c8e1196c4015996a1f69f349a982a515232d802f12c42372f2b2f0ed22d83f31f83064442a5a64d032d9644a8cc362bd2cb670cf5f5a71a99d4fece957ce8d3c800a25aa9ded50bc403d127ff11c7c9719e20003bef37f506345a5080b09d9fd514a9e99b4d93eb6913f19f65fe91f1a2c99a78e264a1bb4c351ab84bb953489f17b0f960ca10154d4b27ac6053d243fc5d5987e3f8fcb4d6b1378afcbc7fd1c43d6fb53d64f2ccdf1752cbb2c4fb3290cbb12e11b09f448630fcb61258cc75e39cef507f95f8d51412fd9f43e1e69f3521f21d7d670b94e1992087a5c3407bccffa88c46c51d560c0fc6d289fdbf6d9955d7ba0f03fe30203010001055901a6308201a2300d06092a864886f70d01010105000382018f003082018a0282018100a9964fd3306846db2c2956aeb7e53c5b8e50646341ae7ae6a12d7ac44f4deda14513edcb6ce4a05878015747070e68d2281a43e8a43845f2e845475c33aafff4f71953a988986170e7fb7f118ceebb6f4e4daa1333aaa4785b8e48f5bb25ba4be9075d0aaf976ac798eff3e09513747e89bbcbf990deab591bec2b9dcc264215efecbbb24116b488edd3d43623745f0c37614857f91b0dc1183a0b5da7e0041ad61f77b6d8982300271c9b446ab1043f83bfb95c84df7065a45c0f1cdbf33fc238a4d30a892a4886b6ab301d14888a74b47971ffbea0805edcda1eaedc5a6301b9ab5b29a01b7cb70e2cf6576c367fbee3136651d3913f572f54b484dfc04a2535fddb8830d82404823a6a1af49e1e2369d16b9b55a7cf5bf8f48aab0be50c278b32dc89607adc73d4afadcf9d201ee8cb8bcfae7fa68f7ca3dc3a86a53807b8d817948d6c578ddb933007e968ca23412a20e435825f267cdbef58ef020ffbe457b93612c61476fb0670a1536085b50d046ba9a35ad86d1a3770cf0f3ca5f03b02030100010602', '42328ebfaaa79dc725116cc09ae8758a9950c93ecbc8b87581d8f8e6fa519c14b25be7aafff45a4378ae0422dd5106ab9d0bb32e74834b4c0e418c6670c33b02', 1900000000);
+INSERT INTO public.bundles VALUES ('28132610675c73d6d7d82f331f7eab7c', 3, 'a70001015028132610675c73d6d7d82f331f7eab7c02781b746573742d6f6e6c792d616c696365406578616d706c652e6f726703582070b8b9f97f37dc1d631eb956a9b19681d60301fe4e771a8f7ea30deba2f58d6b045901a6308201a2300d06092a864886f70d01010105000382018f003082018a0282018100d2be91530bd33a97c8bc4f312628950914f1ffdbdf40986907b19944e484a72857e64f9283bd6188ea715ca58f6766287cdae1f7b2709a3b02eecd104ada6288f77a1389a3574f2747906d79d742ca3608176a9ffc4accc58ebc223f33fd7e5e08c92ff1114927e2c357924022306ca3a68a791083fb0eb3f7287c0040fe1d150c02e2e317c62c7cb9c8e1196c4015996a1f69f349a982a515232d802f12c42372f2b2f0ed22d83f31f83064442a5a64d032d9644a8cc362bd2cb670cf5f5a71a99d4fece957ce8d3c800a25aa9ded50bc403d127ff11c7c9719e20003bef37f506345a5080b09d9fd514a9e99b4d93eb6913f19f65fe91f1a2c99a78e264a1bb4c351ab84bb953489f17b0f960ca10154d4b27ac6053d243fc5d5987e3f8fcb4d6b1378afcbc7fd1c43d6fb53d64f2ccdf1752cbb2c4fb3290cbb12e11b09f448630fcb61258cc75e39cef507f95f8d51412fd9f43e1e69f3521f21d7d670b94e1992087a5c3407bccffa88c46c51d560c0fc6d289fdbf6d9955d7ba0f03fe30203010001055901a6308201a2300d06092a864886f70d01010105000382018f003082018a0282018100a9964fd3306846db2c2956aeb7e53c5b8e50646341ae7ae6a12d7ac44f4deda14513edcb6ce4a05878015747070e68d2281a43e8a43845f2e845475c33aafff4f71953a988986170e7fb7f118ceebb6f4e4daa1333aaa4785b8e48f5bb25ba4be9075d0aaf976ac798eff3e09513747e89bbcbf990deab591bec2b9dcc264215efecbbb24116b488edd3d43623745f0c37614857f91b0dc1183a0b5da7e0041ad61f77b6d8982300271c9b446ab1043f83bfb95c84df7065a45c0f1cdbf33fc238a4d30a892a4886b6ab301d14888a74b47971ffbea0805edcda1eaedc5a6301b9ab5b29a01b7cb70e2cf6576c367fbee3136651d3913f572f54b484dfc04a2535fddb8830d82404823a6a1af49e1e2369d16b9b55a7cf5bf8f48aab0be50c278b32dc89607adc73d4afadcf9d201ee8cb8bcfae7fa68f7ca3dc3a86a53807b8d817948d6c578ddb933007e968ca23412a20e435825f267cdbef58ef020ffbe457b93612c61476fb0670a1536085b50d046ba9a35ad86d1a3770cf0f3ca5f03b02030100010603', 'a6d0aeb8c3cfa103dec8bdea57b7e7f1ff037de1271b1de4b8b2056917cab48913321f47dbe07f98c9e4b7c17678c26de05ccc93217f3dc4a10db9b532b24908', 1900000060);
+
+
+--
+-- Data for Name: codes; Type: TABLE DATA; Schema: public; Owner: -
+--
+
+INSERT INTO public.codes VALUES ('28132610675c73d6d7d82f331f7eab7c', 'test-only-alice@example.net', 'fd9b8cb646a30d6ff9583605f15cc9823919e58d213afe9ad93320fc5302c404', 1900086460);
+
+
+--
+-- Data for Name: devices; Type: TABLE DATA; Schema: public; Owner: -
+--
+
+INSERT INTO public.devices VALUES ('28132610675c73d6d7d82f331f7eab7c', '9b4502f84bf403797182ea2c47e5b6ba', 'laptop', '70b8b9f97f37dc1d631eb956a9b19681d60301fe4e771a8f7ea30deba2f58d6b', 1900000000, 1900000060, NULL, 1, '349435d132355a1862c9331eb215e71869a69dd4de3af2832c22f6c826015ac5', 1900000960, '8d06042fb5c32321b18344d8eaa6707c8ab89703b34c9dc926ce20e97ca0a336', '078c700dae08377eaa6fc1e7a17336458002ced54b4525cf09941cc4a57c70d9', 1907776060);
+
+
+--
+-- Data for Name: failures; Type: TABLE DATA; Schema: public; Owner: -
+--
+
+INSERT INTO public.failures VALUES ('availability:192.0.2.1', 1900000036000);
+INSERT INTO public.failures VALUES ('account:28132610675c73d6d7d82f331f7eab7c', 1900000240000);
+INSERT INTO public.failures VALUES ('device:28132610675c73d6d7d82f331f7eab7c:9b4502f84bf403797182ea2c47e5b6ba', 1900000060000);
+INSERT INTO public.failures VALUES ('keys:28132610675c73d6d7d82f331f7eab7c', 1900004380000);
+INSERT INTO public.failures VALUES ('address:198.51.100.7', 1900000078000);
+INSERT INTO public.failures VALUES ('all:', 1900000060090);
+
+
+--
+-- Data for Name: logins; Type: TABLE DATA; Schema: public; Owner: -
+--
+
+INSERT INTO public.logins VALUES ('ee2943e9d4e6f7b3ec99208492a645b700000000713fb3782362cfd7cb361f6db5faa8674087237c3b171c2a207c0c967b11635e014a4e0e', '28132610675c73d6d7d82f331f7eab7c', '9b4502f84bf403797182ea2c47e5b6ba', 'laptop', '70b8b9f97f37dc1d631eb956a9b19681d60301fe4e771a8f7ea30deba2f58d6b', 'password', '6b66678eaf3ef018c28cda9a4ba86102f39125031e32102d553eae6ed5e1c4af', 1900000120, 1);
+
+
+--
+-- Data for Name: secret_check; Type: TABLE DATA; Schema: public; Owner: -
+--
+
+INSERT INTO public.secret_check VALUES (1, 'c234897101080913061b2002adde77ed0f72a19ce38327e9f6bdcd24280653dd');
+
+
+--
+-- Name: _sqlx_migrations _sqlx_migrations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public._sqlx_migrations
+    ADD CONSTRAINT _sqlx_migrations_pkey PRIMARY KEY (version);
+
+
+--
+-- Name: accounts accounts_login_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.accounts
+    ADD CONSTRAINT accounts_login_key UNIQUE (login);
+
+
+--
+-- Name: accounts accounts_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.accounts
+    ADD CONSTRAINT accounts_pkey PRIMARY KEY (account);
+
+
+--
+-- Name: bundles bundles_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.bundles
+    ADD CONSTRAINT bundles_pkey PRIMARY KEY (account, sequence);
+
+
+--
+-- Name: codes codes_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.codes
+    ADD CONSTRAINT codes_pkey PRIMARY KEY (account, login);
+
+
+--
+-- Name: devices devices_access_hash_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.devices
+    ADD CONSTRAINT devices_access_hash_key UNIQUE (access_hash);
+
+
+--
+-- Name: devices devices_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.devices
+    ADD CONSTRAINT devices_pkey PRIMARY KEY (account, device);
+
+
+--
+-- Name: failures failures_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.failures
+    ADD CONSTRAINT failures_pkey PRIMARY KEY (bucket);
+
+
+--
+-- Name: logins logins_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.logins
+    ADD CONSTRAINT logins_pkey PRIMARY KEY (attempt);
+
+
+--
+-- Name: secret_check secret_check_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.secret_check
+    ADD CONSTRAINT secret_check_pkey PRIMARY KEY (only_row);
+
+
+--
+-- Name: accounts_unconfirmed; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX accounts_unconfirmed ON public.accounts USING btree (created_at) WHERE (status = 'unconfirmed'::text);
+
+
+--
+-- Name: codes_by_expiry; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX codes_by_expiry ON public.codes USING btree (expires_at);
+
+
+--
+-- Name: devices_by_end; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX devices_by_end ON public.devices USING btree (COALESCE(revoked_at, refresh_expires_at));
+
+
+--
+-- Name: failures_by_time; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX failures_by_time ON public.failures USING btree (empty_at_ms);
+
+
+--
+-- Name: logins_by_account; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX logins_by_account ON public.logins USING btree (account);
+
+
+--
+-- Name: logins_by_expiry; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX logins_by_expiry ON public.logins USING btree (expires_at);
+
+
+--
+-- Name: bundles bundles_account_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.bundles
+    ADD CONSTRAINT bundles_account_fkey FOREIGN KEY (account) REFERENCES public.accounts(account) ON DELETE CASCADE;
+
+
+--
+-- Name: codes codes_account_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.codes
+    ADD CONSTRAINT codes_account_fkey FOREIGN KEY (account) REFERENCES public.accounts(account) ON DELETE CASCADE;
+
+
+--
+-- Name: devices devices_account_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.devices
+    ADD CONSTRAINT devices_account_fkey FOREIGN KEY (account) REFERENCES public.accounts(account) ON DELETE CASCADE;
+
+
+--
+-- Name: logins logins_account_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.logins
+    ADD CONSTRAINT logins_account_fkey FOREIGN KEY (account) REFERENCES public.accounts(account) ON DELETE CASCADE;
+
+
+--
+-- PostgreSQL database dump complete
+--
+
+
