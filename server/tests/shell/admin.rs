@@ -1,6 +1,7 @@
 //! The administrator's verbs.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
@@ -80,13 +81,23 @@ async fn deletes_after_asking() {
     let server = Server::start(&[]);
     let data = server.data().to_str().unwrap().to_owned();
     add_account(&server.data(), "alice@example.com", "disabled").await;
-    // Standard input is empty: nobody said yes.
-    let mut command = crate::process::command();
-    command.args(["user", "delete", "alice@example.com", "--data", &data]).stdin(Stdio::null());
-    let output = command.output().unwrap();
-    let words = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.code() == Some(1) && words.contains("nothing was deleted"), "{words}");
+    let delete = |typed: &str| {
+        let mut command = crate::process::command();
+        command.args(["user", "delete", "alice@example.com", "--data", &data]);
+        let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for not_its_login in ["", "yes\n", "bob@example.com\n"] {
+        let (code, words) = delete(not_its_login);
+        assert!(code == Some(1) && words.contains("nothing was deleted"), "{words}");
+    }
     assert_eq!(status_of(&data, "alice@example.com"), "disabled");
+    let (code, words) = delete("alice@example.com\n");
+    assert!(code == Some(0) && words.contains("deleted"), "{words}");
+    assert_eq!(answer(&["user", "list", "--json", "--data", &data]), "[]\n");
+    add_account(&server.data(), "alice@example.com", "disabled").await;
     let (words, log) = answer_and_log(&["user", "delete", "-y", "Alice@example.com", "--data", &data]);
     assert!(words.contains("deleted"));
     is_audited(&log, "account-deleted");
