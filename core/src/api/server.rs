@@ -365,6 +365,8 @@ documents! {
         created_at_s: u64,
         /// When it was last here.
         seen_at_s: u64,
+        /// Up to when it is known to have been told of other devices that logged in.
+        told_at_s: u64,
         /// How often it bought new tokens, as it counted.
         counter: u64,
         /// When its session expires, unless it comes back before.

@@ -121,7 +121,7 @@ fn mine(slots: &mut Slots<'_>, at: u32, plan: &mut Plan) -> Decision {
             take_mine(slots.get(at), target)
         }
         // Of two that agree, what lies in the store counts.
-        Local::Same { restamped } => match &slot.remote {
+        Local::Same { restamped, .. } => match &slot.remote {
             Some(remote) if differs_in_words(&remote.object, &base.object) => {
                 take(remote.object.clone(), None, Lacks::Nothing)
             }
@@ -304,12 +304,16 @@ fn both(slots: &mut Slots<'_>, at: u32, plan: &mut Plan, ids: &Ids<'_>) -> Decis
                 (merged, Some(mine))
             }
         }
-        (Some(base), Local::Same { .. }) => {
+        (Some(base), Local::Same { .. }) if !is_taken_back(slots, slot, base, &remote.object) => {
             let Some(merged) = merge_with(slot, base) else { return contradict(slots, at, plan) };
             (merged, Some(base.clone()))
         }
-        (Some(base), Local::Changed(delta)) => {
-            let mut delta = delta.clone();
+        (Some(base), Local::Same { .. } | Local::Changed(_)) => {
+            let mut delta = slot.local.delta();
+            let is_taken_back = is_taken_back(slots, slot, base, &remote.object);
+            if let (true, Some(node)) = (is_taken_back, slot.node) {
+                delta.content = Some((base.content.clone(), slots.node(node).stamp.modified));
+            }
             let mut start = Object::clone(base);
             if let Err(Unread) = recognise(slot, base, &mut delta, &mut start) {
                 if let Some(node) = slot.node {
@@ -319,7 +323,13 @@ fn both(slots: &mut Slots<'_>, at: u32, plan: &mut Plan, ids: &Ids<'_>) -> Decis
             }
             let floor = floor(slot);
             let mine = Arc::new(edited(slots, &start, &delta, floor, plan));
-            let Some(merged) = merge_with(slots.get(at), &mine) else { return contradict(slots, at, plan) };
+            let Some(mut merged) = merge_with(slots.get(at), &mine) else {
+                return contradict(slots, at, plan);
+            };
+            // Or the state is an old one that was restored, with the files of its time: nothing is lost either way.
+            if is_taken_back && !remote.object.content.is_tombstone() {
+                merged.losers.push(remote.object);
+            }
             (merged, Some(mine))
         }
         _ => (remote, None),
@@ -338,6 +348,20 @@ fn both(slots: &mut Slots<'_>, at: u32, plan: &mut Plan, ids: &Ids<'_>) -> Decis
     }
     let publish = publish(slot, &merged.object);
     take(merged.object, Some(publish), slot_lacks)
+}
+
+/// Whether this device published another content before it was interrupted, so that base does not know it, and somebody
+/// has put back since what base had: that is younger then.
+fn is_taken_back(slots: &Slots<'_>, slot: &Slot<'_>, base: &Object, remote: &Object) -> bool {
+    let has_hand_in_it = match &slot.local {
+        Local::Same { touched, .. } => *touched,
+        Local::Changed(delta) => delta.content.is_none() && delta.place.is_some(),
+        _ => false,
+    };
+    has_hand_in_it
+        && remote.content_dot.device == slots.policy.device
+        && !base.clock.covers(remote.content_dot)
+        && !remote.content.same_bytes(&base.content)
 }
 
 /// All versions and this device's together; `None` where they contradict one another.

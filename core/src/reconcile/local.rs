@@ -3,7 +3,6 @@
 use super::ABSENT_AFTER;
 use super::join::is_disguise;
 use super::slots::{Delta, Local, PENDING, Slots};
-use crate::clock::Order;
 use crate::ids::FileId;
 use crate::layout::{NONE, ROOT};
 use crate::plan::Plan;
@@ -37,9 +36,9 @@ fn look(slots: &Slots<'_>, at: u32, base: &BaseEntry, plan: &mut Plan) -> Local 
 fn present(slots: &Slots<'_>, at: u32, base: &BaseEntry, id: NodeId, plan: &mut Plan) -> Local {
     let node = slots.node(id);
     let Ok(place) = moved(slots, at, base, node) else { return Local::Held };
-    let (content, restamped) = match content(base, node, slots.policy.stable_inodes) {
-        Look::Same { restamped } => (None, restamped),
-        Look::Changed(content) => (Some((content, node.stamp.modified)), false),
+    let (content, restamped, touched) = match content(base, node, slots.policy.stable_inodes) {
+        Look::Same { restamped, touched } => (None, restamped, touched),
+        Look::Changed(content) => (Some((content, node.stamp.modified)), false, true),
         Look::Unread => {
             slots.want_digest(id, plan);
             return Local::Held;
@@ -56,7 +55,7 @@ fn present(slots: &Slots<'_>, at: u32, base: &BaseEntry, id: NodeId, plan: &mut 
         .filter(|text| **text != base.object.description)
         .cloned();
     let delta = Delta { content, place, description };
-    if delta.is_empty() { Local::Same { restamped } } else { Local::Changed(Box::new(delta)) }
+    if delta.is_empty() { Local::Same { restamped, touched } } else { Local::Changed(Box::new(delta)) }
 }
 
 /// The place that the user gave it, if that is not base's; `Err` if the directory cannot be named now.
@@ -93,8 +92,10 @@ pub(super) fn same_name(a: &Name, b: &Name, folding: Folding) -> bool {
 }
 
 enum Look {
+    /// As base has it, perhaps with other stamps; `touched` where somebody had a hand in it, by its stamps.
     Same {
         restamped: bool,
+        touched: bool,
     },
     Changed(Content),
     /// Only its digest can tell.
@@ -109,7 +110,8 @@ fn content(base: &BaseEntry, node: &Node, stable_inodes: bool) -> Look {
         (NodeKind::File { executable }, Content::File { size, digest, executable: was_executable }) => {
             let Some(work) = base.work else { return Look::Restless };
             if same_stamp(&work.stamp, &node.stamp, stable_inodes) && !work.racy {
-                return Look::Same { restamped: work.stamp.device != node.stamp.device };
+                let restamped = work.stamp.device != node.stamp.device;
+                return Look::Same { restamped, touched: false };
             }
             let now = Content::File { size: node.stamp.size, digest: node.digest, executable: *executable };
             if !node.rested {
@@ -123,7 +125,7 @@ fn content(base: &BaseEntry, node: &Node, stable_inodes: bool) -> Look {
             }
             let same_metadata = executable == was_executable && work.stamp.modified == node.stamp.modified;
             if node.digest == *digest && same_metadata {
-                Look::Same { restamped: true }
+                Look::Same { restamped: true, touched: true }
             } else {
                 Look::Changed(now)
             }
@@ -131,13 +133,17 @@ fn content(base: &BaseEntry, node: &Node, stable_inodes: bool) -> Look {
         (NodeKind::Symlink { target }, Content::Symlink { target: old }) if target != old => {
             Look::Changed(Content::Symlink { target: target.clone() })
         }
-        _ if !stable_inodes => Look::Same { restamped: was.is_none() },
-        (NodeKind::Symlink { .. }, _) => Look::Same { restamped: was != Some(node.stamp) },
+        _ if !stable_inodes => Look::Same { restamped: was.is_none(), touched: false },
+        (NodeKind::Symlink { .. }, _) => {
+            let restamped = was != Some(node.stamp);
+            Look::Same { restamped, touched: restamped }
+        }
         // A directory's times and size change with what lies in it, and mean nothing.
         _ => Look::Same {
             restamped: was.is_none_or(|was| {
                 (was.inode, was.device, was.born) != (node.stamp.inode, node.stamp.device, node.stamp.born)
             }),
+            touched: false,
         },
     }
 }
@@ -158,11 +164,7 @@ fn absent(slots: &Slots<'_>, at: u32, base: &BaseEntry, plan: &mut Plan) -> Loca
         return Local::Held;
     }
     let slot = slots.get(at);
-    let remotely_too = slot.remote.as_ref().is_some_and(|remote| {
-        remote.object.content.is_tombstone()
-            && remote.object.clock.compare(&base.object.clock) == Order::After
-    });
-    if remotely_too {
+    if slot.was_deleted_elsewhere() {
         return Local::Absent;
     }
     plan.absent.push(slot.id);

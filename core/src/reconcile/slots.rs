@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Policy;
 use super::merge::{Merged, merge};
-use crate::clock::Dot;
+use crate::clock::{Dot, Order};
 use crate::ids::FileId;
 use crate::layout::{Index, NONE, Positions, ROOT, position};
 use crate::plan::{Change, Plan, Publish};
@@ -21,8 +21,9 @@ pub(super) enum Local {
     None,
     /// Cannot be said now: nothing is planned for the object.
     Held,
-    /// Nothing, but for what the file system says of it if `restamped`.
-    Same { restamped: bool },
+    /// Nothing, but for what the file system says of it if `restamped`; `touched` where its stamps say that somebody had a
+    /// hand in it.
+    Same { restamped: bool, touched: bool },
     /// It was adopted: the work folder already has the content of the encrypted folder's version.
     Adopted,
     /// Edited, moved or described.
@@ -31,6 +32,13 @@ pub(super) enum Local {
     Absent,
     /// Made: base and the encrypted folder know nothing of it.
     New,
+}
+
+impl Local {
+    /// Which parts changed.
+    pub(super) fn delta(&self) -> Delta {
+        if let Self::Changed(delta) = self { Delta::clone(delta) } else { Delta::default() }
+    }
 }
 
 /// Which parts of an object changed.
@@ -86,6 +94,15 @@ pub(super) struct Slot<'a> {
     pub node: Option<NodeId>,
     pub local: Local,
     pub decision: Decision,
+}
+
+impl Slot<'_> {
+    /// Whether the encrypted folder's version is a tombstone that has seen all of base's.
+    pub(super) fn was_deleted_elsewhere(&self) -> bool {
+        let (Some(base), Some(remote)) = (self.base, &self.remote) else { return false };
+        remote.object.content.is_tombstone()
+            && remote.object.clock.compare(&base.object.clock) == Order::After
+    }
 }
 
 /// All objects, in the order of their ids; new ones at the end.

@@ -140,3 +140,41 @@ fn a_file_and_its_directory_swap_while_another_edits() {
     ];
     run(Manners::Shared, 3, &events).unwrap();
 }
+
+#[test]
+fn two_files_swap_names_while_one_of_them_is_being_published() {
+    let events = [
+        Edit(0, Create { directory: 0, name: 74 }),
+        Edit(2, MakeDirectory { directory: 0, name: 180 }),
+        Edit(0, Create { directory: 30, name: 11 }),
+        Step(0, None),
+        Edit(0, Create { directory: 0, name: 97 }),
+        Edit(0, Swap { one: 122, other: 124 }),
+        Step(2, Some(1)),
+        Edit(2, Swap { one: 52, other: 202 }),
+    ];
+    for manners in [Manners::Shared, Manners::MakesCopies, Manners::LastWriterWins] {
+        run(manners, 2, &events).unwrap();
+    }
+}
+
+#[test]
+fn a_copy_takes_the_place_of_what_was_deleted() {
+    let events = [
+        Race(0, Create { directory: 0, name: 34 }, 0),
+        Edit(2, MakeDirectory { directory: 0, name: 156 }),
+        Step(0, None),
+        Edit(0, Create { directory: 109, name: 1 }),
+        Race(1, Create { directory: 0, name: 22 }, 0),
+        Edit(2, Create { directory: 0, name: 2 }),
+        Edit(0, Create { directory: 0, name: 0 }),
+        Edit(0, Create { directory: 0, name: 0 }),
+        Edit(0, Create { directory: 0, name: 0 }),
+        Edit(1, Create { directory: 73, name: 0 }),
+        Race(0, Delete { entry: 86 }, 1),
+        Fog(0, 1),
+        Race(0, Duplicate { file: 0, directory: 0, name: 106 }, 0),
+        Step(0, Some(0)),
+    ];
+    run(Manners::Shared, 2, &events).unwrap();
+}
