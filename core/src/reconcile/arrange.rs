@@ -418,9 +418,10 @@ impl<'s, 'a> Sequence<'s, 'a> {
         let slots = self.arrangement.slots;
         let slot = slots.get(at);
         let (Some(base), Some(id)) = (slot.base, slot.node) else { return };
-        // One that the user has moved would lose its new name.
+        // One that the user has moved would lose its new name, which matters as long as it lives.
         let was_moved = matches!(&slot.local, Local::Changed(delta) if delta.place.is_some());
-        if was_moved || self.marks[at as usize] == Mark::Parked {
+        let lives = !matches!(&slot.decision, Decision::Take { target, .. } if target.content.is_tombstone());
+        if (was_moved && lives) || self.marks[at as usize] == Mark::Parked {
             return;
         }
         self.marks[at as usize] = Mark::Parked;

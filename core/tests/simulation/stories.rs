@@ -178,3 +178,23 @@ fn a_copy_takes_the_place_of_what_was_deleted() {
     ];
     run(Manners::Shared, 2, &events).unwrap();
 }
+
+#[test]
+fn a_directory_that_is_renamed_here_and_deleted_there() {
+    let events = [
+        Edit(0, MakeDirectory { directory: 0, name: 109 }),
+        Step(0, Some(1)),
+        Race(1, Write { file: 0 }, 2),
+        Edit(0, Create { directory: 30, name: 0 }),
+        Edit(1, Delete { entry: 0 }),
+        Edit(0, Create { directory: 19, name: 0 }),
+        Step(0, Some(3)),
+        Step(1, None),
+        Step(1, None),
+        Step(2, None),
+        Edit(1, Move { entry: 7, directory: 30, name: 178 }),
+        Edit(0, Move { entry: 20, directory: 254, name: 223 }),
+        Fog(2, 4),
+    ];
+    run(Manners::Shared, 2, &events).unwrap();
+}
