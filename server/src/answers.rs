@@ -41,7 +41,7 @@ answers! {
     }
     /// A request with a parameter in its path or query.
     PathAnswers {
-        "400": "The path or the query is malformed",
+        "400": "A parameter is malformed",
     }
     /// A request that needs a session.
     SessionAnswers {

@@ -7,7 +7,7 @@ use ensafer_core::crypto::{ServerKeys, VerifierKind};
 use crate::db::accounts::{Stored, Verifiers};
 use crate::error::ApiError;
 use crate::extract::{Authenticated, ClientAddress};
-use crate::limits::{Failures, Shared};
+use crate::limits::{Failures, Guesser, Shared};
 use crate::state::AppState;
 
 /// Whether a proof is the right one, in constant time.
@@ -39,7 +39,8 @@ pub async fn check(
 ) -> Result<(), ApiError> {
     let mut db = state.db.lightly().await?;
     let shared = Shared::of(state, address);
-    let failures = Failures::begin(state, &mut db, shared, session.account, Some(session.device)).await?;
+    let guesser = Guesser::Device(session.device);
+    let failures = Failures::begin(state, &mut db, shared, session.account, guesser).await?;
     if is_right(&state.keys, &stored.verifiers, shown.kind, &shown.auth) {
         return Ok(failures.forgive(&mut db).await?);
     }

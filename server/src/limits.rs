@@ -9,7 +9,7 @@ use ensafer_core::crypto::Login;
 use ensafer_core::ids::{AccountId, DeviceId};
 use sqlx::AnyConnection;
 
-use crate::db::{logins, to_int};
+use crate::db::to_int;
 use crate::error::ApiError;
 use crate::extract::ClientAddress;
 use crate::state::AppState;
@@ -50,7 +50,8 @@ impl Bucket {
     /// # Errors
     /// The database failed.
     pub async fn charge(&self, db: &mut AnyConnection, now_ms: u64) -> Result<Option<u64>, sqlx::Error> {
-        let charged: Option<i64> = sqlx::query_scalar(
+        // Read to its end: there SQLite says whether what it returned was kept.
+        let charged: Vec<i64> = sqlx::query_scalar(
             "INSERT INTO failures (bucket, empty_at_ms) VALUES ($1, $2 + $3) ON CONFLICT (bucket) DO UPDATE SET \
                 empty_at_ms = CASE WHEN failures.empty_at_ms > $2 THEN failures.empty_at_ms ELSE $2 END + $3 \
              WHERE failures.empty_at_ms <= $2 + $4 RETURNING empty_at_ms",
@@ -59,9 +60,9 @@ impl Bucket {
         .bind(to_int(now_ms))
         .bind(to_int(self.step_ms()))
         .bind(to_int(self.room_ms()))
-        .fetch_optional(&mut *db)
+        .fetch_all(&mut *db)
         .await?;
-        if charged.is_some() {
+        if !charged.is_empty() {
             return Ok(None);
         }
         let empty_at_ms: Option<i64> =
@@ -123,11 +124,8 @@ impl Shared {
         [&self.0[0].key, &self.0[1].key]
     }
 
-    /// Refuses if either is full; `empty_at_ms` is what the database says of them.
-    ///
-    /// # Errors
-    /// [`ProblemKind::TooManyFailures`]
-    pub fn check(&self, state: &AppState, empty_at_ms: [Option<i64>; 2]) -> Result<(), ApiError> {
+    /// Refuses if either is full.
+    fn check(&self, state: &AppState, empty_at_ms: [Option<i64>; 2]) -> Result<(), ApiError> {
         let now_ms = state.clock.now_ms();
         for (bucket, empty_at_ms) in self.0.iter().zip(empty_at_ms) {
             match bucket.wait_from(empty_at_ms, now_ms) {
@@ -139,8 +137,26 @@ impl Shared {
     }
 
     async fn read_and_check(&self, state: &AppState, db: &mut AnyConnection) -> Result<(), ApiError> {
-        self.check(state, logins::empty_at_ms(db, self.keys()).await?)
+        let [address, all] = self.keys();
+        let (address, all): (Option<i64>, Option<i64>) = sqlx::query_as(
+            "SELECT f.empty_at_ms, g.empty_at_ms FROM (SELECT 1 AS one) u \
+                LEFT JOIN failures f ON f.bucket = $1 LEFT JOIN failures g ON g.bucket = $2",
+        )
+        .bind(address)
+        .bind(all)
+        .fetch_one(db)
+        .await?;
+        self.check(state, [address, all])
     }
+}
+
+/// Who guesses at an account's password or recovery key.
+#[derive(Debug, Clone, Copy)]
+pub enum Guesser {
+    /// A device that showed that it is the account's.
+    Device(DeviceId),
+    /// Somebody else, and when the [`Shared`] counts are empty again, in milliseconds since 1970.
+    Stranger([Option<i64>; 2]),
 }
 
 impl Failures {
@@ -148,28 +164,28 @@ impl Failures {
     /// through. Whoever succeeds takes it back by [`forgive`](Self::forgive); whoever fails adds the rest by
     /// [`confirm`](Self::confirm).
     ///
-    /// `known` is a device that showed that it is the account's. A stranger's caller has [checked](Shared::check) what is
-    /// shared.
-    ///
     /// # Errors
     /// [`ProblemKind::TooManyFailures`], and nothing more was counted; or the database failed.
     pub async fn begin(
         state: &AppState,
         db: &mut AnyConnection,
-        Shared(shared): Shared,
+        shared: Shared,
         account: AccountId,
-        known: Option<DeviceId>,
+        guesser: Guesser,
     ) -> Result<Self, ApiError> {
         let limits = &state.config.limits;
         let window = limits.failure_window_s;
-        let own = match known {
-            Some(device) => {
+        let own = match guesser {
+            Guesser::Device(device) => {
                 let whose = format!("{account}:{device}");
                 Bucket::new("device", &whose, limits.failures_per_known_device, window)
             }
-            None => Bucket::new("account", &account.to_string(), limits.failures_per_account, window),
+            Guesser::Stranger(empty_at_ms) => {
+                shared.check(state, empty_at_ms)?;
+                Bucket::new("account", &account.to_string(), limits.failures_per_account, window)
+            }
         };
-        Self { own, shared: shared.into() }.count(state, db).await
+        Self { own, shared: shared.0.into() }.count(state, db).await
     }
 
     /// The same for guesses at a code that was mailed. They are counted by account, whichever device asks, and apart from

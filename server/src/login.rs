@@ -27,7 +27,7 @@ use crate::db::devices::{self, LoggedIn};
 use crate::db::{from_hex, logins, to_int};
 use crate::error::ApiError;
 use crate::extract::{ApiJson, ClientAddress};
-use crate::limits::{Failures, Shared};
+use crate::limits::{Failures, Guesser, Shared};
 use crate::notices::{self, Notice};
 use crate::sessions::NewTokens;
 use crate::state::AppState;
@@ -83,19 +83,19 @@ pub async fn verify(
         return Err(refused());
     }
     verify_login(&request, &login).map_err(|_| refused())?;
-    // One connection for all of it: passing them around is a good part of what a login costs.
-    let mut db = state.db.lightly().await?;
-    let (verifiers, failures) = check_proof(&state, &mut db, address, &login, &request).await?;
-    failures.forgive(&mut db).await?;
-    let stored = accounts::stored(&mut *db, verifiers.account).await?.ok_or_else(refused)?;
+    let verifiers = check_proof(&state, address, &login, &request).await?;
+    // Read and computed while nobody waits for it: SQLite has one connection that writes.
+    let stored = accounts::stored(state.db.reader(), verifiers.account).await?.ok_or_else(refused)?;
     let refusal = match stored.status {
         Status::Active => None,
         Status::Disabled => Some(ProblemKind::AccountDisabled),
         Status::Unconfirmed => Some(ProblemKind::EmailUnconfirmed),
     };
     let (pending, challenge) = challenge(&state, &login, &request, stored, &verifiers);
-    let is_new = refusal.is_none() && pending.insert(&mut db, &request.attempt, state.db.is_sqlite()).await?;
-    drop(db);
+    let is_new = refusal.is_none() && {
+        let mut db = state.db.lightly().await?;
+        pending.insert(&mut db, &request.attempt, state.db.is_sqlite()).await?
+    };
     state.metrics.login(if is_new { "challenged" } else { "refused" });
     if is_new { Ok(Json(challenge)) } else { Err(refusal.unwrap_or(ProblemKind::ChallengeRefused).into()) }
 }
@@ -103,27 +103,28 @@ pub async fn verify(
 /// Compares the proof, counting a failure before and taking it for none after.
 async fn check_proof(
     state: &AppState,
-    db: &mut AnyConnection,
     address: ClientAddress,
     login: &Login,
     request: &LoginVerifyRequest,
-) -> Result<(Verifiers, Failures), ApiError> {
+) -> Result<Verifiers, ApiError> {
+    // One connection for all of it: passing them around is a good part of what a login costs.
+    let mut db = state.db.lightly().await?;
     let unknown = state.keys.unknown_account(login);
     let shared = Shared::of(state, address);
-    let known = logins::known(db, login, &request.device, unknown, shared.keys()).await?;
-    if !known.is_device {
-        shared.check(state, known.empty_at_ms)?;
-    }
+    let known = logins::known(&mut db, login, &request.device, unknown, shared.keys()).await?;
     let is_there = known.verifiers.is_some();
     let verifiers =
         known.verifiers.unwrap_or(Verifiers { account: unknown, password: [0; 32], recovery: [0; 32] });
     let (account, device) = (verifiers.account, request.device.device);
-    let failures = Failures::begin(state, db, shared, account, known.is_device.then_some(device)).await?;
+    let guesser =
+        if known.is_device { Guesser::Device(device) } else { Guesser::Stranger(known.empty_at_ms) };
+    let failures = Failures::begin(state, &mut db, shared, account, guesser).await?;
     let is_right = credentials::is_right(&state.keys, &verifiers, request.kind, &request.auth);
     if is_right & is_there {
-        return Ok((verifiers, failures));
+        failures.forgive(&mut db).await?;
+        return Ok(verifiers);
     }
-    failures.confirm(state, db).await?;
+    failures.confirm(state, &mut db).await?;
     state.metrics.login("wrong");
     tracing::info!(target: "audit", event = "login-refused", %account, %device, address = %address.0);
     Err(ProblemKind::WrongCredentials.into())
@@ -177,8 +178,9 @@ pub async fn finish(
     State(state): State<AppState>,
     ApiJson(request): ApiJson<LoginFinishRequest>,
 ) -> Result<Json<Session>, ApiError> {
-    let now_s = state.clock.now_s();
     let mut tx = state.db.write().await?;
+    // Not before: a device that waited here for another's renewal must not seem to be the older one.
+    let now_s = state.clock.now_s();
     let claimed = Claimed::claim(&mut tx, &request.attempt, now_s, state.db.is_sqlite()).await?;
     let right = claimed.filter(|claimed| proofs_match(&claimed.proof_hash, &sha256(&[&request.proof.0])));
     let Some(login) = right else {

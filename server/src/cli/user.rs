@@ -78,7 +78,7 @@ fn login(email: &str) -> anyhow::Result<Login> {
     email.parse().with_context(|| format!("{email:?} is no login"))
 }
 
-/// Deletes an account; unless `yes`, only after the same word was typed.
+/// Deletes an account; unless `yes`, only after its login was typed.
 async fn delete(db: &Db, email: &str, yes: bool) -> anyhow::Result<()> {
     let login = login(email)?;
     if !yes && !confirms(&login)? {
@@ -102,7 +102,7 @@ fn confirms(login: &Login) -> anyhow::Result<bool> {
     io::stderr().write_all(words.as_bytes()).context("cannot ask")?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).context("cannot read the answer")?;
-    Ok(answer.trim() == login.as_str())
+    Ok(answer.trim().parse::<Login>().is_ok_and(|typed| typed == *login))
 }
 
 async fn set_disabled(db: &Db, email: &str, disabled: bool) -> anyhow::Result<()> {

@@ -4,6 +4,9 @@ use std::path::Path;
 
 use ensafer_core::crypto::Login;
 use ensafer_core::ids::AccountId;
+use sqlx::Any;
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
 
 use crate::clock::{Clock, SystemClock};
 
@@ -134,17 +137,21 @@ impl Db {
     /// The database failed; nothing was removed.
     pub async fn prune(&self, now_s: u64) -> Result<Pruned, sqlx::Error> {
         let ago = |seconds: u64| to_int(now_s.saturating_sub(seconds));
-        let mut tx = self.write().await?;
+        // Each by itself: what goes with an account is locked here without it.
+        let remove = async |query: Query<'static, Any, AnyArguments>| {
+            let mut tx = self.write().await?;
+            let removed = query.execute(&mut *tx).await?.rows_affected();
+            tx.commit().await?;
+            Ok::<_, sqlx::Error>(removed)
+        };
         let [accounts, rest @ ..] = PRUNE;
-        let accounts = sqlx::query(accounts).bind(ago(UNCONFIRMED_S)).bind(to_int(now_s));
-        let accounts = accounts.execute(&mut *tx).await?.rows_affected();
+        let accounts = remove(sqlx::query(accounts).bind(ago(UNCONFIRMED_S)).bind(to_int(now_s))).await?;
         let margin = ago(CLOCK_MARGIN_S);
         let before = [margin, ago(ENDED_SESSIONS_S), margin, margin.saturating_mul(1000)];
         let mut removed = [0; 4];
         for (count, (sql, before)) in removed.iter_mut().zip(rest.into_iter().zip(before)) {
-            *count = sqlx::query(sql).bind(before).execute(&mut *tx).await?.rows_affected();
+            *count = remove(sqlx::query(sql).bind(before)).await?;
         }
-        tx.commit().await?;
         let [logins, devices, codes, failures] = removed;
         Ok(Pruned { accounts, devices, logins, codes, failures })
     }

@@ -352,15 +352,15 @@ pub async fn export(
     account: AccountId,
     asking: DeviceId,
 ) -> Result<Vec<ExportedDevice>, sqlx::Error> {
-    type Row = (String, String, String, i64, i64, i64, i64, Option<i64>);
+    type Row = (String, String, String, i64, i64, i64, i64, i64, Option<i64>);
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT device, name, public_key, created_at, seen_at, counter, refresh_expires_at, revoked_at \
+        "SELECT device, name, public_key, created_at, seen_at, told_at, counter, refresh_expires_at, revoked_at \
          FROM devices WHERE account = $1 ORDER BY created_at, device",
     )
     .bind(account.to_string())
     .fetch_all(db)
     .await?;
-    let report = |(device, name, key, created_at, seen_at, counter, expires_at, revoked_at): Row| {
+    let report = |(device, name, key, created_at, seen_at, told_at, counter, expires_at, revoked_at): Row| {
         let device = DeviceId::new(from_hex(&device)?);
         Ok(ExportedDevice {
             device,
@@ -368,6 +368,7 @@ pub async fn export(
             public_key: HexArray(from_hex(&key)?),
             created_at_s: from_int(created_at)?,
             seen_at_s: from_int(seen_at)?,
+            told_at_s: from_int(told_at)?,
             counter: from_int(counter)?,
             session_expires_at_s: from_int(expires_at)?,
             ended_at_s: revoked_at.map(from_int).transpose()?,

@@ -61,22 +61,3 @@ pub async fn known(
     };
     Ok(Known { verifiers, is_device: device.is_some(), empty_at_ms: [first, second] })
 }
-
-/// When two buckets of failures are empty again, in milliseconds since 1970.
-///
-/// # Errors
-/// The database failed.
-pub async fn empty_at_ms(
-    db: &mut AnyConnection,
-    buckets: [&str; 2],
-) -> Result<[Option<i64>; 2], sqlx::Error> {
-    sqlx::query_as::<_, (Option<i64>, Option<i64>)>(
-        "SELECT f.empty_at_ms, g.empty_at_ms FROM (SELECT 1 AS one) u \
-            LEFT JOIN failures f ON f.bucket = $1 LEFT JOIN failures g ON g.bucket = $2",
-    )
-    .bind(buckets[0])
-    .bind(buckets[1])
-    .fetch_one(db)
-    .await
-    .map(|(first, second)| [first, second])
-}

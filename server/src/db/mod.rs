@@ -1,8 +1,8 @@
 //! The database: SQLite in one file, or PostgreSQL, through one set of queries.
 //!
 //! Every race between two replicas is decided by one conditional statement or one unique key, never by what was read
-//! before: PostgreSQL runs at READ COMMITTED, and SQLite's writers take turns. Whoever locks rows of several tables takes
-//! them in the order accounts, logins, devices, codes, or two would wait for each other.
+//! before: PostgreSQL runs at READ COMMITTED, and SQLite's writers take turns. Whoever locks rows of an account
+//! in several tables takes the account's own row first, or two would wait for each other.
 
 pub mod accounts;
 mod admin;

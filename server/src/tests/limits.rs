@@ -27,6 +27,27 @@ async fn five_wrong_passwords_are_enough_and_time_heals() {
     home.server.login(&home.alice, &device).await;
 }
 
+/// As on a disk that is full: the database takes a count, and cannot keep it.
+#[tokio::test]
+async fn a_guess_that_cannot_be_counted_is_not_answered() {
+    let home = Home::new().await;
+    let mut tx = home.server.state.db.write().await.unwrap();
+    for sql in [
+        "DROP TABLE failures",
+        "CREATE TABLE nowhere (at_ms BIGINT NOT NULL PRIMARY KEY)",
+        "CREATE TABLE failures (bucket TEXT NOT NULL PRIMARY KEY, \
+            empty_at_ms BIGINT NOT NULL REFERENCES nowhere (at_ms) DEFERRABLE INITIALLY DEFERRED)",
+    ] {
+        sqlx::query(sql).execute(&mut *tx).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    for auth in [WRONG, home.alice.password_auth] {
+        let answer = home.server.guess(&home.alice, &Device::new("new"), auth, HOME).await;
+        // What a broken foreign key is taken for elsewhere; what counts is that it says nothing of the proof.
+        answer.refuses(ProblemKind::SessionRefused);
+    }
+}
+
 #[tokio::test]
 async fn right_passwords_do_not_count() {
     let home = Home::new().await;
