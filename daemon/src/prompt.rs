@@ -21,9 +21,6 @@ pub const PASSWORD_COMMAND_VARIABLE: &str = "ENSAFER_PASSWORD_COMMAND";
 /// Names the variable with a command that prints the password that is to replace it.
 pub const NEW_PASSWORD_COMMAND_VARIABLE: &str = "ENSAFER_NEW_PASSWORD_COMMAND";
 
-/// Stands for the variable of a secret that no command gives.
-const NO_VARIABLE: &str = "";
-
 /// What a person typed to prove who they are. Wiped when dropped, never printed.
 pub struct Password(Zeroizing<String>);
 
@@ -75,7 +72,7 @@ pub fn tried_password<T>(
     question: &str,
     mut attempt: impl FnMut(&Password) -> Result<T>,
 ) -> Result<(Password, T)> {
-    tried(output, PASSWORD_COMMAND_VARIABLE, exit::is_wrong_password, || {
+    tried(output, Some(PASSWORD_COMMAND_VARIABLE), exit::is_wrong_password, || {
         let password = password(question)?;
         let done = attempt(&password)?;
         Ok((password, done))
@@ -91,7 +88,7 @@ pub fn new_password(
     question: &str,
     check: impl Fn(&Password) -> Result<()>,
 ) -> Result<Password> {
-    new_secret(output, question, PASSWORD_COMMAND_VARIABLE, "The two passwords differ", check)
+    new_secret(output, question, Some(PASSWORD_COMMAND_VARIABLE), "The two passwords differ", check)
 }
 
 /// A password that replaces another one: the command of `ENSAFER_NEW_PASSWORD_COMMAND`, else as [`new_password`].
@@ -103,7 +100,7 @@ pub fn replacing_password(
     question: &str,
     check: impl Fn(&Password) -> Result<()>,
 ) -> Result<Password> {
-    new_secret(output, question, NEW_PASSWORD_COMMAND_VARIABLE, "The two passwords differ", check)
+    new_secret(output, question, Some(NEW_PASSWORD_COMMAND_VARIABLE), "The two passwords differ", check)
 }
 
 /// An answer to be remembered: asked twice on a terminal, where nobody sees what is typed.
@@ -115,24 +112,28 @@ pub fn new_answer(
     question: &str,
     check: impl Fn(&Password) -> Result<()>,
 ) -> Result<Password> {
-    new_secret(output, question, NO_VARIABLE, "The two answers differ", check)
+    new_secret(output, question, None, "The two answers differ", check)
 }
 
+/// A secret that is asked twice on a terminal; `variable` names its command, where it can have one.
 fn new_secret(
     output: Output,
     question: &str,
-    variable: &str,
+    variable: Option<&str>,
     differ: &str,
     check: impl Fn(&Password) -> Result<()>,
 ) -> Result<Password> {
     let is_slip = |error: &anyhow::Error| exit::of(error) == Exit::Usage;
     tried(output, variable, is_slip, || {
-        if let Some(secret) = secret_from_command(variable)? {
-            check(&secret)?;
-            return Ok(secret);
-        }
-        let secret =
-            if variable == NO_VARIABLE { asked(question)? } else { typed_password(question, variable)? };
+        let secret = match variable.map(|variable| (variable, secret_from_command(variable))) {
+            Some((_, Err(error))) => return Err(error),
+            Some((_, Ok(Some(secret)))) => {
+                check(&secret)?;
+                return Ok(secret);
+            }
+            Some((variable, Ok(None))) => typed_password(question, variable)?,
+            None => asked(question)?,
+        };
         check(&secret)?;
         if is_terminal() && typed("The same again: ")?.is_none_or(|again| again.expose() != secret.expose()) {
             return Err(Failure::new(Exit::Usage, differ).with_remedy("Try again").into());
@@ -144,11 +145,11 @@ fn new_secret(
 /// Makes an attempt: once, or where somebody types what it wants, again after each slip.
 fn tried<T>(
     output: Output,
-    variable: &str,
+    variable: Option<&str>,
     is_slip: impl Fn(&anyhow::Error) -> bool,
     mut attempt: impl FnMut() -> Result<T>,
 ) -> Result<T> {
-    let is_typed = is_terminal() && command_of(variable).is_none();
+    let is_typed = is_terminal() && variable.and_then(command_of).is_none();
     for _ in 1..if is_typed { TRIES } else { 1 } {
         match attempt() {
             Err(error) if is_slip(&error) => {
@@ -207,7 +208,13 @@ fn typed(question: &str) -> Result<Option<Password>> {
 fn first_line(input: &mut impl BufRead) -> Result<String> {
     let mut line = Zeroizing::new(String::new());
     input.read_line(&mut line).context("Standard input cannot be read")?;
-    Ok(line.strip_suffix('\n').unwrap_or(&line).to_owned())
+    Ok(without_line_end(&line).to_owned())
+}
+
+/// Without the one line ending that a text may have, be it written on Windows.
+fn without_line_end(text: &str) -> &str {
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    line.strip_suffix('\r').unwrap_or(line)
 }
 
 fn run_command(variable: &str, command: &str) -> Result<Password> {
@@ -225,9 +232,7 @@ fn run_command(variable: &str, command: &str) -> Result<Password> {
         error.into_bytes().zeroize();
         Failure::new(Exit::Error, format!("{variable} printed something that is not text"))
     })?;
-    if text.ends_with('\n') {
-        text.pop();
-    }
+    text.truncate(without_line_end(&text).len());
     if text.is_empty() { Err(no_password(variable).into()) } else { Ok(Password::new(text)) }
 }
 
@@ -240,6 +245,12 @@ fn no_password(variable: &str) -> Failure {
 #[must_use]
 pub fn is_terminal() -> bool {
     io::stdin().is_terminal()
+}
+
+/// Whether a password can be had: from somebody at a terminal, or from a command. Standard input may be anybody's.
+#[must_use]
+pub fn can_ask() -> bool {
+    is_terminal() || command_of(PASSWORD_COMMAND_VARIABLE).is_some()
 }
 
 /// Asks a question that `-y` answers. Without a terminal nothing is assumed.
@@ -282,12 +293,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_loses_one_newline_and_nothing_else() {
+    fn the_command_loses_one_line_ending_and_nothing_else() {
         for (command, expected) in [
             (r#"printf "correct horse battery""#, "correct horse battery"),
             ("echo x", "x"),
             (r"printf ' a\n\n'", " a\n"),
-            (r"printf 'ä\r\n'", "ä\r"),
+            (r"printf 'ä\r\n'", "ä"),
         ] {
             assert_eq!(run_command(PASSWORD_COMMAND_VARIABLE, command).unwrap().expose(), expected);
         }

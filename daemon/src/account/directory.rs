@@ -104,7 +104,7 @@ fn fetch(
     let report = with_token(home, config, &unlocked.account, |server, token| server.user(token, login))?;
     match SignedBundle::try_from(&report.bundle) {
         Ok(bundle) if bundle.bundle().login == *login => Ok((bundle, report.display_name)),
-        Err(BundleError::NewerVersion) => Err(AccountError::NewerVersion),
+        Err(BundleError::NewerVersion) => Err(AccountError::NewerKeys { login: login.clone() }),
         _ => {
             let origin = server_of(home)?.ok_or(AccountError::NotLoggedIn)?;
             let what = "somebody's public keys are another's, malformed, or not signed";

@@ -87,9 +87,15 @@ pub enum AccountError {
         /// What became of the question whether it was made.
         later: Box<ServerError>,
     },
-    /// A newer version of Ensafer wrote the account, or somebody's public keys. Nothing of it was used.
+    /// A newer version of Ensafer wrote the account. Nothing of it was used.
     #[error("the account was changed by a newer version of Ensafer")]
     NewerVersion,
+    /// A newer version of Ensafer made somebody's public keys, so the server says. Nothing of them was used.
+    #[error("the keys of {login} were made by a newer version of Ensafer")]
+    NewerKeys {
+        /// Whose.
+        login: Login,
+    },
     /// The server has another account under this account's login.
     #[error("{origin} has another account under {login} than this computer")]
     OtherAccountThere {
@@ -224,7 +230,7 @@ impl AccountError {
             Self::NotSetUp => Some(
                 "ensafer register, or ensafer login --email YOU@EXAMPLE.COM --server URL, or ensafer keys import FILE",
             ),
-            Self::NewerVersion => Some("Upgrade Ensafer on this computer"),
+            Self::NewerVersion | Self::NewerKeys { .. } => Some("Upgrade Ensafer on this computer"),
             Self::OtherRealm { .. } => {
                 Some("Add --realm with that address, if it is the server's former one")
             }
@@ -239,7 +245,7 @@ impl AccountError {
                 "Try again. Where it was changed on another computer: ensafer login. Where it is lost: ensafer recovery-key use",
             ),
             Self::NotOnServer { .. } => Some("ensafer register --server URL publishes it"),
-            Self::NotLoggedIn => Some("ensafer login --email YOU@EXAMPLE.COM --server URL"),
+            Self::NotLoggedIn => Some("ensafer login"),
             Self::Weak { .. } => Some("Four or more words that have nothing to do with each other are good"),
             Self::Origin(_) => Some("--server https://keys.example.com"),
             Self::Server(error) => error.remedy(),

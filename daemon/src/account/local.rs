@@ -171,13 +171,13 @@ pub fn import_with_recovery_key(
     let account = open_with_recovery_key(config, &mut sealed, key, password.with(None))?;
     create_file(home, &sealed)?;
     bind_device(home, config, &account, password, KeepAccountKey::Drop)?;
-    server.map_or(Ok(()), |server| super::session::keep_server(home, &server))?;
+    server.map_or(Ok(()), |server| super::session::keep_server(home, &server, false))?;
     Ok(account)
 }
 
 /// An account that comes from a server names it in its password's parameters; nobody is logged in there yet.
 fn remember_server(home: &Home, sealed: &SealedAccount) -> Result<(), AccountError> {
-    server_in(sealed).map_or(Ok(()), |server| super::session::keep_server(home, &server))
+    server_in(sealed).map_or(Ok(()), |server| super::session::keep_server(home, &server, false))
 }
 
 /// The server that the password's parameters name, if any knows the password.

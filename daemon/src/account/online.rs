@@ -64,9 +64,8 @@ fn publish_opened(
         display_name: None,
     })?;
     store(home, &sealed)?;
-    session::keep_server(home, origin)?;
+    session::keep_server(home, origin, registered.confirmation_required)?;
     if registered.confirmation_required {
-        session::wait_for_code(home)?;
         return Ok((Published::ConfirmationRequired, account));
     }
     log_in_again(home, config, &server, password)?;
@@ -162,7 +161,7 @@ pub fn log_out(home: &Home, config: &Config, account: Option<&Account>) -> Resul
     let told = account
         .map(|account| session::with_token(home, config, account, KeyServer::end_session))
         .is_some_and(|told| told.map_or_else(|error| is_end(&error), |()| true));
-    session::keep_server(home, &origin)?;
+    session::keep_server(home, &origin, false)?;
     Ok(told)
 }
 
@@ -313,8 +312,7 @@ fn set_up(
         (true, true) => store_login(home, &sealed)?,
         (true, false) => replace_file(home, &sealed)?,
     }
-    session::keep(home, origin, &account, device, &session)?;
-    session::add_new_devices(home, new_devices)?;
+    session::keep(home, origin, &account, device, &session, new_devices)?;
     Ok(Unlocked::new(account, key))
 }
 

@@ -108,19 +108,12 @@ pub fn standing(home: &Home) -> Result<Option<Standing>, AccountError> {
     }))
 }
 
-/// Remembers that a code was mailed, which the server wants before anybody logs in.
-pub(super) fn wait_for_code(home: &Home) -> Result<(), AccountError> {
-    let _lock = lock(home)?;
-    let Some(kept) = read(home)? else { return Ok(()) };
-    write(home, &Kept { waits_for_code: true, ..kept })
-}
-
-/// Remembers the server, without a session.
-pub(super) fn keep_server(home: &Home, server: &Origin) -> Result<(), AccountError> {
+/// Remembers the server, without a session; and whether a code that it mailed is waited for.
+pub(super) fn keep_server(home: &Home, server: &Origin, waits_for_code: bool) -> Result<(), AccountError> {
     let _lock = lock(home)?;
     let before = read(home)?.filter(|kept| kept.server == *server);
     let new_devices = before.map_or_else(Vec::new, |kept| kept.new_devices);
-    write(home, &Kept::of_server(server.clone(), new_devices))
+    write(home, &Kept { waits_for_code, ..Kept::of_server(server.clone(), new_devices) })
 }
 
 /// Forgets the server.
@@ -130,18 +123,23 @@ pub(super) fn forget(home: &Home) -> Result<(), AccountError> {
     private_file::remove(&path).map_err(io_error(&path))
 }
 
-/// Keeps a session that has just begun.
+/// Keeps a session as an answer made it, and the devices of which the answer told, at once: the next request shows the
+/// server that the answer arrived, and it tells of them no more.
 pub(super) fn keep(
     home: &Home,
     server: &Origin,
     account: &Account,
     device: DeviceId,
     session: &DeviceSession,
+    new_devices: Vec<DeviceReport>,
 ) -> Result<(), AccountError> {
-    let sealed = account.seal_session(session, device, server.as_str(), &mut SystemRandom);
-    let new_devices = read(home)?.map_or_else(Vec::new, |kept| kept.new_devices);
-    let sealed = Some(HexBytes(sealed));
-    write(home, &Kept { sealed, ..Kept::of_server(server.clone(), new_devices) })
+    let sealed = Some(HexBytes(account.seal_session(session, device, server.as_str(), &mut SystemRandom)));
+    let mut devices = read(home)?.map_or_else(Vec::new, |kept| kept.new_devices);
+    devices.retain(|kept| !new_devices.iter().any(|new| new.device == kept.device));
+    devices.extend(new_devices);
+    let too_many = devices.len().saturating_sub(MAX_NEW_DEVICES);
+    devices.drain(..too_many);
+    write(home, &Kept { sealed, ..Kept::of_server(server.clone(), devices) })
 }
 
 /// A session made of what the server answered. `counter` is what the device counted up to.
@@ -221,19 +219,6 @@ pub fn forget_new_devices(home: &Home, told: &[DeviceReport]) -> Result<(), Acco
     write(home, &kept)
 }
 
-/// Keeps devices of which somebody is to be told. The caller holds the lock.
-pub(super) fn add_new_devices(home: &Home, new_devices: Vec<DeviceReport>) -> Result<(), AccountError> {
-    let Some(mut kept) = read(home)? else { return Ok(()) };
-    if new_devices.is_empty() {
-        return Ok(());
-    }
-    kept.new_devices.retain(|kept| !new_devices.iter().any(|new| new.device == kept.device));
-    kept.new_devices.extend(new_devices);
-    let too_many = kept.new_devices.len().saturating_sub(MAX_NEW_DEVICES);
-    kept.new_devices.drain(..too_many);
-    write(home, &kept)
-}
-
 /// Buys new tokens in place of the access token with this hash, unless another process already did, or logged in
 /// elsewhere.
 fn renew(
@@ -249,16 +234,14 @@ fn renew(
     }
     // Kept before it is sent: no counter is ever sent twice.
     open.session.counter += 1;
-    keep(home, &open.server, account, open.device, &open.session)?;
+    keep(home, &open.server, account, open.device, &open.session, Vec::new())?;
     let answer = server.refresh(&open.refresh_request(account));
     if let (true, Some(kept)) = (is_end(&answer), read(home)?) {
         write(home, &kept.ended(true))?;
     }
     let answer = answer?;
     open.session = from_answer(open.session.signer, &answer, open.session.counter);
-    // Before the tokens: by those the server knows that the answer arrived, and tells of these devices no more.
-    add_new_devices(home, answer.new_devices)?;
-    keep(home, &open.server, account, open.device, &open.session)?;
+    keep(home, &open.server, account, open.device, &open.session, answer.new_devices)?;
     open.sealed = read(home)?.and_then(|kept| kept.sealed);
     Ok(open)
 }

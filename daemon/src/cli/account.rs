@@ -108,14 +108,9 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// The account's password, for what asks for more afterwards: at a terminal it is tried first.
+/// The account's password, which opens it: tried before anything more is asked, shown or sent.
 pub(super) fn own_password(shell: &Shell, question: &str) -> Result<Password> {
-    let open = |password: &Password| {
-        if prompt::is_terminal() {
-            account::recovery_key(&shell.home, password)?;
-        }
-        Ok(())
-    };
+    let open = |password: &Password| Ok(account::recovery_key(&shell.home, password)?);
     Ok(prompt::tried_password(shell.output, question, open)?.0)
 }
 
@@ -194,12 +189,24 @@ fn words(session: Standing) -> &'static str {
 
 fn change_password(shell: &Shell) -> Result<()> {
     let login = account::login_of(&shell.home)?;
+    refuse_logged_out(shell)?;
     let old = own_password(shell, "Old password: ")?;
     let strong = |new: &Password| Ok(account::check_strength(new, &login)?);
     let new = prompt::replacing_password(shell.output, "New password: ", strong)?;
     shell.keep(account::change_password(&shell.home, &shell.config, &old, &new)?);
     lock::unlock_daemon(shell, &new)?;
-    shell.output.note("The new password is set. Other computers stay logged in.");
+    shell.output.note(match account::server_of(&shell.home)? {
+        Some(_) => "The new password is set. Other computers stay logged in.",
+        None => "The new password is set. Other computers with this account, and exported files, keep the old one.",
+    });
+    Ok(())
+}
+
+/// For what the server has to agree to: where nobody is logged in, it is said before anything is asked or shown.
+pub(super) fn refuse_logged_out(shell: &Shell) -> Result<()> {
+    if account::server_of(&shell.home)?.is_some() && !account::is_logged_in(&shell.home)? {
+        return Err(AccountError::NotLoggedIn.into());
+    }
     Ok(())
 }
 
@@ -319,7 +326,7 @@ fn named_device(devices: &[DeviceReport], named: &str) -> Result<DeviceId> {
         _ => {
             let list: Vec<String> =
                 found.iter().map(|device| format!("{} {}", device.device, printable(&device.name))).collect();
-            let what = format!("{named} is more than one computer: {}", list.join(", "));
+            let what = format!("{named:?} is more than one computer: {}", list.join(", "));
             Err(Failure::new(Exit::Usage, what).with_remedy("Name it by its id").into())
         }
     }
@@ -329,6 +336,9 @@ fn revoke(shell: &Shell, named: &str) -> Result<()> {
     let unlocked = opened(shell)?;
     let devices = account::devices(&shell.home, &shell.config, &unlocked.account)?;
     let device = named_device(&devices, named)?;
+    if devices.iter().any(|known| known.device == device && known.is_this) {
+        return Err(Failure::new(Exit::Usage, "That is this computer").with_remedy("ensafer logout").into());
+    }
     account::revoke_device(&shell.home, &shell.config, &unlocked.account, device)?;
     shell.output.note(
         "The computer is logged out. What it holds already stays on it. If it was stolen, or is not yours: ensafer account password, and ensafer recovery-key new, because whoever has logged in can have the recovery key shown.",
@@ -344,13 +354,12 @@ fn move_server(shell: &Shell, url: &str, same: bool) -> Result<()> {
     }
     let code = if same { None } else { register::ask_server(shell, &origin, &login)? };
     let question = format!("Password of {login}: ");
-    let (password, published) = prompt::tried_password(shell.output, &question, |password| {
-        // The same server has it already.
-        if !same {
-            register::refuse_weak(password, &login)?;
-        }
-        Ok(account::move_server(&shell.home, &shell.config, &origin, password, same, code.clone())?)
-    })?;
+    let password = own_password(shell, &question)?;
+    // The same server has it already.
+    if !same {
+        register::refuse_weak(&password, &login)?;
+    }
+    let published = account::move_server(&shell.home, &shell.config, &origin, &password, same, code)?;
     register::finish(shell, &origin, &login, published, &password)
 }
 

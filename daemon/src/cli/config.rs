@@ -55,7 +55,8 @@ pub(super) fn set(arguments: &SetArguments, home: &Home, output: Output) -> Resu
         Err(ConfigError::UnknownKey { key }) => return Err(unknown(&key).into()),
         done => done?,
     }
-    output.note("A running daemon takes it up when it starts anew.");
+    output
+        .note("A running daemon takes it up when it starts anew: ensafer daemon --quit, then ensafer start.");
     Ok(Exit::Success)
 }
 

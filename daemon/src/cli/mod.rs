@@ -193,7 +193,7 @@ fn run(cli: Cli, output: Output, engine: &dyn Engine) -> Result<Exit> {
 }
 
 /// Tells of devices that logged in to the account: any verb that renews the session may be the one that learns of them,
-/// and the server says it but once.
+/// and the server stops once it knows that it was heard.
 fn tell_new_devices(shell: &Shell) {
     let told = new_devices(&shell.home).and_then(|devices| {
         if devices.is_empty() {

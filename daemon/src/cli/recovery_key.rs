@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use ensafer_core::crypto::{RecoveryHalf, RecoveryKey, SystemRandom};
 use serde::Serialize;
 
-use super::account::own_password;
+use super::account::{own_password, refuse_logged_out};
 use super::login::Whom;
 use super::{Format, lock, register};
 use crate::account::{self, AccountError};
@@ -128,19 +128,14 @@ fn asked_key(question: bool) -> Result<RecoveryKey> {
 }
 
 fn new(shell: &Shell) -> Result<()> {
-    let password = checked_password(shell)?;
+    refuse_logged_out(shell)?;
+    let password = own_password(shell, "Password: ")?;
     let key = RecoveryKey::generate(&mut SystemRandom);
     // Shown first: if the answer gets lost, nobody is left without the key that counts.
     register::show_recovery_key(shell.output, &key.to_text())?;
     set(shell, &password, &key)?;
     shell.output.note("It is valid from now on, and the old one is worth nothing.");
     Ok(())
-}
-
-/// The password, which opens the account: for somebody who mistypes it, no key is shown that would open nothing.
-fn checked_password(shell: &Shell) -> Result<Password> {
-    let open = |password: &Password| Ok(account::recovery_key(&shell.home, password)?);
-    Ok(prompt::tried_password(shell.output, "Password: ", open)?.0)
 }
 
 /// Sets a key that was shown, and says so where that failed and the key is to be thrown away.
@@ -154,7 +149,8 @@ fn set(shell: &Shell, password: &Password, key: &RecoveryKey) -> Result<()> {
 }
 
 fn new_with_question(shell: &Shell) -> Result<()> {
-    let password = checked_password(shell)?;
+    refuse_logged_out(shell)?;
+    let password = own_password(shell, "Password: ")?;
     let question = if prompt::is_terminal() { prompt::line("The question: ")? } else { String::new() };
     let answer = prompt::new_answer(shell.output, "The answer: ", refuse_short)?;
     let half = RecoveryHalf::generate(&mut SystemRandom);

@@ -1,14 +1,12 @@
 //! `register`: an account on this computer, and on a key server where one is named.
 
-use std::io::{self, IsTerminal};
-
 use anyhow::Result;
 use clap::Args;
 use ensafer_core::api::server::{ProblemKind, Registration};
 use ensafer_core::crypto::{AccountKey, Login, SystemRandom};
 use zeroize::Zeroizing;
 
-use super::account::confirm_address;
+use super::account::{confirm_address, own_password};
 use crate::account::{self, AccountError, Published};
 use crate::exit::{Exit, Failure};
 use crate::home;
@@ -82,11 +80,8 @@ impl Made {
         let Some(account_key) = &self.account_key else {
             return show_recovery_key(shell.output, &self.recovery_key);
         };
-        // In a file or another program's hands the remarks that tell them apart are missing.
-        let is_read_here = io::stdout().is_terminal();
-        let labelled = |label: &str, key: &str| {
-            Zeroizing::new(if is_read_here { key.to_owned() } else { format!("{label}: {key}") })
-        };
+        // The remarks that tell them apart may be read by nobody.
+        let labelled = |label: &str, key: &str| Zeroizing::new(format!("{label}: {key}"));
         shell.output.note("Account key: every new computer wants it beside the password. Write it down.");
         shell.output.line(&*labelled("account key", account_key))?;
         show_recovery_key(shell.output, &labelled("recovery key", &self.recovery_key))
@@ -127,6 +122,9 @@ fn register_new(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Result
         return Ok(());
     }
     made.show(shell)?;
+    if published.is_err() {
+        shell.output.warn("The account is on this computer only so far. The keys above are its own, and the same command publishes it.");
+    }
     finish(shell, origin, &login, published?, &password)
 }
 
@@ -166,10 +164,9 @@ fn publish_existing(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Re
     }
     let code = ask_server(shell, origin, &known)?;
     let question = format!("Password of {known}: ");
-    let (password, published) = prompt::tried_password(shell.output, &question, |password| {
-        refuse_weak(password, &known)?;
-        Ok(account::publish(&shell.home, &shell.config, origin, password, code.clone())?)
-    })?;
+    let password = own_password(shell, &question)?;
+    refuse_weak(&password, &known)?;
+    let published = account::publish(&shell.home, &shell.config, origin, &password, code)?;
     finish(shell, origin, &known, published, &password)
 }
 

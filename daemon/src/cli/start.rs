@@ -58,7 +58,7 @@ pub(super) fn stop(shell: &Shell) -> Result<Exit> {
 }
 
 fn unlock(shell: &Shell, client: &Client) -> Result<()> {
-    if !prompt::is_terminal() && prompt::password_from_command()?.is_none() {
+    if !prompt::can_ask() {
         let failure = Failure::new(Exit::WrongPassword, "The daemon runs, but its keys are locked");
         return Err(failure.with_remedy("ensafer unlock").into());
     }

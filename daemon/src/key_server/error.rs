@@ -144,7 +144,7 @@ impl ServerError {
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
             Self::Unreachable { .. } => Some(
-                "Look at the network, the address and the proxy settings. Folders go on syncing without the server",
+                "Look at the network, the address (http:// or https://) and the proxy settings. Folders go on syncing without the server",
             ),
             Self::Certificate { .. } => Some(
                 "Look at this computer's clock and the server's address. An authority of one's own wants ca_file in the settings. Where somebody listens in on the network, do not go on",
@@ -161,14 +161,12 @@ impl ServerError {
                 ProblemKind::ChallengeRefused => {
                     Some("Try again. If it stays, look at this computer's clock")
                 }
-                ProblemKind::DeviceRevoked | ProblemKind::SessionRefused => {
-                    Some("ensafer login --email YOU@EXAMPLE.COM --server URL")
-                }
+                ProblemKind::DeviceRevoked | ProblemKind::SessionRefused => Some("ensafer login"),
                 ProblemKind::LoginTaken => Some("ensafer login, or register another address"),
                 ProblemKind::EmailUnconfirmed => Some("ensafer account confirm"),
-                ProblemKind::ConfirmationRefused => {
-                    Some("Copy the code from the newest e-mail, or register again for a new one")
-                }
+                ProblemKind::ConfirmationRefused => Some(
+                    "Copy the code from the newest e-mail: ensafer account confirm, or for another address ensafer account profile --email ADDRESS --with-code",
+                ),
                 ProblemKind::RegistrationCodeRefused => Some("Ask the server's administrator for a code"),
                 ProblemKind::RegistrationClosed => {
                     Some("Ask the server's administrator to let you in, or take another server")
