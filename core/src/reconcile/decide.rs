@@ -288,6 +288,7 @@ fn both(slots: &mut Slots<'_>, at: u32, plan: &mut Plan, ids: &Ids<'_>) -> Decis
     let slot = slots.get(at);
     let Some(remote) = slot.remote.clone() else { return Decision::Hold };
     let base = slot.base.map(|base| base.object.clone());
+    let is_taken_back = base.as_ref().is_some_and(|base| is_taken_back(slots, slot, base, &remote.object));
     let (merged, local) = match (&base, &slot.local) {
         // Edit beats delete, and so does a move: the deletion is as if it had not been.
         (_, Local::Absent) if !remote.object.content.is_tombstone() => (remote, None),
@@ -304,13 +305,12 @@ fn both(slots: &mut Slots<'_>, at: u32, plan: &mut Plan, ids: &Ids<'_>) -> Decis
                 (merged, Some(mine))
             }
         }
-        (Some(base), Local::Same { .. }) if !is_taken_back(slots, slot, base, &remote.object) => {
+        (Some(base), Local::Same { .. }) if !is_taken_back => {
             let Some(merged) = merge_with(slot, base) else { return contradict(slots, at, plan) };
             (merged, Some(base.clone()))
         }
         (Some(base), Local::Same { .. } | Local::Changed(_)) => {
             let mut delta = slot.local.delta();
-            let is_taken_back = is_taken_back(slots, slot, base, &remote.object);
             if let (true, Some(node)) = (is_taken_back, slot.node) {
                 delta.content = Some((base.content.clone(), slots.node(node).stamp.modified));
             }

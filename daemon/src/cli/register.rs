@@ -149,10 +149,7 @@ fn was_not_taken(kind: ProblemKind) -> bool {
 fn publish_existing(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Result<()> {
     let known = account::login_of(&shell.home)?;
     if let Some(email) = &arguments.email {
-        let asked = account::parse_login(email)?;
-        if asked != known {
-            return Err(AccountError::OtherAccount { login: known, asked }.into());
-        }
+        refuse_other(email, &known)?;
     }
     refuse_invented(&known, arguments.email.is_some())?;
     // One that was never confirmed may be published again, for another code.
@@ -168,6 +165,12 @@ fn publish_existing(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Re
     refuse_weak(&password, &known)?;
     let published = account::publish(&shell.home, &shell.config, origin, &password, code)?;
     finish(shell, origin, &known, published, &password)
+}
+
+/// Refuses an address that is not this computer's account's.
+pub(super) fn refuse_other(email: &str, known: &Login) -> Result<(), AccountError> {
+    let asked = account::parse_login(email)?;
+    if asked == *known { Ok(()) } else { Err(AccountError::OtherAccount { login: known.clone(), asked }) }
 }
 
 /// Refuses to publish an account under a name that is no e-mail address, or looks like the `user@host` that stands in for

@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use ensafer_core::crypto::Login;
 use ensafer_core::status::{Progress as StatusProgress, State, Status};
 use tokio::sync::watch;
 
 use super::engine::Engine;
 use super::named_path;
-use crate::account::{self, AccountError};
+use crate::account;
 use crate::daemon;
 use crate::exit::{Exit, Failure};
 use crate::folders::Folders;
@@ -49,7 +48,7 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
         _ if !account::exists(&shell.home) => {
             super::register::create(shell, arguments.email.as_deref(), false)?;
         }
-        Some(email) => refuse_other(email, account::login_of(&shell.home)?)?,
+        Some(email) => super::register::refuse_other(email, &account::login_of(&shell.home)?)?,
         None => {}
     }
     // A password that has to be typed is asked for here, where somebody sees it.
@@ -61,12 +60,6 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
     shell.output.note("Syncing until Ctrl-C.");
     let output = shell.output;
     daemon::run(shell, lock, |quit| engine.launch(shell, quit), |status| tell(output, status))
-}
-
-/// An account that is there already is not another's.
-fn refuse_other(email: &str, login: Login) -> Result<(), AccountError> {
-    let asked = account::parse_login(email)?;
-    if asked == login { Ok(()) } else { Err(AccountError::OtherAccount { login, asked }) }
 }
 
 /// Whether exactly this pair is on the list already.

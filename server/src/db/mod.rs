@@ -31,7 +31,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// Connections that read an SQLite file at the same time.
 const SQLITE_READERS: u32 = 4;
-/// Connections to PostgreSQL, and those of them for [`Db::lightly`].
+/// Connections to PostgreSQL, and those for [`Db::lightly`] beside them.
 const POSTGRES_CONNECTIONS: u32 = 10;
 const POSTGRES_LIGHT_CONNECTIONS: u32 = 6;
 /// How long a request waits for a connection before it is answered with a 503.
