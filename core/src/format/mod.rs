@@ -10,6 +10,7 @@ mod access_list;
 mod header;
 mod info;
 mod key_source;
+mod manifest;
 mod names;
 mod padding;
 mod payload;
@@ -28,6 +29,7 @@ pub use access::{Access, Envelope, EnvelopeType, MAX_ENVELOPES};
 pub use access_list::{AccessList, Recipient};
 pub use header::{OpenedHeader, Origin, header_len, open_header, open_header_again};
 pub use key_source::{AccountAlone, FileKeySource, FolderKeys, FoundKey, OpenedFolderKey, SyncedFolder};
+pub use manifest::{MAX_MANIFEST_LEN, Manifest};
 pub use names::{
     EXTENSION, RefusedName, StoreName, System, fan_out_directory, from_local_name, object_name,
     parse_store_name, temporary_name, to_local_name,

@@ -6,12 +6,14 @@ use crate::account::SignedBundle;
 use crate::cbor::{Keys, Malformed, Reader, Writer, check};
 use crate::crypto::{ContentHasher, Domain, Signature, SigningKey, VerifyingKey};
 use crate::format::statement::read_verifying_key;
-use crate::ids::{FolderId, StatementHash};
+use crate::ids::{FileId, FolderId, StatementHash};
 
 /// Most bytes of one encoded entry: its length precedes it as u16 where it is signed.
 pub(crate) const MAX_ENTRY_LEN: usize = 65_535;
 /// Most entries that one entry follows.
 pub(crate) const MAX_PREV: usize = 64;
+/// Hashed before what a manifest's id comes from.
+const MANIFEST_LABEL: &[u8] = b"ensafer/v1/manifest-id\0";
 
 /// BLAKE3 of exactly what an entry's signature signs: names the entry.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,6 +75,17 @@ pub enum FolderLayout {
     Flat,
     /// 1: in 256 directories by the first two digits.
     FanOut,
+}
+
+/// The manifest of what somebody had written before they were removed, or lost the right to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ManifestName {
+    /// Whose statements it lists.
+    pub subject: VerifyingKey,
+    /// The object.
+    pub id: FileId,
+    /// Its one version.
+    pub statement: StatementHash,
 }
 
 /// What an entry does.
@@ -222,6 +235,21 @@ impl SignedEntry {
     }
 }
 
+/// The id of the manifest that an entry after `prev` names for `subject`: BLAKE3 of a label and the three, its first 16
+/// bytes. So whoever has the entry finds the manifest.
+pub(crate) fn manifest_id(folder: FolderId, subject: &VerifyingKey, prev: &[EntryHash]) -> FileId {
+    let mut hasher = ContentHasher::new();
+    hasher.update(MANIFEST_LABEL);
+    hasher.update(folder.as_bytes());
+    hasher.update(subject.as_bytes());
+    for prev in prev {
+        hasher.update(prev.as_bytes());
+    }
+    let digest = hasher.finish();
+    let (id, _) = digest.as_bytes().split_first_chunk().expect("a digest has 32 bytes");
+    FileId::new(*id)
+}
+
 fn entry_len(bytes: &[u8]) -> [u8; 2] {
     u16::try_from(bytes.len()).expect("longer entries are refused before they come here").to_be_bytes()
 }
@@ -235,6 +263,19 @@ fn entry_hash(len: &[u8; 2], bytes: &[u8]) -> EntryHash {
 }
 
 impl Entry {
+    /// The manifest that it names.
+    pub(crate) fn manifest(&self) -> Option<ManifestName> {
+        match &self.operation {
+            Operation::Remove { subject, manifest: Some(statement) }
+            | Operation::Role { subject, manifest: Some(statement), .. } => Some(ManifestName {
+                subject: *subject,
+                id: manifest_id(self.folder, subject, &self.prev),
+                statement: *statement,
+            }),
+            _ => None,
+        }
+    }
+
     fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
         let own_fields = match &self.operation {

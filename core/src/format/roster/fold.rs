@@ -4,8 +4,9 @@
 //!
 //! 1. An entry counts only if its signer held the role for it in what the counting entries *before it* (those that it
 //!    follows, directly or not) make. The owner, who signed the creating entry, always does.
+//!    Whoever is a member may leave: remove themselves. The owner may not.
 //! 2. An admin's entry does not count if a counting entry beside it (neither follows the other) removes or demotes
-//!    that admin: nobody escapes a removal by pretending not to have seen it.
+//!    that admin: nobody escapes a removal by pretending not to have seen it. Leaving always counts.
 //! 3. Where rule 2 goes round in a circle (admins who remove each other) none of the entries concerned counts, and the
 //!    folder is [disputed](RosterState::disputed) until the owner has signed an entry that follows them.
 //! 4. Of what was said about one member, the entries that no other counting one follows are in force, and among
@@ -13,7 +14,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::entry::{EntryHash, FolderLayout, Operation, Role, SignedEntry};
+use super::entry::{EntryHash, FolderLayout, ManifestName, Operation, Role, SignedEntry};
 use super::log::Log;
 use super::state::{Member, RosterState};
 use crate::account::SignedBundle;
@@ -120,6 +121,7 @@ impl Fold<'_> {
             return if self.is_sound(i, Role::Owner) { Verdict::Counts } else { Verdict::Void };
         }
         match self.role(signer, |a| self.ancestry.follows(i, a)) {
+            Some(_) if self.leaves(i) => return Verdict::Counts,
             Some(role) if self.is_sound(i, role) => {}
             _ => return Verdict::Void,
         }
@@ -135,6 +137,12 @@ impl Fold<'_> {
             }
         }
         verdict
+    }
+
+    /// Whether by entry `i` its signer, who is not the owner, leaves.
+    fn leaves(&self, i: usize) -> bool {
+        let entry = &self.entries[i].entry;
+        matches!(&entry.operation, Operation::Remove { subject, .. } if *subject == entry.signer)
     }
 
     /// Whether entry `i` is one that its signer, with this role, may make.
@@ -245,8 +253,15 @@ impl Fold<'_> {
             head: log.head(),
             disputed: self.verdicts.contains(&Verdict::Unknown),
             needs_epoch: starts.len() > 1 || !covers_removals,
+            manifests: self.manifests(),
             void: self.void(),
         }
+    }
+
+    /// What counting entries name of what their subjects had written.
+    fn manifests(&self) -> Vec<ManifestName> {
+        let counting = self.entries.iter().zip(&self.verdicts).filter(|(_, v)| **v == Verdict::Counts);
+        counting.filter_map(|(entry, _)| entry.entry.manifest()).collect()
     }
 
     /// The newest bundle that counts.

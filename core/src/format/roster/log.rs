@@ -123,11 +123,17 @@ impl Log {
         Self::new(entries)
     }
 
+    /// What the next entry follows.
+    pub(crate) fn next_prev(&self) -> Vec<EntryHash> {
+        let mut prev = self.heads();
+        prev.drain(..prev.len().saturating_sub(MAX_PREV));
+        prev
+    }
+
     /// This log and one more entry, which follows all others; of more than [`MAX_PREV`] ends of the log, the newest, so
     /// that nobody can bar others from writing by adding ends.
     pub(crate) fn with(&self, operation: Operation, signer: &SigningKey) -> Result<Self, Malformed> {
-        let mut prev = self.heads();
-        prev.drain(..prev.len().saturating_sub(MAX_PREV));
+        let prev = self.next_prev();
         let seq = self.entries.last().ok_or(Malformed)?.entry.seq + 1;
         let entry = Entry { folder: self.folder(), seq, prev, operation, signer: signer.public() };
         let mut entries = self.entries.clone();

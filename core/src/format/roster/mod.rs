@@ -14,7 +14,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use entry::{Entry, EntryHash, FolderLayout, Operation, Role, SignedEntry};
+pub use entry::{Entry, EntryHash, FolderLayout, ManifestName, Operation, Role, SignedEntry};
 pub use log::{Log, LogOrder, MAX_ENTRIES};
 pub use object::{MAX_ROSTER_LEN, OpenedRoster, RosterStatement, open_roster_object, seal_roster_object};
 pub use state::{Member, RosterState};
@@ -25,7 +25,7 @@ use super::seal::{FolderSeal, MAX_FILE_MEMBERS, SealError, member_envelopes};
 use crate::account::SignedBundle;
 use crate::cbor::Malformed;
 use crate::crypto::{FolderKey, FolderKeyName, SigningKey, VerifyingKey};
-use crate::ids::{FolderId, StatementHash};
+use crate::ids::{FileId, FolderId, StatementHash};
 
 /// The id of the folder that the owner of `owner` makes with these 16 random bytes: nobody else can be its creator.
 #[must_use]
@@ -180,6 +180,25 @@ impl Roster {
         changed.start_epoch(key, signer)?;
         *self = changed;
         Ok(())
+    }
+
+    /// Removes the signer, who is not the owner; `manifest` is of what the signer had written. An admin's device starts
+    /// the new epoch that this makes necessary.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn leave(
+        &mut self,
+        manifest: Option<StatementHash>,
+        signer: &SigningKey,
+    ) -> Result<(), RosterError> {
+        self.append(Operation::Remove { subject: signer.public(), manifest }, signer)
+    }
+
+    /// The id of the manifest of what `subject` has written, if the next entry names one.
+    #[must_use]
+    pub fn manifest_id(&self, subject: &VerifyingKey) -> FileId {
+        entry::manifest_id(self.state.folder, subject, &self.log.next_prev())
     }
 
     /// Starts a new epoch with `key`.

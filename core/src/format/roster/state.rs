@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::entry::{EntryHash, FolderLayout, Role};
+use super::entry::{EntryHash, FolderLayout, ManifestName, Role};
 use crate::account::SignedBundle;
 use crate::crypto::{FolderKeyName, VerifyingKey};
 use crate::format::header::OpenedHeader;
@@ -51,6 +51,8 @@ pub struct RosterState {
     pub disputed: bool,
     /// An admin's device has to start a new epoch: somebody was removed, or two epochs were started at once.
     pub needs_epoch: bool,
+    /// What those who were removed, or lost the right to write, had written by then.
+    pub manifests: Vec<ManifestName>,
     /// Entries that do not count, because their signers were not entitled to them: to be reported.
     pub void: Vec<EntryHash>,
 }

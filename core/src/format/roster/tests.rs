@@ -116,6 +116,39 @@ fn a_folder_is_its_creators() {
 }
 
 #[test]
+fn everybody_but_the_owner_may_leave() {
+    let people = People::new();
+    let roster = people.staffed();
+    for person in [1, 3, 4] {
+        let mut left = roster.clone();
+        left.leave(None, &people.identities[person]).unwrap();
+        assert_eq!(people.role(&left, person), None);
+        assert!(left.state().needs_epoch, "who left knows the key");
+        assert!(left.state().former.iter().any(|bundle| bundle.bundle().identity == people.key(person)));
+        assert_eq!(left.leave(None, &people.identities[person]), Err(RosterError::NotAllowed), "once");
+    }
+    let mut roster = people.staffed();
+    assert_eq!(roster.leave(None, &people.identities[ALICE]), Err(RosterError::NotAllowed));
+    assert_eq!(roster.leave(None, &people.identities[5]), Err(RosterError::NotAllowed), "no member");
+    // Nobody leaves for somebody else.
+    people.force(&mut roster, 3, Operation::Remove { subject: people.key(4), manifest: None });
+    assert_eq!(people.role(&roster, 4), Some(Role::Reader));
+}
+
+#[test]
+fn leaving_counts_whatever_an_admin_says_beside_it() {
+    let people = People::new();
+    let roster = people.staffed();
+    let (mut left, mut demoted, mut raised) = (roster.clone(), roster.clone(), roster);
+    left.leave(None, &people.identities[3]).unwrap();
+    people.set_role(&mut demoted, 1, 3, Role::Reader).unwrap();
+    people.set_role(&mut raised, 1, 3, Role::Admin).unwrap();
+    assert_eq!(people.role(&merged(&left, &demoted), 3), None);
+    assert_eq!(people.role(&merged(&left, &raised), 3), None);
+    assert!(!merged(&left, &demoted).state().disputed);
+}
+
+#[test]
 fn roles_say_who_may_do_what() {
     let people = People::new();
     let mut roster = people.staffed();
