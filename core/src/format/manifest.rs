@@ -85,40 +85,101 @@ impl Manifest {
     }
 }
 
-fn statement(
-    size: u64,
-    authorship: &Authorship,
-    dot: Dot,
-    now: Timestamp,
-) -> Result<Statement, SealError> {
+fn statement(size: u64, authorship: &Authorship, dot: Dot, now: Timestamp) -> Result<Statement, SealError> {
     Ok(Statement {
-            name: Name::new(MANIFEST_NAME).map_err(|_| SealError::Statement)?,
-            parent: authorship.folder.root(),
-            folder: authorship.folder,
-            owner: authorship.owner,
-            writer: authorship.writer,
-            device: authorship.device,
-            device_name: Arc::clone(&authorship.device_name),
-            clock: Clock::new().with(dot),
-            roster_head: authorship.roster_head,
-            kind: ObjectKind::Manifest,
-            size,
-            modified: now,
-            created: now,
-            executable: false,
-            target: None,
-            description: None,
-            payload_head: [0; 56],
-            content_digest: None,
-            padded_len: size,
-            content_dot: dot,
-            place_dot: dot,
-            origin: None,
+        name: Name::new(MANIFEST_NAME).map_err(|_| SealError::Statement)?,
+        parent: authorship.folder.root(),
+        folder: authorship.folder,
+        owner: authorship.owner,
+        writer: authorship.writer,
+        device: authorship.device,
+        device_name: Arc::clone(&authorship.device_name),
+        clock: Clock::new().with(dot),
+        roster_head: authorship.roster_head,
+        kind: ObjectKind::Manifest,
+        size,
+        modified: now,
+        created: now,
+        executable: false,
+        target: None,
+        description: None,
+        payload_head: [0; 56],
+        content_digest: None,
+        padded_len: size,
+        content_dot: dot,
+        place_dot: dot,
+        origin: None,
     })
 }
 
 impl FromIterator<(FileId, StatementHash)> for Manifest {
     fn from_iter<I: IntoIterator<Item = (FileId, StatementHash)>>(statements: I) -> Self {
         Self(statements.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::test_keys;
+    use crate::format::roster::Role;
+    use crate::format::tests::{DEVICE, World, bundle_of};
+    use crate::ids::DeviceId;
+
+    fn lines(count: u8) -> Manifest {
+        (0..count).map(|n| (FileId::new([n; 16]), StatementHash::new([n; 32]))).collect()
+    }
+
+    /// Seals it as Alice, who removes Bob.
+    fn sealed(world: &mut World, manifest: &Manifest, device: DeviceId) -> SealedObject {
+        let bob = world.bob.identity.public();
+        let folder = world.roster.folder_seal(&world.envelopes).unwrap();
+        let id = world.roster.manifest_id(&bob);
+        let alice = &world.alice.identity;
+        let authorship = Authorship { device, ..world.authorship(alice) };
+        let said = (&authorship, Dot { counter: 1, device }, Timestamp::default());
+        manifest.seal(&folder, id, said, alice, &mut world.rng).unwrap()
+    }
+
+    fn with_bob() -> World {
+        let mut world = World::new();
+        let bundle = bundle_of(&test_keys::bob(), "bob@example.com", 0xBB);
+        world.roster.add(bundle, Role::Writer, &world.alice.identity).unwrap();
+        world.envelopes = world.roster.member_envelopes().unwrap();
+        world
+    }
+
+    #[test]
+    fn whoever_has_the_entry_finds_the_manifest_and_no_other_passes() {
+        let mut world = with_bob();
+        let manifest = lines(3);
+        let object = sealed(&mut world, &manifest, DEVICE);
+        let other = sealed(&mut world, &lines(4), DeviceId::new([9; 16]));
+        let bob = world.bob.identity.public();
+        let id = world.roster.manifest_id(&bob);
+        let key = crate::crypto::FolderKey::generate(&mut world.rng);
+        world.roster.remove(bob, Some(object.statement_hash), key, &world.alice.identity).unwrap();
+        let [name] = world.roster.state().manifests[..] else { panic!("one manifest is named") };
+        assert_eq!((name.subject, name.id), (bob, id));
+        assert_eq!(Manifest::open(&object.bytes, &name, &world.synced()).unwrap(), manifest);
+        assert_eq!(
+            Manifest::open(&other.bytes, &name, &world.synced()),
+            Err(HeaderError::Unauthentic),
+            "of the same object, by the same signer"
+        );
+        let mut altered = object.bytes.clone();
+        *altered.last_mut().unwrap() ^= 1;
+        assert!(Manifest::open(&altered, &name, &world.synced()).is_err());
+    }
+
+    #[test]
+    fn lines_are_whole_and_ascending() {
+        let payload = lines(3).encode();
+        assert_eq!(Manifest::decode(&payload), Ok(lines(3)));
+        assert_eq!(Manifest::decode(&[]), Ok(Manifest::default()));
+        assert!(Manifest::decode(&payload[1..]).is_err());
+        let twice = [&payload[..LINE_LEN], &payload[..LINE_LEN]].concat();
+        let turned = [&payload[LINE_LEN..2 * LINE_LEN], &payload[..LINE_LEN]].concat();
+        assert!(Manifest::decode(&twice).is_err() && Manifest::decode(&turned).is_err());
     }
 }

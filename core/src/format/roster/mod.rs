@@ -187,11 +187,7 @@ impl Roster {
     ///
     /// # Errors
     /// As [`add`](Self::add).
-    pub fn leave(
-        &mut self,
-        manifest: Option<StatementHash>,
-        signer: &SigningKey,
-    ) -> Result<(), RosterError> {
+    pub fn leave(&mut self, manifest: Option<StatementHash>, signer: &SigningKey) -> Result<(), RosterError> {
         self.append(Operation::Remove { subject: signer.public(), manifest }, signer)
     }
 
