@@ -173,7 +173,7 @@ fn create(
         created: now,
     };
     let object =
-        seal_roster_object(&roster, &roster.member_envelopes()?, fields, account.identity(), &mut rng)?;
+        seal_roster_object(&roster, &roster.member_envelopes(None)?, fields, account.identity(), &mut rng)?;
     let id = roster.state().folder;
     let staged = store.stage()?;
     staged.write_at(0, &object.bytes)?;

@@ -90,6 +90,13 @@ pub struct Access {
     offsets: Vec<u32>,
 }
 
+impl Default for Access {
+    /// Without envelopes.
+    fn default() -> Self {
+        Self { bytes: vec![0; 2], offsets: Vec::new() }
+    }
+}
+
 impl Access {
     /// Parses the whole of `bytes`.
     ///
@@ -117,7 +124,7 @@ impl Access {
     /// # Errors
     /// [`Malformed`] where there are more than [`MAX_ENVELOPES`].
     pub fn build<'a>(envelopes: impl IntoIterator<Item = Envelope<'a>>) -> Result<Self, Malformed> {
-        let mut access = Self { bytes: vec![0; 2], offsets: Vec::new() };
+        let mut access = Self::default();
         for envelope in envelopes {
             access.offsets.push(u32::try_from(access.bytes.len()).map_err(|_| Malformed)?);
             check(access.offsets.len() <= MAX_ENVELOPES && envelope.has_right_size())?;

@@ -145,7 +145,7 @@ mod tests {
         let mut world = World::new();
         let bundle = bundle_of(&test_keys::bob(), "bob@example.com", 0xBB);
         world.roster.add(bundle, Role::Writer, &world.alice.identity).unwrap();
-        world.envelopes = world.roster.member_envelopes().unwrap();
+        world.envelopes = world.roster.member_envelopes(None).unwrap();
         world
     }
 

@@ -252,7 +252,7 @@ impl Fold<'_> {
             layout: self.layout(),
             head: log.head(),
             disputed: self.verdicts.contains(&Verdict::Unknown),
-            needs_epoch: starts.len() > 1 || !covers_removals,
+            needs_epoch: !covers_removals,
             manifests: self.manifests(),
             void: self.void(),
         }

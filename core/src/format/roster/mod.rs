@@ -11,7 +11,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 pub use entry::{Entry, EntryHash, FolderLayout, ManifestName, Operation, Role, SignedEntry};
@@ -19,7 +19,7 @@ pub use log::{Log, LogOrder, MAX_ENTRIES};
 pub use object::{MAX_ROSTER_LEN, OpenedRoster, RosterStatement, open_roster_object, seal_roster_object};
 pub use state::{Member, RosterState};
 
-use super::access::{Access, EnvelopeType};
+use super::access::{Access, Envelope, EnvelopeType, folder_hint};
 use super::key_source::FolderKeys;
 use super::seal::{FolderSeal, MAX_FILE_MEMBERS, SealError, member_envelopes};
 use crate::account::SignedBundle;
@@ -114,15 +114,33 @@ impl Roster {
         })
     }
 
-    /// One envelope of the current epoch's key for each member: what the roster itself carries. Make it once for each
-    /// epoch and membership, and keep it.
+    /// One envelope of the current epoch's key for each member: what the roster itself carries. Those that `known`, the
+    /// envelopes of an earlier version, has of this epoch stay as they are, and so do those of invitations: whoever
+    /// remembers an opened envelope need not open another.
     ///
     /// # Errors
-    /// [`RosterError::KeyMissing`]; [`RosterError::Malformed`] for more than 1,024 members.
-    pub fn member_envelopes(&self) -> Result<Access, RosterError> {
-        let members = self.state.members.iter().map(|member| &member.bundle.bundle().envelope);
-        member_envelopes(self.state.folder, self.state.epoch, self.current_key()?, members)
-            .map_err(|_| RosterError::Malformed)
+    /// [`RosterError::KeyMissing`]; [`RosterError::Malformed`] for more than 1,024 envelopes.
+    pub fn member_envelopes(&self, known: Option<&Access>) -> Result<Access, RosterError> {
+        let name = self.state.key_name();
+        let hints: HashSet<_> = self.state.members.iter().map(|member| hint_of(member, &name)).collect();
+        let is_kept = |envelope: &Envelope<'_>| {
+            let is_of_somebody = envelope.kind == EnvelopeType::INVITE || hints.contains(&envelope.hint);
+            is_of_epoch(envelope, &name) && is_of_somebody
+        };
+        let kept = known.map(|known| known.retain(is_kept)).unwrap_or_default();
+        let missing = self.without_envelope(&kept).map(|member| &member.bundle.bundle().envelope);
+        let made = member_envelopes(self.state.folder, self.state.epoch, self.current_key()?, missing)
+            .map_err(|_| RosterError::Malformed)?;
+        Ok(Access::build(kept.envelopes().chain(made.envelopes()))?)
+    }
+
+    /// The members who have no envelope of the current epoch's key in `access`: nobody drops one but a cloud, or a
+    /// member, who wants them out.
+    pub fn without_envelope(&self, access: &Access) -> impl Iterator<Item = &Member> {
+        let name = self.state.key_name();
+        let members = access.of(EnvelopeType::MEMBER).filter(|envelope| is_of_epoch(envelope, &name));
+        let hints: HashSet<_> = members.map(|envelope| envelope.hint).collect();
+        self.state.members.iter().filter(move |member| !hints.contains(&hint_of(member, &name)))
     }
 
     /// What of the roster's `envelopes` every file carries: those for members, or none where there are more than
@@ -233,6 +251,17 @@ impl Roster {
         (self.log, self.state) = (log, state);
         Ok(())
     }
+}
+
+/// Whether `envelope` lets a member or a guest reach the folder key called `name`.
+fn is_of_epoch(envelope: &Envelope<'_>, name: &FolderKeyName) -> bool {
+    matches!(envelope.kind, EnvelopeType::MEMBER | EnvelopeType::INVITE)
+        && envelope.flags == 0
+        && envelope.folder_key().is_some_and(|(of, _)| of == *name)
+}
+
+fn hint_of(member: &Member, name: &FolderKeyName) -> [u8; 8] {
+    folder_hint(name.folder, name.epoch, &member.bundle.bundle().envelope.spki_hash())
 }
 
 impl FolderKeys for Roster {

@@ -49,7 +49,7 @@ pub struct RosterState {
     pub head: StatementHash,
     /// Admins removed each other: nothing is to be synced until the owner has signed an entry.
     pub disputed: bool,
-    /// An admin's device has to start a new epoch: somebody was removed, or two epochs were started at once.
+    /// An admin's device has to start a new epoch: somebody who was removed knows the key of this one.
     pub needs_epoch: bool,
     /// What those who were removed, or lost the right to write, had written by then.
     pub manifests: Vec<ManifestName>,

@@ -240,18 +240,24 @@ fn a_removal_beats_what_was_done_beside_it() {
 }
 
 #[test]
-fn two_epochs_started_at_once_ask_for_another() {
+fn of_two_epochs_started_at_once_one_is_gone_on_with_unless_a_removed_member_knows_its_key() {
     let people = People::new();
     let base = people.staffed();
-    let (mut here, mut there) = (base.clone(), base);
+    let (mut here, mut there) = (base.clone(), base.clone());
     here.start_epoch(FolderKey::generate(&mut TestRandom::new(7)), &people.identities[1]).unwrap();
     there.start_epoch(FolderKey::generate(&mut TestRandom::new(8)), &people.identities[2]).unwrap();
-    let mut both = merged(&here, &there);
-    assert_eq!((both.state().epoch, both.state().needs_epoch), (2, true));
+    let both = merged(&here, &there);
+    assert_eq!((both.state().epoch, both.state().needs_epoch), (2, false));
     assert_eq!(both.state().key_ids.len(), 3);
     assert!(both.current_key().is_ok());
+    // Each of two who were removed at once got the key that the other's removal made.
+    let (mut here, mut there) = (base.clone(), base);
+    people.remove(&mut here, 1, 3).unwrap();
+    people.remove(&mut there, 2, 4).unwrap();
+    let mut both = merged(&here, &there);
+    assert_eq!((both.state().epoch, both.state().needs_epoch), (2, true));
     both.start_epoch(FolderKey::generate(&mut TestRandom::new(9)), &people.identities[ALICE]).unwrap();
-    assert!(!both.state().needs_epoch);
+    assert_eq!((both.state().epoch, both.state().needs_epoch), (3, false));
 }
 
 #[test]
@@ -361,7 +367,7 @@ fn seal(roster: &Roster, signer: &SigningKey, rng: &mut TestRandom) -> Vec<u8> {
         modified: Timestamp::default(),
         created: Timestamp::default(),
     };
-    let envelopes = roster.member_envelopes().unwrap();
+    let envelopes = roster.member_envelopes(None).unwrap();
     seal_roster_object(roster, &envelopes, fields, signer, rng).unwrap().bytes
 }
 
@@ -478,4 +484,28 @@ proptest! {
         people.force(&mut settled, ALICE, Operation::Layout { layout: FolderLayout::Flat });
         prop_assert!(!settled.state().disputed);
     }
+}
+
+#[test]
+fn envelopes_of_an_epoch_stay_as_they_are_and_a_dropped_one_is_missed() {
+    let people = People::new();
+    let mut roster = people.roster();
+    let alice = &people.identities[ALICE];
+    let before = roster.member_envelopes(None).unwrap();
+    assert_eq!(roster.without_envelope(&before).count(), 0);
+    let bob = bundle_of(&test_keys::bob(), "bob@example.com", 0xBB);
+    roster.add(bob.clone(), Role::Reader, alice).unwrap();
+    let missing: Vec<_> = roster.without_envelope(&before).map(Member::key).collect();
+    assert_eq!(missing, [bob.bundle().identity]);
+    let after = roster.member_envelopes(Some(&before)).unwrap();
+    assert_eq!((roster.without_envelope(&after).count(), after.envelopes().count()), (0, 2));
+    assert_eq!(after.envelopes().next(), before.envelopes().next());
+    // Of another epoch, and of somebody who is gone, none is kept.
+    roster.start_epoch(FolderKey::generate(&mut TestRandom::new(9)), alice).unwrap();
+    let anew = roster.member_envelopes(Some(&after)).unwrap();
+    assert!(anew.envelopes().all(|new| after.envelopes().all(|old| old.body != new.body)));
+    roster
+        .remove(bob.bundle().identity, None, FolderKey::generate(&mut TestRandom::new(10)), alice)
+        .unwrap();
+    assert_eq!(roster.member_envelopes(Some(&anew)).unwrap().envelopes().count(), 1);
 }

@@ -36,7 +36,7 @@ fn vector_world() -> World {
     world.roster.add(SignedBundle::sign(bundle, &carol), Role::Reader, signer).unwrap();
     let key = FolderKey::generate(&mut world.rng);
     world.roster.remove(carol.public(), None, key, signer).unwrap();
-    world.envelopes = world.roster.member_envelopes().unwrap();
+    world.envelopes = world.roster.member_envelopes(None).unwrap();
     world
 }
 

@@ -54,7 +54,7 @@ impl World {
         let bundle = bundle_of(&alice, "alice@example.com", 0xAA);
         let key = FolderKey::generate(&mut rng);
         let roster = Roster::create(bundle, &alice.identity, [3; 16], FolderLayout::Flat, key).unwrap();
-        let envelopes = roster.member_envelopes().unwrap();
+        let envelopes = roster.member_envelopes(None).unwrap();
         Self { alice, bob, roster, envelopes, rng }
     }
 

@@ -139,7 +139,7 @@ fn grown(device: &Device) -> Vec<u8> {
         modified: now,
         created: now,
     };
-    let envelopes = roster.member_envelopes().unwrap();
+    let envelopes = roster.member_envelopes(None).unwrap();
     seal_roster_object(&roster, &envelopes, fields, keys.signer(), &mut SystemRandom).unwrap().bytes
 }
 
