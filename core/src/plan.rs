@@ -101,7 +101,8 @@ pub struct Conflict {
     pub losing: Dot,
 }
 
-/// Why one object or path is not in order. The text for people is made where it is shown.
+/// Why one object or path is not in order. The text for people is made where it is shown. States keep classes by their
+/// place in this list: new ones come last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProblemClass {
@@ -139,6 +140,12 @@ pub enum ProblemClass {
     DiskFull,
     /// Writing failed otherwise.
     Failed,
+    /// Signed by somebody who may not write here any more, and nothing says that it was written before.
+    FormerMember,
+    /// The account was removed from the folder.
+    NotAMember,
+    /// Admins removed each other: the owner decides.
+    Disputed,
 }
 
 /// One object or path that is not in order.

@@ -24,13 +24,16 @@ impl State {
 
 impl ProblemClass {
     /// Every class.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::StillArriving,
         Self::Damaged,
         Self::NewerVersion,
         Self::Foreign,
         Self::NotARecipient,
         Self::UnknownSigner,
+        Self::FormerMember,
+        Self::NotAMember,
+        Self::Disputed,
         Self::Misnamed,
         Self::RolledBack,
         Self::Missing,
@@ -54,6 +57,11 @@ impl ProblemClass {
             Self::Foreign => "The encrypted file belongs to another folder.",
             Self::NotARecipient => "The encrypted file is not meant for this account.",
             Self::UnknownSigner => "The file was signed by nobody who may write in this folder.",
+            Self::FormerMember => {
+                "The file was written by somebody who may not write in this folder any more, after that or unseen before."
+            }
+            Self::NotAMember => "This account may not open the folder (any more).",
+            Self::Disputed => "Two admins of the folder have removed each other.",
             Self::Misnamed => "The encrypted file has the name of another.",
             Self::RolledBack => "The cloud has replaced the file by an older version.",
             Self::Missing => "The encrypted file has vanished without having been deleted.",
@@ -80,6 +88,15 @@ impl ProblemClass {
             Self::Foreign => "Move it back into the encrypted folder that it came from.",
             Self::NotARecipient => "Move it out of the folder if you do not expect it.",
             Self::UnknownSigner => "Ask the folder's owner who wrote it; it stays as it is until then.",
+            Self::FormerMember => {
+                "Ask a member who has the file in the work folder to save it once more; else it stays as it is."
+            }
+            Self::NotAMember => {
+                "Ask an admin of the folder to add you; your files stay as they are. To stop asking: ensafer folder remove."
+            }
+            Self::Disputed => {
+                "The folder's owner decides: ensafer share add, share role or share remove on the owner's computer."
+            }
             Self::Misnamed => "Give it the name of the object that it holds, or delete it.",
             Self::RolledBack => "Nothing, if you did not do it: the newer version is put back soon.",
             Self::Missing => "Nothing, if you did not do it: it is put back from the work folder soon.",

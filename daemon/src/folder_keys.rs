@@ -4,14 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use ensafer_core::account::Account;
-use ensafer_core::clock::Dot;
-use ensafer_core::crypto::{FolderKey, FolderKeyName, SigningKey, SystemRandom};
-use ensafer_core::format::roster::{OpenedRoster, Roster, RosterError, open_roster_object};
+use ensafer_core::clock::{Clock, Dot};
+use ensafer_core::crypto::{FolderKey, FolderKeyName, SigningKey, SystemRandom, VerifyingKey};
+use ensafer_core::format::roster::{
+    OpenedRoster, Role, Roster, RosterError, RosterStatement, open_roster_object, seal_roster_object,
+};
 use ensafer_core::format::{
     Access, AccessList, AccountAlone, Authorship, EnvelopeType, FolderSeal, HeaderError, OpenedFolderKey,
-    OpenedHeader, Prefix, Statement, SyncedFolder,
+    OpenedHeader, Prefix, SealError, Statement, SyncedFolder,
 };
 use ensafer_core::ids::{FileId, Fingerprint, FolderId};
+use ensafer_core::time::Timestamp;
 
 use crate::account::Unlocked;
 use crate::envelopes::{EnvelopeName, Envelopes};
@@ -27,6 +30,12 @@ pub trait Vault: Send + Sync {
 
     /// The cache of opened envelopes.
     fn envelopes(&self) -> &Envelopes;
+
+    /// Whether the account has seen the identity before, and remembers it: its owner's folders may be joined.
+    ///
+    /// # Errors
+    /// As [`unlocked`](Self::unlocked).
+    fn knows(&self, identity: &Fingerprint) -> Result<bool, FolderKeysError>;
 }
 
 /// A folder's keys cannot be had.
@@ -42,16 +51,16 @@ pub enum FolderKeysError {
     #[error("the folder's roster cannot be opened")]
     Roster(#[from] HeaderError),
     /// The folder is somebody else's, and nothing vouches for it.
-    #[error("the encrypted folder belongs to another account ({owner})")]
+    #[error("the encrypted folder belongs to another account ({owner}), which this one has never met")]
     OtherOwner {
         /// Its owner.
         owner: Fingerprint,
+        /// What the owner is called there; nothing vouches for that either.
+        login: String,
     },
-    /// Admins removed each other: the owner has to decide.
-    #[error(
-        "two admins of the folder have removed each other; it goes on when its owner has changed the members"
-    )]
-    Disputed,
+    /// The account was removed from the folder.
+    #[error("this account is no member of the encrypted folder any more")]
+    NotAMember,
     /// The roster lacks the key that it names.
     #[error("the folder's current key is not in its roster")]
     KeyMissing(#[from] RosterError),
@@ -66,9 +75,21 @@ pub struct OpenFolder {
     /// Who writes here, as conflict copies say it.
     pub author: Arc<str>,
     roster: Roster,
+    /// What the roster's own statement says of it.
+    version: Version,
+    /// The roster's envelopes.
+    envelopes: Access,
     file_envelopes: Access,
     seal_key: Arc<FolderKey>,
     account: Arc<Account>,
+}
+
+/// What the roster's own statement says of it.
+#[derive(Debug, Clone)]
+struct Version {
+    writer: VerifyingKey,
+    clock: Clock,
+    created: Timestamp,
 }
 
 impl fmt::Debug for OpenFolder {
@@ -78,8 +99,9 @@ impl fmt::Debug for OpenFolder {
 }
 
 impl OpenFolder {
-    /// Opens the roster in `object` for the device `identity`, called `device_name`. Only a folder that the account
-    /// itself made is accepted.
+    /// Opens the roster in `object` for the device `identity`, called `device_name`. A folder is accepted that the
+    /// account itself made, or somebody whom it has met. With the keys of an earlier version, `known`, those need not be
+    /// opened again.
     ///
     /// # Errors
     /// [`FolderKeysError`].
@@ -88,35 +110,81 @@ impl OpenFolder {
         vault: &dyn Vault,
         identity: &Identity,
         device_name: &str,
+        known: Option<&Self>,
     ) -> Result<Self, FolderKeysError> {
         let unlocked = vault.unlocked()?;
-        let opened = open_roster(object, &unlocked, vault.envelopes())?;
+        let opened = open_roster(object, &unlocked, vault.envelopes(), known.map(|known| &known.roster))?;
         let account = unlocked.account;
         let state = opened.roster.state();
-        if state.disputed {
-            return Err(FolderKeysError::Disputed);
+        let me = account.identity().public();
+        if state.owner_key != me && !vault.knows(&state.owner())? {
+            let login = state.login_of(&state.owner_key).unwrap_or_default().to_owned();
+            return Err(FolderKeysError::OtherOwner { owner: state.owner(), login });
         }
-        if state.owner_key != account.identity().public() {
-            return Err(FolderKeysError::OtherOwner { owner: state.owner() });
+        if state.member(&me).is_none() {
+            return Err(FolderKeysError::NotAMember);
         }
         let device_name: Arc<str> = device_name.into();
-        let login = state.login_of(&account.identity().public()).unwrap_or_default();
+        let login = state.login_of(&me).unwrap_or_default();
+        let OpenedHeader { statement, access, .. } = opened.header;
         Ok(Self {
             id: state.folder,
             author: author(login, &device_name),
             authorship: Authorship {
                 folder: state.folder,
                 owner: state.owner(),
-                writer: account.identity().public(),
+                writer: me,
                 device: identity.device,
                 device_name,
                 roster_head: state.head,
             },
-            file_envelopes: Roster::file_envelopes(&opened.header.access),
+            version: Version { writer: statement.writer, clock: statement.clock, created: statement.created },
+            file_envelopes: Roster::file_envelopes(&access),
+            envelopes: access,
             seal_key: opened.roster.current_key()?.clone(),
             roster: opened.roster,
             account,
         })
+    }
+
+    /// What the account may do here.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.roster.state().member(&self.authorship.writer).map_or(Role::Reader, |member| member.role)
+    }
+
+    /// Whether the roster is as its own entries ask: written by somebody who has, or had, a part in it, with an envelope
+    /// for every member.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.roster.state().login_of(&self.version.writer).is_some()
+            && self.roster.without_envelope(&self.envelopes).next().is_none()
+    }
+
+    /// Seals `roster`, which has grown from this one and perhaps from `others`, as the event `dot` at `now`. Envelopes of
+    /// the same epoch stay as they are.
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub fn seal_roster(
+        &self,
+        roster: &Roster,
+        others: &[&Self],
+        dot: Dot,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, SealError> {
+        let envelopes = roster.member_envelopes(Some(&self.envelopes))?;
+        let clock =
+            others.iter().fold(self.version.clock.clone(), |clock, other| clock.join(&other.version.clock));
+        let fields = RosterStatement {
+            device: self.authorship.device,
+            device_name: self.authorship.device_name.clone(),
+            clock: clock.with(dot),
+            dot,
+            modified: now,
+            created: self.version.created,
+        };
+        Ok(seal_roster_object(roster, &envelopes, fields, self.signer(), &mut SystemRandom)?.bytes)
     }
 
     /// Opens this folder's objects, and no others.
@@ -135,12 +203,6 @@ impl OpenFolder {
     #[must_use]
     pub fn signer(&self) -> &SigningKey {
         self.account.identity()
-    }
-
-    /// Whether an opened object belongs here and was written by somebody who may.
-    #[must_use]
-    pub fn accepts(&self, header: &OpenedHeader) -> bool {
-        self.roster.state().accepts(header)
     }
 
     /// Takes from an opened header the access list that nobody signed who may.
@@ -179,25 +241,27 @@ pub fn author(login: &str, device_name: &str) -> Arc<str> {
     format!("{person}, {device_name}").into()
 }
 
-/// Opens a roster object with an account. The folder key comes from the envelope cache where it was opened before,
-/// and is put there otherwise.
-///
-/// # Errors
-/// What [`open_roster_object`] refuses.
-pub fn open_roster(
+/// Opens a roster object with an account. The folder key is one of `known`, or comes from the envelope cache where it was
+/// opened before, and is put there otherwise.
+fn open_roster(
     object: &[u8],
     unlocked: &Unlocked,
     cache: &Envelopes,
+    known: Option<&Roster>,
 ) -> Result<OpenedRoster, HeaderError> {
     let envelopes = member_envelopes(object)?;
-    let known = envelopes.iter().filter_map(|(folder_key, name)| {
+    let from_cache = envelopes.iter().filter_map(|(folder_key, name)| {
         let key = cache.get(&unlocked.device, *name)?;
         let is_named_so = key.name(folder_key.folder, folder_key.epoch) == *folder_key;
         is_named_so.then(|| OpenedFolderKey { name: *folder_key, key: Arc::new(key) })
     });
-    let keys = AccountAlone::new(unlocked.account.envelope(), known.collect());
+    let cached: Vec<_> = from_cache.collect();
+    let keys = known.into_iter().flat_map(Roster::keys);
+    let known = keys.map(|(name, key)| OpenedFolderKey { name, key: key.clone() });
+    let keys = AccountAlone::new(unlocked.account.envelope(), known.chain(cached.iter().cloned()).collect());
     let opened = open_roster_object(object, &keys)?;
-    for key in keys.opened() {
+    let is_new = |key: &OpenedFolderKey| cached.iter().all(|cached| cached.name != key.name);
+    for key in keys.opened().into_iter().filter(is_new) {
         if let Some((_, name)) = envelopes.iter().find(|(folder_key, _)| *folder_key == key.name) {
             cache.put(&unlocked.device, *name, &key.key, &mut SystemRandom);
         }

@@ -18,6 +18,7 @@ use crate::engine::current_identity;
 use crate::exit::{Exit, Failure};
 use crate::folder_keys::{FolderKeysError, OpenFolder, Vault};
 use crate::folders::{FolderEntry, Folders};
+use crate::output::printable;
 use crate::refusals::Pair;
 use crate::state::{Identity, State};
 use crate::store::{DirectoryStore, EncryptedStore, Listed};
@@ -46,7 +47,7 @@ pub fn add(
     let identity = Identity { device: provisional, machine: String::new() };
     let id = match find_roster(&store)? {
         Some(bytes) => {
-            let id = check_own(OpenFolder::open(&bytes, vault, &identity, device_name), pair)?.id;
+            let id = check_joinable(OpenFolder::open(&bytes, vault, &identity, device_name, None), pair)?.id;
             refuse_other_folder(marker.as_ref(), id, pair)?;
             id
         }
@@ -92,24 +93,29 @@ fn find_roster(store: &DirectoryStore) -> Result<Option<Vec<u8>>> {
 }
 
 /// Says in words why a folder cannot be joined.
-fn check_own(opened: Result<OpenFolder, FolderKeysError>, pair: &Pair) -> Result<OpenFolder> {
-    let directory = pair.encrypted.display();
+fn check_joinable(opened: Result<OpenFolder, FolderKeysError>, pair: &Pair) -> Result<OpenFolder> {
+    let (work, encrypted) = (pair.work.display(), pair.encrypted.display());
+    let refused = |what: String, remedy: String| {
+        Err(Failure::new(Exit::NotARecipient, what).with_remedy(remedy).into())
+    };
     match opened {
-        Err(FolderKeysError::OtherOwner { owner }) => {
-            let what = format!("The encrypted folder {directory} belongs to another account ({owner})");
-            Err(not_a_recipient(what))
+        Err(FolderKeysError::OtherOwner { owner, login }) => {
+            let login = printable(&login);
+            let what = format!(
+                "The encrypted folder {encrypted} belongs to another account, by its own words that of {login} ({owner}), whom this account has never met"
+            );
+            let remedy = format!(
+                "Where it is {login} who shares it with you: ensafer folder add {work} {encrypted} --from {login}. For a folder of your own use an empty directory"
+            );
+            refused(what, remedy)
         }
-        Err(FolderKeysError::Roster(HeaderError::NotARecipient)) => {
-            Err(not_a_recipient(format!("The encrypted folder {directory} belongs to another account")))
+        Err(FolderKeysError::Roster(HeaderError::NotARecipient) | FolderKeysError::NotAMember) => {
+            let what = format!("The encrypted folder {encrypted} is not shared with this account");
+            let remedy = "Ask its owner to add you (ensafer share add WORK EMAIL), and wait until the cloud client has fetched everything. For a folder of your own use an empty directory";
+            refused(what, remedy.into())
         }
-        other => other.with_context(|| format!("The folder in {directory} cannot be joined")),
+        other => other.with_context(|| format!("The folder in {encrypted} cannot be joined")),
     }
-}
-
-fn not_a_recipient(what: String) -> anyhow::Error {
-    let remedy = "Use an empty directory for a folder of your own. Joining somebody else's folder \
-                  (folder add WORK ENCRYPTED --from EMAIL) comes with the key server";
-    Failure::new(Exit::NotARecipient, what).with_remedy(remedy).into()
 }
 
 /// A work directory belongs to one folder.

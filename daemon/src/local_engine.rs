@@ -176,7 +176,7 @@ impl Engine for LocalEngine {
             None => join::read_roster(&folder.encrypted)?,
         };
         let identity = crate::state::Identity { device: DeviceId::new([0; 16]), machine: String::new() };
-        let open = OpenFolder::open(&bytes, &vault, &identity, &host_name())?;
+        let open = OpenFolder::open(&bytes, &vault, &identity, &host_name(), None)?;
         let store = DirectoryStore::open(&folder.encrypted, identity.device)?;
         verify::verify(&store, &open, progress)
     }

@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
+use ensafer_core::ids::Fingerprint;
 
-use crate::account::{AccountError, Unlocked};
+use crate::account::{self, AccountError, Unlocked};
 use crate::envelopes::Envelopes;
 use crate::folder_keys::{FolderKeysError, Vault};
 use crate::prompt::Password;
@@ -81,5 +82,12 @@ impl Vault for ShellVault {
 
     fn envelopes(&self) -> &Envelopes {
         &self.envelopes
+    }
+
+    fn knows(&self, identity: &Fingerprint) -> Result<bool, FolderKeysError> {
+        let account = self.unlocked()?.account;
+        let state = account::remembered(&self.shell.home, &account);
+        let state = state.map_err(|error| FolderKeysError::Account(error.into()))?;
+        Ok(state.pins().values().any(|pin| pin.fingerprint == *identity))
     }
 }

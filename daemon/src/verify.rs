@@ -10,6 +10,7 @@ use ensafer_core::tree::StoreKey;
 use rayon::prelude::*;
 
 use crate::folder_keys::OpenFolder;
+use crate::membership::Membership;
 use crate::payload::{PayloadFailure, open_payload, read_head};
 use crate::progress::Progress;
 use crate::store::{EncryptedStore, Listed, StoredObject};
@@ -18,12 +19,13 @@ use crate::store::{EncryptedStore, Listed, StoredObject};
 pub fn verify(store: &dyn EncryptedStore, folder: &OpenFolder, progress: &Progress) -> Result<VerifyReport> {
     let listing = store.list()?;
     let bytes = AtomicU64::new(0);
+    let membership = Membership::new(folder, store);
     progress.expect(listing.objects.len() as u64, listing.objects.iter().map(|o| o.stamp.length).sum());
     let mut failed: Vec<VerifyFailure> = listing
         .objects
         .par_iter()
         .filter_map(|listed| {
-            let result = verify_object(store, folder, listed);
+            let result = verify_object(store, &membership, listed);
             bytes.fetch_add(listed.stamp.length, Ordering::Relaxed);
             progress.advance(1, listed.stamp.length);
             let (class, what) = result.err()?;
@@ -36,15 +38,15 @@ pub fn verify(store: &dyn EncryptedStore, folder: &OpenFolder, progress: &Progre
 
 fn verify_object(
     store: &dyn EncryptedStore,
-    folder: &OpenFolder,
+    membership: &Membership<'_>,
     listed: &Listed,
 ) -> Result<(), (ProblemClass, String)> {
     let failed = |error: &dyn std::error::Error| (ProblemClass::Failed, error.to_string());
     let file = store.open(&listed.key).map_err(|error| (error.class(), error.to_string()))?;
     let head = read_head(&*file, listed.stamp.length).map_err(|error| failed(&error))?;
-    let header =
-        open_header(&head, &folder.source()).map_err(|error| (error.class_when(true), error.to_string()))?;
-    check_header(&listed.key, &header, listed.stamp.length, folder)?;
+    let header = open_header(&head, &membership.folder().source())
+        .map_err(|error| (error.class_when(true), error.to_string()))?;
+    check_header(&listed.key, &header, listed.stamp.length, membership)?;
     verify_payload(&*file, &header)
 }
 
@@ -52,16 +54,14 @@ fn check_header(
     key: &StoreKey,
     header: &OpenedHeader,
     length: u64,
-    folder: &OpenFolder,
+    membership: &Membership<'_>,
 ) -> Result<(), (ProblemClass, String)> {
     if length != header.total_len {
         let class =
             if length < header.total_len { ProblemClass::StillArriving } else { ProblemClass::Damaged };
         return Err((class, format!("{length} bytes instead of {}", header.total_len)));
     }
-    if !folder.accepts(header) {
-        return Err((ProblemClass::UnknownSigner, "signed by nobody who may write here".into()));
-    }
+    membership.judge(header, None).map_err(|class| (class, class.what().to_owned()))?;
     match crate::engine::named_id(key) {
         Some(id) if id != header.prefix.file_id => {
             Err((ProblemClass::Misnamed, format!("holds the object {}", header.prefix.file_id)))

@@ -19,7 +19,7 @@ mod strength;
 
 use std::sync::Arc;
 
-use ensafer_core::account::Account;
+use ensafer_core::account::{Account, AccountState};
 use ensafer_core::crypto::{AccountKey, DeviceKey, Login, RecoveryHalf, RecoveryKey};
 use ensafer_core::ids::{AccountId, Fingerprint};
 
@@ -93,6 +93,14 @@ pub fn parse_recovery_key(text: &Password) -> Result<RecoveryKey, AccountError> 
 /// [`AccountError::NotSetUp`].
 pub fn login_of(home: &Home) -> Result<Login, AccountError> {
     Ok(files::read_sealed(home)?.login().clone())
+}
+
+/// What the account remembers: whose keys it has seen.
+///
+/// # Errors
+/// [`AccountError::NotSetUp`], or the file is damaged.
+pub fn remembered(home: &Home, account: &Account) -> Result<AccountState, AccountError> {
+    Ok(files::read_sealed(home)?.read_state(account)?)
 }
 
 /// What everybody may know of the account that is set up here.

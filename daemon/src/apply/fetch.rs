@@ -5,6 +5,7 @@ use ensafer_core::plan::ProblemClass;
 use ensafer_core::tree::{Content, Object, StoreKey};
 
 use super::{Failure, Scene, describe};
+use crate::membership::Membership;
 use crate::payload::{PayloadFailure, open_payload, read_head};
 use crate::state::StoreRecord;
 use crate::store::{StoreError, StoredObject};
@@ -95,9 +96,8 @@ pub fn open_version(
     if stamp.length != header.total_len {
         return Err(Failure::object(ProblemClass::StillArriving, key, ""));
     }
-    if !scene.folder.accepts(&header) {
-        return Err(Failure::object(ProblemClass::UnknownSigner, key, ""));
-    }
+    let membership = Membership::new(scene.folder, scene.store);
+    membership.judge(&header, Some(record.statement)).map_err(|class| Failure::object(class, key, ""))?;
     scene.folder.judge_access_list(&mut header);
     Ok((file, header))
 }

@@ -4,14 +4,15 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ensafer_core::format::{HeaderError, StoreName, grace, open_header, parse_store_name};
+use ensafer_core::format::{HeaderError, ObjectKind, StoreName, grace, open_header, parse_store_name};
 use ensafer_core::ids::FileId;
 use ensafer_core::plan::{Problem, ProblemClass, Subject};
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::{BaseTree, EncryptedTree, Object, StoreKey, Version};
 use rayon::prelude::*;
 
-use crate::folder_keys::OpenFolder;
+use super::roster::RosterFile;
+use crate::membership::Membership;
 use crate::payload::read_head;
 use crate::state::{StandingProblem, StoreRecord};
 use crate::store::{EncryptedStore, Listing, StoreError, StoreStamp};
@@ -49,6 +50,16 @@ pub struct Fault {
     pub detail: String,
 }
 
+impl Fault {
+    /// Whether it may be none under another roster.
+    fn depends_on_roster(&self) -> bool {
+        matches!(
+            self.class,
+            ProblemClass::UnknownSigner | ProblemClass::FormerMember | ProblemClass::NotARecipient
+        )
+    }
+}
+
 /// The encrypted folder's files as last seen.
 #[derive(Debug, Default)]
 pub struct Encrypted {
@@ -73,21 +84,21 @@ impl Encrypted {
     }
 
     /// The files of `listing` whose headers have to be read: new or changed.
-    pub fn unread(&self, listing: &Listing, roster: &StoreKey) -> Vec<(StoreKey, StoreStamp)> {
+    pub fn unread(&self, listing: &Listing, own: &RosterFile) -> Vec<(StoreKey, StoreStamp)> {
         listing
             .objects
             .iter()
-            .filter(|listed| listed.key != *roster)
+            .filter(|listed| !own.is_own(&listed.key))
             .filter(|listed| self.seen.get(&listed.key).is_none_or(|seen| seen.stamp != listed.stamp))
             .map(|listed| (listed.key.clone(), listed.stamp))
             .collect()
     }
 
     /// Takes over a listing and the headers that were read for it.
-    pub fn update(&mut self, listing: Listing, roster: &StoreKey, read: Vec<(StoreKey, Seen)>) {
+    pub fn update(&mut self, listing: Listing, own: &RosterFile, read: Vec<(StoreKey, Seen)>) {
         let mut seen = HashMap::with_capacity(listing.objects.len());
         for listed in &listing.objects {
-            if listed.key != *roster
+            if !own.is_own(&listed.key)
                 && let Some((key, known)) = self.seen.remove_entry(&listed.key)
             {
                 seen.insert(key, known);
@@ -97,6 +108,21 @@ impl Encrypted {
         self.seen = seen;
         self.complete = listing.complete;
         self.listing_problems = listing.problems;
+    }
+
+    /// Forgets what another roster may say otherwise: versions that base does not have, and those that did not count.
+    pub fn forget_judgements(&mut self, records: &HashMap<FileId, StoreRecord>) {
+        self.seen.retain(|_, seen| match &seen.result {
+            Ok(version) => records.get(&version.object.id) == Some(&version.record),
+            Err(fault) => !fault.depends_on_roster(),
+        });
+    }
+
+    /// Forgets what a manifest may say otherwise.
+    pub fn forget_former_members(&mut self) {
+        let is_former =
+            |seen: &Seen| seen.result.as_ref().is_err_and(|fault| fault.class == ProblemClass::FormerMember);
+        self.seen.retain(|_, seen| !is_former(seen));
     }
 
     /// The tree for reconcile. Files in `given_up` no longer make their objects unknown.
@@ -193,16 +219,17 @@ fn aged(fault: &Fault, age: Duration) -> ProblemClass {
     }
 }
 
-/// Reads and verifies the headers of `files`, on all cores.
+/// Reads and verifies the headers of `files`, on all cores. `records` are of the versions that counted before.
 pub fn read_headers(
     store: &dyn EncryptedStore,
-    folder: &OpenFolder,
+    membership: &Membership<'_>,
+    records: &HashMap<FileId, StoreRecord>,
     files: Vec<(StoreKey, StoreStamp)>,
 ) -> Vec<(StoreKey, Seen)> {
     files
         .into_par_iter()
         .filter_map(|(key, stamp)| {
-            let result = match read_version(store, folder, &key, stamp) {
+            let result = match read_version(store, membership, records, &key, stamp) {
                 Ok(version) => Ok(version),
                 Err(ReadFailure::Gone) => return None,
                 Err(ReadFailure::Fault(fault)) => Err(fault),
@@ -220,11 +247,12 @@ enum ReadFailure {
 
 fn read_version(
     store: &dyn EncryptedStore,
-    folder: &OpenFolder,
+    membership: &Membership<'_>,
+    records: &HashMap<FileId, StoreRecord>,
     key: &StoreKey,
     stamp: StoreStamp,
 ) -> Result<SeenVersion, ReadFailure> {
-    let id = named_id(key);
+    let (id, folder) = (named_id(key), membership.folder());
     let fault = |class, is_full_length, detail: String| {
         ReadFailure::Fault(Fault { id, class, is_full_length, said: None, detail })
     };
@@ -249,13 +277,16 @@ fn read_version(
             format!("holds the object {}", header.prefix.file_id),
         ));
     }
-    if !folder.accepts(&header) {
-        return Err(fault(ProblemClass::UnknownSigner, true, String::new()));
-    }
+    let author = folder.author_of(&header.statement);
+    let known = records.get(&header.prefix.file_id).map(|record| record.statement);
+    membership.judge(&header, known).map_err(|class| fault(class, true, String::new()))?;
     if header.prefix.roster {
         return Err(fault(ProblemClass::Inconsistent, true, "a copy of the roster".into()));
     }
-    let author = folder.author_of(&header.statement);
+    if header.statement.kind == ObjectKind::Manifest {
+        // The roster that names it comes after it.
+        return Err(fault(ProblemClass::StillArriving, true, "a list that no roster names".into()));
+    }
     let Some(object) = header.statement.to_object(header.prefix.file_id, author).map(Arc::new) else {
         return Err(fault(ProblemClass::NewerVersion, true, String::new()));
     };

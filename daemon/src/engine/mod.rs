@@ -8,6 +8,7 @@ mod encrypted;
 mod expiry;
 mod identity;
 mod ledger;
+mod members;
 mod observe;
 mod preview;
 mod restless;
@@ -22,6 +23,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ensafer_core::format::roster::Role;
+use ensafer_core::format::{HeaderError, SealError};
 use ensafer_core::ids::{DeviceId, FileId};
 use ensafer_core::plan::{Conflict, Plan, Subject};
 use ensafer_core::safety::{Brake, History, Verdict};
@@ -33,6 +36,7 @@ pub use brake::{keep_allowed, kept_brake};
 pub use encrypted::{Encrypted, Fault, Seen, SeenVersion, named_id};
 pub use identity::current as current_identity;
 use ledger::Ledger;
+pub use members::{MemberChange, MembersError};
 use observe::Found;
 pub use preview::Preview;
 use preview::expect;
@@ -54,6 +58,8 @@ use crate::work_dir::{WorkDir, WorkError};
 
 /// Name under which the state keeps who writes here, so that planning needs no keys.
 const AUTHOR: &str = "author";
+/// Name under which the state keeps whether this account may write, for the same reason.
+const MAY_PUBLISH: &str = "may-publish";
 
 /// A file that is open for writing is waited for so long (engine rule 4).
 const BUSY_LIMIT: Duration = Duration::from_secs(30);
@@ -92,6 +98,12 @@ pub enum EngineError {
     /// The keys could not be opened.
     #[error(transparent)]
     Keys(#[from] FolderKeysError),
+    /// The roster, or a manifest, cannot be sealed.
+    #[error("the folder's member list cannot be sealed")]
+    Seal(#[from] SealError),
+    /// What lies in the roster's place is no header.
+    #[error("the folder's member list cannot be read")]
+    Header(#[from] HeaderError),
     /// The roster was never seen.
     #[error("the folder's roster has not arrived")]
     NoRoster,
@@ -172,6 +184,8 @@ pub struct Folder {
     today: Option<String>,
     conflicts: Vec<Conflict>,
     author: Option<Arc<str>>,
+    /// Whether this account may write in the folder.
+    may_publish: bool,
     put_back: HashSet<FileId>,
     last_look: Timestamp,
 }
@@ -214,7 +228,7 @@ impl Folder {
             records.iter().filter_map(|(id, record)| Some((&base.entries.get(id)?.object, record))),
         );
         let standing = state.problems()?.into_iter().map(|s| (s.problem.subject.clone(), s)).collect();
-        Ok(Self {
+        let mut folder = Self {
             roster: roster::RosterFile::new(entry.id),
             lost_since: state.get("lost-since")?.unwrap_or_default(),
             history: state.get("history")?.unwrap_or_default(),
@@ -224,6 +238,7 @@ impl Folder {
             today: None,
             conflicts: state.get(CONFLICTS)?.unwrap_or_default(),
             author: state.get(AUTHOR)?,
+            may_publish: state.get(MAY_PUBLISH)?.unwrap_or(true),
             put_back: HashSet::new(),
             last_look: now,
             keys: None,
@@ -244,7 +259,9 @@ impl Folder {
             records,
             encrypted,
             standing,
-        })
+        };
+        folder.recall_manifests()?;
+        Ok(folder)
     }
 
     /// The folder's directories.
@@ -457,7 +474,8 @@ impl Folder {
             return Ok(keys.clone());
         }
         let Some(roster) = self.state.roster()? else { return Err(EngineError::NoRoster) };
-        let keys = OpenFolder::open(&roster, env.vault, &self.identity, &self.settings.device_name)?;
+        let name = &self.settings.device_name;
+        let keys = OpenFolder::open(&roster, env.vault, &self.identity, name, None)?;
         let keys = Arc::new(keys);
         self.set_keys(keys.clone())?;
         Ok(keys)
@@ -468,6 +486,16 @@ impl Folder {
             self.state.put(AUTHOR, &keys.author)?;
             self.author = Some(keys.author.clone());
         }
+        let may_publish = keys.role() >= Role::Writer;
+        if self.may_publish != may_publish {
+            self.state.put(MAY_PUBLISH, &may_publish)?;
+            self.may_publish = may_publish;
+        }
+        let head = |keys: &OpenFolder| keys.authorship.roster_head;
+        if self.keys.as_deref().map(head) != Some(head(&keys)) {
+            self.encrypted.forget_judgements(&self.records);
+        }
+        self.name_manifests(keys.roster().state())?;
         self.keys = Some(keys);
         Ok(())
     }

@@ -16,9 +16,10 @@ use rayon::prelude::*;
 
 use super::encrypted::read_headers;
 use super::{EngineError, Env, Folder, Seen, identity};
+use crate::membership::Membership;
 use crate::scan::{Scan, ScanOptions, hash_file, rescan, scan};
 use crate::state::StandingProblem;
-use crate::store::StoreStamp;
+use crate::store::{Listing, StoreStamp};
 use crate::watch::Hint;
 use crate::work_dir::{Marker, WorkDir, WorkError};
 
@@ -93,20 +94,34 @@ impl Folder {
                 found.problems.extend(self.encrypted.problems(&self.standing, now));
                 return Ok(false);
             }
-            let unread = self.encrypted.unread(&listing, self.roster.key());
-            let read = if unread.is_empty() {
-                Vec::new()
-            } else {
-                let keys = self.keys(env)?;
-                read_headers(&*self.store, &keys, unread)
-            };
+            self.take_in_roster_copies(&listing, env, now)?;
+            let read = self.read_changed(&listing, env)?;
             self.renew_used_identity(&read)?;
-            self.encrypted.update(listing, self.roster.key(), read);
+            self.encrypted.update(listing, &self.roster, read);
             self.encrypted_changed = false;
         }
         found.problems.extend(self.roster.problem.clone());
         found.problems.extend(self.encrypted.problems(&self.standing, now));
         Ok(true)
+    }
+
+    /// Reads the headers of what is new or changed in `listing`, or counts under another roster than before.
+    fn read_changed(
+        &mut self,
+        listing: &Listing,
+        env: &Env<'_>,
+    ) -> Result<Vec<(StoreKey, Seen)>, EngineError> {
+        if self.roster.note_manifests(listing) {
+            self.encrypted.forget_former_members();
+        }
+        if self.encrypted.unread(listing, &self.roster).is_empty() {
+            return Ok(Vec::new());
+        }
+        // With the keys come the manifests' names.
+        let keys = self.keys(env)?;
+        let unread = self.encrypted.unread(listing, &self.roster);
+        let membership = Membership::new(&keys, &*self.store);
+        Ok(read_headers(&*self.store, &membership, &self.records, unread))
     }
 
     /// Whether something has been missing or damaged for so long that it may be published again.

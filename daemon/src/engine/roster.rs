@@ -1,41 +1,71 @@
-//! The folder's roster in the encrypted folder: accepted when it has grown, refused when it has shrunk, put back when
-//! it is gone (`docs/format.md`, "The roster"; engine rule 19).
+//! The folder's roster in the encrypted folder: accepted when it has grown, refused when it has shrunk, merged where two
+//! have grown, put back when it is gone (`docs/format.md`, "The roster"; engine rule 19).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ensafer_core::format::roster::{LogOrder, MAX_ROSTER_LEN};
-use ensafer_core::format::{HeaderError, grace, object_name};
+use ensafer_core::clock::Dot;
+use ensafer_core::crypto::{FolderKey, SystemRandom};
+use ensafer_core::format::roster::{LogOrder, Roster, RosterState};
+use ensafer_core::format::{HeaderError, Prefix, grace, object_name};
 use ensafer_core::ids::FolderId;
 use ensafer_core::plan::{Problem, ProblemClass, Subject};
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::StoreKey;
 
+use super::encrypted::{Seen, named_id};
 use super::observe::PUT_BACK_AFTER;
 use super::{EngineError, Env, Folder};
 use crate::folder_keys::{FolderKeysError, OpenFolder};
-use crate::store::{Listing, StoreError, StoreStamp};
+use crate::membership::{manifest_key, read_roster};
+use crate::store::{Listed, Listing, StoreStamp};
 
 /// Name under which the state keeps the stamp of the accepted roster's file.
 const STAMP: &str = "roster-stamp";
+/// Name under which the state keeps whether something is left to be done about the accepted roster.
+const UNSETTLED: &str = "roster-unsettled";
+/// Name under which the state keeps the files of the manifests that the accepted roster names.
+const MANIFESTS: &str = "manifests";
 
-/// The roster's file.
+/// The roster's file, and those of the manifests that the roster names.
 #[derive(Debug, Clone)]
 pub struct RosterFile {
     key: StoreKey,
     /// What is not in order with it, as of the last listing.
     pub problem: Option<(Problem, Option<StoreStamp>)>,
+    /// As last listed.
+    manifests: HashMap<StoreKey, Option<StoreStamp>>,
 }
 
 impl RosterFile {
     /// The roster of `folder`.
     pub fn new(folder: FolderId) -> Self {
-        Self { key: StoreKey(object_name(folder.root()).into()), problem: None }
+        let key = StoreKey(object_name(folder.root()).into());
+        Self { key, problem: None, manifests: HashMap::new() }
     }
 
     /// Its name in the encrypted folder.
     pub const fn key(&self) -> &StoreKey {
         &self.key
+    }
+
+    /// Whether a file of the encrypted folder holds what the folder says of itself, and nothing that shows in the work
+    /// folder.
+    pub fn is_own(&self, key: &StoreKey) -> bool {
+        *key == self.key || self.manifests.contains_key(key)
+    }
+
+    /// Takes over which manifests are there. Returns whether one is new or another than before.
+    pub fn note_manifests(&mut self, listing: &Listing) -> bool {
+        let mut is_news = false;
+        for (key, known) in &mut self.manifests {
+            let at = listing.objects.binary_search_by(|listed| listed.key.cmp(key));
+            let stamp = at.ok().map(|at| listing.objects[at].stamp);
+            is_news |= stamp.is_some() && stamp != *known;
+            *known = stamp;
+        }
+        is_news
     }
 
     fn subject(&self) -> Subject {
@@ -49,8 +79,8 @@ impl RosterFile {
 }
 
 impl Folder {
-    /// Looks at the roster's file in `listing`. Returns whether the folder can be synced: the file is there, and an
-    /// accepted roster is known, be it this one or an earlier one.
+    /// Looks at the roster's file in `listing`. Returns whether the folder can be synced: the file is there, an
+    /// accepted roster is known, be it this one or an earlier one, and by it this account is a member.
     pub(super) fn observe_roster(
         &mut self,
         listing: &Listing,
@@ -63,60 +93,262 @@ impl Folder {
             self.missing_roster(listing, now)?;
             return Ok(false);
         };
-        if self.state.get::<StoreStamp>(STAMP)? == Some(stamp) {
-            return Ok(true);
-        }
-        match self.read_roster(stamp)? {
-            None => self.unreadable_roster(HeaderError::NotEnsafer, stamp, now)?,
-            Some(bytes) if self.state.roster()?.as_ref() == Some(&bytes) => self.state.put(STAMP, &stamp)?,
-            Some(bytes) => self.judge_roster(&bytes, stamp, env, now)?,
-        }
-        Ok(self.state.roster()?.is_some())
+        self.look_at_roster(stamp, env, now)
     }
 
-    /// Accepts a roster that has grown, and no other.
+    /// Looks at the roster's file, which has this stamp. Returns whether the folder can be synced.
+    pub(super) fn look_at_roster(
+        &mut self,
+        stamp: StoreStamp,
+        env: &Env<'_>,
+        now: Timestamp,
+    ) -> Result<bool, EngineError> {
+        let is_settled = !self.state.get(UNSETTLED)?.unwrap_or(false);
+        if is_settled && self.is_accepted(stamp)? {
+            return Ok(true);
+        }
+        let known = self.state.roster()?;
+        match read_roster(&*self.store, &self.roster.key) {
+            None => self.unreadable_roster(HeaderError::NotEnsafer, stamp, now)?,
+            Some(bytes) if is_settled && known.as_ref() == Some(&bytes) => self.state.put(STAMP, &stamp)?,
+            Some(bytes) => return self.judge_roster(&bytes, stamp, env, now),
+        }
+        Ok(known.is_some())
+    }
+
+    /// Whether the accepted roster is the file with this stamp.
+    pub(super) fn is_accepted(&self, stamp: StoreStamp) -> Result<bool, EngineError> {
+        Ok(self.state.get::<StoreStamp>(STAMP)? == Some(stamp))
+    }
+
+    /// Accepts a roster that has grown; what it has in common with the accepted one is never taken back.
     fn judge_roster(
         &mut self,
         bytes: &[u8],
         stamp: StoreStamp,
         env: &Env<'_>,
         now: Timestamp,
-    ) -> Result<(), EngineError> {
-        let device_name = &self.settings.device_name;
-        let found = match OpenFolder::open(bytes, env.vault, &self.identity, device_name) {
+    ) -> Result<bool, EngineError> {
+        let ours = if self.state.roster()?.is_some() { Some(self.keys(env)?) } else { None };
+        let found = match self.open_roster(bytes, env) {
             Ok(found) if found.id == self.entry.id => found,
             Ok(other) => {
                 let detail = format!("the roster of folder {}", other.id);
                 self.roster.report(ProblemClass::Foreign, Some(stamp), &detail);
-                return Ok(());
+                return Ok(ours.is_some());
             }
-            Err(FolderKeysError::Roster(error)) => return self.unreadable_roster(error, stamp, now),
-            Err(FolderKeysError::OtherOwner { owner }) => {
+            Err(FolderKeysError::NotAMember) => return self.shut_out(stamp),
+            Err(FolderKeysError::Roster(HeaderError::NotARecipient)) => {
+                return self.not_for_me(bytes, ours.as_deref(), stamp);
+            }
+            Err(FolderKeysError::Roster(error)) => {
+                self.unreadable_roster(error, stamp, now)?;
+                return Ok(ours.is_some());
+            }
+            Err(FolderKeysError::OtherOwner { owner, .. }) => {
                 self.roster.report(ProblemClass::UnknownSigner, Some(stamp), &owner.to_string());
-                return Ok(());
+                return Ok(ours.is_some());
             }
             Err(error) => return Err(error.into()),
         };
-        let order = match self.state.roster()? {
-            Some(_) => found.roster().log().compare(self.keys(env)?.roster().log()),
-            None => LogOrder::Ahead,
-        };
-        match order {
-            LogOrder::Same | LogOrder::Ahead => {
-                self.state.set_roster(bytes)?;
-                self.state.put(STAMP, &stamp)?;
-                self.set_keys(Arc::new(found))
+        let Some(ours) = ours else { return self.accept(bytes, stamp, found, env, now) };
+        match found.roster().log().compare(ours.roster().log()) {
+            LogOrder::Same | LogOrder::Ahead if found.is_whole() => {
+                self.accept(bytes, stamp, found, env, now)
             }
             LogOrder::Behind => {
                 let detail = "entries are missing that were seen";
                 self.roster.report(ProblemClass::RolledBack, Some(stamp), detail);
-                self.publish_roster(Some(stamp))
+                self.put_roster_back(Some(stamp))?;
+                Ok(true)
             }
-            LogOrder::Diverged => {
-                self.roster.report(ProblemClass::Inconsistent, Some(stamp), "two rosters");
-                Ok(())
+            LogOrder::Same | LogOrder::Ahead => {
+                let detail = "members' envelopes are missing";
+                self.roster.report(ProblemClass::Inconsistent, Some(stamp), detail);
+                self.merge_roster(&ours, &found, stamp, env, now)
+            }
+            LogOrder::Diverged => self.merge_roster(&ours, &found, stamp, env, now),
+        }
+    }
+
+    fn open_roster(&self, bytes: &[u8], env: &Env<'_>) -> Result<Arc<OpenFolder>, FolderKeysError> {
+        let (name, known) = (&self.settings.device_name, self.keys.as_deref());
+        OpenFolder::open(bytes, env.vault, &self.identity, name, known).map(Arc::new)
+    }
+
+    /// Neither this account nor any key that it has had opens the roster: another folder's, or one that it was removed
+    /// from.
+    fn not_for_me(
+        &mut self,
+        bytes: &[u8],
+        ours: Option<&OpenFolder>,
+        stamp: StoreStamp,
+    ) -> Result<bool, EngineError> {
+        let prefix = Prefix::parse(bytes)?;
+        if prefix.file_id != self.entry.id.root() {
+            self.roster.report(ProblemClass::Foreign, Some(stamp), "");
+            return Ok(ours.is_some());
+        }
+        match ours {
+            Some(ours) if prefix.key_epoch < ours.roster().state().epoch => {
+                self.roster.report(ProblemClass::RolledBack, Some(stamp), "of an earlier epoch");
+                self.put_roster_back(Some(stamp))?;
+                Ok(true)
+            }
+            _ => self.shut_out(stamp),
+        }
+    }
+
+    fn shut_out(&mut self, stamp: StoreStamp) -> Result<bool, EngineError> {
+        self.roster.report(ProblemClass::NotAMember, Some(stamp), "");
+        Ok(false)
+    }
+
+    /// Goes on with `found`, which lies in the encrypted folder. Returns whether the folder can be synced under it.
+    fn accept(
+        &mut self,
+        bytes: &[u8],
+        stamp: StoreStamp,
+        found: Arc<OpenFolder>,
+        env: &Env<'_>,
+        now: Timestamp,
+    ) -> Result<bool, EngineError> {
+        let state = found.roster().state();
+        let has_to_start_epoch = state.needs_epoch && state.may_administer(&found.authorship.writer);
+        self.state.set_roster(bytes)?;
+        self.state.put(UNSETTLED, &(state.disputed || has_to_start_epoch))?;
+        self.state.put(STAMP, &stamp)?;
+        self.set_keys(found.clone())?;
+        if state.disputed {
+            self.roster.report(ProblemClass::Disputed, Some(stamp), "");
+            return Ok(false);
+        }
+        if has_to_start_epoch {
+            let mut roster = found.roster().clone();
+            let key = FolderKey::generate(&mut SystemRandom);
+            roster.start_epoch(key, found.signer()).map_err(FolderKeysError::from)?;
+            self.publish_roster(&roster, &[], stamp, env, now)?;
+        }
+        Ok(true)
+    }
+
+    /// Goes on with the union of both rosters, and publishes it; a reader does not. Returns whether the folder can be
+    /// synced.
+    fn merge_roster(
+        &mut self,
+        ours: &OpenFolder,
+        found: &OpenFolder,
+        stamp: StoreStamp,
+        env: &Env<'_>,
+        now: Timestamp,
+    ) -> Result<bool, EngineError> {
+        let mut union = ours.roster().clone();
+        if union.merge(found.roster()).is_err() {
+            self.roster.report(ProblemClass::Inconsistent, Some(stamp), "two rosters that cannot be merged");
+            return Ok(true);
+        }
+        if self.may_publish {
+            self.publish_roster(&union, &[found], stamp, env, now)?;
+        } else {
+            let bytes = self.seal_roster(ours, &union, &[found], now)?;
+            self.go_on_with(&bytes, stamp, env, now)?;
+        }
+        Ok(!union.state().disputed && union.state().member(&ours.authorship.writer).is_some())
+    }
+
+    /// Gives `roster`, which has grown from the accepted one and perhaps from `others`, the place of the file that has
+    /// the stamp `expected`, and goes on with it. Returns whether it did: not where that file is another by now.
+    pub(super) fn publish_roster(
+        &mut self,
+        roster: &Roster,
+        others: &[&OpenFolder],
+        expected: StoreStamp,
+        env: &Env<'_>,
+        now: Timestamp,
+    ) -> Result<bool, EngineError> {
+        let ours = self.keys(env)?;
+        let bytes = self.seal_roster(&ours, roster, others, now)?;
+        let Some(stamp) = self.commit_roster(&bytes, Some(expected))? else {
+            self.encrypted_changed = true;
+            return Ok(false);
+        };
+        self.go_on_with(&bytes, stamp, env, now)?;
+        Ok(true)
+    }
+
+    fn seal_roster(
+        &mut self,
+        ours: &OpenFolder,
+        roster: &Roster,
+        others: &[&OpenFolder],
+        now: Timestamp,
+    ) -> Result<Vec<u8>, EngineError> {
+        let dot = Dot { counter: self.state.next_counter(), device: self.identity.device };
+        self.state.take_counters(1)?;
+        Ok(ours.seal_roster(roster, others, dot, now)?)
+    }
+
+    fn go_on_with(
+        &mut self,
+        bytes: &[u8],
+        stamp: StoreStamp,
+        env: &Env<'_>,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
+        match self.open_roster(bytes, env) {
+            Ok(grown) => _ = self.accept(bytes, stamp, grown, env, now)?,
+            // Whoever has just left.
+            Err(FolderKeysError::NotAMember) => _ = self.shut_out(stamp)?,
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Merges copies of the roster that a cloud client made, and moves them to the trash.
+    pub(super) fn take_in_roster_copies(
+        &mut self,
+        listing: &Listing,
+        env: &Env<'_>,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
+        if !self.may_publish {
+            return Ok(());
+        }
+        let root = self.entry.id.root();
+        let is_copy = |key: &StoreKey| !key.is_own_of(root) && named_id(key) == Some(root);
+        for listed in listing.objects.iter().filter(|listed| is_copy(&listed.key)) {
+            let is_known = |seen: &Seen| seen.stamp == listed.stamp;
+            if !self.encrypted.seen.get(&listed.key).is_some_and(is_known) {
+                self.take_in_roster_copy(listed, env, now)?;
             }
         }
+        Ok(())
+    }
+
+    fn take_in_roster_copy(
+        &mut self,
+        listed: &Listed,
+        env: &Env<'_>,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
+        let ours = self.keys(env)?;
+        let Some(bytes) = read_roster(&*self.store, &listed.key) else { return Ok(()) };
+        let Ok(copy) = self.open_roster(&bytes, env) else { return Ok(()) };
+        if copy.id != ours.id {
+            return Ok(());
+        }
+        let order = ours.roster().log().compare(copy.roster().log());
+        if !matches!(order, LogOrder::Same | LogOrder::Ahead) {
+            let Some(stamp) = self.store.look(&self.roster.key)? else { return Ok(()) };
+            if !self.is_accepted(stamp)? || !self.merge_roster(&ours, &copy, stamp, env, now)? {
+                return Ok(());
+            }
+        }
+        let keep = self.work.open_trash(self.last_look).reserve(&listed.key.0)?;
+        if let Err(error) = self.store.remove(&listed.key, listed.stamp, Some(&keep)) {
+            tracing::debug!(%error, "a copy of the roster stays");
+        }
+        Ok(())
     }
 
     /// A roster that stays unreadable is damaged, as any file (engine rule 5), and the accepted one takes its place.
@@ -140,7 +372,7 @@ impl Folder {
             return Ok(());
         }
         self.roster.report(ProblemClass::Damaged, Some(stamp), &detail);
-        self.publish_roster(Some(stamp))
+        self.put_roster_back(Some(stamp))
     }
 
     /// A roster that is gone is put back when it has been gone for a while and other objects are still there: an
@@ -151,44 +383,55 @@ impl Folder {
         self.roster.report(ProblemClass::Missing, None, "without it nothing is synced");
         let is_ours = |key: &StoreKey| self.encrypted.seen.get(key).is_some_and(|seen| seen.result.is_ok());
         if listing.complete && is_long_gone && listing.objects.iter().any(|listed| is_ours(&listed.key)) {
-            self.publish_roster(None)?;
+            self.put_roster_back(None)?;
         }
         Ok(())
     }
 
     /// Writes the accepted roster, as it was accepted, in place of what was seen.
-    fn publish_roster(&mut self, expected: Option<StoreStamp>) -> Result<(), EngineError> {
+    fn put_roster_back(&mut self, expected: Option<StoreStamp>) -> Result<(), EngineError> {
         let Some(bytes) = self.state.roster()? else { return Ok(()) };
+        if let Some(stamp) = self.commit_roster(&bytes, expected)? {
+            self.state.put(STAMP, &stamp)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a roster in place of what was seen, which goes to the trash; `None` where that is not there any more, or
+    /// the encrypted folder refuses.
+    fn commit_roster(
+        &mut self,
+        bytes: &[u8],
+        expected: Option<StoreStamp>,
+    ) -> Result<Option<StoreStamp>, EngineError> {
         let keep = match expected {
             Some(_) => Some(self.work.open_trash(self.last_look).reserve(&self.roster.key.0)?),
             None => None,
         };
-        let staged = self.store.stage()?;
-        staged.write_at(0, &bytes)?;
-        let batch = [staged];
-        self.store.barrier(&batch)?;
-        let [staged] = batch;
-        match self.store.commit(staged, &self.roster.key, expected, keep.as_deref()) {
-            Ok(stamp) => self.state.put(STAMP, &stamp)?,
-            Err(error) => tracing::warn!(%error, "the roster could not be put back"),
-        }
-        Ok(self.store.sync_directories()?)
-    }
-
-    /// The roster's bytes; `None` where they cannot be those of a roster, or cannot be read now.
-    fn read_roster(&self, stamp: StoreStamp) -> Result<Option<Vec<u8>>, EngineError> {
-        let limit = MAX_ROSTER_LEN + (2 << 20);
-        if stamp.length > limit {
-            return Ok(None);
-        }
-        let mut bytes = vec![0; usize::try_from(stamp.length).unwrap_or(usize::MAX)];
-        match self.store.open(&self.roster.key).and_then(|file| file.read_exact_at(0, &mut bytes)) {
-            Ok(()) => Ok(Some(bytes)),
-            Err(error @ StoreError::Gone) => Err(error.into()),
+        let committed = super::members::write_object(&*self.store, &self.roster.key, bytes, expected, keep);
+        match committed {
+            Ok(stamp) => Ok(Some(stamp)),
             Err(error) => {
-                tracing::debug!(%error, "the roster cannot be read");
+                tracing::warn!(%error, "the roster could not be written");
                 Ok(None)
             }
         }
+    }
+
+    /// The manifests' files that the roster names.
+    pub(super) fn name_manifests(&mut self, state: &RosterState) -> Result<(), EngineError> {
+        let keys: Vec<StoreKey> = state.manifests.iter().map(manifest_key).collect();
+        if keys.len() != self.roster.manifests.len() || keys.iter().any(|key| !self.roster.is_own(key)) {
+            self.state.put(MANIFESTS, &keys)?;
+            self.roster.manifests = keys.into_iter().map(|key| (key, None)).collect();
+        }
+        Ok(())
+    }
+
+    /// As the last start left them.
+    pub(super) fn recall_manifests(&mut self) -> Result<(), EngineError> {
+        let keys: Vec<StoreKey> = self.state.get(MANIFESTS)?.unwrap_or_default();
+        self.roster.manifests = keys.into_iter().map(|key| (key, None)).collect();
+        Ok(())
     }
 }

@@ -504,8 +504,6 @@ fn envelopes_of_an_epoch_stay_as_they_are_and_a_dropped_one_is_missed() {
     roster.start_epoch(FolderKey::generate(&mut TestRandom::new(9)), alice).unwrap();
     let anew = roster.member_envelopes(Some(&after)).unwrap();
     assert!(anew.envelopes().all(|new| after.envelopes().all(|old| old.body != new.body)));
-    roster
-        .remove(bob.bundle().identity, None, FolderKey::generate(&mut TestRandom::new(10)), alice)
-        .unwrap();
+    roster.remove(bob.bundle().identity, None, FolderKey::generate(&mut TestRandom::new(10)), alice).unwrap();
     assert_eq!(roster.member_envelopes(Some(&anew)).unwrap().envelopes().count(), 1);
 }

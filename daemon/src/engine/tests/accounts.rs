@@ -1,10 +1,12 @@
 //! Accounts that everybody knows, because making them takes seconds: `testdata/accounts`.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use ensafer_core::account::{Account, SealedAccount};
 use ensafer_core::crypto::{DeviceKey, PasswordParameters, TestRandom};
+use ensafer_core::ids::Fingerprint;
 
 use crate::account::Unlocked;
 use crate::envelopes::Envelopes;
@@ -14,6 +16,9 @@ const ALICE: &[u8] = include_bytes!("../../../testdata/accounts/test-only-alice.
 const ALICE_RECOVERY: &str = include_str!("../../../testdata/accounts/test-only-alice.recovery-key");
 const BOB: &[u8] = include_bytes!("../../../testdata/accounts/test-only-bob.ensafer-account");
 const BOB_RECOVERY: &str = include_str!("../../../testdata/accounts/test-only-bob.recovery-key");
+
+const CAROL: &[u8] = include_bytes!("../../../testdata/accounts/test-only-carol.ensafer-account");
+const CAROL_RECOVERY: &str = include_str!("../../../testdata/accounts/test-only-carol.recovery-key");
 
 /// The recovery key opens an account without the rounds that a password needs.
 fn open(sealed: &[u8], recovery_key: &str) -> Arc<Account> {
@@ -29,19 +34,25 @@ pub fn bob() -> Arc<Account> {
     open(BOB, BOB_RECOVERY)
 }
 
+pub fn carol() -> Arc<Account> {
+    open(CAROL, CAROL_RECOVERY)
+}
+
 /// An account that is at hand until it is locked.
 pub struct TestVault {
     account: Arc<Account>,
     device: Arc<DeviceKey>,
     envelopes: Envelopes,
     pub is_locked: AtomicBool,
+    /// Whom the account has met.
+    pub met: Mutex<HashSet<Fingerprint>>,
 }
 
 impl TestVault {
     pub fn new(account: Arc<Account>, seed: u64, cache: &std::path::Path) -> Self {
         let device = Arc::new(DeviceKey::generate(&mut TestRandom::new(seed)));
         let envelopes = Envelopes::open(cache).unwrap();
-        Self { account, device, envelopes, is_locked: AtomicBool::new(false) }
+        Self { account, device, envelopes, is_locked: AtomicBool::new(false), met: Mutex::default() }
     }
 }
 
@@ -56,6 +67,10 @@ impl Vault for TestVault {
     fn envelopes(&self) -> &Envelopes {
         &self.envelopes
     }
+
+    fn knows(&self, identity: &Fingerprint) -> Result<bool, FolderKeysError> {
+        Ok(self.met.lock().unwrap().contains(identity))
+    }
 }
 
 /// Makes the files of `testdata/accounts`; they are frozen, so this is for a day on which the layout has changed.
@@ -64,7 +79,10 @@ impl Vault for TestVault {
 fn make_accounts() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/accounts");
     std::fs::create_dir_all(directory).unwrap();
-    for (name, seed) in [("alice", 1), ("bob", 2)] {
+    for (name, seed) in [("alice", 1), ("bob", 2), ("carol", 3)] {
+        if std::fs::exists(format!("{directory}/test-only-{name}.ensafer-account")).unwrap() {
+            continue;
+        }
         let login = format!("{name}@example.com").parse().unwrap();
         let mut rng = TestRandom::new(seed);
         let iterations = ensafer_core::crypto::MIN_ITERATIONS;

@@ -9,6 +9,7 @@ mod deciding;
 mod faults;
 mod hostile;
 mod identity;
+mod members;
 mod moving;
 mod observing;
 mod roster;

@@ -112,16 +112,18 @@ fn the_roster_of_another_folder_is_no_roster_of_this_one() {
 }
 
 #[test]
-fn a_copy_of_the_roster_is_reported_and_harms_nobody() {
+fn a_copy_of_the_roster_goes_to_the_trash() {
     let world = World::new();
     let (mut a, mut b) = (world.device("a"), world.device("b"));
     a.settle();
     let name = a.roster_key().replace(".ensafer", " (1).ensafer");
-    fs::copy(world.cloud().join(a.roster_key()), world.cloud().join(&name)).unwrap();
+    let bytes = fs::read(world.cloud().join(a.roster_key())).unwrap();
+    fs::write(world.cloud().join(&name), &bytes).unwrap();
     a.write("f", "text");
     world.settle(&mut [&mut a, &mut b]);
     assert_eq!(b.read("f"), "text");
-    assert_eq!(b.problems().get(&name), Some(&ProblemClass::Inconsistent));
+    assert!(a.problems().is_empty() && b.problems().is_empty());
+    assert!(!world.cloud().join(&name).exists() && a.is_in_trash(&bytes));
 }
 
 /// The roster with one member more, as another device of the owner writes it.

@@ -11,14 +11,17 @@ use std::time::{Duration, SystemTime};
 use ensafer_core::account::Account;
 use ensafer_core::clock::{Clock as VersionVector, Dot};
 use ensafer_core::format::object_name;
-use ensafer_core::ids::{DeviceId, FileId};
+use ensafer_core::format::roster::Role;
+use ensafer_core::ids::{DeviceId, FileId, Fingerprint};
 use ensafer_core::plan::{ProblemClass, Subject};
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::{BaseEntry, Content, Name, Object};
 
 use super::accounts::{TestVault, alice};
 use crate::clock::{Clock, FakeClock};
-use crate::engine::{EngineError, Env, Folder, Settings, Settled, Step, identity, settle};
+use crate::engine::{
+    EngineError, Env, Folder, MemberChange, MembersError, Settings, Settled, Step, identity, settle,
+};
 use crate::folder_keys::OpenFolder;
 use crate::folders::{FolderEntry, Folders};
 use crate::join;
@@ -59,7 +62,23 @@ impl World {
         self.device_of(name, &self.account, &self.cloud())
     }
 
+    /// A device of somebody else, who has met the folder's owner.
+    pub fn guest(&self, name: &str, account: &Arc<Account>) -> Device {
+        self.join(name, account, &self.cloud(), Some(self.account.fingerprint())).unwrap()
+    }
+
     pub fn device_of(&self, name: &str, account: &Arc<Account>, encrypted: &Path) -> Device {
+        self.join(name, account, encrypted, None).unwrap()
+    }
+
+    /// A device of `account`, which has met the identity `met`.
+    pub fn join(
+        &self,
+        name: &str,
+        account: &Arc<Account>,
+        encrypted: &Path,
+        met: Option<Fingerprint>,
+    ) -> anyhow::Result<Device> {
         let home = self.temporary.path().join(name);
         let work = home.join("work");
         let data = home.join("data");
@@ -67,9 +86,10 @@ impl World {
         fs::create_dir_all(&data).unwrap();
         let seed = u64::from(name.bytes().map(u32::from).sum::<u32>());
         let vault = Arc::new(TestVault::new(account.clone(), seed, &home.join("envelopes")));
+        vault.met.lock().unwrap().extend(met);
         let mut folders = Folders::load(&data).unwrap();
         let pair = Pair { work, encrypted: encrypted.to_path_buf() };
-        let entry = join::add(&pair, &mut folders, &*vault, name, self.clock.now()).unwrap();
+        let entry = join::add(&pair, &mut folders, &*vault, name, self.clock.now())?;
         let state = folders.state_directory(entry.id).unwrap();
         let settings = Settings {
             settle: Duration::from_millis(200),
@@ -79,7 +99,7 @@ impl World {
         };
         let mut device = Device { clock: self.clock.clone(), entry, settings, state, vault, folder: None };
         device.start();
-        device
+        Ok(device)
     }
 
     /// The names in the encrypted folder, sorted.
@@ -184,6 +204,22 @@ impl Device {
 
     pub fn settle(&mut self) -> Settled {
         self.with_env(settle).unwrap().0
+    }
+
+    pub fn change(&mut self, change: MemberChange) -> Result<(), MembersError> {
+        self.with_env(|folder, env| folder.change_members(&change, env))
+    }
+
+    pub fn add(&mut self, account: &Account, role: Role) -> Result<(), MembersError> {
+        self.change(MemberChange::Add { bundle: Box::new(account.bundle().clone()), role })
+    }
+
+    pub fn set_role(&mut self, account: &Account, role: Role) -> Result<(), MembersError> {
+        self.change(MemberChange::SetRole { subject: account.identity().public(), role })
+    }
+
+    pub fn expel(&mut self, account: &Account) -> Result<(), MembersError> {
+        self.change(MemberChange::Remove { subject: account.identity().public() })
     }
 
     fn with_env<T>(&mut self, work: impl FnOnce(&mut Folder, &Env<'_>) -> T) -> T {
@@ -308,7 +344,7 @@ impl Device {
     pub fn keys(&self) -> OpenFolder {
         let bytes = fs::read(self.entry.encrypted.join(self.roster_key())).unwrap();
         let identity = Identity { device: EVIL, machine: String::new() };
-        OpenFolder::open(&bytes, &*self.vault, &identity, "evil").unwrap()
+        OpenFolder::open(&bytes, &*self.vault, &identity, "evil", None).unwrap()
     }
 
     /// An object at the top that nobody has written yet.

@@ -1,0 +1,260 @@
+//! Changes of a folder's members, made by this account's wish. They happen in the folder's own thread, because each is an
+//! event of this device (engine rule 18).
+
+use std::path::PathBuf;
+
+use ensafer_core::account::SignedBundle;
+use ensafer_core::clock::Dot;
+use ensafer_core::crypto::{FolderKey, SystemRandom, VerifyingKey};
+use ensafer_core::format::roster::{Role, Roster, RosterError};
+use ensafer_core::format::{Manifest, object_name, open_header};
+use ensafer_core::ids::{FileId, StatementHash};
+use ensafer_core::plan::ProblemClass;
+use ensafer_core::time::Timestamp;
+use ensafer_core::tree::StoreKey;
+use rayon::prelude::*;
+
+use super::{EngineError, Env, Folder};
+use crate::folder_keys::OpenFolder;
+use crate::membership::Membership;
+use crate::payload::read_head;
+use crate::store::{CommitError, EncryptedStore, Listed, StoreError, StoreStamp};
+
+/// How often a change is tried again when another device changes the roster at the same time.
+const ATTEMPTS: usize = 3;
+
+/// A change of a folder's members.
+#[derive(Debug, Clone)]
+pub enum MemberChange {
+    /// Adds somebody, or gives a member new keys.
+    Add {
+        /// Whom.
+        bundle: Box<SignedBundle>,
+        /// What they may do.
+        role: Role,
+    },
+    /// Changes what a member may do.
+    SetRole {
+        /// Whose.
+        subject: VerifyingKey,
+        /// From now on.
+        role: Role,
+    },
+    /// Removes a member.
+    Remove {
+        /// Whom.
+        subject: VerifyingKey,
+    },
+    /// Removes this account.
+    Leave,
+}
+
+/// Why a folder's members are not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum MembersError {
+    /// The roster is not there, or something is not in order with it.
+    #[error("the folder's member list is not there, or not in order")]
+    NoRoster,
+    /// Others changed it at the same moment, again and again.
+    #[error("the folder's member list is being changed by somebody else")]
+    Busy,
+    /// Only admins and the owner may.
+    #[error("only the folder's owner and its admins may change its members")]
+    NotAllowed,
+    /// There is no such member.
+    #[error("nobody of that address is a member of the folder")]
+    NoMember,
+    /// They are a member already.
+    #[error("they are a member of the folder already")]
+    AlreadyMember,
+    /// The owner stays.
+    #[error("a folder's owner can neither be removed nor leave, nor get another role")]
+    Owner,
+    /// There is no room for more.
+    #[error("the folder's member list is full")]
+    Full,
+    /// The folder cannot go on.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl From<RosterError> for MembersError {
+    fn from(error: RosterError) -> Self {
+        match error {
+            RosterError::NotAllowed => Self::NotAllowed,
+            RosterError::Malformed => Self::Full,
+            RosterError::OtherFolder | RosterError::KeyMissing => Self::NoRoster,
+        }
+    }
+}
+
+impl From<StoreError> for MembersError {
+    fn from(error: StoreError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+impl Folder {
+    /// Changes the members: one object is rewritten, the roster. Removing a writer, or taking the right to write,
+    /// writes one more, the manifest of what they had written. Durable when this returns.
+    ///
+    /// # Errors
+    /// [`MembersError`]; the members are unchanged then.
+    pub fn change_members(&mut self, change: &MemberChange, env: &Env<'_>) -> Result<(), MembersError> {
+        for _ in 0..ATTEMPTS {
+            let now = env.clock.now();
+            self.last_look = now;
+            let stamp = self.look_at_roster_now(env, now)?;
+            let keys = self.keys(env)?;
+            let roster = self.changed(&keys, change, now)?;
+            if self.publish_roster(&roster, &[], stamp, env, now)? {
+                return Ok(());
+            }
+        }
+        Err(MembersError::Busy)
+    }
+
+    /// The stamp of the roster's file, which is the accepted one.
+    fn look_at_roster_now(&mut self, env: &Env<'_>, now: Timestamp) -> Result<StoreStamp, MembersError> {
+        let look = |folder: &Self| folder.store.look(folder.roster.key());
+        let stamp = look(self)?.ok_or(MembersError::NoRoster)?;
+        self.roster.problem = None;
+        let can_sync = self.look_at_roster(stamp, env, now)?;
+        let is_disputed =
+            self.roster.problem.as_ref().is_some_and(|(problem, _)| problem.class == ProblemClass::Disputed);
+        // A look may have merged it with another one.
+        let stamp = look(self)?.ok_or(MembersError::NoRoster)?;
+        let is_in_order = (can_sync || is_disputed) && self.is_accepted(stamp)?;
+        if is_in_order { Ok(stamp) } else { Err(MembersError::NoRoster) }
+    }
+
+    /// The roster with the change.
+    fn changed(
+        &mut self,
+        keys: &OpenFolder,
+        change: &MemberChange,
+        now: Timestamp,
+    ) -> Result<Roster, MembersError> {
+        let mut roster = keys.roster().clone();
+        let (me, signer) = (keys.authorship.writer, keys.signer());
+        if !matches!(change, MemberChange::Leave) && !roster.state().may_administer(&me) {
+            return Err(MembersError::NotAllowed);
+        }
+        match change {
+            MemberChange::Add { bundle, role } => {
+                refuse_known(&roster, bundle)?;
+                roster.add((**bundle).clone(), *role, signer)?;
+            }
+            MemberChange::SetRole { subject, role } => {
+                let before = role_of(&roster, subject)?;
+                if before == *role {
+                    return Err(MembersError::AlreadyMember);
+                }
+                let loses = before >= Role::Writer && *role < Role::Writer;
+                let manifest = if loses { self.write_manifest(keys, subject, now)? } else { None };
+                roster.set_role(*subject, *role, manifest, signer)?;
+            }
+            MemberChange::Remove { subject } => {
+                role_of(&roster, subject)?;
+                let manifest = self.write_manifest(keys, subject, now)?;
+                roster.remove(*subject, manifest, FolderKey::generate(&mut SystemRandom), signer)?;
+            }
+            MemberChange::Leave => {
+                role_of(&roster, &me)?;
+                let manifest = self.write_manifest(keys, &me, now)?;
+                roster.leave(manifest, signer)?;
+            }
+        }
+        Ok(roster)
+    }
+
+    /// Writes the manifest of what `subject` has written; nothing, where that is nothing.
+    fn write_manifest(
+        &mut self,
+        keys: &OpenFolder,
+        subject: &VerifyingKey,
+        now: Timestamp,
+    ) -> Result<Option<StatementHash>, MembersError> {
+        let versions = self.versions_by(keys, subject)?;
+        if versions.is_empty() {
+            return Ok(None);
+        }
+        let manifest: Manifest = versions.into_iter().collect();
+        let dot = Dot { counter: self.state.next_counter(), device: self.identity.device };
+        self.state.take_counters(1).map_err(EngineError::from)?;
+        let id = keys.roster().manifest_id(subject);
+        let said = (&keys.authorship, dot, now);
+        let sealed = manifest
+            .seal(&keys.seal(), id, said, keys.signer(), &mut SystemRandom)
+            .map_err(EngineError::from)?;
+        let key = StoreKey(object_name(id).into());
+        // Left by an attempt that was interrupted before anything named it.
+        let before = self.store.look(&key)?;
+        match write_object(&*self.store, &key, &sealed.bytes, before, None) {
+            Ok(_) => Ok(Some(sealed.statement_hash)),
+            Err(CommitError::Changed { .. }) => Err(MembersError::Busy),
+            Err(CommitError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// The objects in the encrypted folder whose versions are by `subject` and count.
+    fn versions_by(
+        &self,
+        keys: &OpenFolder,
+        subject: &VerifyingKey,
+    ) -> Result<Vec<(FileId, StatementHash)>, MembersError> {
+        let listing = self.store.list()?;
+        let membership = Membership::new(keys, &*self.store);
+        let version = |listed: &Listed| {
+            let file = self.store.open(&listed.key).ok()?;
+            let head = read_head(&*file, listed.stamp.length).ok()?;
+            let header = open_header(&head, &keys.source()).ok()?;
+            let id = header.prefix.file_id;
+            let known = self.records.get(&id).map(|record| record.statement);
+            let is_theirs = header.statement.writer == *subject
+                && !header.prefix.roster
+                && membership.judge(&header, known).is_ok();
+            is_theirs.then_some((id, header.statement_hash))
+        };
+        Ok(listing.objects.par_iter().filter_map(version).collect())
+    }
+}
+
+/// Refuses who is a member with these keys already. A member's newer keys are a change.
+fn refuse_known(roster: &Roster, bundle: &SignedBundle) -> Result<(), MembersError> {
+    let member = roster.state().member(&bundle.bundle().identity);
+    match member {
+        Some(member) if member.role == Role::Owner => Err(MembersError::Owner),
+        Some(member) if member.bundle.bundle().sequence >= bundle.bundle().sequence => {
+            Err(MembersError::AlreadyMember)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a member who can be changed may do.
+fn role_of(roster: &Roster, subject: &VerifyingKey) -> Result<Role, MembersError> {
+    match roster.state().member(subject).map(|member| member.role) {
+        None => Err(MembersError::NoMember),
+        Some(Role::Owner) => Err(MembersError::Owner),
+        Some(role) => Ok(role),
+    }
+}
+
+/// Writes an object in place of the one that has the stamp `expected`, durably.
+pub(super) fn write_object(
+    store: &dyn EncryptedStore,
+    key: &StoreKey,
+    bytes: &[u8],
+    expected: Option<StoreStamp>,
+    keep: Option<PathBuf>,
+) -> Result<StoreStamp, CommitError> {
+    let staged = store.stage()?;
+    staged.write_at(0, bytes)?;
+    let batch = [staged];
+    store.barrier(&batch)?;
+    let [staged] = batch;
+    let stamp = store.commit(staged, key, expected, keep.as_deref())?;
+    store.sync_directories()?;
+    Ok(stamp)
+}
