@@ -71,6 +71,8 @@ pub enum Event {
     Paused(Option<String>),
     /// A side cannot be reached; with the system's reason.
     Unreachable(Side, String),
+    /// By its own members the folder is closed to this account, or to everybody, with the reason; or it is open again.
+    Shut(Option<String>),
     /// A side may have changed: what is known of it is out of date.
     Disturbed(Side),
     /// A side was observed whole, after all that disturbed it so far.
@@ -108,6 +110,7 @@ pub struct Facts {
     stopped: bool,
     paused: Option<String>,
     unreachable: [Option<String>; 2],
+    shut: Option<String>,
     observed: [bool; 2],
     settled: bool,
     progress: Option<Progress>,
@@ -129,6 +132,7 @@ impl Facts {
             stopped: false,
             paused: None,
             unreachable: [None, None],
+            shut: None,
             observed: [false; 2],
             settled: false,
             progress: None,
@@ -165,6 +169,7 @@ impl Facts {
                 self.unreachable[side as usize] = Some(why);
                 self.observed[side as usize] = false;
             }
+            Event::Shut(why) => self.shut = why,
             Event::Disturbed(side) => self.observed[side as usize] = false,
             Event::Observed(side) => {
                 self.unreachable[side as usize] = None;
@@ -209,6 +214,8 @@ impl Facts {
             State::Braked
         } else if self.unreachable[0].is_some() || self.unreachable[1].is_some() {
             State::Offline
+        } else if self.shut.is_some() {
+            State::Attention
         } else if self.progress.is_some() {
             State::Working
         } else if !self.is_checked() {
@@ -229,6 +236,7 @@ impl Facts {
         let why = match state {
             State::Paused => self.paused.clone(),
             State::Offline => self.unreachable.iter().flatten().next().cloned(),
+            State::Attention => self.shut.clone(),
             _ => None,
         };
         FolderStatus {
@@ -254,7 +262,7 @@ pub struct FolderStatus {
     pub folder: FolderId,
     /// Its state.
     pub state: State,
-    /// Why it is paused or cannot be reached.
+    /// Why it is paused, closed to this account, or cannot be reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     /// What is being done, while it is.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::account::AccountError;
 use crate::config::ConfigError;
+use crate::engine::MembersError;
 use crate::home::HomeError;
 use crate::local_api::ClientError;
 
@@ -119,6 +120,9 @@ fn of_link(link: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     }
     if let Some(error) = link.downcast_ref::<AccountError>() {
         return Some(error.exit());
+    }
+    if let Some(error) = link.downcast_ref::<MembersError>() {
+        return Some(if error.is_for_later() { Exit::RetryLater } else { Exit::Error });
     }
     link.is::<ConfigError>().then_some(Exit::Usage)
 }

@@ -27,6 +27,7 @@ pub mod key_server;
 pub mod local_api;
 pub mod local_engine;
 pub mod logging;
+pub mod members;
 pub mod membership;
 pub mod output;
 pub mod payload;

@@ -6,7 +6,8 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow};
 use ensafer_core::api::local::{
-    Decrypted, FileStatus, FolderReport, ListedEntry, Located, ProblemReport, SettleOutcome, VerifyReport,
+    Decrypted, FileStatus, FolderReport, ListedEntry, Located, MemberReport, MembersChange, ProblemReport,
+    SettleOutcome, VerifyReport,
 };
 use ensafer_core::ids::DeviceId;
 use ensafer_core::status::{Event, Facts, Status};
@@ -20,7 +21,8 @@ use crate::daemon::{QuitSignal, Running};
 use crate::embedded_server::EmbeddedServer;
 use crate::engine::task::Shared;
 use crate::engine::{
-    Env, Folder, Preview, Settings, Settled, keep_allowed, kept_brake, kept_conflict_count, settle,
+    Env, Folder, MemberChange, Preview, Settings, Settled, keep_allowed, kept_brake, kept_conflict_count,
+    settle,
 };
 use crate::folder_keys::{OpenFolder, Vault};
 use crate::folders::{FolderEntry, Folders};
@@ -29,12 +31,12 @@ use crate::local_api::Queries;
 use crate::progress::Progress;
 use crate::refusals::Pair;
 use crate::shell::Shell;
-use crate::state::{State, StateReader};
+use crate::state::{Identity, State, StateReader};
 use crate::store::DirectoryStore;
 use crate::supervisor::Supervisor;
 use crate::vault::ShellVault;
 use crate::view::{self, View};
-use crate::{decrypt, join, verify};
+use crate::{account, decrypt, join, members, verify};
 
 /// The engine in this process.
 #[derive(Debug, Clone, Copy)]
@@ -167,17 +169,32 @@ impl Engine for LocalEngine {
         Ok(Box::new(StoredQueries { folders: Folders::load(shell.home.data_dir())? }))
     }
 
-    fn verify(&self, shell: &Shell, folder: &FolderEntry, progress: &Progress) -> Result<VerifyReport> {
+    fn members(&self, shell: &Shell, folder: &FolderEntry) -> Result<Vec<MemberReport>> {
+        let vault = ShellVault::new(shell, true)?;
+        let open = open_folder(shell, folder, &vault)?;
+        let account = vault.unlocked()?.account;
+        Ok(members::report(open.roster().state(), &account, &account::remembered(&shell.home, &account)?))
+    }
+
+    fn change_members(&self, shell: &Shell, folder: &FolderEntry, change: &MembersChange) -> Result<()> {
         let vault = ShellVault::new(shell, true)?;
         let folders = Folders::load(shell.home.data_dir())?;
-        let roster = reader(&folders, folder)?.map(|reader| reader.roster()).transpose()?.flatten();
-        let bytes = match roster {
-            Some(bytes) => bytes,
-            None => join::read_roster(&folder.encrypted)?,
+        let clock = SystemClock::default();
+        let directory = folders.state_directory(folder.id)?;
+        let mut folder = Folder::open(folder.clone(), settings(shell), &directory, clock.now())?;
+        let env = Env {
+            clock: &clock,
+            vault: &vault,
+            cancel: &AtomicBool::new(false),
+            progress: &Progress::hidden(),
         };
-        let identity = crate::state::Identity { device: DeviceId::new([0; 16]), machine: String::new() };
-        let open = OpenFolder::open(&bytes, &vault, &identity, &host_name(), None)?;
-        let store = DirectoryStore::open(&folder.encrypted, identity.device)?;
+        Ok(folder.change_members(&MemberChange::try_from(change)?, &env)?)
+    }
+
+    fn verify(&self, shell: &Shell, folder: &FolderEntry, progress: &Progress) -> Result<VerifyReport> {
+        let vault = ShellVault::new(shell, true)?;
+        let open = open_folder(shell, folder, &vault)?;
+        let store = DirectoryStore::open(&folder.encrypted, open.authorship.device)?;
         verify::verify(&store, &open, progress)
     }
 
@@ -218,6 +235,18 @@ fn settings(shell: &Shell) -> Settings {
         trash_days: usize::try_from(shell.config.trash_days).unwrap_or(usize::MAX),
         device_name: host_name(),
     }
+}
+
+/// Opens a folder for reading: by its last accepted roster, or, before there is one, by that in its encrypted directory.
+fn open_folder(shell: &Shell, folder: &FolderEntry, vault: &ShellVault) -> Result<OpenFolder> {
+    let folders = Folders::load(shell.home.data_dir())?;
+    let roster = reader(&folders, folder)?.map(|reader| reader.roster()).transpose()?.flatten();
+    let bytes = match roster {
+        Some(bytes) => bytes,
+        None => join::read_roster(&folder.encrypted)?,
+    };
+    let identity = Identity { device: DeviceId::new([0; 16]), machine: String::new() };
+    Ok(OpenFolder::open(&bytes, vault, &identity, &host_name(), None)?)
 }
 
 fn reader(folders: &Folders, entry: &FolderEntry) -> Result<Option<StateReader>> {

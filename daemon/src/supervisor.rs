@@ -19,6 +19,7 @@ use crate::account_watch::Waker;
 use crate::board::Board;
 use crate::daemon::QuitSignal;
 use crate::engine::task::{Message, Shared, Task, Unsettled};
+use crate::engine::{MemberChange, MembersError};
 use crate::folders::{FolderEntry, Folders};
 use crate::local_api::{Control, ControlError, Queries};
 use crate::prompt::Password;
@@ -272,6 +273,18 @@ impl Control for Arc<Supervisor> {
             // Whoever asked may have gone away.
             let _ = reply.send(outcome);
         });
+        Ok(receiver)
+    }
+
+    fn change_members(
+        &self,
+        folder: FolderId,
+        change: MemberChange,
+    ) -> Result<oneshot::Receiver<Result<(), MembersError>>, ControlError> {
+        let tasks = self.tasks();
+        let task = tasks.get(&folder).context("the folder is not at work")?;
+        let (reply, receiver) = oneshot::channel();
+        task.tell(Message::ChangeMembers(change, reply));
         Ok(receiver)
     }
 

@@ -4,6 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::hex::HexArray;
+use super::server::BundleDocument;
+use crate::format::roster::Role;
 use crate::ids::{FileId, FolderId};
 use crate::plan::{Problem, ProblemClass, Subject};
 use crate::time::Timestamp;
@@ -234,6 +237,76 @@ pub struct DescribeRequest {
     pub text: String,
 }
 
+/// A member of a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberReport {
+    /// The account's name, as its own keys say.
+    pub login: String,
+    /// What the member may do.
+    pub role: Role,
+    /// The fingerprint of the identity key.
+    pub fingerprint: String,
+    /// The identity key.
+    pub identity: HexArray<32>,
+    /// Which of the account's bundles the folder has.
+    pub sequence: u64,
+    /// What this account knows of them.
+    pub standing: Standing,
+}
+
+/// What an account knows of somebody's keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// They are its own.
+    Own,
+    /// The safety numbers were compared.
+    Verified,
+    /// They were seen before, and are the same.
+    Pinned,
+    /// They were never seen outside of this folder.
+    Unknown,
+    /// Under this name other keys were seen before.
+    Changed,
+}
+
+/// Body of `POST /v1/members`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MembersRequest {
+    /// The folder.
+    pub folder: FolderId,
+    /// What to change.
+    pub change: MembersChange,
+}
+
+/// A change of a folder's members.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum MembersChange {
+    /// Adds somebody, or gives a member new keys.
+    Add {
+        /// Their keys.
+        bundle: BundleDocument,
+        /// What they may do.
+        role: Role,
+    },
+    /// Changes what a member may do.
+    SetRole {
+        /// The member's identity key.
+        member: HexArray<32>,
+        /// From now on.
+        role: Role,
+    },
+    /// Removes a member.
+    Remove {
+        /// The member's identity key.
+        member: HexArray<32>,
+    },
+    /// Removes this account.
+    Leave,
+}
+
 /// Why the daemon refused, for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -246,6 +319,10 @@ pub enum RefusalClass {
     WrongPassword,
     /// No brake has that token, or it stands for another set by now.
     NoSuchBrake,
+    /// Not now: something has to arrive, or to end, first.
+    RetryLater,
+    /// It is not for this account to do, or makes no sense as things are.
+    NotAllowed,
     /// The request makes no sense.
     BadRequest,
     /// It failed.

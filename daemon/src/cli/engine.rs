@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use ensafer_core::api::local::{Decrypted, FolderReport, ProblemReport, SettleOutcome, VerifyReport};
+use ensafer_core::api::local::{
+    Decrypted, FolderReport, MemberReport, MembersChange, ProblemReport, SettleOutcome, VerifyReport,
+};
 use ensafer_core::status::Status;
 
 use crate::daemon::{QuitSignal, Running};
@@ -66,6 +68,18 @@ pub trait Engine {
     /// # Errors
     /// The state cannot be read.
     fn queries(&self, shell: &Shell) -> Result<Box<dyn Queries>>;
+
+    /// A folder's members, as its last accepted roster says.
+    ///
+    /// # Errors
+    /// The roster cannot be opened.
+    fn members(&self, shell: &Shell, folder: &FolderEntry) -> Result<Vec<MemberReport>>;
+
+    /// Changes a folder's members while no daemon runs. The home's lock is held.
+    ///
+    /// # Errors
+    /// [`MembersError`](crate::engine::MembersError).
+    fn change_members(&self, shell: &Shell, folder: &FolderEntry, change: &MembersChange) -> Result<()>;
 
     /// Opens every file of a folder's encrypted side to the last byte.
     ///

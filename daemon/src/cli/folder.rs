@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Subcommand;
+use ensafer_core::account::Known;
 use ensafer_core::api::local::FolderReport;
 
 use super::engine::Engine;
 use super::{Format, named_path};
+use crate::account;
 use crate::engine::Preview;
 use crate::exit::{Exit, Failure};
 use crate::folders::{FolderEntry, Folders};
@@ -27,6 +29,9 @@ pub(super) enum Command {
         work: PathBuf,
         /// The directory, inside the cloud client's, with encrypted files
         encrypted: PathBuf,
+        /// Whose folder it is, where it is somebody else's: the owner's e-mail address
+        #[arg(long, value_name = "EMAIL")]
+        from: Option<String>,
     },
     /// List the folders
     List(Format),
@@ -39,8 +44,11 @@ pub(super) enum Command {
 
 pub(super) fn run(command: &Command, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
     match command {
-        Command::Add { work, encrypted } => {
+        Command::Add { work, encrypted, from } => {
             shell.require_account()?;
+            if let Some(from) = from {
+                meet(shell, from)?;
+            }
             let added = add(shell, engine, work, encrypted)?;
             let FolderReport { work, encrypted, .. } = &added;
             shell.output.note(if is_syncing(shell)? {
@@ -53,6 +61,32 @@ pub(super) fn run(command: &Command, shell: &Shell, engine: &dyn Engine) -> Resu
         Command::Remove { directory } => remove(directory, shell)?,
     }
     Ok(Exit::Success)
+}
+
+/// Meets the owner of a folder, so that it may be joined: their keys are remembered from now on.
+fn meet(shell: &Shell, email: &str) -> Result<()> {
+    let login = account::parse_login(email)?;
+    let person = account::find_person(&shell.home, &shell.config, &super::account::opened(shell)?, &login)?;
+    if person.known == Known::Verified {
+        return Ok(());
+    }
+    shell.output.note(format_args!("The safety number with {login}:"));
+    shell.output.note(person.safety_number);
+    shell.output.note(format_args!(
+        "Compare it by telephone or face to face; where it is the same: ensafer share verify {login} --matches NUMBER"
+    ));
+    Ok(())
+}
+
+/// The folder of this computer whose work directory, or encrypted one, `directory` is.
+pub(super) fn at(directory: &Path, shell: &Shell) -> Result<FolderEntry> {
+    let path = named_path(directory)?;
+    let folders = Folders::load(shell.home.data_dir())?;
+    if folders.entries().is_empty() {
+        return Err(none_set_up().into());
+    }
+    let found = folders.entries().iter().find(|folder| folder.work == path || folder.encrypted == path);
+    found.cloned().ok_or_else(|| super::ls::outside(&path).into())
 }
 
 fn is_syncing(shell: &Shell) -> Result<bool> {
@@ -115,11 +149,8 @@ fn list(format: &Format, shell: &Shell) -> Result<()> {
 }
 
 fn remove(directory: &Path, shell: &Shell) -> Result<()> {
-    let path = named_path(directory)?;
+    let folder = at(directory, shell)?;
     let mut folders = Folders::load(shell.home.data_dir())?;
-    let found =
-        folders.entries().iter().find(|folder| folder.work == path || folder.encrypted == path).cloned();
-    let Some(folder) = found else { return Err(super::ls::outside(&path).into()) };
     folders.remove(folder.id)?;
     // A running daemon lets go of the folder's state before it is deleted.
     if let Some(client) = Client::connect_if_running(&shell.home)? {

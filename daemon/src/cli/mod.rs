@@ -100,7 +100,7 @@ enum Command {
     /// Show and change the account: password, profile, devices, server
     #[command(subcommand)]
     Account(account::Command),
-    /// Make sure of other people's keys
+    /// Share folders: add people by e-mail, make sure of their keys
     #[command(subcommand)]
     Share(share::Command),
     /// Open this computer's keys with the password
@@ -220,7 +220,7 @@ fn dispatch(command: Command, shell: &Shell, engine: &dyn Engine) -> Result<Exit
         Command::Login(arguments) => login::run(&arguments, shell),
         Command::Logout => login::log_out(shell),
         Command::Account(command) => account::run(&command, shell),
-        Command::Share(command) => share::run(&command, shell),
+        Command::Share(command) => share::run(&command, shell, engine),
         Command::Unlock => lock::unlock(shell),
         Command::Lock => lock::lock(shell),
         Command::RecoveryKey(command) => recovery_key::run(&command, shell),
@@ -280,6 +280,13 @@ mod tests {
             "ensafer recovery-key use --email a@b.example --server https://keys.example.com",
             "ensafer recovery-key new --question",
             "ensafer share verify bob@example.com",
+            "ensafer share add /w bob@example.com",
+            "ensafer share add /w bob@example.com --role reader",
+            "ensafer share remove /w bob@example.com -y",
+            "ensafer share role /w bob@example.com admin",
+            "ensafer share list /w --json",
+            "ensafer share leave /w",
+            "ensafer folder add /w /e --from alice@example.com",
             "ensafer folder add /w /e",
             "ensafer sync --once",
             "ensafer start",

@@ -1,9 +1,11 @@
 //! Changes of a folder's members, made by this account's wish. They happen in the folder's own thread, because each is an
 //! event of this device (engine rule 18).
 
-use std::path::PathBuf;
+use std::path::Path;
 
-use ensafer_core::account::SignedBundle;
+use ensafer_core::account::{BundleError, SignedBundle};
+use ensafer_core::api::hex::HexArray;
+use ensafer_core::api::local::MembersChange;
 use ensafer_core::clock::Dot;
 use ensafer_core::crypto::{FolderKey, SystemRandom, VerifyingKey};
 use ensafer_core::format::roster::{Role, Roster, RosterError};
@@ -49,6 +51,23 @@ pub enum MemberChange {
     Leave,
 }
 
+impl TryFrom<&MembersChange> for MemberChange {
+    type Error = BundleError;
+
+    fn try_from(change: &MembersChange) -> Result<Self, BundleError> {
+        // Whoever has signed an entry has a sound key: others are not among the members.
+        let key = |bytes: &HexArray<32>| VerifyingKey::new(bytes.0).map_err(|_| BundleError::Malformed);
+        Ok(match change {
+            MembersChange::Add { bundle, role } => {
+                Self::Add { bundle: Box::new(SignedBundle::try_from(bundle)?), role: *role }
+            }
+            MembersChange::SetRole { member, role } => Self::SetRole { subject: key(member)?, role: *role },
+            MembersChange::Remove { member } => Self::Remove { subject: key(member)? },
+            MembersChange::Leave => Self::Leave,
+        })
+    }
+}
+
 /// Why a folder's members are not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum MembersError {
@@ -76,6 +95,14 @@ pub enum MembersError {
     /// The folder cannot go on.
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+impl MembersError {
+    /// Whether it may go well when it is tried again later.
+    #[must_use]
+    pub const fn is_for_later(&self) -> bool {
+        matches!(self, Self::NoRoster | Self::Busy)
+    }
 }
 
 impl From<RosterError> for MembersError {
@@ -120,8 +147,7 @@ impl Folder {
         let stamp = look(self)?.ok_or(MembersError::NoRoster)?;
         self.roster.problem = None;
         let can_sync = self.look_at_roster(stamp, env, now)?;
-        let is_disputed =
-            self.roster.problem.as_ref().is_some_and(|(problem, _)| problem.class == ProblemClass::Disputed);
+        let is_disputed = self.shut() == Some(ProblemClass::Disputed);
         // A look may have merged it with another one.
         let stamp = look(self)?.ok_or(MembersError::NoRoster)?;
         let is_in_order = (can_sync || is_disputed) && self.is_accepted(stamp)?;
@@ -247,14 +273,14 @@ pub(super) fn write_object(
     key: &StoreKey,
     bytes: &[u8],
     expected: Option<StoreStamp>,
-    keep: Option<PathBuf>,
+    keep: Option<&Path>,
 ) -> Result<StoreStamp, CommitError> {
     let staged = store.stage()?;
     staged.write_at(0, bytes)?;
     let batch = [staged];
     store.barrier(&batch)?;
     let [staged] = batch;
-    let stamp = store.commit(staged, key, expected, keep.as_deref())?;
+    let stamp = store.commit(staged, key, expected, keep)?;
     store.sync_directories()?;
     Ok(stamp)
 }

@@ -79,6 +79,12 @@ impl RosterFile {
 }
 
 impl Folder {
+    /// Why the folder's members keep it from being synced here, as of the last look.
+    pub(super) fn shut(&self) -> Option<ProblemClass> {
+        let class = self.roster.problem.as_ref().map(|(problem, _)| problem.class);
+        class.filter(|class| matches!(class, ProblemClass::NotAMember | ProblemClass::Disputed))
+    }
+
     /// Looks at the roster's file in `listing`. Returns whether the folder can be synced: the file is there, an
     /// accepted roster is known, be it this one or an earlier one, and by it this account is a member.
     pub(super) fn observe_roster(
@@ -151,10 +157,10 @@ impl Folder {
             }
             Err(error) => return Err(error.into()),
         };
-        let Some(ours) = ours else { return self.accept(bytes, stamp, found, env, now) };
+        let Some(ours) = ours else { return self.accept(bytes, stamp, &found, env, now) };
         match found.roster().log().compare(ours.roster().log()) {
             LogOrder::Same | LogOrder::Ahead if found.is_whole() => {
-                self.accept(bytes, stamp, found, env, now)
+                self.accept(bytes, stamp, &found, env, now)
             }
             LogOrder::Behind => {
                 let detail = "entries are missing that were seen";
@@ -209,7 +215,7 @@ impl Folder {
         &mut self,
         bytes: &[u8],
         stamp: StoreStamp,
-        found: Arc<OpenFolder>,
+        found: &Arc<OpenFolder>,
         env: &Env<'_>,
         now: Timestamp,
     ) -> Result<bool, EngineError> {
@@ -296,7 +302,7 @@ impl Folder {
         now: Timestamp,
     ) -> Result<(), EngineError> {
         match self.open_roster(bytes, env) {
-            Ok(grown) => _ = self.accept(bytes, stamp, grown, env, now)?,
+            Ok(grown) => _ = self.accept(bytes, stamp, &grown, env, now)?,
             // Whoever has just left.
             Err(FolderKeysError::NotAMember) => _ = self.shut_out(stamp)?,
             Err(error) => return Err(error.into()),
@@ -408,7 +414,8 @@ impl Folder {
             Some(_) => Some(self.work.open_trash(self.last_look).reserve(&self.roster.key.0)?),
             None => None,
         };
-        let committed = super::members::write_object(&*self.store, &self.roster.key, bytes, expected, keep);
+        let committed =
+            super::members::write_object(&*self.store, &self.roster.key, bytes, expected, keep.as_deref());
         match committed {
             Ok(stamp) => Ok(Some(stamp)),
             Err(error) => {

@@ -11,7 +11,7 @@ use ensafer_core::ids::FileId;
 use ensafer_core::status::{Event, Side as StatusSide};
 use tokio::sync::oneshot;
 
-use super::{EngineError, Env, Folder, Settings, Settled, Step, settle};
+use super::{EngineError, Env, Folder, MemberChange, MembersError, Settings, Settled, Step, settle};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::folder_keys::{FolderKeysError, Vault};
@@ -51,6 +51,8 @@ pub enum Message {
     Lock,
     /// Give an object a description; an empty one removes it.
     Describe(FileId, String),
+    /// Change the folder's members.
+    ChangeMembers(MemberChange, oneshot::Sender<Result<(), MembersError>>),
     /// End.
     Quit,
 }
@@ -128,9 +130,14 @@ impl Task {
         Ok(Self { sender, cancel, thread: Some(thread) })
     }
 
-    /// Tells the thread something. Whatever asks it to stop what it does interrupts it after the current file.
+    /// Tells the thread something. Whatever asks it to stop what it does, or to do something at once, interrupts it after
+    /// the current file.
     pub fn tell(&self, message: Message) {
-        if matches!(message, Message::Run(false) | Message::Quit | Message::Lock) {
+        let interrupts = matches!(
+            message,
+            Message::Run(false) | Message::Quit | Message::Lock | Message::ChangeMembers(..)
+        );
+        if interrupts {
             self.cancel.store(true, Ordering::Relaxed);
         }
         // A thread that is gone has nothing to be told.
@@ -231,6 +238,12 @@ impl Worker {
                 });
                 let _ = reply.send(result);
             }
+            Message::ChangeMembers(change, reply) => {
+                self.cancel.store(false, Ordering::Relaxed);
+                let changed = self.with_folder(|folder, env| Ok(folder.change_members(&change, env)));
+                let _ = reply.send(changed.unwrap_or_else(|error| Err(error.into())));
+                self.look_at_everything();
+            }
             Message::GoOn(token) => {
                 if let Err(error) = self.with_folder(|folder, _| folder.allow(&token)) {
                     tracing::warn!(folder = %self.entry.id, %error, "the brake could not be released");
@@ -318,9 +331,12 @@ impl Worker {
             Event::Conflicts(folder.conflict_count()),
             Event::Finished { settled: step.is_settled() },
         ];
-        let lost = (!step.planned)
-            .then(|| Event::Unreachable(StatusSide::Encrypted, "the folder's roster is not there".into()));
-        self.tell(observed.chain(rest).chain(lost));
+        let shut = folder.shut();
+        let lost = (!step.planned && shut.is_none()).then(|| {
+            Event::Unreachable(StatusSide::Encrypted, "the folder's member list is not there".into())
+        });
+        let shut = Event::Shut(shut.map(|class| class.what().to_owned()));
+        self.tell(observed.chain(rest).chain([shut]).chain(lost));
     }
 
     fn tell(&self, events: impl IntoIterator<Item = Event>) {

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ensafer_core::api::local::{
-    DescribeRequest, FileStatus, ListedEntry, Located, PauseRequest, ProblemReport, Refusal, RefusalClass,
-    ResumeRequest, SettleOutcome,
+    DescribeRequest, FileStatus, ListedEntry, Located, MembersChange, MembersRequest, PauseRequest,
+    ProblemReport, Refusal, RefusalClass, ResumeRequest, SettleOutcome,
 };
+use ensafer_core::ids::FolderId;
 use ensafer_core::status::Status;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -77,7 +78,8 @@ impl ClientError {
                 RefusalClass::NotSetUp => Exit::NotSetUp,
                 RefusalClass::Locked | RefusalClass::WrongPassword => Exit::WrongPassword,
                 RefusalClass::NoSuchBrake | RefusalClass::BadRequest => Exit::Usage,
-                RefusalClass::Failed => Exit::Error,
+                RefusalClass::RetryLater => Exit::RetryLater,
+                RefusalClass::NotAllowed | RefusalClass::Failed => Exit::Error,
             },
         }
     }
@@ -216,6 +218,15 @@ impl Client {
     /// [`ClientError`].
     pub fn sync(&self) -> Result<SettleOutcome, ClientError> {
         self.call(Method::POST, "/v1/sync", JSON, Bytes::new(), None)
+    }
+
+    /// Changes a folder's members; waits as long as that takes.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn change_members(&self, folder: FolderId, change: MembersChange) -> Result<(), ClientError> {
+        let body = Bytes::from(serde_json::to_vec(&MembersRequest { folder, change })?);
+        self.call(Method::POST, "/v1/members", JSON, body, None)
     }
 
     /// Has the list of folders read again.

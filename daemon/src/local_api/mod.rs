@@ -12,9 +12,12 @@ use anyhow::Result;
 use ensafer_core::api::local::{
     FileStatus, FolderReport, ListedEntry, Located, ProblemReport, RefusalClass, SettleOutcome,
 };
+use ensafer_core::ids::FolderId;
 use ensafer_core::status::Status;
 use tokio::sync::{oneshot, watch};
 
+use crate::engine::{EngineError, MemberChange, MembersError};
+use crate::folder_keys::FolderKeysError;
 use crate::prompt::Password;
 
 pub use client::{Client, ClientError};
@@ -35,6 +38,12 @@ pub enum ControlError {
     /// No brake has that token.
     #[error("no brake has this token; another set of changes may be waiting by now")]
     NoSuchBrake,
+    /// The request makes no sense.
+    #[error("{0}")]
+    BadRequest(String),
+    /// A folder's members are not changed.
+    #[error(transparent)]
+    Members(MembersError),
     /// It failed.
     #[error(transparent)]
     Failed(#[from] anyhow::Error),
@@ -47,7 +56,19 @@ impl ControlError {
             Self::Locked => RefusalClass::Locked,
             Self::WrongPassword => RefusalClass::WrongPassword,
             Self::NoSuchBrake => RefusalClass::NoSuchBrake,
-            Self::Failed(_) => RefusalClass::Failed,
+            Self::BadRequest(_) => RefusalClass::BadRequest,
+            Self::Members(error) if error.is_for_later() => RefusalClass::RetryLater,
+            Self::Members(MembersError::Engine(_)) | Self::Failed(_) => RefusalClass::Failed,
+            Self::Members(_) => RefusalClass::NotAllowed,
+        }
+    }
+}
+
+impl From<MembersError> for ControlError {
+    fn from(error: MembersError) -> Self {
+        match error {
+            MembersError::Engine(EngineError::Keys(FolderKeysError::Locked)) => Self::Locked,
+            error => Self::Members(error),
         }
     }
 }
@@ -133,6 +154,16 @@ pub trait Control: Queries + Send + Sync + 'static {
     /// # Errors
     /// [`ControlError::Locked`], [`ControlError::NotSetUp`].
     fn settle(&self) -> Result<oneshot::Receiver<SettleOutcome>, ControlError>;
+
+    /// Changes a folder's members; the receiver gets the outcome.
+    ///
+    /// # Errors
+    /// [`ControlError::Failed`] where the folder is not at work.
+    fn change_members(
+        &self,
+        folder: FolderId,
+        change: MemberChange,
+    ) -> Result<oneshot::Receiver<Result<(), MembersError>>, ControlError>;
 
     /// Reads the list of folders again.
     ///

@@ -16,8 +16,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use ensafer_core::api::local::{
-    DescribeRequest, FileStatus, FolderReport, ListedEntry, Located, PauseRequest, ProblemReport, Refusal,
-    RefusalClass, ResumeRequest, SettleOutcome,
+    DescribeRequest, FileStatus, FolderReport, ListedEntry, Located, MembersRequest, PauseRequest,
+    ProblemReport, Refusal, RefusalClass, ResumeRequest, SettleOutcome,
 };
 use ensafer_core::status::Status;
 use futures_util::Stream;
@@ -26,6 +26,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::{Control, ControlError};
 use crate::daemon::QuitSignal;
+use crate::engine::MemberChange;
 use crate::private_file;
 use crate::prompt::Password;
 
@@ -176,6 +177,7 @@ fn router(door: Door) -> Router {
         .route("/v1/unlock", post(unlock))
         .route("/v1/lock", post(lock))
         .route("/v1/sync", post(sync))
+        .route("/v1/members", post(change_members))
         .route("/v1/quit", post(quit))
         .fallback(|| async {
             refuse(StatusCode::NOT_FOUND, RefusalClass::BadRequest, "no such request".into())
@@ -294,6 +296,18 @@ async fn sync(State(control): Shared) -> Result<Json<SettleOutcome>, ControlErro
     Ok(Json(outcome))
 }
 
+/// Answers when it is done: after the current file, and after reading every header where somebody is removed.
+async fn change_members(
+    State(control): Shared,
+    Json(body): Json<MembersRequest>,
+) -> Result<Json<()>, ControlError> {
+    let change = MemberChange::try_from(&body.change)
+        .map_err(|_| ControlError::BadRequest("these are no public keys, or not signed".into()))?;
+    let changed = blocking_raw(move || control.change_members(body.folder, change)).await?;
+    let outcome = changed.await.map_err(|_| anyhow::anyhow!("the folder's work has ended"))?;
+    Ok(Json(outcome?))
+}
+
 async fn quit(State(control): Shared) -> Result<Json<()>, ControlError> {
     blocking(move || {
         control.quit();
@@ -327,8 +341,11 @@ impl IntoResponse for ControlError {
             known => (known.class(), known.to_string()),
         };
         let status = match class {
-            RefusalClass::NotSetUp | RefusalClass::Locked | RefusalClass::NoSuchBrake => StatusCode::CONFLICT,
-            RefusalClass::WrongPassword => StatusCode::FORBIDDEN,
+            RefusalClass::NotSetUp
+            | RefusalClass::Locked
+            | RefusalClass::NoSuchBrake
+            | RefusalClass::RetryLater => StatusCode::CONFLICT,
+            RefusalClass::WrongPassword | RefusalClass::NotAllowed => StatusCode::FORBIDDEN,
             RefusalClass::BadRequest => StatusCode::BAD_REQUEST,
             RefusalClass::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -125,6 +125,17 @@ impl Control for Fake {
         Ok(receiver)
     }
 
+    fn change_members(
+        &self,
+        folder: FolderId,
+        change: MemberChange,
+    ) -> Result<oneshot::Receiver<Result<(), MembersError>>, ControlError> {
+        self.note(format!("members {folder} {change:?}"));
+        let (reply, receiver) = oneshot::channel();
+        reply.send(Err(MembersError::Busy)).expect("it is waited for");
+        Ok(receiver)
+    }
+
     fn reload_folders(&self) -> Result<(), ControlError> {
         self.note("reload");
         Ok(())

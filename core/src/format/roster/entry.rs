@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::account::SignedBundle;
 use crate::cbor::{Keys, Malformed, Reader, Writer, check};
 use crate::crypto::{ContentHasher, Domain, Signature, SigningKey, VerifyingKey};
@@ -34,7 +36,8 @@ impl fmt::Debug for EntryHash {
 }
 
 /// What a member may do. Each may do all that those before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// 1: reads.
     Reader,
@@ -44,6 +47,17 @@ pub enum Role {
     Admin,
     /// 4: made the folder; cannot be removed.
     Owner,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Reader => "reader",
+            Self::Writer => "writer",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        })
+    }
 }
 
 impl Role {

@@ -88,7 +88,7 @@ fn only_admins_change_members_and_the_owner_stays() {
     assert!(matches!(a.add(&bob(), Role::Reader), Err(MembersError::AlreadyMember)));
     a.set_role(&bob(), Role::Admin).unwrap();
     assert!(matches!(b.expel(&alice()), Err(MembersError::Owner)));
-    assert!(matches!(a.change(MemberChange::Leave), Err(MembersError::Owner)));
+    assert!(matches!(a.change(&MemberChange::Leave), Err(MembersError::Owner)));
     b.add(&carol(), Role::Writer).unwrap();
     let mut c = world.guest("c", &carol());
     c.write("by carol", "text");
@@ -200,7 +200,7 @@ fn whoever_leaves_is_gone_and_an_admins_device_starts_a_new_epoch() {
     let (mut a, mut b) = shared(&world);
     b.write("by bob", "written in time");
     world.settle(&mut [&mut a, &mut b]);
-    b.change(MemberChange::Leave).unwrap();
+    b.change(&MemberChange::Leave).unwrap();
     assert!(!b.look().planned);
     assert_eq!(b.read("by bob"), "written in time");
     assert_eq!(epoch(&a), 1);

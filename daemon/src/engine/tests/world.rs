@@ -206,20 +206,20 @@ impl Device {
         self.with_env(settle).unwrap().0
     }
 
-    pub fn change(&mut self, change: MemberChange) -> Result<(), MembersError> {
-        self.with_env(|folder, env| folder.change_members(&change, env))
+    pub fn change(&mut self, change: &MemberChange) -> Result<(), MembersError> {
+        self.with_env(|folder, env| folder.change_members(change, env))
     }
 
     pub fn add(&mut self, account: &Account, role: Role) -> Result<(), MembersError> {
-        self.change(MemberChange::Add { bundle: Box::new(account.bundle().clone()), role })
+        self.change(&MemberChange::Add { bundle: Box::new(account.bundle().clone()), role })
     }
 
     pub fn set_role(&mut self, account: &Account, role: Role) -> Result<(), MembersError> {
-        self.change(MemberChange::SetRole { subject: account.identity().public(), role })
+        self.change(&MemberChange::SetRole { subject: account.identity().public(), role })
     }
 
     pub fn expel(&mut self, account: &Account) -> Result<(), MembersError> {
-        self.change(MemberChange::Remove { subject: account.identity().public() })
+        self.change(&MemberChange::Remove { subject: account.identity().public() })
     }
 
     fn with_env<T>(&mut self, work: impl FnOnce(&mut Folder, &Env<'_>) -> T) -> T {

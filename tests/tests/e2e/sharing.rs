@@ -1,0 +1,246 @@
+//! A folder of several people: each an account and a home of their own, one encrypted folder that a cloud carries.
+
+use ensafer_tests::device::text;
+use ensafer_tests::{Device, KeyServer, World, tree};
+use serde_json::Value;
+
+/// Three people on one key server, and Alice's folder.
+struct Circle {
+    alice: Device,
+    bob: Device,
+    carol: Device,
+    server: KeyServer,
+    /// Outlives the devices.
+    world: World,
+}
+
+const ALICE: &str = "alice@example.com";
+const BOB: &str = "bob@example.com";
+const CAROL: &str = "carol@example.com";
+
+impl Circle {
+    /// Alice has a folder with one file; nobody else is in it yet.
+    fn new() -> Self {
+        let world = World::new();
+        let server = KeyServer::start(&world);
+        let device = |email: &str| {
+            let name = email.split('@').next().unwrap();
+            let mut device = Device::bare(&world.path(&format!("{name}-home")));
+            device.work = world.directory(&format!("{name}-work"));
+            device.encrypted = world.encrypted();
+            device.register(email, &server.url).expect(0);
+            device
+        };
+        let (alice, bob, carol) = (device(ALICE), device(BOB), device(CAROL));
+        alice.add_folder().expect(0);
+        alice.write("plans/old.txt", "older than everybody else");
+        alice.settle();
+        Self { alice, bob, carol, server, world }
+    }
+
+    /// Alice adds somebody, who joins.
+    #[track_caller]
+    fn let_in(&self, device: &Device, role: &str) {
+        let email = format!("{}@example.com", name_of(device));
+        self.alice.run(&["share", "add", text(&self.alice.work), &email, "--role", role]).expect(0);
+        join(device).expect(0);
+    }
+
+    /// Has everybody sync until all see the same.
+    #[track_caller]
+    fn meet(&self, devices: &[&Device]) {
+        for device in devices.iter().chain(devices) {
+            device.sync().expect_any(&[0, 4]);
+        }
+        for device in &devices[1..] {
+            tree::assert_same(&devices[0].work, &device.work);
+        }
+    }
+}
+
+fn name_of(device: &Device) -> String {
+    let home = device.home.file_name().unwrap().to_str().unwrap();
+    home.strip_suffix("-home").unwrap().to_owned()
+}
+
+/// `folder add … --from` Alice.
+#[track_caller]
+fn join(device: &Device) -> ensafer_tests::Finished {
+    device.run(&["folder", "add", text(&device.work), text(&device.encrypted), "--from", ALICE])
+}
+
+#[track_caller]
+fn members(device: &Device) -> Vec<(String, String, String)> {
+    let list = device.json(&["share", "list", text(&device.work)]);
+    let field = |member: &Value, name: &str| member[name].as_str().expect("a text").to_owned();
+    let member = |member: &Value| (field(member, "login"), field(member, "role"), field(member, "standing"));
+    list.as_array().expect("a list").iter().map(member).collect()
+}
+
+fn of(members: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
+    members
+        .iter()
+        .map(|(login, role, standing)| ((*login).into(), (*role).into(), (*standing).into()))
+        .collect()
+}
+
+#[test]
+fn a_folder_is_shared_by_one_line_and_joined_by_another() {
+    let circle = Circle::new();
+    let (alice, bob, carol) = (&circle.alice, &circle.bob, &circle.carol);
+    let added = alice.run(&["share", "add", text(&alice.work), "Bob@Example.com"]).expect(0);
+    added.expect_says("--from alice@example.com").expect_says("share verify bob@example.com");
+    let joined = join(bob).expect(0);
+    let number = |said: &str| {
+        let is_number = |line: &&str| line.replace(' ', "").len() == 60 && line.starts_with(char::is_numeric);
+        said.lines().find(is_number).expect("a safety number").to_owned()
+    };
+    let of_alice = alice.run(&["share", "verify", BOB]).expect(0);
+    assert_eq!(number(&joined.stderr), number(&of_alice.stdout), "both sides have one number");
+    bob.write("plans/new.txt", "by Bob");
+    circle.meet(&[alice, bob]);
+    assert_eq!(bob.read("plans/old.txt").as_deref(), Some("older than everybody else"));
+    assert_eq!(alice.read("plans/new.txt").as_deref(), Some("by Bob"));
+
+    circle.let_in(carol, "admin");
+    bob.write("plans/old.txt", "edited by Bob");
+    circle.meet(&[alice, bob, carol]);
+    assert_eq!(
+        members(alice),
+        of(&[(ALICE, "owner", "own"), (CAROL, "admin", "pinned"), (BOB, "writer", "pinned"),])
+    );
+    assert_eq!(
+        members(bob),
+        of(&[(ALICE, "owner", "pinned"), (CAROL, "admin", "unknown"), (BOB, "writer", "own"),])
+    );
+    // The same once more is no error, another role is.
+    alice.run(&["share", "add", text(&alice.work), BOB]).expect(0).expect_says("already");
+    alice
+        .run(&["share", "add", text(&alice.work), BOB, "--role", "admin"])
+        .expect(2)
+        .expect_says("share role");
+    alice.run(&["share", "verify", BOB, "--matches", &number(&of_alice.stdout)]).expect(0);
+    assert_eq!(members(alice)[2].2, "verified");
+}
+
+#[test]
+fn a_folder_of_somebody_unmet_is_not_joined() {
+    let circle = Circle::new();
+    let (alice, bob) = (&circle.alice, &circle.bob);
+    // Before she adds him, and after.
+    join(bob).expect(13).expect_says("not shared");
+    alice.run(&["share", "add", text(&alice.work), BOB]).expect(0);
+    let stranger = &circle.carol;
+    stranger.add_folder().expect(13).expect_says("not shared");
+    let mut fresh = Device::bare(&circle.world.path("fresh-home"));
+    (fresh.work, fresh.encrypted) = (circle.world.directory("fresh-work"), circle.world.encrypted());
+    fresh.log_in(BOB, &circle.server.url).expect(0);
+    // He met Alice on his other computer, and an account's pins are everywhere.
+    fresh.add_folder().expect(0);
+    fresh.settle();
+    assert_eq!(fresh.read("plans/old.txt").as_deref(), Some("older than everybody else"));
+}
+
+#[test]
+fn whoever_never_met_the_owner_is_told_the_option() {
+    let circle = Circle::new();
+    let (alice, bob) = (&circle.alice, &circle.bob);
+    alice.run(&["share", "add", text(&alice.work), BOB]).expect(0);
+    let refused = bob.add_folder().expect(13);
+    refused.expect_says("--from alice@example.com");
+    assert!(
+        tree::names(&bob.work).is_empty() && bob.json(&["folder", "list"]).as_array().unwrap().is_empty()
+    );
+    // Somebody else's address is not hers.
+    bob.run(&["folder", "add", text(&bob.work), text(&bob.encrypted), "--from", CAROL]).expect(13);
+    join(bob).expect(0);
+}
+
+#[test]
+fn roles_are_kept_to_and_only_admins_change_them() {
+    let circle = Circle::new();
+    let (alice, bob, carol) = (&circle.alice, &circle.bob, &circle.carol);
+    circle.let_in(bob, "writer");
+    let work = text(&bob.work);
+    bob.run(&["share", "add", work, CAROL]).expect(1).expect_says("owner and its admins");
+    bob.run(&["share", "remove", work, ALICE, "-y"]).expect(1);
+    alice.run(&["share", "role", text(&alice.work), BOB, "admin"]).expect(0);
+    bob.settle();
+    bob.run(&["share", "add", work, CAROL, "--role", "reader"]).expect(0);
+    join(carol).expect(0);
+    circle.meet(&[alice, bob, carol]);
+    bob.run(&["share", "remove", work, ALICE, "-y"]).expect(1).expect_says("owner");
+    bob.run(&["share", "role", work, ALICE, "reader"]).expect(1).expect_says("owner");
+    alice.run(&["share", "leave", text(&alice.work), "-y"]).expect(1).expect_says("owner");
+    alice
+        .run(&["share", "remove", text(&alice.work), "nobody@example.com"])
+        .expect(2)
+        .expect_says("no member");
+    alice
+        .run(&["share", "add", text(&alice.work), "nobody@example.com"])
+        .expect(1)
+        .expect_says("Nobody has that address");
+    alice.run(&["share", "add", text(&alice.work), ALICE]).expect(2);
+    alice.run(&["share", "list", text(&circle.world.path("elsewhere"))]).expect_any(&[1, 2]);
+}
+
+#[test]
+fn whoever_is_removed_keeps_what_they_had_and_gets_nothing_new() {
+    let circle = Circle::new();
+    let (alice, bob, carol) = (&circle.alice, &circle.bob, &circle.carol);
+    circle.let_in(bob, "writer");
+    circle.let_in(carol, "writer");
+    bob.write("by bob.txt", "in time");
+    circle.meet(&[alice, bob, carol]);
+    let removed = alice.run(&["share", "remove", text(&alice.work), BOB, "-y"]).expect(0);
+    removed.expect_says("cannot undo").expect_says("work folder");
+    alice.write("secret.txt", "not for Bob");
+    circle.meet(&[alice, carol]);
+    bob.sync().expect(3);
+    assert_eq!(bob.problems()[0].0, "not-a-member");
+    assert_eq!((bob.read("by bob.txt").as_deref(), bob.read("secret.txt")), (Some("in time"), None));
+    bob.write("late.txt", "too late");
+    bob.sync().expect(3);
+    carol.settle();
+    assert_eq!((carol.read("late.txt"), carol.read("by bob.txt").as_deref()), (None, Some("in time")));
+
+    // He comes back, and what he wrote meanwhile comes with him.
+    circle.alice.run(&["share", "add", text(&alice.work), BOB]).expect(0);
+    circle.meet(&[bob, alice, carol]);
+    assert_eq!(bob.read("secret.txt").as_deref(), Some("not for Bob"));
+    assert_eq!(carol.read("late.txt").as_deref(), Some("too late"));
+    carol.run(&["share", "leave", text(&carol.work), "-y"]).expect(0);
+    carol.sync().expect(3);
+    circle.meet(&[alice, bob]);
+    assert_eq!(members(alice).len(), 2);
+    assert_eq!(carol.read("secret.txt").as_deref(), Some("not for Bob"));
+}
+
+#[test]
+fn a_running_daemon_changes_members_and_its_friends_follow() {
+    let circle = Circle::new();
+    let (alice, bob) = (&circle.alice, &circle.bob);
+    alice.start_daemon();
+    circle.let_in(bob, "writer");
+    bob.start_daemon();
+    alice.wait_for_state("up-to-date");
+    bob.write("live.txt", "by Bob");
+    alice.wait_for_content("live.txt", "by Bob");
+    alice.run(&["share", "remove", text(&alice.work), BOB, "-y"]).expect(0);
+    bob.wait_for_state("attention");
+    alice.write("later.txt", "after Bob");
+    alice.wait_for_state("up-to-date");
+    alice.run(&["share", "add", text(&alice.work), BOB, "--role", "reader"]).expect(0);
+    bob.wait_for_content("later.txt", "after Bob");
+    alice.run(&["stop"]).expect(0);
+    alice.run(&["share", "role", text(&alice.work), BOB, "writer"]).expect(0);
+    assert_eq!(members(alice)[1].1, "writer");
+}
+
+#[test]
+fn nothing_is_shared_without_a_server() {
+    let (_world, laptop) = World::with_one_device();
+    laptop.run(&["share", "add", text(&laptop.work), BOB]).expect(10).expect_says("register --server");
+    let list = laptop.json(&["share", "list", text(&laptop.work)]);
+    assert_eq!(list.as_array().unwrap().len(), 1);
+}
