@@ -1,5 +1,6 @@
 //! A small world to test in: Alice's folder, with Bob as somebody else.
 
+mod alone;
 mod attacks;
 mod generate;
 mod round_trip;
