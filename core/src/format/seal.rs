@@ -12,8 +12,8 @@ use super::statement::{ObjectKind, SignedStatement, Statement};
 use crate::cbor::Malformed;
 use crate::crypto::cobblestone::{self, HEAD_BYTES, Stream};
 use crate::crypto::{
-    ContentHasher, Domain, ENVELOPE_BYTES, EnvelopePublicKey, FileKey, FileSubkeys, FolderKey, FolderKeyName, Random,
-    Signature, SigningKey,
+    ContentHasher, Domain, ENVELOPE_BYTES, EnvelopePublicKey, FileKey, FileSubkeys, FolderKey, FolderKeyName,
+    Random, Signature, SigningKey,
 };
 use crate::ids::{Digest, FileId, FolderId, StatementHash};
 

@@ -28,7 +28,7 @@ use crate::prompt::Password;
 
 pub use changes::{change_login, change_password, change_recovery_key, delete, leave_server};
 pub use device::{KeepAccountKey, account_key};
-pub use directory::{Person, find_person, look_at_person, replace_person, set_person_verified};
+pub use directory::{Person, find_person, known_people, look_at_person, replace_person, set_person_verified};
 pub use error::AccountError;
 pub use local::{
     export, forget, import, import_with_recovery_key, lock, open_with_device, read_exported, recover,

@@ -118,10 +118,7 @@ fn each_recipient_opens_it_and_nobody_else() {
             let recipients = [&alice, &bob].map(|keys| Recipient::user(&keys.envelope.public()));
             assert!(listed.len() == 2 && recipients.iter().all(|r| listed.contains(r)));
         }
-        assert_eq!(
-            refusal(&sealed, &AccountAlone::new(&stranger, Vec::new())),
-            HeaderError::NotARecipient
-        );
+        assert_eq!(refusal(&sealed, &AccountAlone::new(&stranger, Vec::new())), HeaderError::NotARecipient);
         assert_eq!(refusal(&sealed, &World::new().synced()), HeaderError::NotARecipient, "no folder's");
     }
 }
