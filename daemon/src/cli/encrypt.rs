@@ -45,8 +45,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
     shell.require_account()?;
-    let to = arguments.to.iter().map(|email| account::parse_login(email));
-    let to: BTreeSet<Login> = to.collect::<Result<_, _>>()?;
+    let to = arguments.to.iter().map(|email| parse_address(email)).collect::<Result<BTreeSet<_>>>()?;
     let items = items(arguments, shell)?;
     let (unlocked, people) = look_up(shell, to)?;
     if let Some(output) = &arguments.output {
@@ -69,6 +68,16 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
         print(shell, &report)?;
     }
     Ok(exit(&report.files))
+}
+
+fn parse_address(email: &str) -> Result<Login> {
+    let login = account::parse_login(email)?;
+    if login.as_str().contains('@') {
+        return Ok(login);
+    }
+    // Most often a file that was named behind --to.
+    let what = format!("\"{}\" is no e-mail address", printable(email));
+    Err(usage(&what, "Write it like alice@example.com, and files before --to"))
 }
 
 /// The files and where they go, refused before anybody is looked up or anything is written.

@@ -29,4 +29,5 @@ mod server_lost_answers;
 mod server_offline;
 mod server_refusals;
 mod server_replicas;
+mod single_files;
 mod terminal;
