@@ -9,7 +9,7 @@ use ensafer_core::account::{Account, AccountState};
 use ensafer_core::api::local::{Membership, RecipientNote, SignerReport, SignerStanding};
 use ensafer_core::format::roster::{MAX_ROSTER_LEN, RosterState, open_roster_object};
 use ensafer_core::format::{
-    AccountAlone, EXTENSION, MAX_ACCESS_LEN, MAX_INFO_LEN, OpenedHeader, Recipient, Statement,
+    AccessList, AccountAlone, EXTENSION, MAX_ACCESS_LEN, MAX_INFO_LEN, OpenedHeader, Recipient, Statement,
     fan_out_directory,
 };
 use ensafer_core::ids::{Fingerprint, FolderId};
@@ -81,13 +81,7 @@ impl<'a> Signers<'a> {
         header: &mut OpenedHeader,
         roster: Option<&RosterState>,
     ) -> Vec<RecipientNote> {
-        if !header.access_list.as_ref().is_none_or(|list| match roster {
-            Some(roster) => roster.may_administer(&list.signer),
-            None => {
-                let statement = &header.statement;
-                list.signer == statement.writer || list.signer.fingerprint() == statement.owner
-            }
-        }) {
+        if header.access_list.as_ref().is_some_and(|list| !may_list(list, &header.statement, roster)) {
             header.distrust_access_list();
         }
         let own = Recipient::user(&self.account.envelope().public());
@@ -101,6 +95,14 @@ impl<'a> Signers<'a> {
             (header.missing_recipients() > 0, RecipientNote::EnvelopeDropped),
         ];
         notes.into_iter().filter_map(|(holds, note)| holds.then_some(note)).collect()
+    }
+}
+
+/// Whether the list is by somebody who may say who reads the file. Without a roster that is its owner or its writer.
+fn may_list(list: &AccessList, statement: &Statement, roster: Option<&RosterState>) -> bool {
+    match roster {
+        Some(roster) => roster.may_administer(&list.signer),
+        None => list.signer == statement.writer || list.signer.fingerprint() == statement.owner,
     }
 }
 

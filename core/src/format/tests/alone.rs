@@ -264,8 +264,7 @@ fn row_19_an_envelope_is_added() {
     let recipients = open(&sealed, &bob).unwrap().0.access_list.unwrap().recipients;
     let by_bob = forge_as_bob(&sealed, |f| {
         with_dave(f);
-        let recipients = [&recipients[..], &[Recipient::user(&dave.public())]].concat();
-        let mut recipients = recipients;
+        let mut recipients = [&recipients[..], &[Recipient::user(&dave.public())]].concat();
         recipients.sort_unstable();
         sign_list(f, recipients, &bob.identity);
     });
