@@ -7,6 +7,7 @@ use std::fs::{self, File, FileTimes, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ensafer_core::account::Account;
@@ -199,12 +200,18 @@ fn open(
         return Err(Refused { class, what, signer: Some(signer) });
     }
     let recipients = signers.judge_recipients(&mut header, roster);
-    let by = signer.login.clone().unwrap_or_else(|| signer.fingerprint.to_string());
-    let author = author(&by, &header.statement.device_name);
+    let author = author_of(&signer, &header.statement.device_name);
     let Some(object) = header.statement.to_object(header.prefix.file_id, author) else {
         return Err((ProblemClass::NewerVersion, "an unknown kind of object".into()).into());
     };
     Ok(Some(Opened { given: path.into(), file, header, object, signer, recipients }))
+}
+
+/// Who wrote it, as the second of two files of one name says it. Files of no folder do not say on which computer.
+fn author_of(signer: &SignerReport, device_name: &str) -> Arc<str> {
+    let by = signer.login.clone().unwrap_or_else(|| signer.fingerprint.to_string());
+    let person = by.split('@').next().unwrap_or_default();
+    if device_name.is_empty() { person.into() } else { author(person, device_name) }
 }
 
 fn why_not_taken(signer: &SignerReport) -> String {

@@ -122,6 +122,7 @@ enum Command {
     /// Check every encrypted file to the last byte, writing nothing
     Verify(verify::Arguments),
     /// Encrypt single files for people with an account
+    #[command(override_usage = "ensafer encrypt <FILE>... --to <EMAIL>... [OPTIONS]")]
     Encrypt(encrypt::Arguments),
     /// Decrypt files without a configured folder, and say who signed them
     Decrypt(decrypt::Arguments),

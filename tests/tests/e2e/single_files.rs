@@ -195,6 +195,10 @@ fn nothing_is_encrypted_where_anything_is_wrong_with_the_line() {
     hermit.run(&["encrypt", plain, "-o", to, "--name", "own", "--to", "hermit@example.com"]).expect(0);
     scene.decrypt(&hermit, &output.join("own.ensafer"), &[]).expect(0).expect_says("signed by you");
     assert_eq!(store::count_entries(&output), 2);
+    let twice = scene.encrypt(&hermit, Path::new(plain), &["hermit@example.com"]);
+    let both = scene.decrypt(&hermit, &twice, &[text(&output.join("own.ensafer"))]).expect(0);
+    assert!(both.says("/a.txt\n") && both.says("/a (hermit, 2"), "{both}");
+    assert!(both.says("All 2 files: signed by you"), "{both}");
 }
 
 #[test]
