@@ -132,6 +132,9 @@ byte_id!(
 );
 
 impl FolderId {
+    /// What a file says that belongs to no folder. No folder has it: ids are made of hashes.
+    pub const NONE: Self = Self([0; 16]);
+
     /// The id that entries at the top of the folder name as their parent, and the roster's own file id.
     #[must_use]
     pub const fn root(&self) -> FileId {

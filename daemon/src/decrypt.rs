@@ -1,4 +1,5 @@
-//! Decrypts files of an encrypted folder with an account's keys and nothing else: no configured folder, no server.
+//! Decrypts files, of an encrypted folder or of none, with an account's keys and nothing else: no configured folder, no
+//! server.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -6,10 +7,11 @@ use std::fs::{self, File, FileTimes, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ensafer_core::account::Account;
-use ensafer_core::api::local::Decrypted;
+use ensafer_core::api::local::{Decrypted, Membership, RecipientNote, SignerReport};
 use ensafer_core::format::{
     AccountAlone, HeaderError, ObjectKind, OpenedHeader, System, open_header, to_local_name,
 };
@@ -23,6 +25,7 @@ use crate::apply::describe;
 use crate::folder_keys::author;
 use crate::payload::{PayloadFailure, open_payload, read_head};
 use crate::progress::Progress;
+use crate::signers::{Rosters, Signers};
 use crate::store::{StoreError, StoreStamp, StoredObject};
 use crate::work_dir::stamp_of;
 
@@ -51,7 +54,8 @@ impl StoredObject for LoneFile {
     }
 }
 
-fn io_error(source: io::Error, path: &Path) -> StoreError {
+/// What the system says of a file that was given, or is made, by its path.
+pub fn io_error(source: io::Error, path: &Path) -> StoreError {
     let what = path.to_string_lossy().into_owned();
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::DiskFull { what, source },
@@ -66,20 +70,42 @@ struct Opened {
     file: LoneFile,
     header: OpenedHeader,
     object: Object,
+    signer: SignerReport,
+    recipients: Vec<RecipientNote>,
+}
+
+/// A file that cannot be decrypted.
+struct Refused {
+    class: ProblemClass,
+    what: String,
+    signer: Option<SignerReport>,
+}
+
+impl From<(ProblemClass, String)> for Refused {
+    fn from((class, what): (ProblemClass, String)) -> Self {
+        Self { class, what, signer: None }
+    }
 }
 
 /// Decrypts `files` into the directory `output`. Directories among them are made, and what belongs into them is put
 /// there; everything else goes to the top. Nothing that is there is overwritten, and no file appears before its
-/// signature and content were verified. Only what the account itself has signed is taken.
-pub fn decrypt(account: &Account, files: &[PathBuf], output: &Path, progress: &Progress) -> Vec<Decrypted> {
+/// signature and content were verified. Only what somebody has signed whose signature is taken.
+pub fn decrypt(
+    account: &Account,
+    signers: &Signers<'_>,
+    files: &[PathBuf],
+    output: &Path,
+    progress: &Progress,
+) -> Vec<Decrypted> {
     let keys = AccountAlone::new(account.envelope(), Vec::new());
+    let mut rosters = Rosters::default();
     let mut results = Vec::with_capacity(files.len());
     let mut opened = Vec::with_capacity(files.len());
     for path in files {
-        match open(path, &keys, account) {
+        match open(path, &keys, signers, &mut rosters) {
             Ok(Some(file)) => opened.push(file),
             Ok(None) => {}
-            Err((class, what)) => results.push(failure(path, class, what)),
+            Err(refused) => results.push(failure(path, refused)),
         }
     }
     let given: HashSet<FileId> = opened.iter().map(|opened| opened.object.id).collect();
@@ -96,7 +122,7 @@ pub fn decrypt(account: &Account, files: &[PathBuf], output: &Path, progress: &P
             Entry::Vacant(vacant) => _ = vacant.insert(opened),
             Entry::Occupied(_) => {
                 let what = "another of these files is the same object; decrypt it by itself".to_owned();
-                results.push(failure(&opened.given, ProblemClass::Inconsistent, what));
+                results.push(failed_later(opened, (ProblemClass::Inconsistent, what)));
             }
         }
     }
@@ -104,8 +130,8 @@ pub fn decrypt(account: &Account, files: &[PathBuf], output: &Path, progress: &P
     for id in layout.shown() {
         if let Some(opened) = by_id.remove(&id) {
             results.push(match write(opened, &layout, output, progress) {
-                Ok(path) => success(&opened.given, &path),
-                Err((class, what)) => failure(&opened.given, class, what),
+                Ok(path) => success(opened, &path),
+                Err(why) => failed_later(opened, why),
             });
             progress.advance(1, 0);
         }
@@ -113,51 +139,92 @@ pub fn decrypt(account: &Account, files: &[PathBuf], output: &Path, progress: &P
     // What is left shows nowhere: files that were deleted.
     results.extend(by_id.into_values().map(|opened| Decrypted {
         what: format!("deleted; only its name is left, {}", opened.object.name),
-        object: opened.given.to_string_lossy().into_owned(),
-        output: None,
-        class: None,
+        ..report(opened)
     }));
     set_directory_times(&opened, &layout, output);
     results
 }
 
-fn success(given: &Path, output: &Path) -> Decrypted {
-    let output = Some(output.to_string_lossy().into_owned());
-    Decrypted { object: given.to_string_lossy().into_owned(), output, class: None, what: String::new() }
+/// A file that was opened, before anything became of it.
+fn report(opened: &Opened) -> Decrypted {
+    Decrypted {
+        object: opened.given.to_string_lossy().into_owned(),
+        output: None,
+        class: None,
+        what: String::new(),
+        signer: Some(opened.signer.clone()),
+        recipients: opened.recipients.clone(),
+    }
 }
 
-fn failure(given: &Path, class: ProblemClass, what: String) -> Decrypted {
-    Decrypted { object: given.to_string_lossy().into_owned(), output: None, class: Some(class), what }
+fn success(opened: &Opened, output: &Path) -> Decrypted {
+    Decrypted { output: Some(output.to_string_lossy().into_owned()), ..report(opened) }
+}
+
+/// A file that was opened and cannot be written.
+fn failed_later(opened: &Opened, (class, what): (ProblemClass, String)) -> Decrypted {
+    Decrypted { class: Some(class), what, ..report(opened) }
+}
+
+fn failure(given: &Path, refused: Refused) -> Decrypted {
+    let Refused { class, what, signer } = refused;
+    let object = given.to_string_lossy().into_owned();
+    Decrypted { object, output: None, class: Some(class), what, signer, recipients: Vec::new() }
 }
 
 /// Opens one file's header. Rosters and manifests hold nothing to decrypt: `None`.
 fn open(
     path: &Path,
     keys: &AccountAlone<'_>,
-    account: &Account,
-) -> Result<Option<Opened>, (ProblemClass, String)> {
+    signers: &Signers<'_>,
+    rosters: &mut Rosters,
+) -> Result<Option<Opened>, Refused> {
     let store = |error: StoreError| (error.class(), describe(&error));
     let file = LoneFile::open(path).map_err(store)?;
     let length = file.stamp().map_err(store)?.length;
     let head = read_head(&file, length).map_err(store)?;
-    let header = open_header(&head, keys).map_err(|error| (lone_class(&error), error.to_string()))?;
+    let mut header = open_header(&head, keys).map_err(|error| (lone_class(&error), error.to_string()))?;
     if length != header.total_len {
         let class =
             if length < header.total_len { ProblemClass::StillArriving } else { ProblemClass::Damaged };
-        return Err((class, format!("{length} bytes instead of {}", header.total_len)));
+        return Err((class, format!("{length} bytes instead of {}", header.total_len)).into());
     }
     if matches!(header.statement.kind, ObjectKind::Roster | ObjectKind::Manifest) {
         return Ok(None);
     }
-    if header.statement.writer != account.identity().public() {
-        let who = header.statement.writer.fingerprint();
-        return Err((ProblemClass::UnknownSigner, format!("signed by the unknown identity {who}")));
+    let folder = header.statement.folder;
+    let roster = if header.is_alone() { None } else { rosters.beside(path, folder, keys) };
+    let signer = signers.judge(&header, roster);
+    if !signers.take(&signer) {
+        let (class, what) = (ProblemClass::UnknownSigner, why_not_taken(&signer));
+        return Err(Refused { class, what, signer: Some(signer) });
     }
-    let author = author(account.login().as_str(), &header.statement.device_name);
+    let recipients = signers.judge_recipients(&mut header, roster);
+    let author = author_of(&signer, &header.statement.device_name);
     let Some(object) = header.statement.to_object(header.prefix.file_id, author) else {
-        return Err((ProblemClass::NewerVersion, "an unknown kind of object".into()));
+        return Err((ProblemClass::NewerVersion, "an unknown kind of object".into()).into());
     };
-    Ok(Some(Opened { given: path.into(), file, header, object }))
+    Ok(Some(Opened { given: path.into(), file, header, object, signer, recipients }))
+}
+
+/// Who wrote it, as the second of two files of one name says it. Files of no folder do not say on which computer.
+fn author_of(signer: &SignerReport, device_name: &str) -> Arc<str> {
+    let by = signer.login.clone().unwrap_or_else(|| signer.fingerprint.to_string());
+    let person = by.split('@').next().unwrap_or_default();
+    if device_name.is_empty() { person.into() } else { author(person, device_name) }
+}
+
+fn why_not_taken(signer: &SignerReport) -> String {
+    let fingerprint = signer.fingerprint;
+    match (signer.membership, &signer.login) {
+        (Membership::Refused, Some(login)) => {
+            format!("signed by {login} ({fingerprint}), who may not write in its folder")
+        }
+        (Membership::Refused, None) => {
+            format!("signed by the unknown identity {fingerprint}, which may not write in its folder")
+        }
+        _ => format!("signed by the unknown identity {fingerprint}"),
+    }
 }
 
 /// Nobody waits for a lone file: one that is not whole, or does not verify, is damaged.

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result, anyhow};
+use ensafer_core::account::AccountState;
 use ensafer_core::api::local::{
     Decrypted, FileStatus, FolderReport, ListedEntry, Located, MemberReport, MembersChange, ProblemReport,
     SettleOutcome, VerifyReport,
 };
-use ensafer_core::ids::DeviceId;
+use ensafer_core::ids::{DeviceId, Fingerprint};
 use ensafer_core::status::{Event, Facts, Status};
 
+use crate::account::known_people;
 use crate::account_watch::AccountWatch;
 use crate::board::Board;
 use crate::cli::engine::Engine;
@@ -31,12 +33,13 @@ use crate::local_api::Queries;
 use crate::progress::Progress;
 use crate::refusals::Pair;
 use crate::shell::Shell;
+use crate::signers::Signers;
 use crate::state::{Identity, State, StateReader};
 use crate::store::DirectoryStore;
 use crate::supervisor::Supervisor;
 use crate::vault::ShellVault;
 use crate::view::{self, View};
-use crate::{account, decrypt, join, members, verify};
+use crate::{decrypt, join, members, verify};
 
 /// The engine in this process.
 #[derive(Debug, Clone, Copy)]
@@ -173,7 +176,7 @@ impl Engine for LocalEngine {
         let vault = ShellVault::new(shell, true)?;
         let open = open_folder(shell, folder, &vault)?;
         let account = vault.unlocked()?.account;
-        Ok(members::report(open.roster().state(), &account, &account::remembered(&shell.home, &account)?))
+        Ok(members::report(open.roster().state(), &account, &known_people(&shell.home, &account)?))
     }
 
     fn change_members(&self, shell: &Shell, folder: &FolderEntry, change: &MembersChange) -> Result<()> {
@@ -202,12 +205,19 @@ impl Engine for LocalEngine {
         &self,
         shell: &Shell,
         files: &[PathBuf],
+        accepted: &[Fingerprint],
         output: &Path,
         progress: &Progress,
     ) -> Result<Vec<Decrypted>> {
         let vault = ShellVault::new(shell, true)?;
         let unlocked = vault.unlocked()?;
-        Ok(decrypt::decrypt(&unlocked.account, files, output, progress))
+        // Whoever rescues files with an old program can at least have their own.
+        let known = known_people(&shell.home, &unlocked.account).unwrap_or_else(|error| {
+            shell.output.warn(format_args!("Whom this account knows cannot be read: {error}"));
+            AccountState::default()
+        });
+        let signers = Signers::new(&unlocked.account, known, accepted);
+        Ok(decrypt::decrypt(&unlocked.account, &signers, files, output, progress))
     }
 }
 

@@ -31,13 +31,10 @@ pub fn standing(bundle: &SignedBundle, account: &Account, remembered: &AccountSt
     if fingerprint == account.fingerprint() {
         return Standing::Own;
     }
-    let by_login = remembered.pins().get(&bundle.bundle().login);
-    // Somebody may have another address by now.
-    let by_keys = || remembered.pins().values().find(|pin| pin.fingerprint == fingerprint);
-    match by_login.filter(|pin| pin.fingerprint == fingerprint).or_else(by_keys) {
-        Some(pin) if pin.verified => Standing::Verified,
+    match remembered.with_identity(&fingerprint) {
+        Some((_, pin)) if pin.verified => Standing::Verified,
         Some(_) => Standing::Pinned,
-        None if by_login.is_some() => Standing::Changed,
+        None if remembered.pins().contains_key(&bundle.bundle().login) => Standing::Changed,
         None => Standing::Unknown,
     }
 }

@@ -86,8 +86,8 @@ impl Vault for ShellVault {
 
     fn knows(&self, identity: &Fingerprint) -> Result<bool, FolderKeysError> {
         let account = self.unlocked()?.account;
-        let state = account::remembered(&self.shell.home, &account);
-        let state = state.map_err(|error| FolderKeysError::Account(error.into()))?;
-        Ok(state.pins().values().any(|pin| pin.fingerprint == *identity))
+        let known = account::known_people(&self.shell.home, &account);
+        let known = known.map_err(|error| FolderKeysError::Account(error.into()))?;
+        Ok(known.with_identity(identity).is_some())
     }
 }

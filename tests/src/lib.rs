@@ -11,6 +11,7 @@ pub mod certificate;
 pub mod device;
 pub mod evil_server;
 pub mod exim;
+pub mod forger;
 pub mod mail;
 pub mod naive;
 pub mod postgres;

@@ -107,6 +107,13 @@ impl AccountState {
         &self.pins
     }
 
+    /// Who is pinned with this identity key: under several logins the one that was verified, then the first.
+    #[must_use]
+    pub fn with_identity(&self, fingerprint: &Fingerprint) -> Option<(&Login, &Pin)> {
+        let of_them = || self.pins.iter().filter(|(_, pin)| pin.fingerprint == *fingerprint);
+        of_them().find(|(_, pin)| pin.verified).or_else(|| of_them().next())
+    }
+
     /// Compares the bundle that was served for `login` with what was seen before, and remembers it.
     ///
     /// # Errors
@@ -301,6 +308,14 @@ mod tests {
         assert!(!state.is_succeeded_by(&AccountState::default()), "nobody is forgotten");
         assert_eq!(meet(&mut state, &bundle(&bob, "bob@example.com", 3)), Ok(Known::Verified));
         let verified = state.clone();
+        let alias: Login = "a-bob@example.com".parse().unwrap();
+        assert_eq!(state.meet(&alias, &bundle(&bob, "a-bob@example.com", 1)), Ok(Known::FirstSeen));
+        assert_eq!(
+            state.with_identity(&of_bob).map(|(found, pin)| (found, pin.verified)),
+            Some((&login, true))
+        );
+        assert_eq!(state.with_identity(&of_eve), None);
+        state = verified.clone();
         assert_eq!(state.replace(&login, &bundle(&bob, "bob@example.com", 2)), Err(PinError::RolledBack));
         assert_eq!(state.replace(&login, &bundle(&eve, "eve@example.com", 9)), Err(PinError::OtherLogin));
         assert_eq!(state, verified);

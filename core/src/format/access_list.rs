@@ -1,10 +1,10 @@
 //! The access list: which recipients a file has beyond its folder's members, signed by the owner or an admin.
 
-use super::access::{Envelope, EnvelopeType, file_hint};
+use super::access::{Access, Envelope, EnvelopeType, file_hint};
 use super::prefix::{Prefix, SUITE, VERSION};
 use super::statement::read_verifying_key;
 use crate::cbor::{Keys, Malformed, Reader, Writer, check};
-use crate::crypto::{Domain, Signature, SigningKey, VerifyingKey};
+use crate::crypto::{Domain, EnvelopePublicKey, Signature, SigningKey, VerifyingKey};
 
 /// Most recipients of one list; an encoded list has fewer than 65,536 bytes.
 const MAX_RECIPIENTS: u64 = 1024;
@@ -18,6 +18,23 @@ pub struct Recipient {
     pub kind: EnvelopeType,
     /// SHA-256 of a user's or group's SubjectPublicKeyInfo; a code's id, padded with zeros.
     pub id: [u8; 32],
+}
+
+impl Recipient {
+    /// An account, by its envelope key.
+    #[must_use]
+    pub fn user(key: &EnvelopePublicKey) -> Self {
+        Self { kind: EnvelopeType::USER, id: key.spki_hash() }
+    }
+
+    /// Whether `envelope` is this recipient's, by type and hint.
+    fn is_of(&self, prefix: &Prefix, envelope: &Envelope<'_>) -> bool {
+        let hint = match self.kind {
+            EnvelopeType::USER | EnvelopeType::GROUP => file_hint(prefix.file_id, prefix.key_epoch, &self.id),
+            _ => *self.id.first_chunk().expect("an id has 32 bytes"),
+        };
+        self.kind == envelope.kind && hint == envelope.hint
+    }
 }
 
 /// The list, as it was signed. Whether `signer` is the owner or an admin is for the roster to say.
@@ -71,15 +88,13 @@ impl AccessList {
 
     /// Whether `envelope` is a listed recipient's, by its hint.
     pub(crate) fn lists(&self, prefix: &Prefix, envelope: &Envelope<'_>) -> bool {
-        self.recipients.iter().filter(|r| r.kind == envelope.kind).any(|r| {
-            let hint = match r.kind {
-                EnvelopeType::USER | EnvelopeType::GROUP => {
-                    file_hint(prefix.file_id, prefix.key_epoch, &r.id)
-                }
-                _ => *r.id.first_chunk().expect("an id has 32 bytes"),
-            };
-            hint == envelope.hint
-        })
+        self.recipients.iter().any(|recipient| recipient.is_of(prefix, envelope))
+    }
+
+    /// How many of the recipients have no envelope any more: somebody took theirs out.
+    pub(crate) fn count_missing(&self, prefix: &Prefix, access: &Access) -> usize {
+        let has_envelope = |recipient: &&Recipient| access.envelopes().any(|e| recipient.is_of(prefix, &e));
+        self.recipients.len() - self.recipients.iter().filter(has_envelope).count()
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Malformed> {

@@ -3,13 +3,14 @@
 use super::HeaderError;
 use super::access::{Access, Envelope, EnvelopeType};
 use super::access_list::AccessList;
+use super::alone;
 use super::info::{Info, padded_info_len};
 use super::key_source::{FileKeySource, FoundKey, OpenedFolderKey};
 use super::prefix::{MAC_OFFSET, PREFIX_LEN, Prefix};
 use super::statement::{ObjectKind, SignedStatement, Statement, StatementError};
 use crate::crypto::cobblestone::{self, HEAD_BYTES};
 use crate::crypto::{ContentHasher, Domain, FileSubkeys, FolderKeyName};
-use crate::ids::StatementHash;
+use crate::ids::{FolderId, StatementHash};
 
 /// Who made a file's content, where somebody else has since renamed or moved it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,10 +48,16 @@ pub struct OpenedHeader {
 }
 
 impl OpenedHeader {
-    /// Whether an envelope has a right to be here: those of the folder always, the others by the access list. The
-    /// others are dropped when the header is next written.
+    /// Whether the file belongs to no folder: its writer is its owner, and its readers are those of its access list.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.statement.folder == FolderId::NONE
+    }
+
+    /// Whether an envelope has a right to be here: those of the folder, if it has one, always, the others by the access
+    /// list. The others are dropped when the header is next written.
     pub(crate) fn is_listed(&self, envelope: &Envelope<'_>) -> bool {
-        envelope.kind.is_of_folder()
+        (envelope.kind.is_of_folder() && !self.is_alone())
             || self.prefix.roster
             || self.access_list.as_ref().is_some_and(|list| {
                 envelope.kind == EnvelopeType::DUMMY || list.lists(&self.prefix, envelope)
@@ -68,6 +75,12 @@ impl OpenedHeader {
     #[must_use]
     pub fn unlisted_envelopes(&self) -> Vec<EnvelopeType> {
         self.access.envelopes().filter(|e| !self.is_listed(e)).map(|e| e.kind).collect()
+    }
+
+    /// How many recipients of the access list have no envelope: to be reported.
+    #[must_use]
+    pub fn missing_recipients(&self) -> usize {
+        self.access_list.as_ref().map_or(0, |list| list.count_missing(&self.prefix, &self.access))
     }
 }
 
@@ -138,6 +151,9 @@ fn open(
         }
         None => None,
     };
+    if statement.folder == FolderId::NONE {
+        ensure(found.folder.is_none() && alone::may_list(&statement, access_list.as_ref()))?;
+    }
     let total_len = header_len as u64 + cobblestone::sealed_len(statement.padded_len);
     Ok(OpenedHeader {
         prefix,

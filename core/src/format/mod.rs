@@ -7,6 +7,7 @@
 
 mod access;
 mod access_list;
+mod alone;
 mod header;
 mod info;
 mod key_source;
@@ -27,6 +28,7 @@ use std::time::Duration;
 pub use crate::cbor::Malformed;
 pub use access::{Access, Envelope, EnvelopeType, MAX_ENVELOPES};
 pub use access_list::{AccessList, Recipient};
+pub use alone::MAX_RECIPIENTS;
 pub use header::{OpenedHeader, Origin, header_len, open_header, open_header_again};
 pub use key_source::{AccountAlone, FileKeySource, FolderKeys, FoundKey, OpenedFolderKey, SyncedFolder};
 pub use manifest::{MAX_MANIFEST_LEN, Manifest};

@@ -1,5 +1,7 @@
 //! Sealing a new version: the payload first, then the header that signs it.
 
+use std::collections::BTreeMap;
+
 use super::access::{Access, Envelope, EnvelopeType, file_hint, folder_hint};
 use super::access_list::{AccessList, Recipient};
 use super::header::{content_scope, statement_hash};
@@ -10,8 +12,8 @@ use super::statement::{ObjectKind, SignedStatement, Statement};
 use crate::cbor::Malformed;
 use crate::crypto::cobblestone::{self, HEAD_BYTES, Stream};
 use crate::crypto::{
-    ContentHasher, Domain, EnvelopePublicKey, FileKey, FileSubkeys, FolderKey, FolderKeyName, Random,
-    Signature, SigningKey,
+    ContentHasher, Domain, ENVELOPE_BYTES, EnvelopePublicKey, FileKey, FileSubkeys, FolderKey, FolderKeyName,
+    Random, Signature, SigningKey,
 };
 use crate::ids::{Digest, FileId, FolderId, StatementHash};
 
@@ -112,6 +114,36 @@ pub fn member_envelopes<'k>(
     Ok(Access::build(sealed.iter().map(|(hint, body)| envelope((*hint, body.as_slice()))))?)
 }
 
+/// What lets one account open one file.
+pub(crate) struct UserEnvelope {
+    hint: [u8; 8],
+    body: [u8; ENVELOPE_BYTES],
+}
+
+impl UserEnvelope {
+    pub fn envelope(&self) -> Envelope<'_> {
+        Envelope { kind: EnvelopeType::USER, flags: 0, hint: self.hint, body: &self.body }
+    }
+}
+
+/// The recipients of an access list, as it wants them, and one envelope for each, in the same order. One RSA operation
+/// each, with the public key.
+pub(crate) fn user_envelopes(
+    users: &[EnvelopePublicKey],
+    id: FileId,
+    key_epoch: u32,
+    key: &FileKey,
+) -> (Vec<Recipient>, Vec<UserEnvelope>) {
+    let by_recipient: BTreeMap<_, _> = users.iter().map(|user| (Recipient::user(user), user)).collect();
+    by_recipient
+        .into_iter()
+        .map(|(recipient, user)| {
+            let hint = file_hint(id, key_epoch, &recipient.id);
+            (recipient, UserEnvelope { hint, body: user.wrap_file_key(id, key_epoch, key) })
+        })
+        .unzip()
+}
+
 /// A header, ready to be written in front of its payload.
 #[derive(Debug)]
 pub struct SealedHeader {
@@ -187,22 +219,9 @@ impl FileSeal {
     ) -> Result<Self, SealError> {
         folder.check_place(id, &statement)?;
         let key = FileKey::generate(rng);
-        let mut recipients: Vec<_> =
-            users.iter().map(|user| Recipient { kind: EnvelopeType::USER, id: user.spki_hash() }).collect();
-        recipients.sort_unstable();
-        recipients.dedup();
-        let wrap = |user: &EnvelopePublicKey| {
-            (file_hint(id, key_epoch, &user.spki_hash()), user.wrap_file_key(id, key_epoch, &key))
-        };
-        let wrapped: Vec<_> = users.iter().map(wrap).collect();
+        let (recipients, envelopes) = user_envelopes(users, id, key_epoch, &key);
         let own = folder.access(id, key_epoch, &key, rng)?;
-        let for_users = wrapped.iter().map(|(hint, body)| Envelope {
-            kind: EnvelopeType::USER,
-            flags: 0,
-            hint: *hint,
-            body,
-        });
-        let access = Access::build(own.envelopes().chain(for_users))?;
+        let access = Access::build(own.envelopes().chain(envelopes.iter().map(UserEnvelope::envelope)))?;
         let list = AccessList { access_seq, recipients, signer: statement.writer };
         Self::begin_with(&key, access, Some(list), id, key_epoch, statement, rng)
     }

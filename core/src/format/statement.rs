@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::alone;
 use super::padding::padme;
 use crate::cbor::{Keys, Malformed, Reader, Writer, check};
 use crate::clock::{Clock, Dot};
@@ -373,6 +374,7 @@ impl Statement {
         check(self.target.as_ref().is_none_or(is_target))?;
         check(self.kind == ObjectKind::File || (!self.executable && self.origin.is_none()))?;
         check(self.size <= MAX_SIZE)?;
+        check(self.folder != FolderId::NONE || alone::may_say(self))?;
         if self.kind.has_payload() {
             check(self.content_digest.is_some())?;
             return check((self.size..=padme(self.size)).contains(&self.padded_len));

@@ -1,6 +1,8 @@
 //! Other people's public keys: asked of the server, checked against what was seen before, and remembered.
 
-use ensafer_core::account::{BundleError, Known, PinError, SafetyNumber, SignedBundle};
+use ensafer_core::account::{
+    Account, AccountState, BundleError, Known, PinError, SafetyNumber, SignedBundle,
+};
 use ensafer_core::crypto::Login;
 
 use super::files::read_sealed;
@@ -92,6 +94,14 @@ pub fn replace_person(
         let replaced = state.replace(login, &person.bundle);
         replaced.map_err(|source| AccountError::Pin { login: login.clone(), source })
     })
+}
+
+/// Whom the account knows, as this computer last heard. No server is asked.
+///
+/// # Errors
+/// The state does not open, or a newer version wrote it.
+pub fn known_people(home: &Home, account: &Account) -> Result<AccountState, AccountError> {
+    Ok(read_sealed(home)?.read_state(account)?)
 }
 
 /// Keys as the server serves them: signed by the identity in them, and nothing more.

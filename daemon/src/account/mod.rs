@@ -19,7 +19,7 @@ mod strength;
 
 use std::sync::Arc;
 
-use ensafer_core::account::{Account, AccountState};
+use ensafer_core::account::Account;
 use ensafer_core::crypto::{AccountKey, DeviceKey, Login, RecoveryHalf, RecoveryKey};
 use ensafer_core::ids::{AccountId, Fingerprint};
 
@@ -28,7 +28,7 @@ use crate::prompt::Password;
 
 pub use changes::{change_login, change_password, change_recovery_key, delete, leave_server};
 pub use device::{KeepAccountKey, account_key};
-pub use directory::{Person, find_person, look_at_person, replace_person, set_person_verified};
+pub use directory::{Person, find_person, known_people, look_at_person, replace_person, set_person_verified};
 pub use error::AccountError;
 pub use local::{
     export, forget, import, import_with_recovery_key, lock, open_with_device, read_exported, recover,
@@ -93,14 +93,6 @@ pub fn parse_recovery_key(text: &Password) -> Result<RecoveryKey, AccountError> 
 /// [`AccountError::NotSetUp`].
 pub fn login_of(home: &Home) -> Result<Login, AccountError> {
     Ok(files::read_sealed(home)?.login().clone())
-}
-
-/// What the account remembers: whose keys it has seen.
-///
-/// # Errors
-/// [`AccountError::NotSetUp`], or the file is damaged.
-pub fn remembered(home: &Home, account: &Account) -> Result<AccountState, AccountError> {
-    Ok(files::read_sealed(home)?.read_state(account)?)
 }
 
 /// What everybody may know of the account that is set up here.

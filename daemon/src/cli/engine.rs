@@ -6,6 +6,7 @@ use anyhow::Result;
 use ensafer_core::api::local::{
     Decrypted, FolderReport, MemberReport, MembersChange, ProblemReport, SettleOutcome, VerifyReport,
 };
+use ensafer_core::ids::Fingerprint;
 use ensafer_core::status::Status;
 
 use crate::daemon::{QuitSignal, Running};
@@ -88,7 +89,8 @@ pub trait Engine {
     fn verify(&self, shell: &Shell, folder: &FolderEntry, progress: &Progress) -> Result<VerifyReport>;
 
     /// Decrypts files into the directory `output`, which exists, with the account's keys alone. Nothing that is there
-    /// is overwritten.
+    /// is overwritten. Beside the signatures of those whom the account knows, those with `accepted` fingerprints are
+    /// taken.
     ///
     /// # Errors
     /// What concerns no single file.
@@ -96,6 +98,7 @@ pub trait Engine {
         &self,
         shell: &Shell,
         files: &[PathBuf],
+        accepted: &[Fingerprint],
         output: &Path,
         progress: &Progress,
     ) -> Result<Vec<Decrypted>>;

@@ -7,6 +7,7 @@ mod config;
 mod control;
 mod decrypt;
 mod describe;
+mod encrypt;
 pub mod engine;
 mod filestatus;
 mod folder;
@@ -120,7 +121,10 @@ enum Command {
     Sync(sync::Arguments),
     /// Check every encrypted file to the last byte, writing nothing
     Verify(verify::Arguments),
-    /// Decrypt files without a configured folder
+    /// Encrypt single files for people with an account
+    #[command(override_usage = "ensafer encrypt <FILE>... --to <EMAIL>... [OPTIONS]")]
+    Encrypt(encrypt::Arguments),
+    /// Decrypt files without a configured folder, and say who signed them
     Decrypt(decrypt::Arguments),
     /// List what a folder holds
     Ls(ls::Arguments),
@@ -144,7 +148,10 @@ enum Command {
 impl Command {
     /// Whether it is about the account on its server.
     fn is_of_account(&self) -> bool {
-        matches!(self, Self::Account(_) | Self::Login(_) | Self::Share(_) | Self::RecoveryKey(_))
+        matches!(
+            self,
+            Self::Account(_) | Self::Login(_) | Self::Share(_) | Self::RecoveryKey(_) | Self::Encrypt(_)
+        )
     }
 }
 
@@ -228,6 +235,7 @@ fn dispatch(command: Command, shell: &Shell, engine: &dyn Engine) -> Result<Exit
         Command::Folder(command) => folder::run(&command, shell, engine),
         Command::Sync(arguments) => sync::run(&arguments, shell, engine),
         Command::Verify(arguments) => verify::run(&arguments, shell, engine),
+        Command::Encrypt(arguments) => encrypt::run(&arguments, shell),
         Command::Decrypt(arguments) => decrypt::run(&arguments, shell, engine),
         Command::Ls(arguments) => ls::run(&arguments, shell, engine),
         Command::Locate(arguments) => locate::run(&arguments, shell, engine),
@@ -295,6 +303,8 @@ mod tests {
             "ensafer problems --json",
             "ensafer keys export --output account.ensafer-keys",
             "ensafer keys import account.ensafer-keys",
+            "ensafer encrypt /d/a /d/b --to bob@example.com carol@example.com --output /e",
+            "ensafer encrypt a --to bob@example.com --to carol@example.com --name a --json",
             "ensafer decrypt /e/00.ensafer /e/01.ensafer --output /d",
             "ensafer up --work /w --encrypted /e",
             "ensafer up --work /w --encrypted /e --email a@b.example -y",

@@ -34,7 +34,13 @@ fn a_file_of_a_gibibyte_passes_through_64_mebibytes() {
         .finish_within(LONG)
         .expect(0);
     assert!(lone.peak_kib <= MOST_MEMORY_KIB, "decrypt held {} KiB", lone.peak_kib);
-    assert_eq!(tree::digest(&desktop.at("big")), tree::digest(&alone.join("big")));
+    let decrypted = alone.join("big");
+    assert_eq!(tree::digest(&desktop.at("big")), tree::digest(&decrypted));
+
+    let own = desktop.json(&["account", "show"])["login"].as_str().unwrap().to_owned();
+    let line = ["encrypt", text(&decrypted), "--name", "single", "--to", &own];
+    let single = desktop.start_verb(&line).finish_within(LONG).expect(0);
+    assert!(single.peak_kib <= MOST_MEMORY_KIB, "encrypt held {} KiB", single.peak_kib);
 }
 
 #[test]

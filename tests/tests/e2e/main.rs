@@ -30,4 +30,5 @@ mod server_offline;
 mod server_refusals;
 mod server_replicas;
 mod sharing;
+mod single_files;
 mod terminal;

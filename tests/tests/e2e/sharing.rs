@@ -107,11 +107,11 @@ fn a_folder_is_shared_by_one_line_and_joined_by_another() {
     circle.meet(&[alice, bob, carol]);
     assert_eq!(
         members(alice),
-        of(&[(ALICE, "owner", "own"), (CAROL, "admin", "pinned"), (BOB, "writer", "pinned"),])
+        of(&[(ALICE, "owner", "self"), (CAROL, "admin", "pinned"), (BOB, "writer", "pinned"),])
     );
     assert_eq!(
         members(bob),
-        of(&[(ALICE, "owner", "pinned"), (CAROL, "admin", "unknown"), (BOB, "writer", "own"),])
+        of(&[(ALICE, "owner", "pinned"), (CAROL, "admin", "unknown"), (BOB, "writer", "self"),])
     );
     // The same once more is no error, another role is.
     alice.run(&["share", "add", text(&alice.work), BOB]).expect(0).expect_says("already");

@@ -1,5 +1,7 @@
 //! A small world to test in: Alice's folder, with Bob as somebody else.
 
+mod alone;
+mod alone_vectors;
 mod attacks;
 mod generate;
 mod round_trip;
