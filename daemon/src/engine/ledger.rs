@@ -1,9 +1,10 @@
 //! Takes into base what a plan's batches finished, each batch durable before the next begins.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use ensafer_core::ids::FileId;
-use ensafer_core::tree::{BaseEntry, BaseTree};
+use ensafer_core::tree::{BaseEntry, BaseTree, Object};
 
 use super::encrypted::{Encrypted, Seen};
 use crate::apply::Outcome;
@@ -36,6 +37,7 @@ impl Ledger<'_> {
             self.encrypted.seen.insert(key, Seen { stamp, result: Ok(version) });
         }
         let mut records = std::mem::take(&mut outcome.records);
+        records.extend(self.published_again(outcome, &records));
         if self.failed.is_some() {
             return;
         }
@@ -53,6 +55,19 @@ impl Ledger<'_> {
                 None => _ = self.records.remove(&id),
             }
         }
+    }
+
+    /// What was published as base has it keeps the work entry that base has.
+    fn published_again(&self, outcome: &Outcome, finished: &[BaseRecord]) -> Vec<BaseRecord> {
+        let finished: HashSet<FileId> = finished.iter().map(|record| record.object.id).collect();
+        let again = |(id, (object, record)): (&FileId, &(Arc<Object>, StoreRecord))| {
+            if finished.contains(id) {
+                return None;
+            }
+            let known = self.base.entries.get(id).filter(|known| known.object == *object)?;
+            Some(BaseRecord { object: object.clone(), work: known.work, store: Some(record.clone()) })
+        };
+        outcome.published.iter().filter_map(again).collect()
     }
 
     /// Whether base has this already, so that it is neither written again nor taken for progress.

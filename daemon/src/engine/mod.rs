@@ -11,6 +11,7 @@ mod ledger;
 mod members;
 mod observe;
 mod preview;
+mod reencrypt;
 mod restless;
 mod roster;
 mod settle;
@@ -40,6 +41,7 @@ pub use members::{MemberChange, MembersError};
 use observe::Found;
 pub use preview::Preview;
 use preview::expect;
+use reencrypt::Reencryption;
 use restless::Restless;
 pub use settle::{Settled, settle};
 use wishes::{CONFLICTS, DESCRIPTIONS};
@@ -104,6 +106,9 @@ pub enum EngineError {
     /// What lies in the roster's place is no header.
     #[error("the folder's member list cannot be read")]
     Header(#[from] HeaderError),
+    /// This account may only read.
+    #[error("this account may read the folder, and not write in it")]
+    ReadOnly,
     /// The roster was never seen.
     #[error("the folder's roster has not arrived")]
     NoRoster,
@@ -187,6 +192,9 @@ pub struct Folder {
     /// Whether this account may write in the folder.
     may_publish: bool,
     put_back: HashSet<FileId>,
+    reencryption: Option<Reencryption>,
+    /// Whether headers were read since base's records were last compared with them.
+    has_read: bool,
     last_look: Timestamp,
 }
 
@@ -240,6 +248,8 @@ impl Folder {
             author: state.get(AUTHOR)?,
             may_publish: state.get(MAY_PUBLISH)?.unwrap_or(true),
             put_back: HashSet::new(),
+            reencryption: None,
+            has_read: false,
             last_look: now,
             keys: None,
             scan: None,
@@ -366,6 +376,10 @@ impl Folder {
                     self.write_marker(now)?;
                 }
                 self.carry_out(&plan, env, now, &mut step, &mut found)?;
+                if plan.is_settled() {
+                    self.renew_records()?;
+                    self.reencrypt_some(env, now, &mut step, &mut found)?;
+                }
             }
         }
         self.remember_conflicts(&plan)?;

@@ -15,10 +15,10 @@ use ensafer_core::tree::{EncryptedTree, NodeId, NodeKind, StoreKey};
 use rayon::prelude::*;
 
 use super::encrypted::read_headers;
-use super::{EngineError, Env, Folder, Seen, identity};
+use super::{EngineError, Env, Folder, Seen, SeenVersion, identity};
 use crate::membership::Membership;
 use crate::scan::{Scan, ScanOptions, hash_file, rescan, scan};
-use crate::state::StandingProblem;
+use crate::state::{BaseRecord, StandingProblem};
 use crate::store::{Listing, StoreStamp};
 use crate::watch::Hint;
 use crate::work_dir::{Marker, WorkDir, WorkError};
@@ -121,7 +121,33 @@ impl Folder {
         let keys = self.keys(env)?;
         let unread = self.encrypted.unread(listing, &self.roster);
         let membership = Membership::new(&keys, &*self.store);
+        self.has_read = true;
         Ok(read_headers(&*self.store, &membership, &self.records, unread))
+    }
+
+    /// Takes into base the files that say what base has in other bytes, as whoever encrypts anew writes them: else every
+    /// start would read them once more.
+    pub(super) fn renew_records(&mut self) -> Result<(), EngineError> {
+        if !std::mem::take(&mut self.has_read) {
+            return Ok(());
+        }
+        let renewed = |seen: &Seen| {
+            let SeenVersion { object, record } = seen.result.as_ref().ok()?;
+            let base = self.base.entries.get(&object.id)?;
+            let says_the_same = base.object.clock == object.clock
+                && base.object.content_dot == object.content_dot
+                && base.object.place_dot == object.place_dot;
+            let is_renewed = record.key.is_own_of(object.id) && self.records.get(&object.id) != Some(record);
+            (says_the_same && is_renewed).then(|| BaseRecord {
+                object: base.object.clone(),
+                work: base.work,
+                store: Some(record.clone()),
+            })
+        };
+        let records: Vec<BaseRecord> = self.encrypted.seen.values().filter_map(renewed).collect();
+        self.state.commit(&records)?;
+        self.records.extend(records.into_iter().filter_map(|record| Some((record.object.id, record.store?))));
+        Ok(())
     }
 
     /// Whether something has been missing or damaged for so long that it may be published again.

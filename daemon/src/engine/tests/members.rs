@@ -10,7 +10,7 @@ use ensafer_core::plan::ProblemClass;
 use ensafer_core::time::Timestamp;
 
 use super::accounts::{alice, bob, carol};
-use super::world::{Device, EVIL, World};
+use super::world::{Device, EVIL, TEN_MINUTES, World};
 use crate::engine::{MemberChange, MembersError};
 use crate::exit::{Exit, of};
 use crate::folder_keys::OpenFolder;
@@ -339,4 +339,49 @@ fn admins_who_remove_each_other_stop_the_folder_until_its_owner_decides() {
     world.settle(&mut [&mut a, &mut b]);
     assert_eq!(b.read("g"), "written in the meantime");
     assert!(!c.look().planned);
+}
+
+#[test]
+fn everything_is_encrypted_anew_by_a_wish_that_outlives_a_restart() {
+    let world = World::new();
+    let (mut a, mut b) = shared(&world);
+    b.write("by bob", "written in time");
+    b.write("empty/deleted", "soon gone");
+    world.settle(&mut [&mut a, &mut b]);
+    b.remove("empty/deleted");
+    world.settle(&mut [&mut a, &mut b]);
+    world.clock.advance(TEN_MINUTES);
+    world.settle(&mut [&mut a, &mut b]);
+    let bobs = b.keys();
+    let opens = |keys: &OpenFolder| {
+        let opens = |bytes: &Vec<u8>| open_header(bytes, &keys.source()).is_ok_and(|h| !h.prefix.roster);
+        world.snapshot().values().filter(|bytes| opens(bytes)).count()
+    };
+    let mut fresh = world.device("fresh");
+    fresh.settle();
+    a.expel(&bob()).unwrap();
+    world.settle(&mut [&mut a, &mut fresh]);
+    assert_eq!(
+        opens(&bobs),
+        5,
+        "what was encrypted until now: old, by bob, empty, deleted, and the manifest"
+    );
+    let before = (a.tree(), fresh.tree(), a.base().clone());
+    a.reencrypt().unwrap();
+    a.start();
+    assert_eq!(a.settle().published, 4);
+    assert_eq!(opens(&bobs), 1, "the manifest, of what he wrote himself");
+    assert_eq!(fresh.settle().applied, 0);
+    assert_eq!((a.tree(), fresh.tree()), (before.0, before.1));
+    assert_eq!(a.base().entries.len(), before.2.entries.len());
+    for (id, entry) in &a.base().entries {
+        let was = &before.2.entries[id];
+        assert_eq!((&entry.object, entry.work), (&was.object, was.work));
+    }
+    assert_eq!(a.settle().published, 0, "once");
+    for device in [&mut a, &mut fresh] {
+        device.start();
+        assert_eq!(device.step().committed + device.look().published, 0);
+        assert!(device.problems().is_empty());
+    }
 }

@@ -15,7 +15,7 @@ use ensafer_core::format::roster::Role;
 use ensafer_core::ids::{DeviceId, FileId, Fingerprint};
 use ensafer_core::plan::{ProblemClass, Subject};
 use ensafer_core::time::Timestamp;
-use ensafer_core::tree::{BaseEntry, Content, Name, Object};
+use ensafer_core::tree::{BaseEntry, BaseTree, Content, Name, Object};
 
 use super::accounts::{TestVault, alice};
 use crate::clock::{Clock, FakeClock};
@@ -214,6 +214,10 @@ impl Device {
         self.change(&MemberChange::Add { bundle: Box::new(account.bundle().clone()), role })
     }
 
+    pub fn reencrypt(&mut self) -> Result<(), EngineError> {
+        self.with_env(Folder::wish_reencryption)
+    }
+
     pub fn set_role(&mut self, account: &Account, role: Role) -> Result<(), MembersError> {
         self.change(&MemberChange::SetRole { subject: account.identity().public(), role })
     }
@@ -320,6 +324,10 @@ impl Device {
         let id = found.next().unwrap_or_else(|| panic!("no object is called {name}")).object.id;
         assert!(found.next().is_none(), "several objects are called {name}");
         id
+    }
+
+    pub fn base(&self) -> &BaseTree {
+        self.folder.as_ref().unwrap().base()
     }
 
     pub fn base_of(&self, name: &str) -> BaseEntry {
