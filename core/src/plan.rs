@@ -61,12 +61,13 @@ pub enum WorkChange {
         /// Set `modified` and the executable bit.
         metadata: bool,
     },
-    /// Move an entry aside, because others wait for its place and it waits for theirs. Base takes nothing of this
-    /// change: the next plan moves the entry to where it belongs.
+    /// Move an entry aside, because others wait for its place and it waits for theirs, or because it is a reader's own
+    /// and the object needs the place. Base takes nothing of this change. The next plan moves the entry to where it
+    /// belongs; a reader's own stays.
     Park {
         /// The entry.
         node: NodeId,
-        /// Where it stays until then.
+        /// Where it goes.
         to: Place,
     },
     /// Move an entry to the trash.
@@ -135,6 +136,8 @@ pub enum ProblemClass {
     Unsupported,
     /// Another file system is mounted inside the work folder.
     NestedMount,
+    /// A reader's own: new, changed or kept in a folder that this account may only read.
+    ReadOnly,
     /// Writing failed: no space left.
     DiskFull,
     /// Writing failed otherwise.

@@ -31,6 +31,7 @@ mod decide;
 mod join;
 mod local;
 mod merge;
+mod readers;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,8 @@ pub struct Policy<'a> {
     pub root: FileId,
     /// This device.
     pub device: DeviceId,
+    /// Whether this device may write into the encrypted folder; readers may not, and only follow it.
+    pub may_publish: bool,
     /// Person and device, as conflict copies name them (`alice, laptop`).
     pub author: Arc<str>,
     /// Now: the modification time of tombstones.
@@ -107,6 +110,9 @@ pub fn reconcile(
     adopt::adopt(&mut slots, &mut plan, ids);
     local::compare(&mut slots, &mut plan);
     decide::decide(&mut slots, &mut plan, ids);
-    arrange::arrange(&mut slots, &mut plan);
+    arrange::arrange(&mut slots, &mut plan, ids);
+    if !policy.may_publish {
+        readers::report(&slots, &mut plan);
+    }
     plan
 }

@@ -67,6 +67,8 @@ fn make_new(slots: &mut Slots<'_>, node: NodeId, plan: &mut Plan, ids: &mut Ids<
             slots.suspend(node);
             return plan.look_again_in(slots.policy.settle);
         }
+        // Of no object, now and at every plan: a reader's own.
+        _ if !slots.policy.may_publish => return,
         _ => {}
     }
     let at = position(slots.all.len());

@@ -175,6 +175,7 @@ impl Device {
             let policy = Policy {
                 root: FOLDER_ROOT,
                 device: self.id,
+                may_publish: true,
                 author: format!("user{number}").into(),
                 now,
                 next_counter: self.next_counter,

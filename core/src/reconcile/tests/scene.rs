@@ -90,6 +90,7 @@ pub struct Scene {
     pub absent_since: HashMap<FileId, Timestamp>,
     pub republish: HashSet<FileId>,
     pub stable_inodes: bool,
+    pub may_publish: bool,
 }
 
 impl Scene {
@@ -110,6 +111,7 @@ impl Scene {
             absent_since: HashMap::new(),
             republish: HashSet::new(),
             stable_inodes: true,
+            may_publish: true,
         }
     }
 
@@ -191,6 +193,7 @@ impl Scene {
         let policy = Policy {
             root: ROOT,
             device: ME,
+            may_publish: self.may_publish,
             author: "alice, laptop".into(),
             now: at(100),
             next_counter: 10,
