@@ -226,7 +226,7 @@ fn play_with_readers(
     play(world, events)
 }
 
-/// Plays with devices that change their roles. In the end the first writes again, and then all of them do.
+/// Plays with devices that change their roles. In the end only the first writes, and then all of them do.
 fn play_with_roles(manners: Manners, devices: usize, events: &[Event]) -> Result<(), TestCaseError> {
     let mut world = World::new(manners, devices);
     world.roles_change = true;
@@ -234,7 +234,7 @@ fn play_with_roles(manners: Manners, devices: usize, events: &[Event]) -> Result
         trace(|| format!("{event:?}"));
         world.happen(event);
     }
-    world.devices[0].is_reader = false;
+    world.devices.iter_mut().for_each(|device| device.is_reader = device.number > 0);
     world.settle()?;
     world.devices.iter_mut().for_each(|device| device.is_reader = false);
     world.settle()

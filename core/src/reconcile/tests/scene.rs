@@ -91,6 +91,7 @@ pub struct Scene {
     pub republish: HashSet<FileId>,
     pub stable_inodes: bool,
     pub may_publish: bool,
+    pub descriptions: HashMap<FileId, Option<Arc<str>>>,
 }
 
 impl Scene {
@@ -112,6 +113,7 @@ impl Scene {
             republish: HashSet::new(),
             stable_inodes: true,
             may_publish: true,
+            descriptions: HashMap::new(),
         }
     }
 
@@ -202,7 +204,7 @@ impl Scene {
             settle: Duration::from_millis(200),
             absent_since: &self.absent_since,
             republish: &self.republish,
-            descriptions: &HashMap::new(),
+            descriptions: &self.descriptions,
         };
         let mut ids = Ids { fresh, copy: &copy };
         reconcile(&self.base, &self.work, &self.encrypted, &policy, &mut ids)
