@@ -180,7 +180,7 @@ pub struct Plan {
     /// Objects absent from the work folder, the second observation outstanding (engine rule 1).
     pub absent: Vec<FileId>,
     /// Objects that vanished from the encrypted folder, or were rolled back: published again only when the policy
-    /// says so (engine rules 9 and 19).
+    /// says so (engine rules 9 and 19). Empty for readers, who only report them.
     pub lost: Vec<FileId>,
     /// Files of the encrypted folder that say nothing which their object's own file does not say: to the trash.
     pub surplus: Vec<StoreKey>,

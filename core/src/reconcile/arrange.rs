@@ -441,8 +441,7 @@ impl<'s, 'a> Sequence<'s, 'a> {
         let node = slots.node(id);
         let is_known = base.work.is_some_and(|work| work.stamp.inode == node.stamp.inode);
         // Under another name it would not be known again: base learns its inode first, the next plan parks it.
-        let is_as_base = is_reader || matches!(slot.local, Local::Same { .. });
-        let learns = !is_known && slots.policy.stable_inodes && is_as_base;
+        let learns = !is_known && slots.policy.stable_inodes && matches!(slot.local, Local::Same { .. });
         let free_name = || {
             let names = [Detail::Short, Detail::Full].map(|detail| clash_name(&base.object, detail));
             names.into_iter().find(|name| !slots.suffixed.contains_key(&(node.parent, name.clone())))
