@@ -61,12 +61,13 @@ pub enum WorkChange {
         /// Set `modified` and the executable bit.
         metadata: bool,
     },
-    /// Move an entry aside, because others wait for its place and it waits for theirs. Base takes nothing of this
-    /// change: the next plan moves the entry to where it belongs.
+    /// Move an entry aside, because others wait for its place and it waits for theirs, or because it is a reader's own
+    /// and the object needs the place. Base takes nothing of this change. The next plan moves the entry to where it
+    /// belongs; a reader's own stays.
     Park {
         /// The entry.
         node: NodeId,
-        /// Where it stays until then.
+        /// Where it goes.
         to: Place,
     },
     /// Move an entry to the trash.
@@ -146,6 +147,8 @@ pub enum ProblemClass {
     NotAMember,
     /// Admins removed each other: the owner decides.
     Disputed,
+    /// A reader's own: new, changed or kept in a folder that this account may only read.
+    ReadOnly,
 }
 
 /// One object or path that is not in order.
@@ -184,7 +187,7 @@ pub struct Plan {
     /// Objects absent from the work folder, the second observation outstanding (engine rule 1).
     pub absent: Vec<FileId>,
     /// Objects that vanished from the encrypted folder, or were rolled back: published again only when the policy
-    /// says so (engine rules 9 and 19).
+    /// says so (engine rules 9 and 19). Empty for readers, who only report them.
     pub lost: Vec<FileId>,
     /// Files of the encrypted folder that say nothing which their object's own file does not say: to the trash.
     pub surplus: Vec<StoreKey>,

@@ -4,7 +4,8 @@
 //! 1. `join`: which entry of the work folder is which object of base (rules 2, 3).
 //! 2. `adopt`: which new entry is an object that only the encrypted folder has so far (rule 10).
 //! 3. `local`: what happened to each object in the work folder since base (rules 1, 2).
-//! 4. `decide`: what happened in the encrypted folder, and what both together come to (rules 9, 11, 13; `merge`).
+//! 4. `decide`: what happened in the encrypted folder, and what both together come to (rules 9, 11, 13; `merge`); or, for
+//!    those who may not publish, what the encrypted folder says (`readers`).
 //! 5. `arrange`: where everything shows, and which steps lead there (rule 12).
 //!
 //! # How no edit is lost
@@ -15,7 +16,15 @@
 //! A local edit that has no statement yet gets a dot above every dot of the versions that it meets. So it always
 //! keeps the id, and what loses is always a published version with a fixed dot, of which every device, in whatever
 //! round, makes the same copy.
-
+//!
+//! # Readers
+//! Without [`Policy::may_publish`] a plan has no publication, no surplus, no lost object, and uses no counter. The work
+//! folder is brought to what the encrypted folder says. What was moved here goes back, what was deleted here is made again
+//! (after rule 1's two observations), and times and executable bits are set back. What the encrypted folder does not have
+//! stays, is the reader's **own**, and is one [`ReadOnly`](crate::plan::ProblemClass::ReadOnly) problem for each topmost
+//! entry: new entries, edited files, and deleted directories that such things lie in. It makes way under a conflict name
+//! where an object needs its place. Whoever may publish again finds it new, and publishes it.
+//!
 //! # What apply owes
 //! - `next_counter + counters_used` is committed before anything else (rule 18).
 //! - A change is left out if what it meets is not what the plan saw: a work entry (its stamp, name and directory), a
@@ -31,6 +40,7 @@ mod decide;
 mod join;
 mod local;
 mod merge;
+mod readers;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -52,6 +62,8 @@ pub struct Policy<'a> {
     pub root: FileId,
     /// This device.
     pub device: DeviceId,
+    /// Whether this device may write into the encrypted folder; readers may not, and only follow it.
+    pub may_publish: bool,
     /// Person and device, as conflict copies name them (`alice, laptop`).
     pub author: Arc<str>,
     /// Now: the modification time of tombstones.
@@ -68,7 +80,8 @@ pub struct Policy<'a> {
     /// When each object of the previous plan's [`Plan::absent`] was first found absent.
     pub absent_since: &'a HashMap<FileId, Timestamp>,
     /// Objects of [`Plan::lost`], or of which the encrypted file is damaged, that may be published again as base
-    /// has them (rules 9, 19). Ignored for an object of which a readable version has seen what base has not.
+    /// has them (rules 9, 19). Ignored for an object of which a readable version has seen what base has not, and for all
+    /// of them where nothing may be published.
     pub republish: &'a HashSet<FileId>,
     /// Descriptions that the user has set and that are not published yet.
     pub descriptions: &'a HashMap<FileId, Option<Arc<str>>>,
@@ -107,6 +120,9 @@ pub fn reconcile(
     adopt::adopt(&mut slots, &mut plan, ids);
     local::compare(&mut slots, &mut plan);
     decide::decide(&mut slots, &mut plan, ids);
-    arrange::arrange(&mut slots, &mut plan);
+    arrange::arrange(&mut slots, &mut plan, ids);
+    if !policy.may_publish {
+        readers::report(&slots, &mut plan);
+    }
     plan
 }

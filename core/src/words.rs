@@ -24,7 +24,7 @@ impl State {
 
 impl ProblemClass {
     /// Every class.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::StillArriving,
         Self::Damaged,
         Self::NewerVersion,
@@ -43,6 +43,7 @@ impl ProblemClass {
         Self::BadName,
         Self::Unsupported,
         Self::NestedMount,
+        Self::ReadOnly,
         Self::DiskFull,
         Self::Failed,
     ];
@@ -71,6 +72,7 @@ impl ProblemClass {
             Self::BadName => "The name cannot be used on every computer, or equals another's.",
             Self::Unsupported => "This is no file, directory or symbolic link.",
             Self::NestedMount => "Another disk is mounted here, and is not synced.",
+            Self::ReadOnly => "It is only on this computer: you may read this folder, not change it.",
             Self::DiskFull => "There was no space left.",
             Self::Failed => "Writing failed.",
         }
@@ -110,6 +112,9 @@ impl ProblemClass {
             Self::BadName => "Rename it.",
             Self::Unsupported => "Move it out of the work folder; everything else goes on.",
             Self::NestedMount => "Add that disk as a folder of its own, or unmount it.",
+            Self::ReadOnly => {
+                "Move it out of the work folder, or ask an admin of the folder for the right to write."
+            }
             Self::DiskFull => "Free some space; it goes on by itself.",
             Self::Failed => "Check the disk and the permissions; it is tried again by itself.",
         }

@@ -49,11 +49,13 @@ pub(super) fn adopt(slots: &mut Slots<'_>, plan: &mut Plan, ids: &mut Ids<'_>) {
 }
 
 /// Whether base shows something at the place of `node` that the work folder had, and that was not seen anywhere. What was
-/// deleted elsewhere, too, is not waited for.
+/// deleted elsewhere, too, is not waited for, nor a deleted directory that only showed for what lay in it: nobody observes
+/// its absence.
 fn awaits_absence(slots: &Slots<'_>, parent: u32, node: NodeId) -> bool {
     let earlier = slots.shown.child(parent, &slots.node(node).name).map(|at| slots.get(at));
     earlier.is_some_and(|slot| {
-        let was_here = slot.base.is_some_and(|base| base.work.is_some());
+        let was_here =
+            slot.base.is_some_and(|base| base.work.is_some() && !base.object.content.is_tombstone());
         let since = slots.policy.absent_since.get(&slot.id);
         let is_gone = since.is_some_and(|&since| slots.work.scanned.since(since) >= ABSENT_AFTER);
         slot.node.is_none() && was_here && !is_gone && !slot.was_deleted_elsewhere()
@@ -67,6 +69,8 @@ fn make_new(slots: &mut Slots<'_>, node: NodeId, plan: &mut Plan, ids: &mut Ids<
             slots.suspend(node);
             return plan.look_again_in(slots.policy.settle);
         }
+        // Of no object, now and at every plan: a reader's own.
+        _ if !slots.policy.may_publish => return,
         _ => {}
     }
     let at = position(slots.all.len());

@@ -4,18 +4,20 @@ use std::collections::{HashMap, HashSet};
 
 use super::local::same_name;
 use super::slots::{Decision, Lacks, Local, PENDING, Slot, Slots};
+use super::{Ids, readers};
 use crate::layout::{NONE, Positions, ROOT, clash_name};
 use crate::plan::{Change, Place, Plan, Problem, ProblemClass, Subject, WorkChange};
 use crate::suffix::Detail;
 use crate::tree::{Kind, Name, NodeId, Object, WorkTree};
 
-pub(super) fn arrange(slots: &mut Slots<'_>, plan: &mut Plan) {
+pub(super) fn arrange(slots: &mut Slots<'_>, plan: &mut Plan, ids: &mut Ids<'_>) {
     let copies = std::mem::take(&mut slots.copies);
     if !is_settled(slots) {
         let mut arrangement = Arrangement::new(slots);
         arrangement.steps();
         arrangement.trash();
-        arrangement.emit(plan);
+        let evictions = readers::evict(&mut arrangement, ids);
+        arrangement.emit(evictions, plan);
     }
     plan.changes.splice(0..0, copies);
 }
@@ -34,7 +36,7 @@ fn is_settled(slots: &Slots<'_>) -> bool {
 }
 
 /// What an object shall be, as far as that is decided.
-fn target<'s>(slot: &'s Slot<'_>) -> Option<&'s Object> {
+pub(super) fn target<'s>(slot: &'s Slot<'_>) -> Option<&'s Object> {
     match (&slot.decision, slot.base, &slot.remote) {
         (Decision::Take { target, .. }, ..) => Some(target),
         (_, Some(base), _) => Some(&base.object),
@@ -44,36 +46,38 @@ fn target<'s>(slot: &'s Slot<'_>) -> Option<&'s Object> {
 
 /// What becomes of an object's entry.
 #[derive(Debug, Clone, PartialEq)]
-enum Step {
+pub(super) enum Step {
     Nothing,
     Work(WorkChange),
     /// Not possible now, so nothing is done for the object.
     Blocked,
 }
 
-struct Arrangement<'s, 'a> {
-    slots: &'s Slots<'a>,
-    positions: Positions,
+pub(super) struct Arrangement<'s, 'a> {
+    pub slots: &'s Slots<'a>,
+    pub positions: Positions,
     depths: Vec<u32>,
     /// The entry that shall show each object.
     entries: Vec<Option<NodeId>>,
     /// For each entry the object that it shall show; [`NONE`] for those to be trashed or left alone.
     owners: Vec<u32>,
-    steps: Vec<Step>,
-    /// Places taken by entries that are no objects.
+    pub steps: Vec<Step>,
+    /// Places taken by entries that are no objects and must not be touched.
     occupied: HashSet<(NodeId, Name)>,
+    /// Places taken by a reader's own entries, which make way.
+    pub own: HashMap<(NodeId, Name), NodeId>,
 }
 
 impl<'s, 'a> Arrangement<'s, 'a> {
     fn new(slots: &'s Slots<'a>) -> Self {
         let objects: Vec<Option<&Object>> = slots.all.iter().map(target).collect();
         let positions = Positions::new(&objects, &slots.index, slots.policy.root, slots.policy.folding);
-        let occupied = slots
-            .work
-            .iter()
-            .filter(|&(id, _)| slots.slot_of(id) >= PENDING)
-            .map(|(_, node)| (node.parent, node.name.folded(slots.policy.folding)))
-            .collect();
+        let is_own = |id: NodeId| !slots.policy.may_publish && slots.slot_of(id) == NONE;
+        let no_objects = || slots.work.iter().filter(|&(id, _)| slots.slot_of(id) >= PENDING);
+        let occupied =
+            no_objects().filter(|&(id, _)| !is_own(id)).map(|(_, node)| slots.place(node)).collect();
+        let own =
+            no_objects().filter(|&(id, _)| is_own(id)).map(|(id, node)| (slots.place(node), id)).collect();
         let count = slots.all.len();
         let mut made = Self {
             slots,
@@ -83,6 +87,7 @@ impl<'s, 'a> Arrangement<'s, 'a> {
             owners: vec![NONE; slots.work.nodes.len()],
             steps: vec![Step::Nothing; count],
             occupied,
+            own,
         };
         made.assign_entries();
         made
@@ -115,7 +120,7 @@ impl<'s, 'a> Arrangement<'s, 'a> {
         }
     }
 
-    fn entry(&self, at: u32) -> Option<NodeId> {
+    pub(super) fn entry(&self, at: u32) -> Option<NodeId> {
         if at == ROOT { Some(WorkTree::ROOT) } else { self.entries[at as usize] }
     }
 
@@ -213,8 +218,15 @@ impl<'s, 'a> Arrangement<'s, 'a> {
             Decision::Hold => false,
         };
         let goes = is_over && !keeps[id.0 as usize];
-        self.steps[at as usize] =
-            if goes { Step::Work(WorkChange::Trash { node: id }) } else { Step::Blocked };
+        self.steps[at as usize] = if goes {
+            Step::Work(WorkChange::Trash { node: id })
+        } else if is_over && !self.slots.policy.may_publish {
+            // What a reader has put into it keeps it: base lets go of it, and it is the reader's own.
+            self.own.insert(self.slots.place(self.slots.node(id)), id);
+            Step::Nothing
+        } else {
+            Step::Blocked
+        };
         goes
     }
 
@@ -223,7 +235,7 @@ impl<'s, 'a> Arrangement<'s, 'a> {
         self.positions.representative(at) != at
     }
 
-    fn emit(mut self, plan: &mut Plan) {
+    fn emit(mut self, first: Vec<Change>, plan: &mut Plan) {
         let mut changes: Vec<Option<Change>> = Vec::with_capacity(self.slots.all.len());
         for (slot, at) in self.slots.all.iter().zip(0u32..) {
             if self.positions.waits(at) {
@@ -240,7 +252,7 @@ impl<'s, 'a> Arrangement<'s, 'a> {
         for (_, at) in order {
             sequence.visit(at, Need::Other);
         }
-        for change in sequence.done {
+        for change in first.into_iter().chain(sequence.done) {
             self.name_directory(&change, plan);
             plan.changes.push(change);
         }
@@ -418,8 +430,9 @@ impl<'s, 'a> Sequence<'s, 'a> {
         let slots = self.arrangement.slots;
         let slot = slots.get(at);
         let (Some(base), Some(id)) = (slot.base, slot.node) else { return };
-        // One that the user has moved would lose its new name, which matters as long as it lives.
-        let was_moved = matches!(&slot.local, Local::Changed(delta) if delta.place.is_some());
+        // One that the user has moved would lose its new name, which matters as long as it lives; a reader's never does.
+        let is_reader = !slots.policy.may_publish;
+        let was_moved = !is_reader && matches!(&slot.local, Local::Changed(delta) if delta.place.is_some());
         let lives = !matches!(&slot.decision, Decision::Take { target, .. } if target.content.is_tombstone());
         if (was_moved && lives) || self.marks[at as usize] == Mark::Parked {
             return;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Ids;
 use super::merge::{Merged, agree, merge};
 use super::slots::{Decision, Delta, Lacks, Local, Slot, Slots};
+use super::{Ids, readers};
 use crate::clock::{Clock, Order};
 use crate::plan::{Change, Conflict, Plan, Problem, ProblemClass, Publish, Source, Subject};
 use crate::suffix::{Detail, suffixed};
@@ -13,7 +13,11 @@ use crate::tree::{Content, NodeId, NodeKind, Object, StoreKey, Version};
 
 pub(super) fn decide(slots: &mut Slots<'_>, plan: &mut Plan, ids: &Ids<'_>) {
     for at in (0u32..).take(slots.all.len()) {
-        let decision = decide_one(slots, at, plan, ids);
+        let decision = if slots.policy.may_publish {
+            decide_one(slots, at, plan, ids)
+        } else {
+            readers::follow(slots, at, plan)
+        };
         slots.get_mut(at).decision = decision;
     }
 }
@@ -38,7 +42,7 @@ fn decide_one(slots: &mut Slots<'_>, at: u32, plan: &mut Plan, ids: &Ids<'_>) ->
 }
 
 /// The encrypted folder's version against base's.
-enum Side {
+pub(super) enum Side {
     /// As base has it.
     Untouched,
     /// Nothing can be said now.
@@ -51,7 +55,7 @@ enum Side {
     Moved,
 }
 
-fn encrypted_side(slots: &Slots<'_>, slot: &Slot<'_>, plan: &mut Plan) -> Side {
+pub(super) fn encrypted_side(slots: &Slots<'_>, slot: &Slot<'_>, plan: &mut Plan) -> Side {
     let Some(base) = slot.base else {
         return if slot.remote.is_none() {
             contradiction(slot, plan)
@@ -64,7 +68,8 @@ fn encrypted_side(slots: &Slots<'_>, slot: &Slot<'_>, plan: &mut Plan) -> Side {
     let is_seen = |v: &Version| {
         v.object.clock.compare(&base.object.clock) == Order::Before || agree(&v.object, &base.object)
     };
-    if slots.policy.republish.contains(&slot.id) && slot.versions.iter().all(is_seen) {
+    let may_republish = slots.policy.may_publish && slots.policy.republish.contains(&slot.id);
+    if may_republish && slot.versions.iter().all(is_seen) {
         let is_whole = slot.remote.as_ref().is_some_and(|remote| agree(&remote.object, &base.object));
         return if is_whole && !slots.encrypted.unknown.contains(&slot.id) {
             Side::Untouched
@@ -99,7 +104,7 @@ fn contradiction(slot: &Slot<'_>, plan: &mut Plan) -> Side {
     Side::Uncertain
 }
 
-fn problem(class: ProblemClass, subject: Subject) -> Problem {
+pub(super) fn problem(class: ProblemClass, subject: Subject) -> Problem {
     Problem { class, subject, detail: String::new() }
 }
 
@@ -134,11 +139,11 @@ fn mine(slots: &mut Slots<'_>, at: u32, plan: &mut Plan) -> Decision {
 }
 
 /// Whether statements that agree name the object differently: two devices made one conflict copy.
-fn differs_in_words(a: &Object, b: &Object) -> bool {
+pub(super) fn differs_in_words(a: &Object, b: &Object) -> bool {
     !std::ptr::eq(a, b) && (a.name != b.name || a.parent != b.parent || a.author != b.author)
 }
 
-fn take(target: Arc<Object>, publish: Option<Publish>, lacks: Lacks) -> Decision {
+pub(super) fn take(target: Arc<Object>, publish: Option<Publish>, lacks: Lacks) -> Decision {
     Decision::Take { target, publish, lacks }
 }
 
@@ -246,9 +251,11 @@ fn publish_new(slots: &mut Slots<'_>, at: u32, plan: &mut Plan) -> Decision {
     take_mine(slots.get(at), target)
 }
 
-fn report_lost(slots: &Slots<'_>, at: u32, plan: &mut Plan) -> Decision {
+pub(super) fn report_lost(slots: &Slots<'_>, at: u32, plan: &mut Plan) -> Decision {
     let slot = slots.get(at);
-    plan.lost.push(slot.id);
+    if slots.policy.may_publish {
+        plan.lost.push(slot.id);
+    }
     match slot.versions.first() {
         Some(version) => {
             plan.problems.push(problem(ProblemClass::RolledBack, Subject::Object(version.key.clone())));
@@ -409,7 +416,7 @@ fn recognise(slot: &Slot<'_>, base: &Object, delta: &mut Delta, start: &mut Obje
     Ok(())
 }
 
-fn is_unread(content: &Content, other: &Content) -> bool {
+pub(super) fn is_unread(content: &Content, other: &Content) -> bool {
     matches!(
         (content, other),
         (Content::File { size: a, digest: None, .. }, Content::File { size: b, .. }) if a == b
@@ -417,7 +424,7 @@ fn is_unread(content: &Content, other: &Content) -> bool {
 }
 
 /// What the entry lacks of `target`, its content being `local`'s.
-fn lacks(slots: &Slots<'_>, slot: &Slot<'_>, local: &Object, target: &Object) -> Lacks {
+pub(super) fn lacks(slots: &Slots<'_>, slot: &Slot<'_>, local: &Object, target: &Object) -> Lacks {
     if target.content.is_tombstone() || target.content_dot == local.content_dot {
         // Recognised as the encrypted folder's content; its times may be the user's.
         return match (&slot.local, slot.node) {
@@ -439,7 +446,7 @@ fn lacks(slots: &Slots<'_>, slot: &Slot<'_>, local: &Object, target: &Object) ->
 }
 
 /// Whether the entry's time and executable bit are the object's.
-fn is_dressed(slots: &Slots<'_>, node: NodeId, target: &Object) -> bool {
+pub(super) fn is_dressed(slots: &Slots<'_>, node: NodeId, target: &Object) -> bool {
     let node = slots.node(node);
     match (&node.kind, &target.content) {
         (NodeKind::File { executable }, Content::File { executable: wanted, .. }) => {
@@ -450,7 +457,7 @@ fn is_dressed(slots: &Slots<'_>, node: NodeId, target: &Object) -> bool {
 }
 
 /// An adopted file keeps the time that it has; only the executable bit is set.
-fn adopted_lacks(slots: &Slots<'_>, slot: &Slot<'_>, target: &Object) -> Lacks {
+pub(super) fn adopted_lacks(slots: &Slots<'_>, slot: &Slot<'_>, target: &Object) -> Lacks {
     match (slot.node.map(|node| &slots.node(node).kind), &target.content) {
         (Some(NodeKind::File { executable }), Content::File { executable: wanted, .. })
             if executable != wanted =>

@@ -52,7 +52,7 @@ fn present(slots: &Slots<'_>, at: u32, base: &BaseEntry, id: NodeId, plan: &mut 
         .policy
         .descriptions
         .get(&slots.id(at))
-        .filter(|text| **text != base.object.description)
+        .filter(|text| slots.policy.may_publish && **text != base.object.description)
         .cloned();
     let delta = Delta { content, place, description };
     if delta.is_empty() { Local::Same { restamped, touched } } else { Local::Changed(Box::new(delta)) }
@@ -67,6 +67,10 @@ fn moved(
 ) -> Result<Option<(FileId, Name)>, Unnamed> {
     let representative = slots.shown.representative(at);
     let holder = slots.slot_of(node.parent);
+    if holder == NONE && !slots.policy.may_publish {
+        // In a directory that is a reader's own. That it is elsewhere is enough: it is moved back.
+        return Ok(Some((base.object.parent, node.name.clone())));
+    }
     if holder == NONE || holder == PENDING {
         return Err(Unnamed);
     }

@@ -186,6 +186,11 @@ impl<'a> Slots<'a> {
         &mut self.all[at as usize]
     }
 
+    /// Where `node` is, with its name as names are compared.
+    pub(super) fn place(&self, node: &Node) -> (NodeId, Name) {
+        (node.parent, node.name.folded(self.policy.folding))
+    }
+
     pub(super) fn node(&self, id: NodeId) -> &'a Node {
         self.work.node(id)
     }
@@ -199,6 +204,14 @@ impl<'a> Slots<'a> {
     pub(super) fn link(&mut self, node: NodeId, at: u32) {
         self.of_node[node.0 as usize] = at;
         self.get_mut(at).node = Some(node);
+    }
+
+    /// Says that no entry shows the object at `at`: the one that did is this device's own, and stays.
+    pub(super) fn release(&mut self, at: u32) {
+        if let Some(node) = self.get_mut(at).node.take() {
+            self.of_node[node.0 as usize] = NONE;
+        }
+        self.get_mut(at).local = Local::None;
     }
 
     /// The id of what is at `at`.
@@ -236,6 +249,7 @@ impl<'a> Slots<'a> {
 
     /// A new dot of this device, above `floor`.
     pub(super) fn allot(&mut self, floor: u64, plan: &mut Plan) -> Dot {
+        debug_assert!(self.policy.may_publish, "readers make no events");
         let counter = self.next_counter.max(floor + 1);
         self.next_counter = counter + 1;
         plan.counters_used = self.next_counter - self.policy.next_counter;

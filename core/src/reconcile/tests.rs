@@ -1,5 +1,6 @@
 //! One table or story per rule. The simulation of several devices is in `tests/simulation`.
 
+mod readers;
 mod scene;
 
 use std::sync::Arc;

@@ -28,6 +28,10 @@ pub struct Device {
     pub base: BaseTree,
     pub next_counter: u64,
     pub stable_inodes: bool,
+    /// May not publish.
+    pub is_reader: bool,
+    /// Contents that apply has replaced or removed.
+    pub trash: Vec<Bytes>,
     absent_since: HashMap<FileId, Timestamp>,
     lost_for: HashMap<FileId, u32>,
     fresh: u64,
@@ -122,6 +126,8 @@ impl Device {
             base: BaseTree::default(),
             next_counter: 1,
             stable_inodes: true,
+            is_reader: false,
+            trash: Vec::new(),
             absent_since: HashMap::new(),
             lost_for: HashMap::new(),
             fresh: 0,
@@ -137,6 +143,13 @@ impl Device {
         self.next_counter = 1;
         self.absent_since.clear();
         self.lost_for.clear();
+    }
+
+    /// Notes what goes to the trash.
+    fn discard(&mut self, inode: Inode) {
+        if let disk::Kind::File { bytes, .. } = self.disk.entries[&inode].kind {
+            self.trash.push(bytes);
+        }
     }
 
     /// A stamp as the file system reports it: with inode numbers of its own invention, if they are not stable.
@@ -175,6 +188,7 @@ impl Device {
             let policy = Policy {
                 root: FOLDER_ROOT,
                 device: self.id,
+                may_publish: !self.is_reader,
                 author: format!("user{number}").into(),
                 now,
                 next_counter: self.next_counter,
@@ -200,6 +214,7 @@ impl Device {
             rounds += 1;
             assert!(rounds < 5, "asks for digests again and again");
         };
+        assert!(!self.is_reader || is_silent(&plan), "a reader publishes: {plan:#?}");
         self.fresh = fresh;
         self.absent_since =
             plan.absent.iter().map(|&id| (id, *self.absent_since.get(&id).unwrap_or(&now))).collect();
@@ -258,6 +273,13 @@ impl Device {
         let mut seen = self.observe(cloud, now);
         self.plan(&mut seen, now)
     }
+}
+
+/// Whether nothing of the plan shows outside of the work folder.
+fn is_silent(plan: &Plan) -> bool {
+    plan.surplus.is_empty()
+        && plan.counters_used == 0
+        && plan.changes.iter().all(|change| change.publish.is_none())
 }
 
 fn describe(device: usize, plan: &Plan, work: &WorkTree) -> String {
@@ -460,6 +482,7 @@ impl Run<'_> {
                 if !self.device.disk.children(inode).is_empty() {
                     return Err(Deferred);
                 }
+                self.device.discard(inode);
                 self.device.disk.entries.remove(&inode);
                 Ok(None)
             }
@@ -478,6 +501,7 @@ impl Run<'_> {
                 Content::Symlink { target } => disk::Kind::Symlink { target: target.clone() },
                 _ => disk::Kind::File { bytes: self.fetch(target)?, executable: false },
             };
+            self.device.discard(inode);
             // Exchanged with a new file, hence a new birth.
             let entry = self.device.disk.entries.get_mut(&inode).unwrap();
             (entry.kind, entry.born, entry.changed) = (kind, self.now, self.now);

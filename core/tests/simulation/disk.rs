@@ -223,13 +223,27 @@ pub enum Edit {
 pub struct Diary {
     pub written: Vec<Bytes>,
     pub given_up: Vec<Bytes>,
+    /// Those of `written` that readers wrote.
+    pub by_readers: Vec<Bytes>,
+    /// Who writes now is a reader.
+    pub is_reader: bool,
 }
 
 impl Diary {
     fn write(&mut self) -> Bytes {
         let bytes = self.written.len() as u64 + 1;
         self.written.push(bytes);
+        if self.is_reader {
+            self.by_readers.push(bytes);
+        }
         bytes
+    }
+
+    /// What the folder has, readers cannot throw away.
+    fn give_up(&mut self, bytes: Bytes) {
+        if !self.is_reader || self.by_readers.contains(&bytes) {
+            self.given_up.push(bytes);
+        }
     }
 }
 
@@ -258,7 +272,7 @@ impl Disk {
 
     fn give_up(&self, inode: Inode, diary: &mut Diary) {
         if let Kind::File { bytes, .. } = self.entries[&inode].kind {
-            diary.given_up.push(bytes);
+            diary.give_up(bytes);
         }
     }
 

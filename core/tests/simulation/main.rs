@@ -11,6 +11,7 @@ mod stories;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use ensafer_core::plan::{ProblemClass, Subject};
 use ensafer_core::time::Timestamp;
 use proptest::prelude::*;
 
@@ -43,6 +44,8 @@ enum Event {
     /// The cloud's client brings some files together.
     Deliver(u8, u16),
     LoseState(u8),
+    /// A writer becomes a reader, or a reader a writer.
+    ChangeRole(u8),
 }
 
 struct World {
@@ -50,6 +53,8 @@ struct World {
     cloud: Cloud,
     diary: Diary,
     seconds: i64,
+    /// Whether devices change their roles, so that nobody knows what a reader may throw away.
+    roles_change: bool,
 }
 
 impl World {
@@ -59,7 +64,14 @@ impl World {
             cloud: Cloud::new(manners, devices),
             diary: Diary::default(),
             seconds: 1_000_000,
+            roles_change: false,
         }
+    }
+
+    fn edit(&mut self, device: usize, edit: &Edit, now: Timestamp) {
+        let device = &mut self.devices[device];
+        self.diary.is_reader = device.is_reader && !self.roles_change;
+        device.disk.edit(edit, &mut self.diary, now);
     }
 
     /// Every event happens ten seconds after the one before.
@@ -73,7 +85,7 @@ impl World {
         let count = self.devices.len();
         match event {
             Event::Edit(device, edit) => {
-                self.devices[usize::from(*device) % count].disk.edit(edit, &mut self.diary, now);
+                self.edit(usize::from(*device) % count, edit, now);
             }
             Event::Step(device, budget) => {
                 let budget = budget.map_or(usize::MAX, usize::from);
@@ -82,7 +94,7 @@ impl World {
             Event::Race(device, edit, other) => {
                 let (device, other) = (usize::from(*device) % count, usize::from(*other) % count);
                 let prepared = self.devices[device].prepare(&self.cloud, now, 0);
-                self.devices[device].disk.edit(edit, &mut self.diary, now);
+                self.edit(device, edit, now);
                 if other != device {
                     self.devices[other].step(&mut self.cloud, now, usize::MAX);
                 }
@@ -102,6 +114,10 @@ impl World {
                 });
             }
             Event::LoseState(device) => self.devices[usize::from(*device) % count].lose_state(),
+            Event::ChangeRole(device) => {
+                let device = &mut self.devices[usize::from(*device) % count];
+                device.is_reader = !device.is_reader;
+            }
         }
     }
 
@@ -128,16 +144,15 @@ impl World {
 
     fn judge(&mut self) -> Result<(), TestCaseError> {
         let now = self.now();
-        let first = self.devices[0].disk.picture();
+        let writer = self.devices.iter().position(|device| !device.is_reader).unwrap();
+        let first = self.devices[writer].disk.picture();
         for device in 0..self.devices.len() {
-            prop_assert_eq!(
-                &self.devices[device].disk.picture(),
-                &first,
-                "device {} shows another tree",
-                device
-            );
+            let mut picture = self.devices[device].disk.picture();
             let plan = self.devices[device].look(&self.cloud, now);
-            prop_assert!(plan.problems.is_empty(), "{:?}", plan.problems);
+            let own = if self.devices[device].is_reader { take_own(&mut picture, &first) } else { vec![] };
+            prop_assert_eq!(&picture, &first, "device {} shows another tree", device);
+            let reported: Vec<_> = plan.problems.iter().map(|p| (p.class, p.subject.clone())).collect();
+            prop_assert_eq!(reported, own, "device {} reports something else", device);
             let summary = |device: usize| -> BTreeMap<_, _> {
                 self.cloud
                     .files(device)
@@ -147,10 +162,15 @@ impl World {
             };
             prop_assert_eq!(summary(device), summary(0));
         }
-        let there: BTreeSet<_> = self.devices[0].disk.contents().collect();
+        let there: BTreeSet<_> = self.devices[writer].disk.contents().collect();
+        let readers = || self.devices.iter().filter(|device| device.is_reader);
+        let here: BTreeSet<_> = readers().flat_map(|device| device.disk.contents()).collect();
         for bytes in &self.diary.written {
+            let may_be_here = self.roles_change || self.diary.by_readers.contains(bytes);
             prop_assert!(
-                there.contains(bytes) || self.diary.given_up.contains(bytes),
+                there.contains(bytes)
+                    || (may_be_here && here.contains(bytes))
+                    || self.diary.given_up.contains(bytes),
                 "content {} is lost; there are {:?}",
                 bytes,
                 first
@@ -158,6 +178,20 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Takes out of a reader's `picture` what `folder` does not have, and returns what is to be reported of it.
+fn take_own(
+    picture: &mut BTreeMap<String, disk::Kind>,
+    folder: &BTreeMap<String, disk::Kind>,
+) -> Vec<(ProblemClass, Subject)> {
+    let own: Vec<String> = picture.keys().filter(|path| !folder.contains_key(*path)).cloned().collect();
+    picture.retain(|path, _| folder.contains_key(path));
+    let is_top = |path: &&String| path.rsplit_once('/').is_none_or(|(above, _)| folder.contains_key(above));
+    let mut tops: Vec<_> = own.iter().filter(is_top).cloned().collect();
+    // As a scan lists: what lies higher first.
+    tops.sort_by_cached_key(|path| (path.matches('/').count(), path.clone()));
+    tops.into_iter().map(|path| (ProblemClass::ReadOnly, Subject::Path(path))).collect()
 }
 
 #[allow(clippy::print_stdout, reason = "the test runner shows it with a failure")]
@@ -180,6 +214,32 @@ fn play(mut world: World, events: &[Event]) -> Result<(), TestCaseError> {
     world.settle()
 }
 
+/// Plays with readers: the last devices, of at least one writer.
+fn play_with_readers(
+    manners: Manners,
+    readers: usize,
+    writers: usize,
+    events: &[Event],
+) -> Result<(), TestCaseError> {
+    let mut world = World::new(manners, writers + readers);
+    world.devices[writers..].iter_mut().for_each(|device| device.is_reader = true);
+    play(world, events)
+}
+
+/// Plays with devices that change their roles. In the end only the first writes, and then all of them do.
+fn play_with_roles(manners: Manners, devices: usize, events: &[Event]) -> Result<(), TestCaseError> {
+    let mut world = World::new(manners, devices);
+    world.roles_change = true;
+    for event in events {
+        trace(|| format!("{event:?}"));
+        world.happen(event);
+    }
+    world.devices.iter_mut().for_each(|device| device.is_reader = device.number > 0);
+    world.settle()?;
+    world.devices.iter_mut().for_each(|device| device.is_reader = false);
+    world.settle()
+}
+
 fn edits() -> impl Strategy<Value = Edit> {
     let pick = any::<u8>;
     prop_oneof![
@@ -198,6 +258,10 @@ fn edits() -> impl Strategy<Value = Edit> {
 }
 
 fn events(losses: bool) -> impl Strategy<Value = Events> {
+    histories(losses, false)
+}
+
+fn histories(losses: bool, roles: bool) -> impl Strategy<Value = Events> {
     let event = prop_oneof![
         8 => (0..3u8, edits()).prop_map(|(device, edit)| Event::Edit(device, edit)),
         5 => (0..3u8).prop_map(|device| Event::Step(device, None)),
@@ -206,6 +270,7 @@ fn events(losses: bool) -> impl Strategy<Value = Events> {
         2 => (0..3u8, 1..=255u8).prop_map(|(device, fog)| Event::Fog(device, fog)),
         4 => (0..3u8, any::<u16>()).prop_map(|(device, mask)| Event::Deliver(device, mask)),
         u32::from(losses) => (0..3u8).prop_map(Event::LoseState),
+        2 * u32::from(roles) => (0..3u8).prop_map(Event::ChangeRole),
     ];
     prop::collection::vec(event, 1..40).prop_map(Events)
 }
@@ -243,5 +308,43 @@ proptest! {
         let mut world = World::new(Manners::MakesCopies, devices);
         world.devices.iter_mut().for_each(|device| device.stable_inodes = false);
         play(world, &events.0)?;
+    }
+
+    #[test]
+    fn readers_of_one_shared_directory(writers in 1..=2usize, events in events(true)) {
+        play_with_readers(Manners::Shared, 1, writers, &events.0)?;
+    }
+
+    #[test]
+    fn readers_of_a_cloud_whose_last_writer_wins(events in events(false)) {
+        play_with_readers(Manners::LastWriterWins, 1, 2, &events.0)?;
+    }
+
+    #[test]
+    fn readers_of_a_cloud_that_makes_copies(events in events(false)) {
+        play_with_readers(Manners::MakesCopies, 1, 2, &events.0)?;
+    }
+
+    #[test]
+    fn readers_without_stable_inodes(events in events(false)) {
+        let mut world = World::new(Manners::MakesCopies, 3);
+        world.devices.iter_mut().for_each(|device| device.stable_inodes = false);
+        world.devices[2].is_reader = true;
+        play(world, &events.0)?;
+    }
+
+    #[test]
+    fn roles_that_change(devices in 2..=3usize, events in histories(false, true)) {
+        play_with_roles(Manners::Shared, devices, &events.0)?;
+    }
+
+    #[test]
+    fn roles_that_change_in_a_cloud_that_makes_copies(devices in 2..=3usize, events in histories(false, true)) {
+        play_with_roles(Manners::MakesCopies, devices, &events.0)?;
+    }
+
+    #[test]
+    fn roles_that_change_in_a_cloud_whose_last_writer_wins(devices in 2..=3usize, events in histories(false, true)) {
+        play_with_roles(Manners::LastWriterWins, devices, &events.0)?;
     }
 }

@@ -198,3 +198,23 @@ fn a_directory_that_is_renamed_here_and_deleted_there() {
     ];
     run(Manners::Shared, 2, &events).unwrap();
 }
+
+#[test]
+fn a_file_takes_the_place_of_a_deleted_directory_in_which_another_edits() {
+    let events = [
+        Edit(0, MakeDirectory { directory: 0, name: 35 }),
+        Step(0, None),
+        Step(1, None),
+        Race(1, Delete { entry: 0 }, 0),
+        Edit(0, Create { directory: 29, name: 0 }),
+        Race(1, MakeDirectory { directory: 0, name: 1 }, 0),
+        Step(1, None),
+        Race(0, Write { file: 0 }, 0),
+        Edit(0, Swap { one: 8, other: 16 }),
+        Edit(0, Delete { entry: 0 }),
+        Edit(0, Duplicate { file: 0, directory: 0, name: 65 }),
+        Edit(1, Write { file: 0 }),
+        Step(1, None),
+    ];
+    run(Manners::Shared, 2, &events).unwrap();
+}

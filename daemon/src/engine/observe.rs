@@ -206,6 +206,7 @@ impl Folder {
         let policy = Policy {
             root: self.entry.id.root(),
             device: self.identity.device,
+            may_publish: self.may_publish,
             author: self.author.clone().unwrap_or_default(),
             now,
             next_counter: self.state.next_counter(),

@@ -90,6 +90,8 @@ pub struct Scene {
     pub absent_since: HashMap<FileId, Timestamp>,
     pub republish: HashSet<FileId>,
     pub stable_inodes: bool,
+    pub may_publish: bool,
+    pub descriptions: HashMap<FileId, Option<Arc<str>>>,
 }
 
 impl Scene {
@@ -110,6 +112,8 @@ impl Scene {
             absent_since: HashMap::new(),
             republish: HashSet::new(),
             stable_inodes: true,
+            may_publish: true,
+            descriptions: HashMap::new(),
         }
     }
 
@@ -191,6 +195,7 @@ impl Scene {
         let policy = Policy {
             root: ROOT,
             device: ME,
+            may_publish: self.may_publish,
             author: "alice, laptop".into(),
             now: at(100),
             next_counter: 10,
@@ -199,7 +204,7 @@ impl Scene {
             settle: Duration::from_millis(200),
             absent_since: &self.absent_since,
             republish: &self.republish,
-            descriptions: &HashMap::new(),
+            descriptions: &self.descriptions,
         };
         let mut ids = Ids { fresh, copy: &copy };
         reconcile(&self.base, &self.work, &self.encrypted, &policy, &mut ids)
