@@ -115,7 +115,16 @@ async fn a_database_of_schema_1_is_brought_up_to_date_and_all_is_there() {
 
 #[tokio::test]
 async fn a_database_of_schema_3_is_brought_up_to_date_and_all_is_there() {
-    let (world, server) = all_of_the_account_is_there(3).await;
+    all_since_schema_3_is_there(3).await;
+}
+
+#[tokio::test]
+async fn a_database_of_schema_4_is_brought_up_to_date_and_all_is_there() {
+    all_since_schema_3_is_there(4).await;
+}
+
+async fn all_since_schema_3_is_there(schema: u32) {
+    let (world, server) = all_of_the_account_is_there(schema).await;
     let (state, next) = (&server.state, NEXT_LOGIN.parse().unwrap());
     let failures = "SELECT COUNT(*) FROM failures WHERE bucket = 'address:198.51.100.7'";
     let failures: i64 = sqlx::query_scalar(failures).fetch_one(state.db.reader()).await.unwrap();
