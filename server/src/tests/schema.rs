@@ -243,8 +243,12 @@ async fn no_whole_table_is_read_but_for_the_administrator() {
     };
     let by_account =
         ["UPDATE logins SET finished = 1 WHERE account = 'a'", "DELETE FROM accounts WHERE login = 'a'"];
+    let invitations = [
+        "SELECT COUNT(*) FROM invitations WHERE account = 'a'",
+        "SELECT invitation FROM invitations WHERE guest = 'a'",
+    ];
     let by_token = ["SELECT account FROM devices WHERE access_hash = 'a'"];
-    for sql in PRUNE.into_iter().chain(by_account).chain(by_token) {
+    for sql in PRUNE.into_iter().chain(by_account).chain(invitations).chain(by_token) {
         let sql = format!("{explain} {}", sql.replace("$1", "1").replace("$2", "1"));
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql.clone())).fetch_all(&mut *tx).await.unwrap();
         let column = if db.is_sqlite() { 3 } else { 0 };
