@@ -140,9 +140,11 @@ async fn all_since_schema_3_is_there(schema: u32) {
 async fn all_of_the_account_is_there(schema: u32) -> (World, Server) {
     let world = open(schema).await;
     let server = world.start(Config::default()).await;
-    let untold = "SELECT COUNT(*) FROM devices WHERE told_at <> seen_at";
-    let untold: i64 = sqlx::query_scalar(untold).fetch_one(server.state.db.reader()).await.unwrap();
-    assert_eq!(untold, 0, "nobody is told of devices from before");
+    if schema < 4 {
+        let untold = "SELECT COUNT(*) FROM devices WHERE told_at <> seen_at";
+        let untold: i64 = sqlx::query_scalar(untold).fetch_one(server.state.db.reader()).await.unwrap();
+        assert_eq!(untold, 0, "nobody is told of devices from before");
+    }
     world.clock.advance(3600);
     let (mut alice, laptop) = (Persona::frozen().0, laptop());
 
