@@ -11,6 +11,7 @@ use ensafer_core::api::server::{
 use ensafer_core::crypto::{PasswordParameters, ServerSecret, SystemRandom, TestRandom};
 use sqlx::Row;
 
+use super::invitations::{Invitation, make};
 use super::persona::{Device, Persona, REALM};
 use super::world::{ELSEWHERE, NOW_S, Server, World, new_database};
 use crate::codes::Code;
@@ -61,6 +62,7 @@ async fn makes_a_sample() {
     let refresh = laptop.refresh(&alice, &session, 1);
     let session: Session = server.post("/v1/session/refresh", &refresh).await.json();
 
+    make(&server, &session, &Invitation::by(&alice).request).await.expect(201);
     server.guess(&alice, &Device::new("thief"), [9; 32], ELSEWHERE).await.expect(401);
     let mut tx = server.state.db.write().await.unwrap();
     let (next, code) = (NEXT_LOGIN.parse().unwrap(), Code::parse(CODE).unwrap());
