@@ -211,7 +211,12 @@ pub(crate) struct Writer(Encoder<Vec<u8>>);
 
 impl Writer {
     pub fn new() -> Self {
-        Self(Encoder::new(Vec::with_capacity(512)))
+        Self::with_capacity(512)
+    }
+
+    /// With room for `bytes`, so that what is secret is not copied while it grows.
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self(Encoder::new(Vec::with_capacity(bytes)))
     }
 
     pub fn into_bytes(self) -> Vec<u8> {

@@ -116,6 +116,11 @@ byte_id!(
     16
 );
 byte_id!(
+    /// An invitation to a folder, 16 random bytes.
+    InvitationId,
+    16
+);
+byte_id!(
     /// BLAKE3 of a file's plaintext.
     Digest,
     32

@@ -19,6 +19,7 @@ use crate::credentials;
 use crate::db::accounts::{self, Stored};
 use crate::db::changes;
 use crate::db::devices;
+use crate::db::invitations;
 use crate::error::ApiError;
 use crate::extract::{ApiJson, Authenticated, ClientAddress};
 use crate::limits::{self, Failures, Shared};
@@ -372,11 +373,14 @@ pub async fn export(
     session: Authenticated,
 ) -> Result<Json<AccountExport>, ApiError> {
     let db = state.db.reader();
+    let now_s = state.clock.now_s();
     let export = AccountExport {
-        exported_at_s: state.clock.now_s(),
+        exported_at_s: now_s,
         account: own(&state, session).await?.report(),
         devices: devices::export(db, session.account, session.device).await?,
         history: accounts::history(db, session.account, 0, u32::MAX).await?,
+        invitations: invitations::export(db, session.account, now_s).await?,
+        accepted: invitations::accepted(db, session.account, now_s).await?,
     };
     audit(session, "account-exported");
     Ok(Json(export))

@@ -16,6 +16,7 @@ pub mod directory;
 pub mod error;
 pub mod extract;
 pub mod health;
+pub mod invitations;
 pub mod limits;
 pub mod logging;
 pub mod login;

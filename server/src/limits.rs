@@ -6,7 +6,7 @@
 
 use ensafer_core::api::server::ProblemKind;
 use ensafer_core::crypto::Login;
-use ensafer_core::ids::{AccountId, DeviceId};
+use ensafer_core::ids::{AccountId, DeviceId, InvitationId};
 use sqlx::AnyConnection;
 
 use crate::db::to_int;
@@ -16,6 +16,8 @@ use crate::state::AppState;
 
 /// How many times as many mails go to one address in all as are asked for from one network address.
 const MAILS_IN_ALL: u32 = 10;
+
+const DAY_S: u64 = 24 * 3600;
 
 /// How often something may happen.
 #[derive(Debug, Clone)]
@@ -208,6 +210,25 @@ impl Failures {
         Self { own, shared: shared.0.into() }.count(state, db).await
     }
 
+    /// The same for guesses at an invitation's secrets, by whoever has its link. They are counted by invitation and account:
+    /// who has the link alone must not keep the guest from accepting.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub async fn begin_claim(
+        state: &AppState,
+        db: &mut AnyConnection,
+        shared: Shared,
+        invitation: InvitationId,
+        account: AccountId,
+    ) -> Result<Self, ApiError> {
+        let limits = &state.config.limits;
+        let whose = format!("{invitation}:{account}");
+        let own = Bucket::new("invitation", &whose, limits.failures_per_account, limits.failure_window_s);
+        shared.read_and_check(state, db).await?;
+        Self { own, shared: shared.0.into() }.count(state, db).await
+    }
+
     /// The same for guesses at an authorisation code, which belong to no account: the address's count is their own.
     ///
     /// # Errors
@@ -284,6 +305,21 @@ pub async fn count_notice(state: &AppState, login: &Login, kind: &str) -> Result
     charge_lightly(state, &bucket).await
 }
 
+/// Counts a mail with an invitation's link: for the account, so that nobody has this server mail strangers without end, and
+/// for the address's hash, so that no number of accounts floods one mailbox.
+///
+/// # Errors
+/// [`ProblemKind::TooManyRequests`], or the database failed.
+pub async fn count_invitation_mail(state: &AppState, account: AccountId, to: &Login) -> Result<(), ApiError> {
+    let limits = &state.config.limits;
+    let whose = state.keys.unknown_account(to).to_string();
+    let per_account = limits.invitation_mails_per_account_per_day;
+    let by_account = Bucket::new("invitation-mail-by", &account.to_string(), per_account, DAY_S);
+    let per_address = limits.invitation_mails_per_address_per_day;
+    charge_lightly(state, &by_account).await?;
+    charge_lightly(state, &Bucket::new("invitation-mail-to", &whose, per_address, DAY_S)).await
+}
+
 /// Counts a change of an account's keys, which stays in its history for ever and goes to whoever reads that.
 ///
 /// # Errors
@@ -294,7 +330,7 @@ pub async fn count_keys(
     account: AccountId,
 ) -> Result<(), ApiError> {
     let limit = state.config.limits.key_changes_per_day;
-    let bucket = Bucket::new("keys", &account.to_string(), limit, 24 * 3600);
+    let bucket = Bucket::new("keys", &account.to_string(), limit, DAY_S);
     charge(state, db, &bucket).await
 }
 

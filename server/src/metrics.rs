@@ -43,6 +43,7 @@ pub struct Metrics {
     latency: Family<RouteLabels, Histogram>,
     logins: Family<OutcomeLabels, Counter>,
     registrations: Counter,
+    invitations: Family<OutcomeLabels, Counter>,
     failures_limited: Family<BucketLabels, Counter>,
     mails: Family<OutcomeLabels, Counter>,
 }
@@ -57,6 +58,7 @@ impl Metrics {
             latency: Family::new_with_constructor(|| Histogram::new(LATENCIES_S)),
             logins: Family::default(),
             registrations: Counter::default(),
+            invitations: Family::default(),
             failures_limited: Family::default(),
             mails: Family::default(),
         };
@@ -65,12 +67,14 @@ impl Metrics {
     }
 
     fn register(&mut self) {
-        let Self { registry, requests, latency, logins, registrations, failures_limited, mails } = self;
+        let Self { registry, requests, latency, logins, registrations, invitations, failures_limited, mails } =
+            self;
         registry.register("requests", "Requests by method, route and status", requests.clone());
         let help = "Time to the answer's head";
         registry.register_with_unit("request_duration", help, Unit::Seconds, latency.clone());
         registry.register("logins", "Logins by outcome", logins.clone());
         registry.register("registrations", "Accounts made", registrations.clone());
+        registry.register("invitations", "What happened to invitations", invitations.clone());
         let help = "Attempts refused because too many failed before, by what they were counted for";
         registry.register("failures_limited", help, failures_limited.clone());
         registry.register("mails", "Mails by outcome", mails.clone());
@@ -86,6 +90,11 @@ impl Metrics {
     /// An account was made.
     pub fn registered(&self) {
         self.registrations.inc();
+    }
+
+    /// An invitation was made, mailed, accepted or removed, or what was shown for one was wrong.
+    pub fn invitation(&self, outcome: &'static str) {
+        self.invitations.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// An attempt was refused because too many failed before.
@@ -139,6 +148,7 @@ mod tests {
         metrics.login("done");
         metrics.login("wrong");
         metrics.registered();
+        metrics.invitation("accepted");
         metrics.failure_limited("account");
         metrics.mail("failed");
         metrics.request("GET", "/v1/server", 200, Duration::from_millis(3));
@@ -147,6 +157,7 @@ mod tests {
             "ensafer_server_logins_total{outcome=\"done\"} 2",
             "ensafer_server_logins_total{outcome=\"wrong\"} 1",
             "ensafer_server_registrations_total 1",
+            "ensafer_server_invitations_total{outcome=\"accepted\"} 1",
             "ensafer_server_failures_limited_total{bucket=\"account\"} 1",
             "ensafer_server_mails_total{outcome=\"failed\"} 1",
             "ensafer_server_requests_total{method=\"GET\",route=\"/v1/server\",status=\"200\"} 1",

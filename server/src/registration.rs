@@ -255,11 +255,7 @@ pub async fn use_code(
     text: &str,
 ) -> Result<bool, sqlx::Error> {
     let Some(code) = Code::parse(text) else { return Ok(false) };
-    if !state.db.is_sqlite() {
-        // The account first, like everybody: whoever deletes it takes its codes after it.
-        let lock = sqlx::query("SELECT account FROM accounts WHERE account = $1 FOR UPDATE");
-        lock.bind(account.to_string()).execute(&mut **tx).await?;
-    }
+    accounts::lock(&state.db, tx, account).await?;
     let done = sqlx::query(
         "DELETE FROM codes WHERE account = $1 AND login = $2 AND code_hash = $3 AND expires_at > $4",
     )

@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::ApiError;
 use crate::state::AppState;
-use crate::{account, directory, health, login, registration, sessions};
+use crate::{account, directory, health, invitations, login, registration, sessions};
 
 pub use guard::Guard;
 
@@ -50,6 +50,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(sessions::routes())
         .merge(account::routes())
         .merge(directory::routes())
+        .merge(invitations::routes())
 }
 
 /// The OpenAPI document, as it is checked in and served.
@@ -74,6 +75,7 @@ pub fn router(state: AppState, guard: Arc<Guard>) -> Router {
     let routes = routes.route("/v1/openapi.json", openapi).layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
     guard::bound(routes, &guard)
         .merge(health::routes())
+        .merge(invitations::page())
         .fallback(|| async { ApiError::from(ProblemKind::NotFound) })
         .method_not_allowed_fallback(|| async { ApiError::from(ProblemKind::MethodRefused) })
         .layer(middleware::from_fn_with_state(state.clone(), per_address))

@@ -1,6 +1,6 @@
 //! What the server refuses to keep. It cannot open what is sealed, but it knows each thing's size, form and place.
 
-use ensafer_core::account::SignedBundle;
+use ensafer_core::account::{MAX_RECORD_BYTES, SignedBundle};
 use ensafer_core::api::server::{
     BundleDocument, MAX_NAME_BYTES, MAX_STATE_BYTES, PasswordSealDocument, ProblemKind, RecoverySealDocument,
     SealedKeysDocument, StateDocument,
@@ -40,6 +40,21 @@ pub fn mail_address(login: &Login) -> Result<(), ApiError> {
         return Ok(());
     }
     Err(ApiError::with_detail(ProblemKind::LoginMalformed, "this server confirms e-mail addresses: give one"))
+}
+
+/// Whether a login is an e-mail address of plain characters, which can be named to others.
+#[must_use]
+pub fn is_plain_address(login: &Login) -> bool {
+    mail_address(login).is_ok() && !login.as_str().contains(is_unprintable)
+}
+
+/// Checks an invitation's sealed record.
+///
+/// # Errors
+/// [`ProblemKind::BlobRefused`]
+pub fn invitation_record(sealed: &[u8]) -> Result<(), ApiError> {
+    let is_record = sealed.len() <= MAX_RECORD_BYTES && is_sealed(sealed);
+    if is_record { Ok(()) } else { Err(refused("this is no sealed record of an invitation")) }
 }
 
 /// Takes the name of a person or device.

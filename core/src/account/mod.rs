@@ -7,7 +7,9 @@
 mod blob;
 mod bundle;
 mod file;
+mod invitation;
 pub mod login;
+mod open_invitation;
 mod safety_number;
 mod seals;
 mod served;
@@ -16,9 +18,14 @@ mod state;
 pub use blob::{Account, SealedAccount, UnlockError};
 pub use bundle::{Bundle, BundleError, SignedBundle};
 pub use file::ParseAccountError;
+pub use invitation::{
+    Acceptance, INVITATION_LIFETIME_S, InvitationLink, InvitationRecord, MAX_FOLDER_NAME_BYTES,
+    MAX_RECORD_BYTES, ParseLinkError, RecordError, RecordLimitError,
+};
+pub use open_invitation::{MAX_OPEN_INVITATIONS, OpenInvitation};
 pub use safety_number::SafetyNumber;
 pub use served::SucceedError;
-pub use state::{AccountState, Known, ParseStateError, Pin, PinError};
+pub use state::{AccountState, Known, ParseStateError, Pin, PinError, TooManyInvitations};
 
 #[cfg(test)]
 mod tests;

@@ -1,15 +1,20 @@
-//! What an account remembers wherever it logs in: whose keys it has seen. It is sealed under the account master key, so
-//! the server that keeps it can neither read nor change it.
+//! What an account remembers wherever it logs in: whose keys it has seen, and whom it invited. It is sealed under the
+//! account master key, so the server that keeps it can neither read nor change it.
 
 use std::collections::BTreeMap;
 
+use zeroize::Zeroizing;
+
 use super::bundle::{SignedBundle, canonical_login};
+use super::open_invitation::{MAX_OPEN_INVITATIONS, OpenInvitation};
 use crate::cbor::{Malformed, Reader, Writer, check};
 use crate::crypto::{Login, MAX_LOGIN_BYTES};
-use crate::ids::{AccountId, Fingerprint};
+use crate::ids::{AccountId, Fingerprint, InvitationId};
 
-/// Version of the state's encoding.
-const VERSION: u64 = 1;
+/// Version of the encoding of a state without invitations: what every version of Ensafer reads.
+const VERSION_OF_PINS: u64 = 1;
+/// Version of the encoding of a state with invitations.
+const VERSION_WITH_INVITATIONS: u64 = 2;
 /// More people than anybody shares with; a bound for the parser.
 const MAX_PINS: u64 = 10_000;
 
@@ -17,6 +22,7 @@ const MAX_PINS: u64 = 10_000;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccountState {
     pins: BTreeMap<Login, Pin>,
+    invitations: BTreeMap<InvitationId, OpenInvitation>,
 }
 
 /// Whose keys somebody's are, as they were first seen.
@@ -83,6 +89,11 @@ pub enum PinError {
     Full,
 }
 
+/// There is no room for another invitation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("256 invitations are open already: revoke one first")]
+pub struct TooManyInvitations;
+
 /// The bytes are no state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ParseStateError {
@@ -112,6 +123,30 @@ impl AccountState {
     pub fn with_identity(&self, fingerprint: &Fingerprint) -> Option<(&Login, &Pin)> {
         let of_them = || self.pins.iter().filter(|(_, pin)| pin.fingerprint == *fingerprint);
         of_them().find(|(_, pin)| pin.verified).or_else(|| of_them().next())
+    }
+
+    /// The invitations that were sent and have not been completed, revoked or found at their end.
+    #[must_use]
+    pub fn invitations(&self) -> &BTreeMap<InvitationId, OpenInvitation> {
+        &self.invitations
+    }
+
+    /// Remembers an invitation, in the place of what was remembered under this id.
+    ///
+    /// # Errors
+    /// [`TooManyInvitations`]; the state is unchanged then.
+    pub fn invite(&mut self, id: InvitationId, invitation: OpenInvitation) -> Result<(), TooManyInvitations> {
+        let has_room = self.invitations.len() < MAX_OPEN_INVITATIONS || self.invitations.contains_key(&id);
+        if !has_room {
+            return Err(TooManyInvitations);
+        }
+        self.invitations.insert(id, invitation);
+        Ok(())
+    }
+
+    /// Forgets an invitation, giving what was remembered of it.
+    pub fn end_invitation(&mut self, id: InvitationId) -> Option<OpenInvitation> {
+        self.invitations.remove(&id)
     }
 
     /// Compares the bundle that was served for `login` with what was seen before, and remembers it.
@@ -185,7 +220,8 @@ impl AccountState {
     }
 
     /// Whether `later` may stand where this stood: nobody was forgotten, and no pin went back. A server that serves
-    /// anything else has kept an old state, or gives different ones to different devices.
+    /// anything else has kept an old state, or gives different ones to different devices. Invitations come and end; an old
+    /// state brings none back to life, because the roster holds no envelope of it any more.
     #[must_use]
     pub fn is_succeeded_by(&self, later: &Self) -> bool {
         self.pins
@@ -217,21 +253,37 @@ impl AccountState {
                 }
             }
         }
-        self.pins = merged;
+        let mut invitations = other.invitations.clone();
+        invitations.extend(self.invitations.iter().map(|(id, invitation)| (*id, invitation.clone())));
+        if invitations.len() > MAX_OPEN_INVITATIONS {
+            let login = other.invitations.values().next().map(|invitation| invitation.invited.clone());
+            return Err((login.expect("some are the other's"), PinError::Full));
+        }
+        (self.pins, self.invitations) = (merged, invitations);
         Ok(())
     }
 
     /// The state's one encoding: a CBOR map of 0 version, 1 pins: arrays of login, account, fingerprint, sequence,
-    /// whether it was verified, and generation, ascending by login.
+    /// whether it was verified, and generation, ascending by login; where there are any, 2 invitations, ascending by id.
+    /// Without them it is version 1, which older versions of Ensafer on the account's other devices read.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Writer::new();
-        out.map(2).key(0).uint(VERSION).key(1).array(self.pins.len());
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        // Room for everything: no copy of a secret stays behind in memory that grew.
+        let mut out = Writer::with_capacity(16 + self.pins.len() * 512 + self.invitations.len() * 512);
+        let has_invitations = !self.invitations.is_empty();
+        let version = if has_invitations { VERSION_WITH_INVITATIONS } else { VERSION_OF_PINS };
+        out.map(2 + usize::from(has_invitations)).key(0).uint(version).key(1).array(self.pins.len());
         for (login, pin) in &self.pins {
             out.array(6).text(login.as_str()).bytes(pin.account.as_bytes());
             out.bytes(pin.fingerprint.as_bytes()).uint(pin.sequence).bool(pin.verified).uint(pin.generation);
         }
-        out.into_bytes()
+        if has_invitations {
+            out.key(2).array(self.invitations.len());
+            for (id, invitation) in &self.invitations {
+                invitation.encode(*id, &mut out);
+            }
+        }
+        Zeroizing::new(out.into_bytes())
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote.
@@ -241,29 +293,53 @@ impl AccountState {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ParseStateError> {
         let mut reader = Reader::new(bytes);
         reader.map(64)?;
-        if reader.key(0)?.uint()? > VERSION {
+        let version = reader.key(0)?.uint()?;
+        if version > VERSION_WITH_INVITATIONS {
             return Err(ParseStateError::NewerVersion);
         }
+        check(version >= VERSION_OF_PINS)?;
         let mut reader = Reader::new(bytes);
-        reader.whole_map(2)?;
-        check(reader.key(0)?.uint()? == VERSION)?;
-        let mut pins = BTreeMap::new();
-        for _ in 0..reader.key(1)?.array(MAX_PINS)? {
-            reader.tuple(6)?;
-            let login = canonical_login(reader.text(MAX_LOGIN_BYTES)?)?;
-            let pin = Pin {
-                account: AccountId::new(reader.array_of()?),
-                fingerprint: Fingerprint::new(reader.array_of()?),
-                sequence: reader.uint()?,
-                verified: reader.bool()?,
-                generation: reader.uint()?,
-            };
-            check(pins.last_key_value().is_none_or(|(last, _)| *last < login))?;
-            pins.insert(login, pin);
-        }
+        // As many keys as the version's number and one.
+        reader.whole_map(version + 1)?;
+        reader.key(0)?.uint()?;
+        let pins = read_pins(reader.key(1)?)?;
+        let invitations = match version {
+            VERSION_OF_PINS => BTreeMap::new(),
+            _ => read_invitations(reader.key(2)?)?,
+        };
         reader.end()?;
-        Ok(Self { pins })
+        Ok(Self { pins, invitations })
     }
+}
+
+fn read_pins(reader: &mut Reader<'_>) -> Result<BTreeMap<Login, Pin>, Malformed> {
+    let mut pins = BTreeMap::new();
+    for _ in 0..reader.array(MAX_PINS)? {
+        reader.tuple(6)?;
+        let login = canonical_login(reader.text(MAX_LOGIN_BYTES)?)?;
+        let pin = Pin {
+            account: AccountId::new(reader.array_of()?),
+            fingerprint: Fingerprint::new(reader.array_of()?),
+            sequence: reader.uint()?,
+            verified: reader.bool()?,
+            generation: reader.uint()?,
+        };
+        check(pins.last_key_value().is_none_or(|(last, _)| *last < login))?;
+        pins.insert(login, pin);
+    }
+    Ok(pins)
+}
+
+/// At least one: a state without any is of the older version.
+fn read_invitations(reader: &mut Reader<'_>) -> Result<BTreeMap<InvitationId, OpenInvitation>, Malformed> {
+    let mut invitations = BTreeMap::new();
+    for _ in 0..reader.array(MAX_OPEN_INVITATIONS as u64)? {
+        let (id, invitation) = OpenInvitation::decode(reader)?;
+        check(invitations.last_key_value().is_none_or(|(last, _)| *last < id))?;
+        invitations.insert(id, invitation);
+    }
+    check(!invitations.is_empty())?;
+    Ok(invitations)
 }
 
 #[cfg(test)]
@@ -376,14 +452,14 @@ mod tests {
         let bytes = state.to_bytes();
         assert_eq!(AccountState::from_bytes(&bytes), Ok(state));
         assert_eq!(
-            AccountState::from_bytes(&[bytes.clone(), vec![0]].concat()),
+            AccountState::from_bytes(&[bytes.as_slice(), &[0]].concat()),
             Err(ParseStateError::Damaged)
         );
         assert_eq!(AccountState::from_bytes(&bytes[..bytes.len() - 1]), Err(ParseStateError::Damaged));
         assert_eq!(AccountState::from_bytes(&[0xa2, 0, 0, 1, 0x80]), Err(ParseStateError::Damaged));
-        assert_eq!(AccountState::from_bytes(&[0xa1, 0, 2]), Err(ParseStateError::NewerVersion));
+        assert_eq!(AccountState::from_bytes(&[0xa1, 0, 3]), Err(ParseStateError::NewerVersion));
         let empty = AccountState::default();
-        assert_eq!(empty.to_bytes(), [0xa2, 0, 1, 1, 0x80]);
+        assert_eq!(*empty.to_bytes(), [0xa2, 0, 1, 1, 0x80]);
         assert_eq!(AccountState::from_bytes(&empty.to_bytes()), Ok(empty));
     }
 }

@@ -89,6 +89,17 @@ impl<const N: usize> de::Visitor<'_> for ArrayVisitor<N> {
     }
 }
 
+/// A text that is not printed, and wiped when dropped.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(pub String);
+
+impl Drop for SecretText {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
 struct BytesVisitor;
 
 impl de::Visitor<'_> for BytesVisitor {
@@ -125,6 +136,12 @@ impl<const N: usize> fmt::Debug for SecretHex<N> {
     }
 }
 
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretText(…)")
+    }
+}
+
 #[cfg(feature = "openapi")]
 mod schema {
     use std::borrow::Cow;
@@ -132,7 +149,7 @@ mod schema {
     use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
     use utoipa::{PartialSchema, ToSchema};
 
-    use super::{HexArray, HexBytes, SecretHex};
+    use super::{HexArray, HexBytes, SecretHex, SecretText};
 
     fn text(pattern: String) -> RefOr<Schema> {
         ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).into()
@@ -159,6 +176,18 @@ mod schema {
     impl PartialSchema for HexBytes {
         fn schema() -> RefOr<Schema> {
             text("^([0-9a-f]{2})*$".to_owned())
+        }
+    }
+
+    impl PartialSchema for SecretText {
+        fn schema() -> RefOr<Schema> {
+            String::schema()
+        }
+    }
+
+    impl ToSchema for SecretText {
+        fn name() -> Cow<'static, str> {
+            Cow::Borrowed("Text")
         }
     }
 
@@ -190,6 +219,7 @@ mod tests {
     #[test]
     fn secrets_are_neither_printed_nor_repeated_in_errors() {
         assert_eq!(format!("{:?}", SecretHex([7; 4])), "SecretHex(…)");
+        assert_eq!(format!("{:?}", SecretText("hunter2".to_owned())), "SecretText(…)");
         let error = serde_json::from_str::<SecretHex<4>>(r#""hunter2""#).unwrap_err().to_string();
         assert!(!error.contains("hunter2"), "{error}");
     }

@@ -5,9 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::hex::{HexArray, HexBytes, SecretHex};
+use super::hex::{HexArray, HexBytes, SecretHex, SecretText};
 use crate::crypto::CHALLENGE_BYTES;
-use crate::ids::{AccountId, DeviceId};
+use crate::ids::{AccountId, DeviceId, InvitationId};
 
 /// Longest name of a person or device, in bytes of UTF-8.
 pub const MAX_NAME_BYTES: usize = 128;
@@ -388,6 +388,102 @@ documents! {
         devices: Vec<ExportedDevice>,
         /// The public bundles.
         history: Vec<PublishedBundle>,
+        /// The invitations that the account made.
+        invitations: Vec<ExportedInvitation>,
+        /// The invitations that the account accepted.
+        accepted: Vec<AcceptedInvitation>,
+    }
+
+    /// Has the link of an invitation mailed.
+    struct InvitationMail {
+        /// The guest's address.
+        to: String,
+        /// The link: this server's own address (its `public_url`), `/invite/`, the invitation's id, `#` and the link's secret.
+        link: SecretText,
+    }
+
+    /// Makes an invitation (`docs/protocol.md`, "Invitations").
+    struct InvitationRequest {
+        /// Its id, random.
+        id: InvitationId,
+        /// What the guest reads, sealed: Cobblestone, at most 16 KiB.
+        record: HexBytes,
+        /// SHA-256, under a label, of what the guest will show.
+        claim_hash: HexArray<32>,
+        /// When it ends: at most 7 days from now, and an hour for clocks that differ.
+        expires_at_s: u64,
+        /// Has its link mailed; none where the inviter sends it.
+        mail: Option<InvitationMail>,
+    }
+
+    /// An invitation, as whoever has its link sees it.
+    struct InvitationRecordReport {
+        /// What the guest reads, sealed.
+        record: HexBytes,
+        /// When it ends.
+        expires_at_s: u64,
+        /// Whether somebody accepted it.
+        accepted: bool,
+    }
+
+    /// Accepts an invitation.
+    struct AcceptanceRequest {
+        /// Shows that the guest has both secrets.
+        claim: SecretHex<32>,
+        /// The guest's own bundle, the newest.
+        bundle: BundleDocument,
+        /// Shows the same to the inviter, for that bundle.
+        proof: HexArray<32>,
+    }
+
+    /// How an invitation was accepted.
+    struct AcceptanceReport {
+        /// Who did, by login.
+        login: String,
+        /// With which keys.
+        bundle: BundleDocument,
+        /// The guest's proof, for the inviter to check.
+        proof: HexArray<32>,
+        /// When.
+        accepted_at_s: u64,
+    }
+
+    /// An invitation, as the inviter sees it.
+    struct InvitationReport {
+        /// Its id.
+        id: InvitationId,
+        /// When it was made.
+        created_at_s: u64,
+        /// When it ends.
+        expires_at_s: u64,
+        /// How it was accepted, if it was.
+        acceptance: Option<AcceptanceReport>,
+    }
+
+    /// The account's open invitations.
+    struct Invitations {
+        /// Them, the oldest first.
+        invitations: Vec<InvitationReport>,
+    }
+
+    /// An invitation as the server keeps it.
+    struct ExportedInvitation {
+        /// What its inviter sees.
+        invitation: InvitationReport,
+        /// What the guest reads, sealed.
+        record: HexBytes,
+    }
+
+    /// An invitation that the account accepted.
+    struct AcceptedInvitation {
+        /// Its id.
+        id: InvitationId,
+        /// Who invited, by login.
+        inviter: String,
+        /// When it was accepted.
+        accepted_at_s: u64,
+        /// When it ends.
+        expires_at_s: u64,
     }
 
     /// An error (RFC 9457).
@@ -501,6 +597,14 @@ problem_kinds! {
     UserUnknown = "user-unknown", 404, "Nobody has that login";
     /// The account has no such device.
     DeviceUnknown = "device-unknown", 404, "The account has no such device";
+    /// The invitation's id, or what was shown for it, is wrong; or it has ended.
+    InvitationUnknown = "invitation-unknown", 404, "There is no such invitation";
+    /// Somebody else accepted it.
+    InvitationAccepted = "invitation-accepted", 409, "The invitation was accepted already";
+    /// The account has too many open ones.
+    InvitationsFull = "invitations-full", 409, "Too many invitations are open";
+    /// The server mails no links.
+    MailOff = "mail-off", 409, "This server mails no invitations";
     /// Too many failed attempts.
     TooManyFailures = "too-many-failures", 429, "Too many attempts failed";
     /// Too many requests.

@@ -106,6 +106,14 @@ pub mod purpose {
         RecoveryAuth;
         /// One device's own: seals the account master key and what is cached on that device.
         Device Seals;
+        /// An invitation's two secrets together: source of its keys.
+        Invitation;
+        /// An invitation: seals its record.
+        InvitationRecord Seals;
+        /// An invitation: claims it from the server, once.
+        InvitationClaim;
+        /// An invitation: authenticates the guest's acceptance.
+        InvitationAcceptance;
         /// An invitation: seals a folder key for a guest.
         Invite Seals;
         /// An access code: seals one file key.
@@ -143,6 +151,12 @@ pub type RecoveryKek = Key<purpose::RecoveryKek>;
 pub type RecoveryAuth = Key<purpose::RecoveryAuth>;
 /// Seals what stays on one device; kept in its keyring.
 pub type DeviceKey = Key<purpose::Device>;
+/// Seals an invitation's record.
+pub type InvitationRecordKey = Key<purpose::InvitationRecord>;
+/// Shows a server that a guest has both of an invitation's secrets.
+pub type ClaimKey = Key<purpose::InvitationClaim>;
+/// Authenticates a guest's acceptance to the inviter.
+pub type AcceptanceKey = Key<purpose::InvitationAcceptance>;
 /// Seals a folder key for a guest.
 pub type InviteKey = Key<purpose::Invite>;
 /// Seals a file key for whoever holds an access code.

@@ -21,6 +21,7 @@ mod envelope;
 mod file_key;
 mod folder_key;
 mod hash;
+mod invitation;
 mod keys;
 mod login;
 mod password;
@@ -50,10 +51,13 @@ pub use envelope::{
 pub use file_key::FileSubkeys;
 pub use folder_key::FolderKeyName;
 pub use hash::{ContentHasher, sha256};
+pub use invitation::{
+    AcceptanceBinding, InvitationKeys, InvitationPassword, InvitationSecrets, LinkFragment,
+};
 pub use keys::{
-    AccountMasterKey, CodeKey, DeviceKey, FileKey, FolderKey, HeaderKey, InfoKey, InviteKey, Key,
-    LoginSessionKey, PasswordAuth, PasswordKek, PayloadKey, RecoveryAuth, RecoveryKek, SEALED_KEY_BYTES,
-    open_key, purpose, seal_key,
+    AcceptanceKey, AccountMasterKey, ClaimKey, CodeKey, DeviceKey, FileKey, FolderKey, HeaderKey, InfoKey,
+    InvitationRecordKey, InviteKey, Key, LoginSessionKey, PasswordAuth, PasswordKek, PayloadKey,
+    RecoveryAuth, RecoveryKek, SEALED_KEY_BYTES, open_key, purpose, seal_key,
 };
 pub use login::{Login, LoginError, MAX_LOGIN_BYTES};
 pub use password::{

@@ -2,7 +2,7 @@
 
 use crate::cbor::{Malformed, check};
 use crate::crypto::{ENVELOPE_BYTES, FolderKeyName, SEALED_KEY_BYTES, sha256};
-use crate::ids::{FileId, FolderId};
+use crate::ids::{FileId, FolderId, InvitationId};
 
 /// Most envelopes of one file.
 pub const MAX_ENVELOPES: usize = 1024;
@@ -175,6 +175,11 @@ pub(crate) fn file_hint(file: FileId, key_epoch: u32, spki_hash: &[u8; 32]) -> [
 /// The hint by which a member finds its envelope (type 6) for this epoch of the folder.
 pub(crate) fn folder_hint(folder: FolderId, folder_epoch: u32, spki_hash: &[u8; 32]) -> [u8; 8] {
     hint(&[folder.as_bytes(), &folder_epoch.to_be_bytes(), spki_hash])
+}
+
+/// The hint by which a guest finds the envelope of an invitation (type 7): the start of its id.
+pub(crate) fn invitation_hint(id: InvitationId) -> [u8; 8] {
+    *id.as_bytes().first_chunk().expect("an id has 16 bytes")
 }
 
 fn hint([scope_id, scope_epoch, spki_hash]: &[&[u8]; 3]) -> [u8; 8] {

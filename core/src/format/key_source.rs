@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::HeaderError;
-use super::access::{Access, EnvelopeType, file_hint, folder_hint};
+use super::access::{Access, EnvelopeType, file_hint, folder_hint, invitation_hint};
 use super::prefix::Prefix;
-use crate::crypto::{EnvelopePrivateKey, FileKey, FolderKey, FolderKeyName};
-use crate::ids::FolderId;
+use crate::crypto::{EnvelopePrivateKey, FileKey, FolderKey, FolderKeyName, InviteKey};
+use crate::ids::{FolderId, InvitationId};
 
 /// A folder's keys, all of them from a verified roster.
 pub trait FolderKeys {
@@ -158,6 +158,51 @@ impl FileKeySource for AccountAlone<'_> {
             }
         }
         Err(HeaderError::NotARecipient)
+    }
+}
+
+/// A guest without an account: opens the type 7 envelope of one invitation in a roster, and the folder's files with the
+/// key that it held. Files of older epochs open with the keys of the opened roster: give them as `known`, or go on with
+/// a [`SyncedFolder`].
+#[derive(Debug)]
+pub struct Invited<'a> {
+    invitation: InvitationId,
+    key: &'a InviteKey,
+    known: Mutex<Vec<OpenedFolderKey>>,
+}
+
+impl<'a> Invited<'a> {
+    /// With the invitation's reading key, and `known` folder keys from earlier, whose names must have been checked.
+    #[must_use]
+    pub fn new(invitation: InvitationId, key: &'a InviteKey, known: Vec<OpenedFolderKey>) -> Self {
+        Self { invitation, key, known: Mutex::new(known) }
+    }
+}
+
+impl FileKeySource for Invited<'_> {
+    fn file_key(&self, prefix: &Prefix, access: &Access) -> Result<FoundKey, HeaderError> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, sealed) in access.of(EnvelopeType::FOLDER).filter_map(|e| e.folder_key()) {
+            if let Some(OpenedFolderKey { key, .. }) = known.iter().find(|known| known.name == name) {
+                return open_file_key(key, name, sealed, prefix);
+            }
+        }
+        Err(HeaderError::NotARecipient)
+    }
+
+    fn roster_key(&self, prefix: &Prefix, access: &Access) -> Result<OpenedFolderKey, HeaderError> {
+        let hint = invitation_hint(self.invitation);
+        let own = access.of(EnvelopeType::INVITE).filter(|e| e.hint == hint).filter_map(|e| e.folder_key());
+        let mut own = own.filter(|(name, _)| is_key_of_roster(name, prefix));
+        let (name, sealed) = own.next().ok_or(HeaderError::NotARecipient)?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) = known.iter().find(|known| known.name == name) {
+            return Ok(opened.clone());
+        }
+        let key = self.key.open_folder_key(&name, sealed).map_err(|_| HeaderError::Unauthentic)?;
+        let opened = OpenedFolderKey { name, key: Arc::new(key) };
+        known.push(opened.clone());
+        Ok(opened)
     }
 }
 

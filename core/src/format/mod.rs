@@ -30,7 +30,9 @@ pub use access::{Access, Envelope, EnvelopeType, MAX_ENVELOPES};
 pub use access_list::{AccessList, Recipient};
 pub use alone::MAX_RECIPIENTS;
 pub use header::{OpenedHeader, Origin, header_len, open_header, open_header_again};
-pub use key_source::{AccountAlone, FileKeySource, FolderKeys, FoundKey, OpenedFolderKey, SyncedFolder};
+pub use key_source::{
+    AccountAlone, FileKeySource, FolderKeys, FoundKey, Invited, OpenedFolderKey, SyncedFolder,
+};
 pub use manifest::{MAX_MANIFEST_LEN, Manifest};
 pub use names::{
     EXTENSION, RefusedName, StoreName, System, fan_out_directory, from_local_name, object_name,

@@ -70,6 +70,8 @@ fn words(problem: &Problem, kind: ProblemKind) -> String {
         ProblemKind::AccountDisabled => "the account was disabled by the server's administrator",
         ProblemKind::UserUnknown => "nobody has that address on this server",
         ProblemKind::DeviceUnknown => "the account has no such computer",
+        ProblemKind::InvitationUnknown => "the invitation has ended, was revoked, or was never made",
+        ProblemKind::MailOff => "the server mails no invitations",
         ProblemKind::VersionConflict => "another computer changed it at the same time",
         ProblemKind::Unavailable | ProblemKind::Internal => "the server has trouble of its own",
         ProblemKind::MailFailed => "the server could not send its e-mail",
@@ -176,6 +178,13 @@ impl ServerError {
                 ProblemKind::BlobRefused => Some(
                     "Name the server by the very address that its administrator gave out (its public_url). If that was it, upgrade Ensafer",
                 ),
+                ProblemKind::InvitationUnknown | ProblemKind::InvitationAccepted => {
+                    Some("Ask whoever invited you for a new invitation")
+                }
+                ProblemKind::InvitationsFull => {
+                    Some("Revoke one that nobody takes any more, or wait for its end")
+                }
+                ProblemKind::MailOff => Some("Send the link yourself"),
                 ProblemKind::TooManyFailures | ProblemKind::TooManyRequests | ProblemKind::Unavailable => {
                     Some("Wait a little, then try again")
                 }

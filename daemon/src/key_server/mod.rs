@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ensafer_core::api::server::{
-    AccountExport, AccountReport, AddressRequest, Availability, AvailabilityRequest, ConfirmRequest,
-    DeleteRequest, Devices, KeysRequest, LoginChallenge, LoginFinishRequest, LoginStartRequest, LoginStarted,
+    AcceptanceRequest, AccountExport, AccountReport, AddressRequest, Availability, AvailabilityRequest,
+    ConfirmRequest, DeleteRequest, Devices, InvitationMail, InvitationRecordReport, InvitationRequest,
+    Invitations, KeysRequest, LoginChallenge, LoginFinishRequest, LoginStartRequest, LoginStarted,
     LoginVerifyRequest, PasswordRequest, Problem, ProfileRequest, RecoveryRequest, RefreshRequest,
     RegisterRequest, Registered, ServerInfo, Session, StateDocument, UserReport,
 };
 use ensafer_core::crypto::{Login, Token};
-use ensafer_core::ids::DeviceId;
+use ensafer_core::ids::{DeviceId, InvitationId};
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Method, StatusCode};
@@ -35,8 +36,8 @@ use crate::config::Config;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a whole request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest answer that is read: an account's state in hex, and room for the rest.
-const MAX_ANSWER_BYTES: u64 = 4 * 1024 * 1024;
+/// Longest answer that is read: an account's state and 256 invitations in hex, and room for the rest.
+const MAX_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Answers and requests with tokens or proofs fit in, so that no reallocation leaves a copy of them behind.
 const USUAL_BODY_BYTES: usize = 64 * 1024;
@@ -237,6 +238,11 @@ impl KeyServer {
         self.call(Method::POST, "login/finish", None, Some(body))
     }
 
+    /// What an invitation's guest reads, sealed.
+    pub fn invitation(&self, id: InvitationId) -> Result<InvitationRecordReport, ServerError> {
+        self.call(Method::GET, &format!("invitations/{id}"), None, NOTHING)
+    }
+
     /// Buys new tokens.
     pub fn refresh(&self, body: &RefreshRequest) -> Result<Session, ServerError> {
         self.call(Method::POST, "session/refresh", None, Some(body))
@@ -311,12 +317,50 @@ impl KeyServer {
     pub fn user(&self, token: &Token, login: &Login) -> Result<UserReport, ServerError> {
         self.call(Method::GET, &format!("users/{}", path_segment(login)), Some(token), NOTHING)
     }
+
+    /// Makes an invitation, and has its link mailed where `body` says so. [`ProblemKind::MailOff`] says that nothing was
+    /// made, because the inviter has to send the link.
+    ///
+    /// [`ProblemKind::MailOff`]: ensafer_core::api::server::ProblemKind::MailOff
+    pub fn invite(&self, token: &Token, body: &InvitationRequest) -> Result<(), ServerError> {
+        self.tell(Method::POST, "invitations", Some(token), Some(body))
+    }
+
+    /// The account's open invitations, with who accepted them.
+    pub fn invitations(&self, token: &Token) -> Result<Invitations, ServerError> {
+        self.call(Method::GET, "invitations", Some(token), NOTHING)
+    }
+
+    /// Revokes an invitation, or removes one that was completed.
+    pub fn remove_invitation(&self, token: &Token, id: InvitationId) -> Result<(), ServerError> {
+        self.tell(Method::DELETE, &format!("invitations/{id}"), Some(token), NOTHING)
+    }
+
+    /// Mails an invitation's link once more.
+    pub fn mail_invitation(
+        &self,
+        token: &Token,
+        id: InvitationId,
+        body: &InvitationMail,
+    ) -> Result<(), ServerError> {
+        self.tell(Method::POST, &format!("invitations/{id}/mail"), Some(token), Some(body))
+    }
+
+    /// Accepts an invitation.
+    pub fn accept_invitation(
+        &self,
+        token: &Token,
+        id: InvitationId,
+        body: &AcceptanceRequest,
+    ) -> Result<(), ServerError> {
+        self.tell(Method::POST, &format!("invitations/{id}/acceptance"), Some(token), Some(body))
+    }
 }
 
 /// The door that a path leads to, without whom or what is asked about: addresses belong in no log.
 fn door(path: &str) -> &str {
     match path.split_once('/') {
-        Some((door @ ("users" | "devices"), _)) => door,
+        Some((door @ ("users" | "devices" | "invitations"), _)) => door,
         _ => path,
     }
 }
@@ -343,6 +387,7 @@ mod tests {
             ("users/alice@example.com", "users"),
             ("devices/0102", "devices"),
             ("devices", "devices"),
+            ("invitations/0102/acceptance", "invitations"),
             ("login/verify", "login/verify"),
             ("account", "account"),
         ] {

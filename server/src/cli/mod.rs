@@ -172,11 +172,11 @@ async fn administer(config: &Config, verb: Verb) -> anyhow::Result<()> {
 
 /// Removes what has expired, and says how much that was.
 async fn prune(db: &Db) -> anyhow::Result<()> {
-    let Pruned { accounts, devices, logins, codes, failures } =
+    let Pruned { accounts, devices, logins, codes, invitations, failures } =
         db.prune(SystemClock.now_s()).await.context("cannot prune")?;
     print(&format!(
-        "removed: unconfirmed accounts {accounts}, devices {devices}, logins {logins}, codes {codes}, counts of failures \
-         {failures}\n"
+        "removed: unconfirmed accounts {accounts}, devices {devices}, logins {logins}, codes {codes}, \
+         invitations {invitations}, counts of failures {failures}\n"
     ))
 }
 

@@ -56,6 +56,17 @@ impl Config {
             ),
             ("limits.key_changes_per_day", limits.key_changes_per_day.into(), 1..=10_000),
             ("limits.devices", limits.devices.into(), 1..=10_000),
+            ("limits.invitations", limits.invitations.into(), 1..=256),
+            (
+                "limits.invitation_mails_per_account_per_day",
+                limits.invitation_mails_per_account_per_day.into(),
+                1..=10_000,
+            ),
+            (
+                "limits.invitation_mails_per_address_per_day",
+                limits.invitation_mails_per_address_per_day.into(),
+                1..=10_000,
+            ),
             ("limits.header_timeout_s", limits.header_timeout_s, 1..=60),
             ("limits.request_timeout_s", limits.request_timeout_s, 1..=600),
             ("limits.concurrent_requests", count(limits.concurrent_requests), 1..=100_000),

@@ -10,6 +10,7 @@ use ensafer_core::crypto::{Login, LoginPublicKey};
 use ensafer_core::ids::AccountId;
 use sqlx::{Any, AnyPool, Executor, Transaction};
 
+use super::Db;
 use super::value::{BadValue, from_hex, from_int, to_int};
 
 /// Whether an account can be used.
@@ -329,6 +330,23 @@ pub async fn is_taken(db: &AnyPool, login: &Login) -> Result<bool, sqlx::Error> 
             .fetch_optional(db)
             .await?;
     Ok(found.is_some())
+}
+
+/// Takes the account's own row, like everybody who changes what belongs to the account in several tables: whoever deletes
+/// it takes the rest after it. On SQLite, writers take turns anyway.
+///
+/// # Errors
+/// The database failed.
+pub async fn lock(
+    db: &Db,
+    tx: &mut Transaction<'static, Any>,
+    account: AccountId,
+) -> Result<(), sqlx::Error> {
+    if db.is_sqlite() {
+        return Ok(());
+    }
+    let lock = sqlx::query("SELECT account FROM accounts WHERE account = $1 FOR UPDATE");
+    lock.bind(account.to_string()).execute(&mut **tx).await.map(drop)
 }
 
 /// Whether somebody has this login, confirmed or not.

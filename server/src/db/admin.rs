@@ -42,6 +42,8 @@ pub struct Pruned {
     pub logins: u64,
     /// Codes that expired.
     pub codes: u64,
+    /// Invitations that ended.
+    pub invitations: u64,
     /// Counts of failures that are zero again.
     pub failures: u64,
 }
@@ -53,14 +55,15 @@ const ENDED_SESSIONS_S: u64 = 90 * 24 * 3600;
 /// How far the clocks of two replicas may be apart, in seconds: what one still accepts, the other must not forget.
 const CLOCK_MARGIN_S: u64 = 3600;
 
-/// What is removed every hour: accounts, logins, devices, codes, failures. `$1` is the time before which a thing has no
+/// What is removed every hour: accounts, logins, devices, codes, invitations, failures. `$1` is the time before which a thing has no
 /// use; in the first, `$2` is now: where codes hold for longer than that, so do the accounts that wait for them.
-pub(crate) const PRUNE: [&str; 5] = [
+pub(crate) const PRUNE: [&str; 6] = [
     "DELETE FROM accounts WHERE status = 'unconfirmed' AND created_at < $1 AND NOT EXISTS \
         (SELECT 1 FROM codes WHERE codes.account = accounts.account AND codes.expires_at > $2)",
     "DELETE FROM logins WHERE expires_at < $1",
     "DELETE FROM devices WHERE COALESCE(revoked_at, refresh_expires_at) < $1",
     "DELETE FROM codes WHERE expires_at < $1",
+    "DELETE FROM invitations WHERE expires_at < $1",
     "DELETE FROM failures WHERE empty_at_ms < $1",
 ];
 
@@ -147,13 +150,13 @@ impl Db {
         let [accounts, rest @ ..] = PRUNE;
         let accounts = remove(sqlx::query(accounts).bind(ago(UNCONFIRMED_S)).bind(to_int(now_s))).await?;
         let margin = ago(CLOCK_MARGIN_S);
-        let before = [margin, ago(ENDED_SESSIONS_S), margin, margin.saturating_mul(1000)];
-        let mut removed = [0; 4];
+        let before = [margin, ago(ENDED_SESSIONS_S), margin, margin, margin.saturating_mul(1000)];
+        let mut removed = [0; 5];
         for (count, (sql, before)) in removed.iter_mut().zip(rest.into_iter().zip(before)) {
             *count = remove(sqlx::query(sql).bind(before)).await?;
         }
-        let [logins, devices, codes, failures] = removed;
-        Ok(Pruned { accounts, devices, logins, codes, failures })
+        let [logins, devices, codes, invitations, failures] = removed;
+        Ok(Pruned { accounts, devices, logins, codes, invitations, failures })
     }
 
     /// Copies an SQLite database, while it is in use, to a new file that only its owner reads.

@@ -75,6 +75,7 @@ fn template(mail: Mail<'_>) -> Template {
         Mail::RecoveryUsed { .. } => template!("recovery-used"),
         Mail::AddressChanged { .. } => template!("address-changed"),
         Mail::AccountDeleted => template!("account-deleted"),
+        Mail::Invitation { .. } => template!("invitation"),
     }
 }
 
@@ -95,6 +96,11 @@ fn values(name: &str, to: &Login, mail: Mail<'_>) -> Vec<(&'static str, String)>
         }
         Mail::AddressChanged { new } => values.push(("new", new.to_string())),
         Mail::AccountDeleted => {}
+        Mail::Invitation { inviter, link, expires_at_s } => {
+            values.push(("inviter", one_line(inviter.as_str())));
+            values.push(("link", link.to_owned()));
+            values.push(("until", date(expires_at_s)));
+        }
     }
     values
 }

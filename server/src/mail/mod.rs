@@ -60,6 +60,15 @@ pub enum Mail<'a> {
     },
     /// The account was deleted.
     AccountDeleted,
+    /// The link of an invitation, for somebody who may have no account.
+    Invitation {
+        /// Who invites.
+        inviter: &'a Login,
+        /// The link, written by this server.
+        link: &'a str,
+        /// When it ends.
+        expires_at_s: u64,
+    },
 }
 
 /// Why a mail did not leave.

@@ -20,7 +20,7 @@ async fn confirming() -> (World, Server) {
     (world, server)
 }
 
-fn mailing(world: &World) -> Config {
+pub fn mailing(world: &World) -> Config {
     let mut config = Config::default();
     config.mail.transport = MailTransport::File;
     config.mail.from = "Keys <keys@example.com>".into();
@@ -29,7 +29,7 @@ fn mailing(world: &World) -> Config {
 }
 
 /// All mails to this address.
-fn mails(world: &World, to: &str) -> Vec<String> {
+pub fn mails(world: &World, to: &str) -> Vec<String> {
     let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
     let directory = std::fs::read_dir(world.directory.path().join("mail")).unwrap();
     let all = directory.map(|entry| read(&entry.unwrap().path()));

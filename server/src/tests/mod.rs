@@ -3,6 +3,8 @@
 
 mod account;
 mod admin;
+mod invitation_mails;
+mod invitations;
 mod limits;
 mod login;
 mod mails;

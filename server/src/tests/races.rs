@@ -1,13 +1,15 @@
 //! Two replicas, and requests of which one may pass.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
-use ensafer_core::api::server::{CredentialKind, LoginChallenge, ProblemKind, Session};
+use ensafer_core::api::server::{CredentialKind, Invitations, LoginChallenge, ProblemKind, Session};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::invitations::{Invitation, make};
 use super::persona::{Device, Persona, state};
 use super::world::{Answer, HOME, Home, Server};
 use crate::codes::Code;
@@ -50,7 +52,7 @@ struct Replicas {
 impl Replicas {
     async fn new() -> Self {
         let mut config = Config::default();
-        config.limits.failures_per_account = 100;
+        config.limits.failures_per_account = 1000;
         config.limits.failures_per_known_device = 100;
         let home = Home::with(config.clone()).await;
         let both =
@@ -173,6 +175,60 @@ async fn no_replica_lets_one_guess_too_many_through() {
     assert_eq!(looked_at, 5);
     for answer in answers.iter().filter(|answer| answer.status != StatusCode::UNAUTHORIZED) {
         answer.refuses(ProblemKind::TooManyFailures);
+    }
+}
+
+/// Row 33: of 1,000 claims at once, by eight guests who all have both secrets, those of one guest pass.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn row_33_one_of_a_thousand_claims_passes() {
+    let replicas = Replicas::new().await;
+    let (home, [one, other]) = (&replicas.home, &replicas.both);
+    let invitation = Arc::new(Invitation::by(&home.alice));
+    make(one, &home.session, &invitation.request).await.expect(201);
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..8 {
+        let guest = Persona::other(&format!("guest{n}@example.com"));
+        one.register(&guest).await;
+        let session = Arc::new(one.login(&guest, &Device::new("phone")).await);
+        let request = Arc::new(invitation.acceptance(&guest, &home.alice));
+        for turn in 0..125 {
+            let server = Arc::clone(if turn % 2 == 0 { one } else { other });
+            let path = format!("{}/acceptance", invitation.path());
+            let (session, request) = (Arc::clone(&session), Arc::clone(&request));
+            tasks.spawn(async move {
+                let call = server.call(Method::POST, &path).session(&session).json(&*request);
+                (n, call.send().await)
+            });
+        }
+    }
+    let answers = tasks.join_all().await;
+    let passed: BTreeSet<_> =
+        answers.iter().filter(|(_, answer)| answer.status.is_success()).map(|(guest, _)| guest).collect();
+    assert_eq!((answers.len(), passed.len()), (1000, 1));
+    for (guest, answer) in &answers {
+        if passed.contains(guest) {
+            answer.expect(204);
+        } else {
+            answer.refuses(ProblemKind::InvitationAccepted);
+        }
+    }
+    let found: Invitations = one.get("/v1/invitations", &home.session).await.json();
+    let accepted = found.invitations[0].acceptance.as_ref().unwrap();
+    assert_eq!(accepted.login, format!("guest{}@example.com", passed.first().unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_replica_keeps_one_invitation_too_many() {
+    let mut config = Config::default();
+    config.limits.invitations = 3;
+    let home = Home::with(config.clone()).await;
+    let both = [Arc::new(home.world.start(config.clone()).await), Arc::new(home.world.start(config).await)];
+    let token = format!("Bearer {}", hex::encode(home.session.access.0));
+    let bodies = (0..RUNNERS).map(|_| serde_json::to_value(Invitation::by(&home.alice).request).unwrap());
+    let answers = race(both, Method::POST, "/v1/invitations", &token, bodies.collect()).await;
+    assert_eq!(answers.iter().filter(|answer| answer.status.is_success()).count(), 3);
+    for answer in answers.iter().filter(|answer| !answer.status.is_success()) {
+        answer.refuses(ProblemKind::InvitationsFull);
     }
 }
 

@@ -70,8 +70,16 @@ fn a_body_that_does_not_come_is_given_up() {
 #[test]
 fn every_answer_keeps_browsers_from_harm() {
     let server = Server::start(&[]);
-    for path in ["/healthz", "/readyz", "/metrics", "/v1/server", "/v1/openapi.json", "/v1/account", "/nope"]
-    {
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/v1/server",
+        "/v1/openapi.json",
+        "/v1/account",
+        "/invite/0102",
+        "/nope",
+    ] {
         let answer = get(server.address(), path);
         for (name, value) in [
             ("cache-control", "no-store"),
@@ -88,5 +96,19 @@ fn every_answer_keeps_browsers_from_harm() {
     let lines = ["GET /healthz HTTP/1.1", "X-Request-Id: mine"];
     let answer = request(&mut connect(server.address()), &lines, None);
     assert_ne!(answer.header("x-request-id"), Some("mine"), "a client's own is not taken");
+    server.end();
+}
+
+#[test]
+fn a_link_in_a_browser_leads_to_one_page_that_runs_and_loads_nothing() {
+    let server = Server::start(&[]);
+    let page = get(server.address(), &format!("/invite/{}", "0".repeat(32)));
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert!(page.body.contains("ensafer accept 'THE LINK FROM YOUR MAIL'"), "{}", page.body);
+    for active in ["<script", "src=", "href=", "style", "<form", "<img", "http"] {
+        assert!(!page.body.contains(active), "{active}");
+    }
+    // Whatever it is asked for by, it says the same, and repeats nothing.
+    assert_eq!(get(server.address(), "/invite/%3Cscript%3E?canary").body, page.body);
     server.end();
 }

@@ -5,10 +5,10 @@ use crate::clock::Dot;
 use crate::crypto::cobblestone::StreamOn;
 use crate::crypto::keys::{FileKey, FolderKey, InfoKey, Key};
 use crate::crypto::{
-    Domain, EnvelopePublicKey, FolderKeyName, OpenError, PasswordParameters, RecoveryKey, Signature,
-    VerifyingKey, backend::Active, test_keys,
+    AcceptanceBinding, Domain, EnvelopePublicKey, FolderKeyName, InvitationSecrets, OpenError,
+    PasswordParameters, RecoveryKey, Signature, VerifyingKey, backend::Active, test_keys,
 };
-use crate::ids::{DeviceId, FileId, FolderId};
+use crate::ids::{DeviceId, FileId, Fingerprint, FolderId, InvitationId};
 
 const FILE: FileId = FileId::new([0xF1; 16]);
 const FOLDER: FolderId = FolderId::new([0xF0; 16]);
@@ -188,4 +188,45 @@ fn recovery_key() {
         hex::encode(key.derive_kek().bytes()),
         "42c7835e3d536d4c79dfeb8068ba74d2f2511ccd152cfd46b186755499b73a35"
     );
+}
+
+#[test]
+fn invitation_keys() {
+    let secrets = InvitationSecrets {
+        password: "000G-40R4-0M30-E209-ZFZD".parse().unwrap(),
+        fragment: "CHJPCSV8D5N6PV3DDSQQ0WBJECRZ".parse().unwrap(),
+    };
+    assert_eq!(*secrets.password.to_text(), "000G-40R4-0M30-E209-ZFZD");
+    assert_eq!(*secrets.fragment.to_text(), "CHJPCSV8D5N6PV3DDSQQ0WBJECRZ");
+    let id = InvitationId::new([0x1D; 16]);
+    let keys = secrets.derive(id);
+    let derived = [keys.record.bytes(), keys.claim.expose(), keys.acceptance.bytes(), keys.reading.bytes()];
+    let expected = [
+        "84af1879be2bcad3ac8fe2f19e798d4b85b3e0dbddb5c47d777d56129f1147c2",
+        "c18ff22c75e5e05fdfdf37d58ad5aad7c846c9b764c11f3aa287a7edb2aaaba9",
+        "d3ff595495ff339e1546da13288d91c97b71ec80f0045f46debb7a68f3aca99b",
+        "70581e3e6b1e26ba22569745f3a52ff2686a4c32b2017fc60a69a142b223c19a",
+    ];
+    assert_eq!(derived.map(hex::encode), expected);
+    assert_eq!(
+        hex::encode(keys.claim.hash()),
+        "7772fa85a7ba4eed6fbe5aa99a946441ba06faa26fe0f583fc7a66eb3297a81d"
+    );
+    let binding = AcceptanceBinding {
+        invitation: id,
+        folder: FOLDER,
+        inviter: Fingerprint::new([0xA1; 32]),
+        guest_hash: [0xB0; 32],
+    };
+    let proof = keys.acceptance.prove(&binding);
+    assert_eq!(hex::encode(proof), "34d286a2f085b9ae3e454512cf09a7d09af093d5fbdc4bcf3fe3d04517fd5647");
+    assert!(keys.acceptance.verify(&binding, &proof));
+    for other in [
+        AcceptanceBinding { invitation: InvitationId::new([0; 16]), ..binding },
+        AcceptanceBinding { folder: FolderId::new([0; 16]), ..binding },
+        AcceptanceBinding { inviter: Fingerprint::new([0; 32]), ..binding },
+        AcceptanceBinding { guest_hash: [0; 32], ..binding },
+    ] {
+        assert!(!keys.acceptance.verify(&other, &proof), "{other:?}");
+    }
 }

@@ -209,6 +209,60 @@
 //! }
 //! ```
 //!
+//! An invitation's claim is shown to the server, the key that reads never,
+//!
+//! ```
+//! use ensafer_core::crypto::InvitationKeys;
+//!
+//! fn show(keys: &InvitationKeys) -> &[u8; 32] {
+//!     keys.claim.expose()
+//! }
+//! ```
+//!
+//! ```compile_fail,E0599
+//! use ensafer_core::crypto::InvitationKeys;
+//!
+//! fn show(keys: &InvitationKeys) -> &[u8; 32] {
+//!     keys.reading.expose()
+//! }
+//! ```
+//!
+//! and the claim does not prove an acceptance to the inviter,
+//!
+//! ```
+//! use ensafer_core::crypto::{AcceptanceBinding, InvitationKeys};
+//!
+//! fn prove(keys: &InvitationKeys, binding: &AcceptanceBinding) -> [u8; 32] {
+//!     keys.acceptance.prove(binding)
+//! }
+//! ```
+//!
+//! ```compile_fail,E0599
+//! use ensafer_core::crypto::{AcceptanceBinding, InvitationKeys};
+//!
+//! fn prove(keys: &InvitationKeys, binding: &AcceptanceBinding) -> [u8; 32] {
+//!     keys.claim.prove(binding)
+//! }
+//! ```
+//!
+//! nor does the record's key open a folder's.
+//!
+//! ```
+//! use ensafer_core::crypto::{FolderKey, FolderKeyName, InvitationKeys, OpenError};
+//!
+//! fn open(keys: &InvitationKeys, name: &FolderKeyName, sealed: &[u8]) -> Result<FolderKey, OpenError> {
+//!     keys.reading.open_folder_key(name, sealed)
+//! }
+//! ```
+//!
+//! ```compile_fail,E0599
+//! use ensafer_core::crypto::{FolderKey, FolderKeyName, InvitationKeys, OpenError};
+//!
+//! fn open(keys: &InvitationKeys, name: &FolderKeyName, sealed: &[u8]) -> Result<FolderKey, OpenError> {
+//!     keys.record.open_folder_key(name, sealed)
+//! }
+//! ```
+//!
 //! What a challenge held goes into a proof, and does not come out.
 //!
 //! ```

@@ -61,7 +61,7 @@ impl fmt::Display for Role {
 }
 
 impl Role {
-    const fn number(self) -> u64 {
+    pub(crate) const fn number(self) -> u64 {
         match self {
             Self::Reader => 1,
             Self::Writer => 2,
@@ -70,7 +70,7 @@ impl Role {
         }
     }
 
-    fn from_number(number: u64) -> Result<Self, Malformed> {
+    pub(crate) fn from_number(number: u64) -> Result<Self, Malformed> {
         match number {
             1 => Ok(Self::Reader),
             2 => Ok(Self::Writer),

@@ -5,6 +5,8 @@
 
 mod entry;
 mod fold;
+#[cfg(test)]
+mod invitation_tests;
 mod log;
 mod object;
 mod state;
@@ -19,13 +21,13 @@ pub use log::{Log, LogOrder, MAX_ENTRIES};
 pub use object::{MAX_ROSTER_LEN, OpenedRoster, RosterStatement, open_roster_object, seal_roster_object};
 pub use state::{Member, RosterState};
 
-use super::access::{Access, Envelope, EnvelopeType, folder_hint};
+use super::access::{Access, Envelope, EnvelopeType, folder_hint, invitation_hint};
 use super::key_source::FolderKeys;
 use super::seal::{FolderSeal, MAX_FILE_MEMBERS, SealError, member_envelopes};
 use crate::account::SignedBundle;
 use crate::cbor::Malformed;
-use crate::crypto::{FolderKey, FolderKeyName, SigningKey, VerifyingKey};
-use crate::ids::{FileId, FolderId, StatementHash};
+use crate::crypto::{FolderKey, FolderKeyName, InviteKey, Random, SigningKey, VerifyingKey};
+use crate::ids::{FileId, FolderId, InvitationId, StatementHash};
 
 /// The id of the folder that the owner of `owner` makes with these 16 random bytes: nobody else can be its creator.
 #[must_use]
@@ -141,6 +143,42 @@ impl Roster {
         let members = access.of(EnvelopeType::MEMBER).filter(|envelope| is_of_epoch(envelope, &name));
         let hints: HashSet<_> = members.map(|envelope| envelope.hint).collect();
         self.state.members.iter().filter(move |member| !hints.contains(&hint_of(member, &name)))
+    }
+
+    /// The roster's `envelopes` with one more of the current epoch's key, for whoever has the reading key of the
+    /// invitation `id`; an earlier one of that invitation gives way to it. Files never carry it.
+    ///
+    /// # Errors
+    /// [`RosterError::KeyMissing`]; [`RosterError::Malformed`] for more than 1,024 envelopes.
+    pub fn with_invitation(
+        &self,
+        envelopes: &Access,
+        id: InvitationId,
+        reading: &InviteKey,
+        rng: &mut dyn Random,
+    ) -> Result<Access, RosterError> {
+        let name = self.state.key_name();
+        let sealed = reading.seal_folder_key(&name, self.current_key()?, rng);
+        let body = [&name.to_bytes()[..], &sealed].concat();
+        let hint = invitation_hint(id);
+        let invite = Envelope { kind: EnvelopeType::INVITE, flags: 0, hint, body: &body };
+        let others = Self::without_invitation(envelopes, id);
+        Ok(Access::build(others.envelopes().chain([invite]))?)
+    }
+
+    /// The roster's `envelopes` without the one of an invitation that was accepted. One that was revoked, or has ended,
+    /// also needs a new epoch: whoever had it knows the key.
+    #[must_use]
+    pub fn without_invitation(envelopes: &Access, id: InvitationId) -> Access {
+        let hint = invitation_hint(id);
+        envelopes.retain(|e| e.kind != EnvelopeType::INVITE || e.hint != hint)
+    }
+
+    /// Whether the roster's `envelopes` hold one of the invitation `id`: one that was revoked has none, whatever
+    /// a server says about it.
+    #[must_use]
+    pub fn has_invitation(envelopes: &Access, id: InvitationId) -> bool {
+        envelopes.of(EnvelopeType::INVITE).any(|e| e.hint == invitation_hint(id))
     }
 
     /// What of the roster's `envelopes` every file carries: those for members, or none where there are more than

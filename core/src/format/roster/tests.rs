@@ -358,6 +358,15 @@ fn a_rollback_is_told_from_news() {
 }
 
 fn seal(roster: &Roster, signer: &SigningKey, rng: &mut TestRandom) -> Vec<u8> {
+    seal_with(roster, &roster.member_envelopes(None).unwrap(), signer, rng)
+}
+
+pub(super) fn seal_with(
+    roster: &Roster,
+    envelopes: &Access,
+    signer: &SigningKey,
+    rng: &mut TestRandom,
+) -> Vec<u8> {
     let dot = Dot { counter: 1, device: DEVICE };
     let fields = RosterStatement {
         device: DEVICE,
@@ -367,8 +376,7 @@ fn seal(roster: &Roster, signer: &SigningKey, rng: &mut TestRandom) -> Vec<u8> {
         modified: Timestamp::default(),
         created: Timestamp::default(),
     };
-    let envelopes = roster.member_envelopes(None).unwrap();
-    seal_roster_object(roster, &envelopes, fields, signer, rng).unwrap().bytes
+    seal_roster_object(roster, envelopes, fields, signer, rng).unwrap().bytes
 }
 
 #[test]

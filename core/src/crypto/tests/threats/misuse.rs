@@ -4,14 +4,14 @@
 use super::{BINDING, FILE, FOLDER, FOLDER_EPOCH, KEY_EPOCH, alice_with_one_rsa_key};
 use crate::crypto::backend::{Active, Backend};
 use crate::crypto::keys::{
-    AccountMasterKey, DeviceKey, FileKey, FolderKey, HeaderKey, InfoKey, InviteKey, Key, LoginSessionKey,
-    PasswordKek, PayloadKey, RecoveryKek, open_key, purpose, seal_key,
+    AccountMasterKey, DeviceKey, FileKey, FolderKey, HeaderKey, InfoKey, InvitationRecordKey, InviteKey, Key,
+    LoginSessionKey, PasswordKek, PayloadKey, RecoveryKek, open_key, purpose, seal_key,
 };
 use crate::crypto::{
     DeviceSession, Domain, OpenError, PasswordParameters, PrivateKeys, RecoveryKey, SigningKey, TestRandom,
     Token, cobblestone, test_keys,
 };
-use crate::ids::FileId;
+use crate::ids::{FileId, InvitationId};
 
 const DOMAINS: [Domain; 6] = [
     Domain::Content,
@@ -71,6 +71,7 @@ fn contexts() -> Vec<Vec<u8>> {
         named(b"ensafer/v1/account-keys\0"),
         named(b"ensafer/v1/account-state\0"),
         named(b"ensafer/v1/device-session\0"),
+        [b"ensafer/v1/sealed-invitation\0".as_slice(), &id].concat(),
         [b"ensafer/v1/old-key\0".as_slice(), &folder_name, &folder_name].concat(),
         folder_name.to_vec(),
         file.clone(),
@@ -132,6 +133,24 @@ fn row_05_what_one_kind_of_key_sealed_no_other_opens() {
         assert!(PrivateKeys::open(&master, &context, sealed).is_err());
         assert!(RecoveryKey::open(&master, b"", sealed).is_err());
     }
+}
+
+/// An invitation's record key and reading key, of the same bytes: the record opens as no folder key, nor the other way.
+#[test]
+fn row_05_an_invitations_record_is_no_folder_key() {
+    let mut rng = TestRandom::new(10);
+    let (record, reading): (InvitationRecordKey, InviteKey) =
+        (Key::from_bytes(&[5; 32]), Key::from_bytes(&[5; 32]));
+    let folder = FolderKey::generate(&mut rng);
+    let name = folder.name(FOLDER, FOLDER_EPOCH);
+    let id = InvitationId::new([7; 16]);
+    let sealed = record.seal_record(id, folder.bytes(), &mut rng);
+    assert!(record.open_record(id, &sealed).is_ok());
+    assert!(record.open_record(InvitationId::new([8; 16]), &sealed).is_err());
+    assert!(reading.open_folder_key(&name, &sealed).is_err());
+    let wrapped = reading.seal_folder_key(&name, &folder, &mut rng);
+    assert!(reading.open_folder_key(&name, &wrapped).is_ok());
+    assert!(record.open_record(id, &wrapped).is_err());
 }
 
 /// The three subkeys of a file, and its source: each opens and authenticates its own only.
@@ -236,14 +255,33 @@ fn row_05_only_sealing_keys_seal() {
     macro_rules! answers {
         ($($purpose:ident),* $(,)?) => { [$((stringify!($purpose), MaySeal::<purpose::$purpose>::ANSWER)),*] };
     }
-    for (purpose, may) in
-        answers![Folder, Info, Payload, AccountMaster, PasswordKek, RecoveryKek, Device, Invite, Code,]
-    {
+    for (purpose, may) in answers![
+        Folder,
+        Info,
+        Payload,
+        AccountMaster,
+        PasswordKek,
+        RecoveryKek,
+        Device,
+        InvitationRecord,
+        Invite,
+        Code,
+    ] {
         assert!(may, "{purpose}");
     }
-    for (purpose, may) in
-        answers![File, Header, PasswordAuth, RecoveryAuth, LoginSession, Pepper, UnknownLogin, LoginAttempt,]
-    {
+    for (purpose, may) in answers![
+        File,
+        Header,
+        PasswordAuth,
+        RecoveryAuth,
+        Invitation,
+        InvitationClaim,
+        InvitationAcceptance,
+        LoginSession,
+        Pepper,
+        UnknownLogin,
+        LoginAttempt,
+    ] {
         assert!(!may, "{purpose}");
     }
 }
