@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ensafer_core::api::server::{DeviceReport, ProblemKind};
 use ensafer_core::ids::DeviceId;
 use ensafer_core::status::{AccountNotice, AccountNoticeKind};
 
-use crate::account::{self, AccountError, Fresh};
+use crate::account::{self, AccountError, Fresh, Unlocked};
 use crate::board::Board;
 use crate::exit;
 use crate::folder_keys::Vault;
@@ -20,6 +20,8 @@ use crate::vault::ShellVault;
 
 /// Between looks that went well.
 const INTERVAL: Duration = Duration::from_secs(15 * 60);
+/// Between looks at invitations, while some are open: a guest waits for it.
+const GUESTS_INTERVAL: Duration = Duration::from_secs(60);
 /// After a look that did not, doubled each time up to [`INTERVAL`].
 const FIRST_RETRY: Duration = Duration::from_secs(30);
 
@@ -42,6 +44,37 @@ impl Waker {
     }
 }
 
+/// What wakes the watch, made before whatever it sees to.
+#[derive(Debug)]
+pub struct Wishes {
+    sender: mpsc::Sender<Wish>,
+    asked: mpsc::Receiver<Wish>,
+}
+
+impl Wishes {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let (sender, asked) = mpsc::channel();
+        Self { sender, asked }
+    }
+
+    /// For whoever knows when a look is worth it.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        Waker(self.sender.clone())
+    }
+}
+
+impl Default for Wishes {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Sees to the account's invitations, and says how many are open.
+pub type Tend = Box<dyn Fn(&Unlocked) -> Result<usize, AccountError> + Send>;
+
 /// The thread that looks.
 #[derive(Debug)]
 pub struct AccountWatch {
@@ -54,29 +87,35 @@ impl AccountWatch {
     ///
     /// # Errors
     /// No thread can be made.
-    pub fn start(shell: &Shell, vault: Arc<ShellVault>, board: Arc<Board>) -> std::io::Result<Self> {
-        let (wishes, asked) = mpsc::channel();
+    pub fn start(
+        shell: &Shell,
+        vault: Arc<ShellVault>,
+        board: Arc<Board>,
+        wishes: Wishes,
+        tend: Tend,
+    ) -> std::io::Result<Self> {
+        let Wishes { sender, asked } = wishes;
         let shell = shell.clone();
         let thread = thread::Builder::new().name("account".to_owned()).spawn(move || {
-            let mut pause = FIRST_RETRY;
+            let (mut pause, mut next_look) = (FIRST_RETRY, Instant::now());
             loop {
-                let went_well = look(&shell, &vault, &board);
-                pause = if went_well { INTERVAL } else { (pause * 2).min(INTERVAL) };
-                match asked.recv_timeout(pause) {
+                if Instant::now() >= next_look {
+                    let went_well = look(&shell, &vault, &board);
+                    pause = if went_well { INTERVAL } else { (pause * 2).min(INTERVAL) };
+                    next_look = Instant::now() + pause;
+                }
+                let until_look = next_look.saturating_duration_since(Instant::now());
+                let has_guests = has_open_invitations(&vault, &tend);
+                let wait = if has_guests { until_look.min(GUESTS_INTERVAL) } else { until_look };
+                match asked.recv_timeout(wait) {
                     Err(RecvTimeoutError::Timeout) => {}
                     // Something is other than it was.
-                    Ok(Wish::Look) => pause = FIRST_RETRY,
+                    Ok(Wish::Look) => (pause, next_look) = (FIRST_RETRY, Instant::now()),
                     Ok(Wish::Quit) | Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
         })?;
-        Ok(Self { wishes, thread })
-    }
-
-    /// For whoever knows when a look is worth it.
-    #[must_use]
-    pub fn waker(&self) -> Waker {
-        Waker(self.wishes.clone())
+        Ok(Self { wishes: sender, thread })
     }
 
     /// Ends it. A request on its way is not waited for: nothing is lost with it.
@@ -87,6 +126,15 @@ impl AccountWatch {
             tracing::error!("the look at the key server panicked");
         }
     }
+}
+
+/// Sees to invitations; whether some are left that somebody may accept.
+fn has_open_invitations(vault: &ShellVault, tend: &Tend) -> bool {
+    let Ok(unlocked) = vault.unlocked() else { return false };
+    tend(&unlocked).unwrap_or_else(|error| {
+        tracing::debug!(%error, "invitations could not be seen to");
+        0
+    }) > 0
 }
 
 /// One look. `false` where it is worth another one soon.

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use ensafer_core::account::Account;
 use ensafer_core::clock::{Clock, Dot};
-use ensafer_core::crypto::{FolderKey, FolderKeyName, SigningKey, SystemRandom, VerifyingKey};
+use ensafer_core::crypto::{FolderKey, FolderKeyName, InviteKey, SigningKey, SystemRandom, VerifyingKey};
 use ensafer_core::format::roster::{
     OpenedRoster, Role, Roster, RosterError, RosterStatement, open_roster_object, seal_roster_object,
 };
 use ensafer_core::format::{
-    Access, AccessList, AccountAlone, Authorship, EnvelopeType, FolderSeal, HeaderError, OpenedFolderKey,
-    OpenedHeader, Prefix, SealError, Statement, SyncedFolder,
+    Access, AccessList, AccountAlone, Authorship, EnvelopeType, FolderSeal, HeaderError, Invited,
+    OpenedFolderKey, OpenedHeader, Prefix, SealError, Statement, SyncedFolder,
 };
-use ensafer_core::ids::{FileId, Fingerprint, FolderId};
+use ensafer_core::ids::{FileId, Fingerprint, FolderId, InvitationId};
 use ensafer_core::time::Timestamp;
 
 use crate::account::Unlocked;
@@ -36,6 +36,12 @@ pub trait Vault: Send + Sync {
     /// # Errors
     /// As [`unlocked`](Self::unlocked).
     fn knows(&self, identity: &Fingerprint) -> Result<bool, FolderKeysError>;
+
+    /// The invitation to a folder by which the account reads until it is a member.
+    ///
+    /// # Errors
+    /// As [`unlocked`](Self::unlocked).
+    fn invitation(&self, folder: FolderId) -> Result<Option<(InvitationId, InviteKey)>, FolderKeysError>;
 }
 
 /// A folder's keys cannot be had.
@@ -84,6 +90,15 @@ pub struct OpenFolder {
     account: Arc<Account>,
 }
 
+/// Whose invitations a roster gets or loses.
+#[derive(Debug, Clone, Default)]
+pub struct Guests {
+    /// They read by these keys from now on.
+    pub invited: Vec<(InvitationId, Arc<InviteKey>)>,
+    /// They read no more by these.
+    pub gone: Vec<InvitationId>,
+}
+
 /// What the roster's own statement says of it.
 #[derive(Debug, Clone)]
 struct Version {
@@ -113,7 +128,11 @@ impl OpenFolder {
         known: Option<&Self>,
     ) -> Result<Self, FolderKeysError> {
         let unlocked = vault.unlocked()?;
-        let opened = open_roster(object, &unlocked, vault.envelopes(), known.map(|known| &known.roster))?;
+        let known = known.map(|known| &known.roster);
+        let opened = match open_roster(object, &unlocked, vault.envelopes(), known) {
+            Err(HeaderError::NotARecipient) => open_as_guest(object, vault, known)?,
+            opened => opened?,
+        };
         let account = unlocked.account;
         let state = opened.roster.state();
         let me = account.identity().public();
@@ -121,11 +140,12 @@ impl OpenFolder {
             let login = state.login_of(&state.owner_key).unwrap_or_default().to_owned();
             return Err(FolderKeysError::OtherOwner { owner: state.owner(), login });
         }
-        if state.member(&me).is_none() {
+        let is_guest = state.member(&me).is_none();
+        if is_guest && !is_invited(&opened, vault)? {
             return Err(FolderKeysError::NotAMember);
         }
         let device_name: Arc<str> = device_name.into();
-        let login = state.login_of(&me).unwrap_or_default();
+        let login = account.login().as_str();
         let OpenedHeader { statement, access, .. } = opened.header;
         Ok(Self {
             id: state.folder,
@@ -153,6 +173,18 @@ impl OpenFolder {
         self.roster.state().member(&self.authorship.writer).map_or(Role::Reader, |member| member.role)
     }
 
+    /// Whether the account reads by an invitation, and is no member yet.
+    #[must_use]
+    pub fn is_guest(&self) -> bool {
+        self.roster.state().member(&self.authorship.writer).is_none()
+    }
+
+    /// Whether somebody can read by this invitation.
+    #[must_use]
+    pub fn has_invitation(&self, id: InvitationId) -> bool {
+        Roster::has_invitation(&self.envelopes, id)
+    }
+
     /// Whether the roster is as its own entries ask: written by somebody who has, or had, a part in it, with an envelope
     /// for every member.
     #[must_use]
@@ -162,7 +194,7 @@ impl OpenFolder {
     }
 
     /// Seals `roster`, which has grown from this one and perhaps from `others`, as the event `dot` at `now`. Envelopes of
-    /// the same epoch stay as they are.
+    /// the same epoch stay as they are, but for those of `guests`.
     ///
     /// # Errors
     /// [`SealError`].
@@ -170,10 +202,17 @@ impl OpenFolder {
         &self,
         roster: &Roster,
         others: &[&Self],
+        guests: &Guests,
         dot: Dot,
         now: Timestamp,
     ) -> Result<Vec<u8>, SealError> {
-        let envelopes = roster.member_envelopes(Some(&self.envelopes))?;
+        let mut envelopes = roster.member_envelopes(Some(&self.envelopes))?;
+        for id in &guests.gone {
+            envelopes = Roster::without_invitation(&envelopes, *id);
+        }
+        for (id, key) in &guests.invited {
+            envelopes = roster.with_invitation(&envelopes, *id, key, &mut SystemRandom)?;
+        }
         let clock =
             others.iter().fold(self.version.clock.clone(), |clock, other| clock.join(&other.version.clock));
         let fields = RosterStatement {
@@ -267,6 +306,26 @@ fn open_roster(
         }
     }
     Ok(opened)
+}
+
+/// Opens a roster by an invitation.
+fn open_as_guest(
+    object: &[u8],
+    vault: &dyn Vault,
+    known: Option<&Roster>,
+) -> Result<OpenedRoster, FolderKeysError> {
+    let folder = FolderId::new(*Prefix::parse(object)?.file_id.as_bytes());
+    let invitation = vault.invitation(folder)?;
+    let (id, key) = invitation.ok_or(FolderKeysError::Roster(HeaderError::NotARecipient))?;
+    let keys = known.into_iter().flat_map(Roster::keys);
+    let known = keys.map(|(name, key)| OpenedFolderKey { name, key: key.clone() });
+    Ok(open_roster_object(object, &Invited::new(id, &key, known.collect()))?)
+}
+
+/// Whether the account has an invitation that still opens the roster, perhaps beside keys from earlier.
+fn is_invited(opened: &OpenedRoster, vault: &dyn Vault) -> Result<bool, FolderKeysError> {
+    let invitation = vault.invitation(opened.roster.state().folder)?;
+    Ok(invitation.is_some_and(|(id, _)| Roster::has_invitation(&opened.header.access, id)))
 }
 
 /// A roster's member envelopes: the key that each holds, and its name in the cache.

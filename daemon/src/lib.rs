@@ -23,6 +23,7 @@ pub mod exit;
 pub mod folder_keys;
 pub mod folders;
 pub mod home;
+pub mod invitations;
 pub mod join;
 pub mod key_server;
 pub mod local_api;

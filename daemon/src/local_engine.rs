@@ -7,14 +7,15 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result, anyhow};
 use ensafer_core::account::AccountState;
 use ensafer_core::api::local::{
-    Decrypted, FileStatus, FolderReport, ListedEntry, Located, MemberReport, MembersChange, ProblemReport,
-    SettleOutcome, VerifyReport,
+    Decrypted, FileStatus, FolderReport, ListedEntry, Located, MembersChange, ProblemReport, SettleOutcome,
+    VerifyReport,
 };
-use ensafer_core::ids::{DeviceId, Fingerprint};
+use ensafer_core::format::roster::RosterState;
+use ensafer_core::ids::{DeviceId, Fingerprint, FolderId};
 use ensafer_core::status::{Event, Facts, Status};
 
-use crate::account::known_people;
-use crate::account_watch::AccountWatch;
+use crate::account::{Unlocked, known_people};
+use crate::account_watch::{AccountWatch, Wishes};
 use crate::board::Board;
 use crate::cli::engine::Engine;
 use crate::clock::{Clock, SystemClock};
@@ -29,6 +30,7 @@ use crate::engine::{
 use crate::folder_keys::{OpenFolder, Vault};
 use crate::folders::{FolderEntry, Folders};
 use crate::home::host_name;
+use crate::invitations::{self, member_change};
 use crate::local_api::Queries;
 use crate::progress::Progress;
 use crate::refusals::Pair;
@@ -39,7 +41,7 @@ use crate::store::DirectoryStore;
 use crate::supervisor::Supervisor;
 use crate::vault::ShellVault;
 use crate::view::{self, View};
-use crate::{decrypt, join, members, verify};
+use crate::{decrypt, join, verify};
 
 /// The engine in this process.
 #[derive(Debug, Clone, Copy)]
@@ -58,8 +60,14 @@ impl Engine for LocalEngine {
             clock,
         };
         let board = shared.board.clone();
-        let watch = AccountWatch::start(shell, vault.clone(), board).context("A thread cannot be started")?;
-        let supervisor = Supervisor::start(shell, vault, shared, watch.waker(), quit)?;
+        let wishes = Wishes::new();
+        let supervisor = Supervisor::start(shell, vault.clone(), shared, wishes.waker(), quit)?;
+        let guests = Arc::downgrade(&supervisor);
+        let tend = move |unlocked: &Unlocked| {
+            guests.upgrade().map_or(Ok(0), |guests| guests.tend_invitations(unlocked))
+        };
+        let watch = AccountWatch::start(shell, vault, board, wishes, Box::new(tend));
+        let watch = watch.context("A thread cannot be started")?;
         let control = Arc::new(supervisor.clone());
         let finish = move || {
             watch.finish();
@@ -172,11 +180,9 @@ impl Engine for LocalEngine {
         Ok(Box::new(StoredQueries { folders: Folders::load(shell.home.data_dir())? }))
     }
 
-    fn members(&self, shell: &Shell, folder: &FolderEntry) -> Result<Vec<MemberReport>> {
+    fn roster(&self, shell: &Shell, folder: &FolderEntry) -> Result<RosterState> {
         let vault = ShellVault::new(shell, true)?;
-        let open = open_folder(shell, folder, &vault)?;
-        let account = vault.unlocked()?.account;
-        Ok(members::report(open.roster().state(), &account, &known_people(&shell.home, &account)?))
+        Ok(open_folder(shell, folder, &vault)?.roster().state().clone())
     }
 
     fn change_members(&self, shell: &Shell, folder: &FolderEntry, change: &MembersChange) -> Result<()> {
@@ -191,7 +197,28 @@ impl Engine for LocalEngine {
             cancel: &AtomicBool::new(false),
             progress: &Progress::hidden(),
         };
-        Ok(folder.change_members(&MemberChange::try_from(change)?, &env)?)
+        let change = member_change(&shell.home, &vault.unlocked()?.account, change)?;
+        Ok(folder.change_members(&change, &env)?)
+    }
+
+    fn tend_invitations(&self, shell: &Shell) -> Result<()> {
+        let vault = ShellVault::new(shell, true)?;
+        let folders = Folders::load(shell.home.data_dir())?;
+        let clock = SystemClock::default();
+        let change = |folder: FolderId, change: MemberChange| {
+            let entry = folders.entries().iter().find(|entry| entry.id == folder);
+            let entry = entry.context("the folder is not on this computer")?;
+            let directory = folders.state_directory(folder)?;
+            let mut folder = Folder::open(entry.clone(), settings(shell), &directory, clock.now())?;
+            let env = Env {
+                clock: &clock,
+                vault: &vault,
+                cancel: &AtomicBool::new(false),
+                progress: &Progress::hidden(),
+            };
+            Ok(folder.change_members(&change, &env)?)
+        };
+        Ok(invitations::tend(shell, &vault.unlocked()?, &change).map(drop)?)
     }
 
     fn verify(&self, shell: &Shell, folder: &FolderEntry, progress: &Progress) -> Result<VerifyReport> {

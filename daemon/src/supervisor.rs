@@ -8,19 +8,22 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use ensafer_core::api::local::{
-    FileStatus, FolderReport, ListedEntry, Located, ProblemReport, SettleOutcome,
+    FileStatus, FolderReport, ListedEntry, Located, MembersChange, ProblemReport, SettleOutcome,
 };
 use ensafer_core::ids::FolderId;
 use ensafer_core::status::Status;
 use tokio::sync::{oneshot, watch};
 
-use crate::account::AccountError;
+use crate::account::{AccountError, Unlocked};
 use crate::account_watch::Waker;
 use crate::board::Board;
 use crate::daemon::QuitSignal;
 use crate::engine::task::{Message, Shared, Task, Unsettled};
 use crate::engine::{MemberChange, MembersError};
+use crate::exit;
+use crate::folder_keys::{FolderKeysError, Vault};
 use crate::folders::{FolderEntry, Folders};
+use crate::invitations::{self, member_change};
 use crate::local_api::{Control, ControlError, Queries};
 use crate::prompt::Password;
 use crate::shell::Shell;
@@ -109,6 +112,27 @@ impl Supervisor {
         }
         gone.into_iter().for_each(Task::finish);
         Ok(())
+    }
+
+    /// Has a folder's members changed; the receiver gets the outcome.
+    fn tell_change(
+        &self,
+        folder: FolderId,
+        change: MemberChange,
+    ) -> Result<oneshot::Receiver<Result<(), MembersError>>> {
+        let tasks = self.tasks();
+        let task = tasks.get(&folder).context("the folder is not at work")?;
+        let (reply, receiver) = oneshot::channel();
+        task.tell(Message::ChangeMembers(change, reply));
+        Ok(receiver)
+    }
+
+    /// Sees to the account's invitations; says how many somebody may still accept. Blocks until the folders have done
+    /// their part.
+    pub fn tend_invitations(&self, unlocked: &Unlocked) -> Result<usize, AccountError> {
+        invitations::tend(&self.shell, unlocked, &|folder, change| {
+            Ok(self.tell_change(folder, change)?.blocking_recv().context("the folder's work has ended")??)
+        })
     }
 
     fn run(&self, running: bool) {
@@ -279,13 +303,19 @@ impl Control for Arc<Supervisor> {
     fn change_members(
         &self,
         folder: FolderId,
-        change: MemberChange,
+        change: MembersChange,
     ) -> Result<oneshot::Receiver<Result<(), MembersError>>, ControlError> {
-        let tasks = self.tasks();
-        let task = tasks.get(&folder).context("the folder is not at work")?;
-        let (reply, receiver) = oneshot::channel();
-        task.tell(Message::ChangeMembers(change, reply));
-        Ok(receiver)
+        let unlocked = self.vault.unlocked().map_err(|error| match error {
+            FolderKeysError::Locked => ControlError::Locked,
+            error => ControlError::Failed(error.into()),
+        })?;
+        let change = member_change(&self.shell.home, &unlocked.account, &change);
+        let change = change.map_err(|error| ControlError::BadRequest(exit::describe(&error)))?;
+        Ok(self.tell_change(folder, change)?)
+    }
+
+    fn look_at_account(&self) {
+        self.account.wake();
     }
 
     fn reload_folders(&self) -> Result<(), ControlError> {

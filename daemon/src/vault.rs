@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
-use ensafer_core::ids::Fingerprint;
+use ensafer_core::crypto::InviteKey;
+use ensafer_core::ids::{Fingerprint, FolderId, InvitationId};
 
 use crate::account::{self, AccountError, Unlocked};
 use crate::envelopes::Envelopes;
@@ -82,6 +83,12 @@ impl Vault for ShellVault {
 
     fn envelopes(&self) -> &Envelopes {
         &self.envelopes
+    }
+
+    fn invitation(&self, folder: FolderId) -> Result<Option<(InvitationId, InviteKey)>, FolderKeysError> {
+        let device = self.unlocked()?.device;
+        let accepted = account::accepted_invitation(&self.shell.home, &device, folder);
+        accepted.map_err(|error| FolderKeysError::Account(error.into()))
     }
 
     fn knows(&self, identity: &Fingerprint) -> Result<bool, FolderKeysError> {

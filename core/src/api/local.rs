@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::hex::HexArray;
 use super::server::BundleDocument;
 use crate::format::roster::Role;
-use crate::ids::{FileId, Fingerprint, FolderId};
+use crate::ids::{FileId, Fingerprint, FolderId, InvitationId};
 use crate::plan::{Problem, ProblemClass, Subject};
 use crate::time::Timestamp;
 
@@ -407,6 +407,16 @@ pub enum MembersChange {
     },
     /// Removes this account.
     Leave,
+    /// Lets the guests of invitations read that this account made.
+    Invite {
+        /// The invitations, which the account remembers.
+        invitations: Vec<InvitationId>,
+    },
+    /// Takes that back.
+    Uninvite {
+        /// The invitations.
+        invitations: Vec<InvitationId>,
+    },
 }
 
 /// Why the daemon refused, for programs.

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use ensafer_core::account::{ParseStateError, PinError, SucceedError, UnlockError};
+use ensafer_core::account::{ParseLinkError, ParseStateError, PinError, SucceedError, UnlockError};
 use ensafer_core::api::server::ProblemKind;
 use ensafer_core::crypto::{Login, LoginError, ParsePrintedError, PasswordError};
 
@@ -170,6 +170,18 @@ pub enum AccountError {
         /// The system's reason.
         source: io::Error,
     },
+    /// An invitation's link and password do not belong together, or its record was altered.
+    #[error("the invitation cannot be opened: link and password do not belong together")]
+    InvitationSecrets,
+    /// An invitation has ended.
+    #[error("the invitation has ended")]
+    InvitationEnded,
+    /// The link of an invitation is none.
+    #[error(transparent)]
+    Link(#[from] ParseLinkError),
+    /// There is no room for another invitation.
+    #[error("too many invitations are open")]
+    TooManyInvitations,
     /// This device's secrets cannot be kept.
     #[error(transparent)]
     Secrets(#[from] SecretError),
@@ -192,11 +204,15 @@ impl AccountError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::NotSetUp => Exit::NotSetUp,
-            Self::WrongPassword | Self::WrongRecoveryKey | Self::RecoveryRefused => Exit::WrongPassword,
+            Self::WrongPassword
+            | Self::WrongRecoveryKey
+            | Self::RecoveryRefused
+            | Self::InvitationSecrets => Exit::WrongPassword,
             Self::Secrets(SecretError::WrongPassword | SecretError::Locked) => Exit::WrongPassword,
             Self::Login { .. }
             | Self::RecoveryKey(_)
             | Self::Origin(_)
+            | Self::Link(_)
             | Self::Weak { .. }
             | Self::OtherRealm { .. }
             | Self::Parameters(PasswordError::Empty) => Exit::Usage,
@@ -215,6 +231,12 @@ impl AccountError {
             Self::Server(error) => error.kind() == Some(ProblemKind::WrongCredentials),
             _ => false,
         }
+    }
+
+    /// Whether nobody has the address that was asked about.
+    #[must_use]
+    pub fn is_unknown_user(&self) -> bool {
+        matches!(self, Self::Server(error) if error.kind() == Some(ProblemKind::UserUnknown))
     }
 
     /// Whether a code was mailed and is waited for.
@@ -262,6 +284,12 @@ impl AccountError {
             Self::WrongRecoveryKey | Self::RecoveryKey(_) => Some("Compare it with what you wrote down"),
             Self::RecoveryRefused => {
                 Some("Compare the key with what you wrote down, and look at the address and the server")
+            }
+            Self::InvitationSecrets => Some("Compare both with what you were sent and told"),
+            Self::InvitationEnded => Some("Ask whoever invited you for a new one"),
+            Self::Link(_) => Some("Copy the whole link from the mail, and put it in quotes"),
+            Self::TooManyInvitations => {
+                Some("ensafer invite list, then ensafer invite revoke what nobody accepts")
             }
             Self::Login { .. } => Some("Write it like alice@example.com"),
             Self::Damaged { .. } => Some(

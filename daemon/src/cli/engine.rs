@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use ensafer_core::api::local::{
-    Decrypted, FolderReport, MemberReport, MembersChange, ProblemReport, SettleOutcome, VerifyReport,
+    Decrypted, FolderReport, MembersChange, ProblemReport, SettleOutcome, VerifyReport,
 };
+use ensafer_core::format::roster::RosterState;
 use ensafer_core::ids::Fingerprint;
 use ensafer_core::status::Status;
 
@@ -70,17 +71,23 @@ pub trait Engine {
     /// The state cannot be read.
     fn queries(&self, shell: &Shell) -> Result<Box<dyn Queries>>;
 
-    /// A folder's members, as its last accepted roster says.
+    /// What a folder's last accepted roster says.
     ///
     /// # Errors
     /// The roster cannot be opened.
-    fn members(&self, shell: &Shell, folder: &FolderEntry) -> Result<Vec<MemberReport>>;
+    fn roster(&self, shell: &Shell, folder: &FolderEntry) -> Result<RosterState>;
 
     /// Changes a folder's members while no daemon runs. The home's lock is held.
     ///
     /// # Errors
     /// [`MembersError`](crate::engine::MembersError).
     fn change_members(&self, shell: &Shell, folder: &FolderEntry, change: &MembersChange) -> Result<()>;
+
+    /// Sees to the account's invitations while no daemon runs. The home's lock is held.
+    ///
+    /// # Errors
+    /// The server says so. One invitation's trouble is logged.
+    fn tend_invitations(&self, shell: &Shell) -> Result<()>;
 
     /// Opens every file of a folder's encrypted side to the last byte.
     ///

@@ -1,5 +1,6 @@
 //! The command line: one file for each verb.
 
+mod accept;
 mod account;
 mod check;
 mod completions;
@@ -11,6 +12,7 @@ mod encrypt;
 pub mod engine;
 mod filestatus;
 mod folder;
+mod invite;
 mod keys;
 mod locate;
 mod lock;
@@ -104,6 +106,11 @@ enum Command {
     /// Share folders: add people by e-mail, make sure of their keys
     #[command(subcommand)]
     Share(share::Command),
+    /// Invite people who have no account yet
+    #[command(subcommand)]
+    Invite(invite::Command),
+    /// Accept an invitation: makes an account where you have none, and joins the folder
+    Accept(accept::Arguments),
     /// Open this computer's keys with the password
     Unlock,
     /// Forget this computer's keys until they are unlocked
@@ -228,6 +235,8 @@ fn dispatch(command: Command, shell: &Shell, engine: &dyn Engine) -> Result<Exit
         Command::Logout => login::log_out(shell),
         Command::Account(command) => account::run(&command, shell),
         Command::Share(command) => share::run(&command, shell, engine),
+        Command::Invite(command) => invite::run(&command, shell, engine),
+        Command::Accept(arguments) => accept::run(&arguments, shell, engine),
         Command::Unlock => lock::unlock(shell),
         Command::Lock => lock::lock(shell),
         Command::RecoveryKey(command) => recovery_key::run(&command, shell),
@@ -294,6 +303,11 @@ mod tests {
             "ensafer share role /w bob@example.com admin",
             "ensafer share list /w --json",
             "ensafer share leave /w",
+            "ensafer invite add /w carol@example.com --role reader --print-link --json",
+            "ensafer invite list --json",
+            "ensafer invite resend carol@example.com",
+            "ensafer invite revoke carol@example.com -y",
+            "ensafer accept https://keys.example.com/invite/00#X --work /w --encrypted /e",
             "ensafer folder add /w /e --from alice@example.com",
             "ensafer folder add /w /e",
             "ensafer sync --once",

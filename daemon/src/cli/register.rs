@@ -192,6 +192,12 @@ pub(super) fn refuse_invented(login: &Login, is_typed: bool) -> Result<()> {
     Err(Failure::new(Exit::Usage, what).with_remedy(remedy).into())
 }
 
+/// Makes an account on this server, for somebody who has none.
+pub(super) fn register_at(shell: &Shell, origin: &Origin, email: &str) -> Result<()> {
+    let arguments = Arguments { email: Some(email.to_owned()), server: None, account_key: false };
+    register_new(&arguments, shell, origin)
+}
+
 /// Asks the server what it wants and whether the address is free, and the user for an authorisation code where it
 /// wants one.
 pub(super) fn ask_server(shell: &Shell, origin: &Origin, login: &Login) -> Result<Option<String>> {

@@ -1,6 +1,6 @@
 //! `share`: the members of a folder, and whose keys somebody's are.
 
-mod members;
+pub(super) mod members;
 mod verify;
 
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ pub(super) enum Command {
     Verify(verify::Arguments),
 }
 
-/// What somebody who is added may do.
+/// What somebody who is added, or invited, may do.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum GivenRole {
     /// Reads; what they change stays on their computer

@@ -6,8 +6,9 @@ use ensafer_core::api::local::SettleOutcome;
 
 use super::Format;
 use super::engine::Engine;
+use crate::account;
 use crate::daemon::exit_on_interrupt;
-use crate::exit::{Exit, Failure};
+use crate::exit::{self, Exit, Failure};
 use crate::folders::Folders;
 use crate::local_api::Client;
 use crate::shell::Shell;
@@ -31,6 +32,13 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
         Some(client) => client.sync()?,
         None => {
             let _lock = shell.home.lock()?;
+            if has_guests(shell)
+                && let Err(error) = engine.tend_invitations(shell)
+            {
+                shell
+                    .output
+                    .warn(format_args!("Invitations were not looked after: {}", exit::describe(&error)));
+            }
             let progress = shell.progress("Syncing");
             engine.sync_once(shell, &progress)?
         }
@@ -48,10 +56,17 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
     } else {
         shell.output.note(describe(&outcome));
     }
-    Ok(exit(&outcome))
+    Ok(exit_code(&outcome))
 }
 
-fn exit(outcome: &SettleOutcome) -> Exit {
+/// Whether invitations are open, as far as the account can be opened without asking anybody.
+fn has_guests(shell: &Shell) -> bool {
+    let account = shell.open_account_silently().ok().flatten().map(|unlocked| unlocked.account);
+    let open = account.and_then(|account| account::open_invitations(&shell.home, &account).ok());
+    open.is_some_and(|open| !open.is_empty())
+}
+
+fn exit_code(outcome: &SettleOutcome) -> Exit {
     match outcome {
         SettleOutcome { braked: true, .. } => Exit::BrakeTripped,
         SettleOutcome { problems: 1.., .. } => Exit::Partial,
@@ -83,9 +98,9 @@ mod tests {
     #[test]
     fn the_outcome_chooses_the_exit_code() {
         let outcome = |problems, braked| SettleOutcome { problems, braked, ..SettleOutcome::default() };
-        assert_eq!(exit(&outcome(0, false)), Exit::Success);
-        assert_eq!(exit(&outcome(2, false)), Exit::Partial);
-        assert_eq!(exit(&outcome(2, true)), Exit::BrakeTripped);
+        assert_eq!(exit_code(&outcome(0, false)), Exit::Success);
+        assert_eq!(exit_code(&outcome(2, false)), Exit::Partial);
+        assert_eq!(exit_code(&outcome(2, true)), Exit::BrakeTripped);
         assert!(describe(&outcome(2, true)).contains("2 not in order"));
     }
 }

@@ -2,22 +2,21 @@
 //! event of this device (engine rule 18).
 
 use std::path::Path;
+use std::sync::Arc;
 
-use ensafer_core::account::{BundleError, SignedBundle};
-use ensafer_core::api::hex::HexArray;
-use ensafer_core::api::local::MembersChange;
+use ensafer_core::account::SignedBundle;
 use ensafer_core::clock::Dot;
-use ensafer_core::crypto::{FolderKey, SystemRandom, VerifyingKey};
+use ensafer_core::crypto::{FolderKey, InviteKey, SystemRandom, VerifyingKey};
 use ensafer_core::format::roster::{Role, Roster, RosterError};
 use ensafer_core::format::{Manifest, object_name, open_header};
-use ensafer_core::ids::{FileId, StatementHash};
+use ensafer_core::ids::{FileId, InvitationId, StatementHash};
 use ensafer_core::plan::ProblemClass;
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::StoreKey;
 use rayon::prelude::*;
 
 use super::{EngineError, Env, Folder};
-use crate::folder_keys::OpenFolder;
+use crate::folder_keys::{Guests, OpenFolder};
 use crate::membership::Membership;
 use crate::payload::read_head;
 use crate::store::{CommitError, EncryptedStore, Listed, StoreError, StoreStamp};
@@ -49,23 +48,25 @@ pub enum MemberChange {
     },
     /// Removes this account.
     Leave,
-}
-
-impl TryFrom<&MembersChange> for MemberChange {
-    type Error = BundleError;
-
-    fn try_from(change: &MembersChange) -> Result<Self, BundleError> {
-        // Whoever has signed an entry has a sound key: others are not among the members.
-        let key = |bytes: &HexArray<32>| VerifyingKey::new(bytes.0).map_err(|_| BundleError::Malformed);
-        Ok(match change {
-            MembersChange::Add { bundle, role } => {
-                Self::Add { bundle: Box::new(SignedBundle::try_from(bundle)?), role: *role }
-            }
-            MembersChange::SetRole { member, role } => Self::SetRole { subject: key(member)?, role: *role },
-            MembersChange::Remove { member } => Self::Remove { subject: key(member)? },
-            MembersChange::Leave => Self::Leave,
-        })
-    }
+    /// Lets guests read by these keys until they are members.
+    Invite {
+        /// Invitations, and their reading keys.
+        invited: Vec<(InvitationId, Arc<InviteKey>)>,
+    },
+    /// Takes that back, with a new epoch: whoever had the key knows it.
+    Uninvite {
+        /// Invitations.
+        invitations: Vec<InvitationId>,
+    },
+    /// Adds the guest of an invitation that is still open.
+    Complete {
+        /// The invitation.
+        invitation: InvitationId,
+        /// Whom.
+        bundle: Box<SignedBundle>,
+        /// What they may do.
+        role: Role,
+    },
 }
 
 /// Why a folder's members are not changed.
@@ -89,6 +90,9 @@ pub enum MembersError {
     /// The owner stays.
     #[error("a folder's owner can neither be removed nor leave, nor get another role")]
     Owner,
+    /// The folder does not know the invitation (any more).
+    #[error("the folder has no such open invitation")]
+    NoInvitation,
     /// There is no room for more.
     #[error("the folder's member list is full")]
     Full,
@@ -133,8 +137,8 @@ impl Folder {
             self.last_look = now;
             let stamp = self.look_at_roster_now(env, now)?;
             let keys = self.keys(env)?;
-            let roster = self.changed(&keys, change, now)?;
-            if self.publish_roster(&roster, &[], stamp, env, now)? {
+            let Some((roster, guests)) = self.changed(&keys, change, now)? else { return Ok(()) };
+            if self.publish_roster(&roster, &[], &guests, stamp, env, now)? {
                 return Ok(());
             }
         }
@@ -154,14 +158,15 @@ impl Folder {
         if is_in_order { Ok(stamp) } else { Err(MembersError::NoRoster) }
     }
 
-    /// The roster with the change.
+    /// The roster with the change; `None` where nothing is to be changed.
     fn changed(
         &mut self,
         keys: &OpenFolder,
         change: &MemberChange,
         now: Timestamp,
-    ) -> Result<Roster, MembersError> {
+    ) -> Result<Option<(Roster, Guests)>, MembersError> {
         let mut roster = keys.roster().clone();
+        let mut guests = Guests::default();
         let (me, signer) = (keys.authorship.writer, keys.signer());
         if !matches!(change, MemberChange::Leave) && !roster.state().may_administer(&me) {
             return Err(MembersError::NotAllowed);
@@ -190,8 +195,29 @@ impl Folder {
                 let manifest = self.write_manifest(keys, &me, now)?;
                 roster.leave(manifest, signer)?;
             }
+            MemberChange::Invite { invited } => {
+                let missing = invited.iter().filter(|(id, _)| !keys.has_invitation(*id));
+                guests.invited = missing.cloned().collect();
+            }
+            MemberChange::Uninvite { invitations } => {
+                guests.gone = invitations.iter().copied().filter(|id| keys.has_invitation(*id)).collect();
+                if !guests.gone.is_empty() {
+                    roster.start_epoch(FolderKey::generate(&mut SystemRandom), signer)?;
+                }
+            }
+            MemberChange::Complete { invitation, bundle, role } => {
+                if !keys.has_invitation(*invitation) {
+                    return Err(MembersError::NoInvitation);
+                }
+                if roster.state().member(&bundle.bundle().identity).is_none() {
+                    roster.add((**bundle).clone(), *role, signer)?;
+                }
+                guests.gone.push(*invitation);
+            }
         }
-        Ok(roster)
+        let is_change = roster.log() != keys.roster().log();
+        let has_guests = !guests.invited.is_empty() || !guests.gone.is_empty();
+        Ok((is_change || has_guests).then_some((roster, guests)))
     }
 
     /// Writes the manifest of what `subject` has written; nothing, where that is nothing.

@@ -17,7 +17,7 @@ use ensafer_core::tree::StoreKey;
 use super::encrypted::{Seen, named_id};
 use super::observe::PUT_BACK_AFTER;
 use super::{EngineError, Env, Folder};
-use crate::folder_keys::{FolderKeysError, OpenFolder};
+use crate::folder_keys::{FolderKeysError, Guests, OpenFolder};
 use crate::membership::{manifest_key, read_roster};
 use crate::store::{Listed, Listing, StoreStamp};
 
@@ -233,7 +233,7 @@ impl Folder {
             let mut roster = found.roster().clone();
             let key = FolderKey::generate(&mut SystemRandom);
             roster.start_epoch(key, found.signer()).map_err(FolderKeysError::from)?;
-            self.publish_roster(&roster, &[], stamp, env, now)?;
+            self.publish_roster(&roster, &[], &Guests::default(), stamp, env, now)?;
         }
         Ok(true)
     }
@@ -254,9 +254,9 @@ impl Folder {
             return Ok(true);
         }
         if self.may_publish {
-            self.publish_roster(&union, &[found], stamp, env, now)?;
+            self.publish_roster(&union, &[found], &Guests::default(), stamp, env, now)?;
         } else {
-            let bytes = self.seal_roster(ours, &union, &[found], now)?;
+            let bytes = self.seal_roster(ours, &union, &[found], &Guests::default(), now)?;
             self.go_on_with(&bytes, stamp, env, now)?;
         }
         Ok(!union.state().disputed && union.state().member(&ours.authorship.writer).is_some())
@@ -268,12 +268,13 @@ impl Folder {
         &mut self,
         roster: &Roster,
         others: &[&OpenFolder],
+        guests: &Guests,
         expected: StoreStamp,
         env: &Env<'_>,
         now: Timestamp,
     ) -> Result<bool, EngineError> {
         let ours = self.keys(env)?;
-        let bytes = self.seal_roster(&ours, roster, others, now)?;
+        let bytes = self.seal_roster(&ours, roster, others, guests, now)?;
         let Some(stamp) = self.commit_roster(&bytes, Some(expected))? else {
             self.encrypted_changed = true;
             return Ok(false);
@@ -287,11 +288,12 @@ impl Folder {
         ours: &OpenFolder,
         roster: &Roster,
         others: &[&OpenFolder],
+        guests: &Guests,
         now: Timestamp,
     ) -> Result<Vec<u8>, EngineError> {
         let dot = Dot { counter: self.state.next_counter(), device: self.identity.device };
         self.state.take_counters(1)?;
-        Ok(ours.seal_roster(roster, others, dot, now)?)
+        Ok(ours.seal_roster(roster, others, guests, dot, now)?)
     }
 
     fn go_on_with(

@@ -229,6 +229,14 @@ impl Client {
         self.call(Method::POST, "/v1/members", JSON, body, None)
     }
 
+    /// Has the account looked at, on its server, soon.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn look_at_account(&self) -> Result<(), ClientError> {
+        self.post("/v1/account/look", &())
+    }
+
     /// Has the list of folders read again.
     ///
     /// # Errors

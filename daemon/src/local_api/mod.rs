@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ensafer_core::api::local::{
-    FileStatus, FolderReport, ListedEntry, Located, ProblemReport, RefusalClass, SettleOutcome,
+    FileStatus, FolderReport, ListedEntry, Located, MembersChange, ProblemReport, RefusalClass, SettleOutcome,
 };
 use ensafer_core::ids::FolderId;
 use ensafer_core::status::Status;
 use tokio::sync::{oneshot, watch};
 
-use crate::engine::{EngineError, MemberChange, MembersError};
+use crate::engine::{EngineError, MembersError};
 use crate::folder_keys::FolderKeysError;
 use crate::prompt::Password;
 
@@ -162,8 +162,11 @@ pub trait Control: Queries + Send + Sync + 'static {
     fn change_members(
         &self,
         folder: FolderId,
-        change: MemberChange,
+        change: MembersChange,
     ) -> Result<oneshot::Receiver<Result<(), MembersError>>, ControlError>;
+
+    /// Has the account looked at, on its server, soon.
+    fn look_at_account(&self);
 
     /// Reads the list of folders again.
     ///

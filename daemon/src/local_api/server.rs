@@ -26,7 +26,6 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::{Control, ControlError};
 use crate::daemon::QuitSignal;
-use crate::engine::MemberChange;
 use crate::private_file;
 use crate::prompt::Password;
 
@@ -178,6 +177,7 @@ fn router(door: Door) -> Router {
         .route("/v1/lock", post(lock))
         .route("/v1/sync", post(sync))
         .route("/v1/members", post(change_members))
+        .route("/v1/account/look", post(look_at_account))
         .route("/v1/quit", post(quit))
         .fallback(|| async {
             refuse(StatusCode::NOT_FOUND, RefusalClass::BadRequest, "no such request".into())
@@ -301,11 +301,17 @@ async fn change_members(
     State(control): Shared,
     Json(body): Json<MembersRequest>,
 ) -> Result<Json<()>, ControlError> {
-    let change = MemberChange::try_from(&body.change)
-        .map_err(|_| ControlError::BadRequest("these are no public keys, or not signed".into()))?;
-    let changed = blocking_raw(move || control.change_members(body.folder, change)).await?;
+    let changed = blocking_raw(move || control.change_members(body.folder, body.change)).await?;
     let outcome = changed.await.map_err(|_| anyhow::anyhow!("the folder's work has ended"))?;
     Ok(Json(outcome?))
+}
+
+async fn look_at_account(State(control): Shared) -> Result<Json<()>, ControlError> {
+    blocking(move || {
+        control.look_at_account();
+        Ok(())
+    })
+    .await
 }
 
 async fn quit(State(control): Shared) -> Result<Json<()>, ControlError> {

@@ -128,12 +128,16 @@ impl Control for Fake {
     fn change_members(
         &self,
         folder: FolderId,
-        change: MemberChange,
+        change: MembersChange,
     ) -> Result<oneshot::Receiver<Result<(), MembersError>>, ControlError> {
         self.note(format!("members {folder} {change:?}"));
         let (reply, receiver) = oneshot::channel();
         reply.send(Err(MembersError::Busy)).expect("it is waited for");
         Ok(receiver)
+    }
+
+    fn look_at_account(&self) {
+        self.note("look at the account");
     }
 
     fn reload_folders(&self) -> Result<(), ControlError> {

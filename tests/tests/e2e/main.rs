@@ -12,6 +12,7 @@ mod damage;
 mod embedded;
 mod evil_server;
 mod harness;
+mod invitations;
 mod keyring;
 mod keys;
 mod large;

@@ -11,7 +11,7 @@ use super::super::account::opened;
 use super::super::engine::Engine;
 use super::super::folder;
 use super::{AddArguments, LeaveArguments, ListArguments, MemberArguments, RoleArguments};
-use crate::account::{self, Person};
+use crate::account::{self, AccountError, Person};
 use crate::exit::{Exit, Failure};
 use crate::folders::FolderEntry;
 use crate::local_api::Client;
@@ -27,8 +27,9 @@ pub(super) fn add(arguments: &AddArguments, shell: &Shell, engine: &dyn Engine) 
         let failure = Failure::new(Exit::Usage, format!("{login} is the address of this account"));
         return Err(failure.with_remedy("Name somebody else's").into());
     }
-    let person = account::find_person(&shell.home, &shell.config, &unlocked, &login)?;
-    let members = engine.members(shell, &folder)?;
+    let person = account::find_person(&shell.home, &shell.config, &unlocked, &login);
+    let person = person.map_err(|error| invite_instead(error, &login, &folder))?;
+    let members = members(shell, engine, &folder)?;
     refuse_other_keys(&members, &person.bundle)?;
     if let Some(member) = members.iter().find(|member| is(member, &person.bundle)) {
         if member.role != role {
@@ -46,6 +47,15 @@ pub(super) fn add(arguments: &AddArguments, shell: &Shell, engine: &dyn Engine) 
     Ok(Exit::Success)
 }
 
+/// Whoever has no account is invited.
+fn invite_instead(error: AccountError, login: &Login, folder: &FolderEntry) -> anyhow::Error {
+    if !error.is_unknown_user() {
+        return error.into();
+    }
+    let remedy = format!("Invite them: ensafer invite add {} {login}", shown(folder));
+    Failure::new(error.exit(), error.to_string()).with_remedy(remedy).into()
+}
+
 fn tell_added(shell: &Shell, folder: &FolderEntry, login: &Login, role: Role, person: &Person, own: &Login) {
     let (output, work) = (&shell.output, shown(folder));
     output.note(format_args!("{login} may {} {work} from now on, older files too.", may(role)));
@@ -59,7 +69,7 @@ fn tell_added(shell: &Shell, folder: &FolderEntry, login: &Login, role: Role, pe
     }
 }
 
-const fn may(role: Role) -> &'static str {
+pub(in crate::cli) const fn may(role: Role) -> &'static str {
     match role {
         Role::Reader => "read",
         Role::Writer => "read and write",
@@ -70,7 +80,7 @@ const fn may(role: Role) -> &'static str {
 pub(super) fn remove(arguments: &MemberArguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
     let folder = folder::at(&arguments.work, shell)?;
     let login = account::parse_login(&arguments.email)?;
-    let member = member(&engine.members(shell, &folder)?, &login, &folder)?;
+    let member = member(&members(shell, engine, &folder)?, &login, &folder)?;
     if member.standing == Standing::Own {
         let failure = Failure::new(Exit::Usage, format!("{login} is the address of this account"));
         return Err(failure.with_remedy(format!("ensafer share leave {}", shown(&folder))).into());
@@ -99,7 +109,7 @@ pub(super) fn remove(arguments: &MemberArguments, shell: &Shell, engine: &dyn En
 pub(super) fn set_role(arguments: &RoleArguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
     let folder = folder::at(&arguments.work, shell)?;
     let (login, role) = (account::parse_login(&arguments.email)?, Role::from(arguments.role));
-    let member = member(&engine.members(shell, &folder)?, &login, &folder)?;
+    let member = member(&members(shell, engine, &folder)?, &login, &folder)?;
     if member.role == role {
         shell.output.note(format_args!("{login} is a member of {} as {role} already.", shown(&folder)));
         return Ok(Exit::Success);
@@ -125,7 +135,7 @@ pub(super) fn leave(arguments: &LeaveArguments, shell: &Shell, engine: &dyn Engi
 
 pub(super) fn list(arguments: &ListArguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
     let folder = folder::at(&arguments.work, shell)?;
-    let members = engine.members(shell, &folder)?;
+    let members = members(shell, engine, &folder)?;
     if arguments.format.json {
         shell.output.document(&members)?;
         return Ok(Exit::Success);
@@ -148,8 +158,20 @@ const fn words(standing: Standing) -> &'static str {
     }
 }
 
+/// The folder's members, and what this account knows of each.
+fn members(shell: &Shell, engine: &dyn Engine, folder: &FolderEntry) -> Result<Vec<MemberReport>> {
+    let roster = engine.roster(shell, folder)?;
+    let account = opened(shell)?.account;
+    Ok(crate::members::report(&roster, &account, &account::known_people(&shell.home, &account)?))
+}
+
 /// Changes the members in the daemon where one runs, else here.
-fn change(shell: &Shell, engine: &dyn Engine, folder: &FolderEntry, change: MembersChange) -> Result<()> {
+pub(in crate::cli) fn change(
+    shell: &Shell,
+    engine: &dyn Engine,
+    folder: &FolderEntry,
+    change: MembersChange,
+) -> Result<()> {
     match Client::connect_if_running(&shell.home)? {
         Some(client) => Ok(client.change_members(folder.id, change)?),
         None => {
@@ -194,6 +216,6 @@ fn is(member: &MemberReport, bundle: &SignedBundle) -> bool {
     member.identity == HexArray(*bundle.bundle().identity.as_bytes())
 }
 
-fn shown(folder: &FolderEntry) -> String {
+pub(in crate::cli) fn shown(folder: &FolderEntry) -> String {
     printable(&folder.work.to_string_lossy())
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ensafer_core::account::{Account, SealedAccount};
-use ensafer_core::crypto::{DeviceKey, PasswordParameters, TestRandom};
-use ensafer_core::ids::Fingerprint;
+use ensafer_core::crypto::{DeviceKey, InvitationSecrets, InviteKey, PasswordParameters, TestRandom};
+use ensafer_core::ids::{Fingerprint, FolderId, InvitationId};
 
 use crate::account::Unlocked;
 use crate::envelopes::Envelopes;
@@ -46,13 +46,22 @@ pub struct TestVault {
     pub is_locked: AtomicBool,
     /// Whom the account has met.
     pub met: Mutex<HashSet<Fingerprint>>,
+    /// The invitation that the account has.
+    pub invited: Mutex<Option<(FolderId, InvitationId, InvitationSecrets)>>,
 }
 
 impl TestVault {
     pub fn new(account: Arc<Account>, seed: u64, cache: &std::path::Path) -> Self {
         let device = Arc::new(DeviceKey::generate(&mut TestRandom::new(seed)));
         let envelopes = Envelopes::open(cache).unwrap();
-        Self { account, device, envelopes, is_locked: AtomicBool::new(false), met: Mutex::default() }
+        Self {
+            account,
+            device,
+            envelopes,
+            is_locked: AtomicBool::new(false),
+            met: Mutex::default(),
+            invited: Mutex::default(),
+        }
     }
 }
 
@@ -66,6 +75,12 @@ impl Vault for TestVault {
 
     fn envelopes(&self) -> &Envelopes {
         &self.envelopes
+    }
+
+    fn invitation(&self, folder: FolderId) -> Result<Option<(InvitationId, InviteKey)>, FolderKeysError> {
+        let invited = self.invited.lock().unwrap();
+        let secrets = invited.as_ref().filter(|(to, ..)| *to == folder);
+        Ok(secrets.map(|(_, id, secrets)| (*id, secrets.derive(*id).reading)))
     }
 
     fn knows(&self, identity: &Fingerprint) -> Result<bool, FolderKeysError> {
