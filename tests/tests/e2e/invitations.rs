@@ -171,7 +171,7 @@ fn invitations_that_make_no_sense_are_refused() {
 
     // Without mail the server sends nothing: the link is printed, and said to be.
     let sent = alice.run(&["invite", "add", work, CAROL]).expect(0);
-    sent.expect_says("for you to send").expect_says("by another way");
+    let sent = sent.expect_says("for you to send").expect_says("by another way");
     let [link, password] = <[&str; 2]>::try_from(sent.stdout.lines().collect::<Vec<_>>()).expect("two lines");
     let again = alice.json(&["invite", "resend", CAROL]);
     assert_eq!((secret(&again, "link").as_str(), secret(&again, "password").as_str()), (link, password));
