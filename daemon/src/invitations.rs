@@ -8,7 +8,7 @@ use ensafer_core::account::{Account, OpenInvitation, SignedBundle};
 use ensafer_core::api::hex::HexArray;
 use ensafer_core::api::local::MembersChange;
 use ensafer_core::api::server::InvitationReport;
-use ensafer_core::crypto::VerifyingKey;
+use ensafer_core::crypto::{InviteKey, VerifyingKey};
 use ensafer_core::ids::{FolderId, InvitationId};
 
 use crate::account::{self, AccountError, Unlocked};
@@ -20,11 +20,16 @@ use crate::shell::Shell;
 /// Changes a folder's members.
 pub type ChangeMembers<'a> = &'a dyn Fn(FolderId, MemberChange) -> Result<()>;
 
-/// A change as the engine carries it out: with keys for what a request only names.
+/// A change of `folder`'s members as the engine carries it out: with keys for what a request only names.
 ///
 /// # Errors
 /// Keys that are none, or an invitation that the account does not have.
-pub fn member_change(home: &Home, account: &Account, change: &MembersChange) -> Result<MemberChange> {
+pub fn member_change(
+    home: &Home,
+    account: &Account,
+    folder: FolderId,
+    change: &MembersChange,
+) -> Result<MemberChange> {
     let key = |bytes: &HexArray<32>| VerifyingKey::new(bytes.0).context("this is no public key");
     Ok(match change {
         MembersChange::Add { bundle, role } => {
@@ -34,7 +39,9 @@ pub fn member_change(home: &Home, account: &Account, change: &MembersChange) -> 
         MembersChange::SetRole { member, role } => {
             MemberChange::SetRole { subject: key(member)?, role: *role }
         }
-        MembersChange::Remove { member } => MemberChange::Remove { subject: key(member)? },
+        MembersChange::Remove { member } => {
+            MemberChange::Remove { subject: key(member)?, guests: guests(home, account, folder, &[])? }
+        }
         MembersChange::Leave => MemberChange::Leave,
         MembersChange::Invite { invitations } => {
             let open = account::open_invitations(home, account)?;
@@ -45,9 +52,25 @@ pub fn member_change(home: &Home, account: &Account, change: &MembersChange) -> 
             MemberChange::Invite { invited: invitations.iter().map(invited).collect::<Result<_>>()? }
         }
         MembersChange::Uninvite { invitations } => {
-            MemberChange::Uninvite { invitations: invitations.clone() }
+            let guests = guests(home, account, folder, invitations)?;
+            MemberChange::Uninvite { invitations: invitations.clone(), guests }
         }
     })
+}
+
+/// The account's own guests of a folder, but for some: whatever starts a new epoch keeps them.
+fn guests(
+    home: &Home,
+    account: &Account,
+    folder: FolderId,
+    except: &[InvitationId],
+) -> Result<Vec<(InvitationId, Arc<InviteKey>)>, AccountError> {
+    let open = account::open_invitations(home, account)?;
+    let stays = |(id, invitation): &(InvitationId, OpenInvitation)| {
+        invitation.folder == folder && !except.contains(id)
+    };
+    let guests = open.into_iter().filter(stays);
+    Ok(guests.map(|(id, invitation)| (id, Arc::new(invitation.secrets.derive(id).reading))).collect())
 }
 
 /// Makes members of the guests who have accepted, and takes back what has ended, in the folders of this computer. Says
@@ -90,7 +113,8 @@ fn tend_one(
         return Ok(false);
     }
     if invitation.expires_at_s < account::now_s() {
-        change(invitation.folder, MemberChange::Uninvite { invitations: vec![id] })?;
+        let guests = guests(&shell.home, &unlocked.account, invitation.folder, &[id])?;
+        change(invitation.folder, MemberChange::Uninvite { invitations: vec![id], guests })?;
     } else if let Some(report) = report.filter(|report| report.acceptance.is_some()) {
         let guest = account::proven_guest(id, invitation, report, &unlocked.account);
         let Some(guest) = guest else { bail!("the server shows an acceptance that proves nothing") };

@@ -197,7 +197,7 @@ impl Engine for LocalEngine {
             cancel: &AtomicBool::new(false),
             progress: &Progress::hidden(),
         };
-        let change = member_change(&shell.home, &vault.unlocked()?.account, change)?;
+        let change = member_change(&shell.home, &vault.unlocked()?.account, folder.entry().id, change)?;
         Ok(folder.change_members(&change, &env)?)
     }
 

@@ -309,7 +309,7 @@ impl Control for Arc<Supervisor> {
             FolderKeysError::Locked => ControlError::Locked,
             error => ControlError::Failed(error.into()),
         })?;
-        let change = member_change(&self.shell.home, &unlocked.account, &change);
+        let change = member_change(&self.shell.home, &unlocked.account, folder, &change);
         let change = change.map_err(|error| ControlError::BadRequest(exit::describe(&error)))?;
         Ok(self.tell_change(folder, change)?)
     }

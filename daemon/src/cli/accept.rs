@@ -12,6 +12,7 @@ use super::share::members::may;
 use super::{account as account_verbs, folder, register};
 use crate::account::{self, AccountError, Received};
 use crate::exit::{Exit, Failure};
+use crate::folders::Folders;
 use crate::key_server::Origin;
 use crate::output::printable;
 use crate::prompt;
@@ -44,6 +45,8 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
     } else {
         let email = arguments.email.clone().unwrap_or_else(|| received.record.invited.to_string());
         register::register_at(shell, &origin, &email)?;
+        // With the session came another device key.
+        shell.forget_account();
     }
     if !account::is_logged_in(&shell.home)? {
         let what = "The account waits for the code that was mailed to you";
@@ -59,6 +62,7 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
         .output
         .note("Accepted. You can read at once; a computer of whoever invited you does the rest by itself.");
     match (&arguments.work, &arguments.encrypted) {
+        _ if is_synced(shell, &received)? => {}
         (Some(work), Some(encrypted)) => join(shell, engine, work, encrypted)?,
         _ => shell.output.note(format_args!(
             "Once your cloud client has fetched the encrypted folder (it holds {}): ensafer folder add WORK ENCRYPTED",
@@ -66,6 +70,11 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
         )),
     }
     Ok(Exit::Success)
+}
+
+fn is_synced(shell: &Shell, received: &Received) -> Result<bool> {
+    let folders = Folders::load(shell.home.data_dir())?;
+    Ok(folders.entries().iter().any(|folder| folder.id == received.record.folder))
 }
 
 fn join(shell: &Shell, engine: &dyn Engine, work: &Path, encrypted: &Path) -> Result<()> {

@@ -45,6 +45,8 @@ pub enum MemberChange {
     Remove {
         /// Whom.
         subject: VerifyingKey,
+        /// Who can read as a guest now, and shall in the new epoch.
+        guests: Vec<(InvitationId, Arc<InviteKey>)>,
     },
     /// Removes this account.
     Leave,
@@ -57,6 +59,8 @@ pub enum MemberChange {
     Uninvite {
         /// Invitations.
         invitations: Vec<InvitationId>,
+        /// Who can read as a guest now, and shall in the new epoch.
+        guests: Vec<(InvitationId, Arc<InviteKey>)>,
     },
     /// Adds the guest of an invitation that is still open.
     Complete {
@@ -185,10 +189,11 @@ impl Folder {
                 let manifest = if loses { self.write_manifest(keys, subject, now)? } else { None };
                 roster.set_role(*subject, *role, manifest, signer)?;
             }
-            MemberChange::Remove { subject } => {
+            MemberChange::Remove { subject, guests: kept } => {
                 role_of(&roster, subject)?;
                 let manifest = self.write_manifest(keys, subject, now)?;
                 roster.remove(*subject, manifest, FolderKey::generate(&mut SystemRandom), signer)?;
+                guests.invited = still_invited(keys, kept);
             }
             MemberChange::Leave => {
                 role_of(&roster, &me)?;
@@ -199,10 +204,11 @@ impl Folder {
                 let missing = invited.iter().filter(|(id, _)| !keys.has_invitation(*id));
                 guests.invited = missing.cloned().collect();
             }
-            MemberChange::Uninvite { invitations } => {
+            MemberChange::Uninvite { invitations, guests: kept } => {
                 guests.gone = invitations.iter().copied().filter(|id| keys.has_invitation(*id)).collect();
                 if !guests.gone.is_empty() {
                     roster.start_epoch(FolderKey::generate(&mut SystemRandom), signer)?;
+                    guests.invited = still_invited(keys, kept);
                 }
             }
             MemberChange::Complete { invitation, bundle, role } => {
@@ -282,6 +288,14 @@ fn refuse_known(roster: &Roster, bundle: &SignedBundle) -> Result<(), MembersErr
         }
         _ => Ok(()),
     }
+}
+
+/// Those of `kept` who can read as guests before the change.
+fn still_invited(
+    keys: &OpenFolder,
+    kept: &[(InvitationId, Arc<InviteKey>)],
+) -> Vec<(InvitationId, Arc<InviteKey>)> {
+    kept.iter().filter(|(id, _)| keys.has_invitation(*id)).cloned().collect()
 }
 
 /// What a member who can be changed may do.

@@ -161,7 +161,7 @@ const fn words(standing: Standing) -> &'static str {
 /// The folder's members, and what this account knows of each.
 fn members(shell: &Shell, engine: &dyn Engine, folder: &FolderEntry) -> Result<Vec<MemberReport>> {
     let roster = engine.roster(shell, folder)?;
-    let account = opened(shell)?.account;
+    let account = shell.open_account()?.account;
     Ok(crate::members::report(&roster, &account, &account::known_people(&shell.home, &account)?))
 }
 
