@@ -92,6 +92,8 @@ pub enum Event {
     Conflicts(u64),
     /// A brake was applied, or released.
     Brake(Option<Brake>),
+    /// Number of objects that are still to be encrypted anew by the user's wish, while there is one.
+    Reencrypting(Option<u64>),
 }
 
 impl Event {
@@ -111,6 +113,7 @@ pub struct Facts {
     paused: Option<String>,
     unreachable: [Option<String>; 2],
     shut: Option<String>,
+    reencrypting: Option<u64>,
     observed: [bool; 2],
     settled: bool,
     progress: Option<Progress>,
@@ -133,6 +136,7 @@ impl Facts {
             paused: None,
             unreachable: [None, None],
             shut: None,
+            reencrypting: None,
             observed: [false; 2],
             settled: false,
             progress: None,
@@ -191,6 +195,7 @@ impl Facts {
             }
             Event::Conflicts(count) => self.conflicts = count,
             Event::Brake(brake) => self.brake = brake,
+            Event::Reencrypting(left) => self.reencrypting = left,
         }
     }
 
@@ -248,6 +253,7 @@ impl Facts {
             still_arriving: self.arriving,
             conflicts: self.conflicts,
             brake: self.brake.clone(),
+            reencrypting: self.reencrypting,
             since: self.since,
             last_checked: self.last_checked,
         }
@@ -277,6 +283,9 @@ pub struct FolderStatus {
     /// What holds it, while a brake does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brake: Option<Brake>,
+    /// Number of objects that are still to be encrypted anew, while somebody wishes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reencrypting: Option<u64>,
     /// When it came into this state.
     #[serde(with = "rfc3339")]
     pub since: Timestamp,

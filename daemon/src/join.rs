@@ -111,8 +111,10 @@ fn check_joinable(opened: Result<OpenFolder, FolderKeysError>, pair: &Pair) -> R
         }
         Err(FolderKeysError::Roster(HeaderError::NotARecipient) | FolderKeysError::NotAMember) => {
             let what = format!("The encrypted folder {encrypted} is not shared with this account");
-            let remedy = "Ask its owner to add you (ensafer share add WORK EMAIL), and wait until the cloud client has fetched everything. For a folder of your own use an empty directory";
-            refused(what, remedy.into())
+            let remedy = format!(
+                "Ask its owner to add you (ensafer share add WORK EMAIL), and wait until the cloud client has fetched everything; then ensafer folder add {work} {encrypted} --from EMAIL, with the owner's address. For a folder of your own use an empty directory"
+            );
+            refused(what, remedy)
         }
         other => other.with_context(|| format!("The folder in {encrypted} cannot be joined")),
     }

@@ -90,17 +90,9 @@ impl Engine for LocalEngine {
         let Some(entry) = folders.entries().iter().find(|entry| entry.id == folder.id) else {
             return Ok(None);
         };
-        let vault = ShellVault::new(shell, true)?;
-        let clock = SystemClock::default();
-        let directory = folders.state_directory(entry.id)?;
-        let mut folder = Folder::open(entry.clone(), settings(shell), &directory, clock.now())?;
-        let env = Env {
-            clock: &clock,
-            vault: &vault,
-            cancel: &AtomicBool::new(false),
-            progress: &Progress::hidden(),
-        };
-        let preview = folder.preview(&env)?;
+        let (vault, clock) = (ShellVault::new(shell, true)?, SystemClock::default());
+        let look = |folder: &mut Folder, env: &Env<'_>| Ok(folder.preview(env)?);
+        let preview = with_folder(shell, &folders, entry, &vault, &clock, &Progress::hidden(), look)?;
         Ok((preview.encrypt + preview.same > 0 && preview.decrypt + preview.same > 0).then_some(preview))
     }
 
@@ -189,16 +181,22 @@ impl Engine for LocalEngine {
         let vault = ShellVault::new(shell, true)?;
         let folders = Folders::load(shell.home.data_dir())?;
         let clock = SystemClock::default();
-        let directory = folders.state_directory(folder.id)?;
-        let mut folder = Folder::open(folder.clone(), settings(shell), &directory, clock.now())?;
-        let env = Env {
-            clock: &clock,
-            vault: &vault,
-            cancel: &AtomicBool::new(false),
-            progress: &Progress::hidden(),
-        };
-        let change = member_change(&shell.home, &vault.unlocked()?.account, folder.entry().id, change)?;
-        Ok(folder.change_members(&change, &env)?)
+        let change = member_change(&shell.home, &vault.unlocked()?.account, folder.id, change)?;
+        let change = |folder: &mut Folder, env: &Env<'_>| Ok(folder.change_members(&change, env)?);
+        with_folder(shell, &folders, folder, &vault, &clock, &Progress::hidden(), change)
+    }
+
+    fn reencrypt(&self, shell: &Shell, folder: &FolderEntry, progress: &Progress) -> Result<SettleOutcome> {
+        let vault = ShellVault::new(shell, true)?;
+        let folders = Folders::load(shell.home.data_dir())?;
+        let clock = SystemClock::default();
+        let wish = |folder: &mut Folder, env: &Env<'_>| Ok(folder.wish_reencryption(env)?);
+        with_folder(shell, &folders, folder, &vault, &clock, progress, wish)?;
+        let (settled, problems) = settle_one(shell, &folders, folder, &vault, &clock, progress)?;
+        let mut outcome = SettleOutcome { problems, ..SettleOutcome::default() };
+        settled.add_to(&mut outcome);
+        progress.finish();
+        Ok(outcome)
     }
 
     fn tend_invitations(&self, shell: &Shell) -> Result<()> {
@@ -208,15 +206,8 @@ impl Engine for LocalEngine {
         let change = |folder: FolderId, change: MemberChange| {
             let entry = folders.entries().iter().find(|entry| entry.id == folder);
             let entry = entry.context("the folder is not on this computer")?;
-            let directory = folders.state_directory(folder)?;
-            let mut folder = Folder::open(entry.clone(), settings(shell), &directory, clock.now())?;
-            let env = Env {
-                clock: &clock,
-                vault: &vault,
-                cancel: &AtomicBool::new(false),
-                progress: &Progress::hidden(),
-            };
-            Ok(folder.change_members(&change, &env)?)
+            let change = |folder: &mut Folder, env: &Env<'_>| Ok(folder.change_members(&change, env)?);
+            with_folder(shell, &folders, entry, &vault, &clock, &Progress::hidden(), change)
         };
         Ok(invitations::tend(shell, &vault.unlocked()?, &change).map(drop)?)
     }
@@ -248,6 +239,21 @@ impl Engine for LocalEngine {
     }
 }
 
+/// Opens one folder in this process, and does `work` on it.
+fn with_folder<T>(
+    shell: &Shell,
+    folders: &Folders,
+    entry: &FolderEntry,
+    vault: &ShellVault,
+    clock: &dyn Clock,
+    progress: &Progress,
+    work: impl FnOnce(&mut Folder, &Env<'_>) -> Result<T>,
+) -> Result<T> {
+    let directory = folders.state_directory(entry.id)?;
+    let mut folder = Folder::open(entry.clone(), settings(shell), &directory, clock.now())?;
+    work(&mut folder, &Env { clock, vault, cancel: &AtomicBool::new(false), progress })
+}
+
 /// Settles one folder in this process. Returns how many problems stand afterwards, too.
 fn settle_one(
     shell: &Shell,
@@ -257,11 +263,10 @@ fn settle_one(
     clock: &dyn Clock,
     progress: &Progress,
 ) -> Result<(Settled, u64)> {
-    let directory = folders.state_directory(entry.id)?;
-    let mut folder = Folder::open(entry.clone(), settings(shell), &directory, clock.now())?;
-    let env = Env { clock, vault, cancel: &AtomicBool::new(false), progress };
-    let (settled, _) = settle(&mut folder, &env)?;
-    Ok((settled, folder.problems().len() as u64))
+    with_folder(shell, folders, entry, vault, clock, progress, |folder, env| {
+        let (settled, _) = settle(folder, env)?;
+        Ok((settled, folder.problems().len() as u64))
+    })
 }
 
 /// What the configuration asks of the engine.

@@ -19,7 +19,7 @@ use crate::account_watch::Waker;
 use crate::board::Board;
 use crate::daemon::QuitSignal;
 use crate::engine::task::{Message, Shared, Task, Unsettled};
-use crate::engine::{MemberChange, MembersError};
+use crate::engine::{EngineError, MemberChange, MembersError};
 use crate::exit;
 use crate::folder_keys::{FolderKeysError, Vault};
 use crate::folders::{FolderEntry, Folders};
@@ -312,6 +312,17 @@ impl Control for Arc<Supervisor> {
         let change = member_change(&self.shell.home, &unlocked.account, folder, &change);
         let change = change.map_err(|error| ControlError::BadRequest(exit::describe(&error)))?;
         Ok(self.tell_change(folder, change)?)
+    }
+
+    fn reencrypt(
+        &self,
+        folder: FolderId,
+    ) -> Result<oneshot::Receiver<Result<(), EngineError>>, ControlError> {
+        let tasks = self.tasks();
+        let task = tasks.get(&folder).context("the folder is not at work")?;
+        let (reply, receiver) = oneshot::channel();
+        task.tell(Message::Reencrypt(reply));
+        Ok(receiver)
     }
 
     fn look_at_account(&self) {

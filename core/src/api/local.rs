@@ -372,6 +372,14 @@ pub enum Standing {
     Changed,
 }
 
+/// Body of `POST /v1/reencrypt`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FolderRequest {
+    /// The folder.
+    pub folder: FolderId,
+}
+
 /// Body of `POST /v1/members`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -83,6 +83,12 @@ pub trait Engine {
     /// [`MembersError`](crate::engine::MembersError).
     fn change_members(&self, shell: &Shell, folder: &FolderEntry, change: &MembersChange) -> Result<()>;
 
+    /// Settles a folder in this process, and encrypts anew what lies under an older epoch's key. The home's lock is held.
+    ///
+    /// # Errors
+    /// What stops the whole folder.
+    fn reencrypt(&self, shell: &Shell, folder: &FolderEntry, progress: &Progress) -> Result<SettleOutcome>;
+
     /// Sees to the account's invitations while no daemon runs. The home's lock is held.
     ///
     /// # Errors

@@ -3,23 +3,30 @@
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Subcommand;
 use ensafer_core::account::Known;
 use ensafer_core::api::local::FolderReport;
+use ensafer_core::status::{State, Status};
 
 use super::engine::Engine;
 use super::{Format, named_path};
 use crate::account;
+use crate::daemon::exit_on_interrupt;
 use crate::engine::Preview;
 use crate::exit::{Exit, Failure};
 use crate::folders::{FolderEntry, Folders};
 use crate::local_api::Client;
+use crate::progress::Progress;
 use crate::prompt;
 use crate::refusals;
 use crate::shell::Shell;
 use crate::work_dir::PRIVATE;
+
+/// As long as it takes, and as long as timers can be set.
+const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -35,6 +42,11 @@ pub(super) enum Command {
     },
     /// List the folders
     List(Format),
+    /// Encrypt everything anew that lies under an older key: after somebody was removed
+    Reencrypt {
+        /// Its work directory
+        work: PathBuf,
+    },
     /// Stop syncing a folder; the files stay on both sides
     Remove {
         /// Its work or encrypted directory
@@ -58,6 +70,7 @@ pub(super) fn run(command: &Command, shell: &Shell, engine: &dyn Engine) -> Resu
             });
         }
         Command::List(format) => list(format, shell)?,
+        Command::Reencrypt { work } => return reencrypt(work, shell, engine),
         Command::Remove { directory } => remove(directory, shell)?,
     }
     Ok(Exit::Success)
@@ -160,6 +173,53 @@ fn remove(directory: &Path, shell: &Shell) -> Result<()> {
     free(&folder.work);
     shell.output.note(format_args!("{} is no longer synced. Its files stay.", folder.work.display()));
     Ok(())
+}
+
+/// Goes on where it was interrupted: what lies under the newest key already is left alone.
+fn reencrypt(work: &Path, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
+    shell.require_account()?;
+    let folder = at(work, shell)?;
+    exit_on_interrupt()?;
+    let progress = shell.progress("Encrypting anew");
+    let held_up = match Client::connect_if_running(&shell.home)? {
+        Some(client) => {
+            client.reencrypt(folder.id)?;
+            watch_reencryption(&client, &folder, &progress)?
+        }
+        None => {
+            let _lock = shell.home.lock()?;
+            let outcome = engine.reencrypt(shell, &folder, &progress)?;
+            (outcome.incomplete || outcome.braked).then_some("not everything could be done")
+        }
+    };
+    drop(progress);
+    if let Some(why) = held_up {
+        let failure = Failure::new(Exit::RetryLater, format!("Not everything is encrypted anew yet: {why}"));
+        return Err(failure.with_remedy("ensafer status. It goes on by itself once that is over").into());
+    }
+    shell.output.note(format_args!("Everything in {} lies under the newest key.", folder.work.display()));
+    Ok(Exit::Success)
+}
+
+/// Waits until the daemon is done, or somebody else has to do something first: what that is.
+fn watch_reencryption(
+    client: &Client,
+    folder: &FolderEntry,
+    progress: &Progress,
+) -> Result<Option<&'static str>> {
+    let of_folder = |status: &Status| status.folders.iter().find(|known| known.folder == folder.id).cloned();
+    let status = client.wait_for(FOREVER, |status| {
+        let known = of_folder(status);
+        known.as_ref().and_then(|known| known.progress).into_iter().for_each(|reached| progress.set(reached));
+        known.is_none_or(|known| known.reencrypting.is_none() || is_held_up(known.state))
+    })?;
+    let left = of_folder(&status).filter(|known| known.reencrypting.is_some());
+    Ok(left.map(|known| known.state.text()))
+}
+
+/// Whether somebody has to do something before the folder's work goes on.
+const fn is_held_up(state: State) -> bool {
+    matches!(state, State::Locked | State::Stopped | State::Paused | State::Braked | State::Offline)
 }
 
 fn describe(preview: &Preview) -> String {

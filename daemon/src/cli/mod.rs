@@ -309,6 +309,7 @@ mod tests {
             "ensafer invite revoke carol@example.com -y",
             "ensafer accept https://keys.example.com/invite/00#X --work /w --encrypted /e",
             "ensafer folder add /w /e --from alice@example.com",
+            "ensafer folder reencrypt /w",
             "ensafer folder add /w /e",
             "ensafer sync --once",
             "ensafer start",

@@ -376,7 +376,7 @@ impl Folder {
                     self.write_marker(now)?;
                 }
                 self.carry_out(&plan, env, now, &mut step, &mut found)?;
-                if plan.is_settled() {
+                if step.is_settled() {
                     self.renew_records()?;
                     self.reencrypt_some(env, now, &mut step, &mut found)?;
                 }

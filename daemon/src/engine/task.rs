@@ -53,6 +53,8 @@ pub enum Message {
     Describe(FileId, String),
     /// Change the folder's members.
     ChangeMembers(MemberChange, oneshot::Sender<Result<(), MembersError>>),
+    /// Encrypt anew what lies under an older epoch's key.
+    Reencrypt(oneshot::Sender<Result<(), EngineError>>),
     /// End.
     Quit,
 }
@@ -244,6 +246,14 @@ impl Worker {
                 let _ = reply.send(changed.unwrap_or_else(|error| Err(error.into())));
                 self.look_at_everything();
             }
+            Message::Reencrypt(reply) => {
+                let wished = self.with_folder(Folder::wish_reencryption);
+                if wished.is_ok() {
+                    self.tell([Event::Reencrypting(Some(0))]);
+                }
+                let _ = reply.send(wished);
+                self.look_at_everything();
+            }
             Message::GoOn(token) => {
                 if let Err(error) = self.with_folder(|folder, _| folder.allow(&token)) {
                     tracing::warn!(folder = %self.entry.id, %error, "the brake could not be released");
@@ -326,6 +336,7 @@ impl Worker {
             .into_iter()
             .filter(|_| step.planned && !folder.has_hints() && self.hint_count.is_quiet());
         let rest = [
+            Event::Reencrypting(folder.reencryption_left()),
             Event::Locked(self.is_locked),
             Event::Brake(step.brake.clone()),
             Event::Conflicts(folder.conflict_count()),

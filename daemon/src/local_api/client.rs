@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ensafer_core::api::local::{
-    DescribeRequest, FileStatus, ListedEntry, Located, MembersChange, MembersRequest, PauseRequest,
-    ProblemReport, Refusal, RefusalClass, ResumeRequest, SettleOutcome,
+    DescribeRequest, FileStatus, FolderRequest, ListedEntry, Located, MembersChange, MembersRequest,
+    PauseRequest, ProblemReport, Refusal, RefusalClass, ResumeRequest, SettleOutcome,
 };
 use ensafer_core::ids::FolderId;
 use ensafer_core::status::Status;
@@ -227,6 +227,14 @@ impl Client {
     pub fn change_members(&self, folder: FolderId, change: MembersChange) -> Result<(), ClientError> {
         let body = Bytes::from(serde_json::to_vec(&MembersRequest { folder, change })?);
         self.call(Method::POST, "/v1/members", JSON, body, None)
+    }
+
+    /// Has a folder encrypt anew what lies under an older epoch's key. The status tells how much is left.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn reencrypt(&self, folder: FolderId) -> Result<(), ClientError> {
+        self.post("/v1/reencrypt", &FolderRequest { folder })
     }
 
     /// Has the account looked at, on its server, soon.

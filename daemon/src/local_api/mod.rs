@@ -165,6 +165,13 @@ pub trait Control: Queries + Send + Sync + 'static {
         change: MembersChange,
     ) -> Result<oneshot::Receiver<Result<(), MembersError>>, ControlError>;
 
+    /// Has a folder encrypt anew what lies under an older epoch's key; the receiver learns that it has begun.
+    ///
+    /// # Errors
+    /// [`ControlError::Failed`] where the folder is not at work.
+    fn reencrypt(&self, folder: FolderId)
+    -> Result<oneshot::Receiver<Result<(), EngineError>>, ControlError>;
+
     /// Has the account looked at, on its server, soon.
     fn look_at_account(&self);
 

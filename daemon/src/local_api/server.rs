@@ -16,8 +16,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use ensafer_core::api::local::{
-    DescribeRequest, FileStatus, FolderReport, ListedEntry, Located, MembersRequest, PauseRequest,
-    ProblemReport, Refusal, RefusalClass, ResumeRequest, SettleOutcome,
+    DescribeRequest, FileStatus, FolderReport, FolderRequest, ListedEntry, Located, MembersRequest,
+    PauseRequest, ProblemReport, Refusal, RefusalClass, ResumeRequest, SettleOutcome,
 };
 use ensafer_core::status::Status;
 use futures_util::Stream;
@@ -26,6 +26,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::{Control, ControlError};
 use crate::daemon::QuitSignal;
+use crate::engine::MembersError;
 use crate::private_file;
 use crate::prompt::Password;
 
@@ -177,6 +178,7 @@ fn router(door: Door) -> Router {
         .route("/v1/lock", post(lock))
         .route("/v1/sync", post(sync))
         .route("/v1/members", post(change_members))
+        .route("/v1/reencrypt", post(reencrypt))
         .route("/v1/account/look", post(look_at_account))
         .route("/v1/quit", post(quit))
         .fallback(|| async {
@@ -304,6 +306,16 @@ async fn change_members(
     let changed = blocking_raw(move || control.change_members(body.folder, body.change)).await?;
     let outcome = changed.await.map_err(|_| anyhow::anyhow!("the folder's work has ended"))?;
     Ok(Json(outcome?))
+}
+
+/// Answers when it has begun. The status tells how much is left.
+async fn reencrypt(
+    State(control): Shared,
+    Json(body): Json<FolderRequest>,
+) -> Result<Json<()>, ControlError> {
+    let begun = blocking_raw(move || control.reencrypt(body.folder)).await?;
+    let begun = begun.await.map_err(|_| anyhow::anyhow!("the folder's work has ended"))?;
+    Ok(Json(begun.map_err(MembersError::from)?))
 }
 
 async fn look_at_account(State(control): Shared) -> Result<Json<()>, ControlError> {

@@ -136,6 +136,16 @@ impl Control for Fake {
         Ok(receiver)
     }
 
+    fn reencrypt(
+        &self,
+        folder: FolderId,
+    ) -> Result<oneshot::Receiver<Result<(), EngineError>>, ControlError> {
+        self.note(format!("encrypt {folder} anew"));
+        let (reply, receiver) = oneshot::channel();
+        reply.send(Ok(())).expect("it is waited for");
+        Ok(receiver)
+    }
+
     fn look_at_account(&self) {
         self.note("look at the account");
     }

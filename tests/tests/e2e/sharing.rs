@@ -204,6 +204,20 @@ fn whoever_is_removed_keeps_what_they_had_and_gets_nothing_new() {
     carol.settle();
     assert_eq!((carol.read("late.txt"), carol.read("by bob.txt").as_deref()), (None, Some("in time")));
 
+    // What lies in the cloud since before his removal gets the new key, and nobody has to do anything about it.
+    let before = tree::snapshot(&circle.world.encrypted());
+    alice.run(&["folder", "reencrypt", text(&alice.work)]).expect(0).expect_says("newest key");
+    let after = tree::snapshot(&circle.world.encrypted());
+    let changed = before.iter().filter(|(name, bytes)| after.get(*name) != Some(*bytes)).count();
+    assert_eq!(
+        (before.len() - changed, after.len()),
+        (3, before.len()),
+        "roster, manifest and secret.txt stay"
+    );
+    let said = carol.json(&["sync", "--once"]);
+    assert_eq!((&said["applied"], &said["published"]), (&Value::from(0), &Value::from(0)));
+    bob.run(&["folder", "reencrypt", text(&bob.work)]).expect(5);
+
     // He comes back, and what he wrote meanwhile comes with him.
     circle.alice.run(&["share", "add", text(&alice.work), BOB]).expect(0);
     circle.meet(&[bob, alice, carol]);
@@ -230,6 +244,9 @@ fn a_running_daemon_changes_members_and_its_friends_follow() {
     bob.wait_for_state("attention");
     alice.write("later.txt", "after Bob");
     alice.wait_for_state("up-to-date");
+    let before = tree::snapshot(&circle.world.encrypted());
+    alice.run(&["folder", "reencrypt", text(&alice.work)]).expect(0);
+    assert_ne!(tree::snapshot(&circle.world.encrypted()), before);
     alice.run(&["share", "add", text(&alice.work), BOB, "--role", "reader"]).expect(0);
     bob.wait_for_content("later.txt", "after Bob");
     alice.run(&["stop"]).expect(0);

@@ -18,6 +18,7 @@ use crate::folder_keys::OpenFolder;
 /// Alice's folder with Bob as a writer, each on one device.
 fn shared(world: &World) -> (Device, Device) {
     let mut a = world.device("a");
+    a.write("plans/x", "in a directory");
     a.write("old", "older than Bob");
     a.settle();
     a.add(&bob(), Role::Writer).unwrap();
@@ -363,13 +364,13 @@ fn everything_is_encrypted_anew_by_a_wish_that_outlives_a_restart() {
     world.settle(&mut [&mut a, &mut fresh]);
     assert_eq!(
         opens(&bobs),
-        5,
-        "what was encrypted until now: old, by bob, empty, deleted, and the manifest"
+        7,
+        "what was encrypted until now: plans, x, old, by bob, empty, deleted, and the manifest"
     );
     let before = (a.tree(), fresh.tree(), a.base().clone());
     a.reencrypt().unwrap();
     a.start();
-    assert_eq!(a.settle().published, 4);
+    assert_eq!(a.settle().published, 6);
     assert_eq!(opens(&bobs), 1, "the manifest, of what he wrote himself");
     assert_eq!(fresh.settle().applied, 0);
     assert_eq!((a.tree(), fresh.tree()), (before.0, before.1));
