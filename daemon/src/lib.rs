@@ -11,6 +11,7 @@ pub mod board;
 pub mod check;
 pub mod cli;
 pub mod clock;
+pub mod clouds;
 pub mod config;
 pub mod daemon;
 pub mod decrypt;

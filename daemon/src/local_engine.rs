@@ -18,6 +18,7 @@ use crate::account_watch::AccountWatch;
 use crate::board::Board;
 use crate::cli::engine::Engine;
 use crate::clock::{Clock, SystemClock};
+use crate::clouds::CloudWatch;
 use crate::config::Padding;
 use crate::daemon::{QuitSignal, Running};
 use crate::embedded_server::EmbeddedServer;
@@ -59,10 +60,15 @@ impl Engine for LocalEngine {
         };
         let board = shared.board.clone();
         let watch = AccountWatch::start(shell, vault.clone(), board).context("A thread cannot be started")?;
-        let supervisor = Supervisor::start(shell, vault, shared, watch.waker(), quit)?;
+        let interval = shell.config.full_scan_interval();
+        let clouds = CloudWatch::start(shell, vault.clone(), shared.board.clone(), interval)
+            .context("A thread cannot be started")?;
+        let waker = watch.waker().and(clouds.waker());
+        let supervisor = Supervisor::start(shell, vault, shared, waker, quit)?;
         let control = Arc::new(supervisor.clone());
         let finish = move || {
             watch.finish();
+            clouds.finish();
             supervisor.finish();
             server.finish();
         };
