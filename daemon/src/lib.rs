@@ -37,6 +37,7 @@ pub mod platform;
 pub mod private_file;
 pub mod progress;
 pub mod prompt;
+pub mod qr;
 pub mod refusals;
 pub mod scan;
 pub mod secrets;
