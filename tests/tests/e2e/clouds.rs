@@ -16,6 +16,7 @@ struct Pair {
     bob: Device,
     nextcloud: PathBuf,
     syncthing: PathBuf,
+    _server: KeyServer,
     /// Outlives the devices.
     world: World,
 }
@@ -37,7 +38,7 @@ impl Pair {
         alice.settle();
         let [nextcloud, syncthing] = ["nextcloud", "sync"].map(|name| real(&world.directory(name)));
         set_up_clients(&bob, &nextcloud, &syncthing);
-        Self { alice, bob, nextcloud, syncthing, world }
+        Self { alice, bob, nextcloud, syncthing, _server: server, world }
     }
 
     #[track_caller]
