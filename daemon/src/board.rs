@@ -255,7 +255,7 @@ mod tests {
         };
         let folder = FolderId::new([1; 16]);
         board.set_shared(vec![(folder, shared.clone())]);
-        assert_eq!(board.status().shared_with_me, [shared.clone()]);
+        assert_eq!(board.status().shared_with_me, std::slice::from_ref(&shared));
         board.add(folder);
         assert_eq!(board.status().shared_with_me, []);
         board.forget(folder);

@@ -2,12 +2,12 @@
 
 /// The directories that the text names: one, the last that is said.
 pub(super) fn parse(text: &str) -> Vec<String> {
-    let named = text.lines().filter_map(|line| {
+    let mut named = text.lines().filter_map(|line| {
         let (key, value) = line.split_once('=')?;
         let value = value.trim().strip_prefix('"')?.split('"').next()?;
         (key.trim() == "sync_dir" && !value.is_empty()).then(|| value.to_owned())
     });
-    named.last().into_iter().collect()
+    named.next_back().into_iter().collect()
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ use crate::folder_keys::Vault;
 use crate::folders::Folders;
 use crate::shell::Shell;
 
+/// Most folders that are told. Whoever can write into a client's directory can put any number there.
+const MAX_TOLD: usize = 32;
+
 /// The thread that looks. It is one of its own: a directory whose file system hangs keeps nobody else waiting.
 #[derive(Debug)]
 pub struct CloudWatch {
@@ -90,7 +93,7 @@ fn tell(board: &Board, told: &mut HashSet<FolderId>, found: &[Encrypted]) {
         let shared = SharedWithMe { encrypted: encrypted_directory, owner, fingerprint, standing };
         Some((encrypted.folder, shared))
     });
-    let shared: Vec<_> = shared.collect();
+    let shared: Vec<_> = shared.take(MAX_TOLD).collect();
     for (folder, _) in &shared {
         if told.insert(*folder) {
             tracing::info!(%folder, "a folder in a cloud client's directory is shared with this account");
