@@ -179,7 +179,7 @@ mod tests {
     fn rosters_are_found_down_to_a_depth_and_not_in_what_is_hidden_or_known() {
         let root = tempfile::tempdir().unwrap();
         let root = root.path();
-        let paths = ["a", "a/inside", "b/1/2/3", "b/1/2/3/4", ".hidden/c", "known/d"];
+        let paths = ["a", "a/inside", "b/1/2/3", "b/1/2/4/5", ".hidden/c", "known/d"];
         for (number, path) in (1..).zip(paths) {
             write_roster(&root.join(path), folder(number));
         }

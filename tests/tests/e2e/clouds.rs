@@ -218,7 +218,7 @@ fn everything_in_one_command_with_a_directory_that_was_found() {
     assert!(pair.nextcloud.join("Ensafer").is_dir());
     // It is known from now on.
     let mut terminal = carol.at_terminal(&["up", "--work", text(&work)]);
-    terminal.expect("Password: ").type_hidden(PASSWORD).expect("Syncing until Ctrl-C");
+    terminal.expect("Password: ").type_hidden(PASSWORD).expect("Syncing until Ctrl-C").expect("Up to date");
     carol.run(&["daemon", "--quit"]).expect(0);
     terminal.finish(0);
 }
