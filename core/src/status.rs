@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::api::local::Standing;
 use crate::ids::FolderId;
 use crate::plan::{Problem, ProblemClass};
 use crate::safety::Brake;
@@ -327,6 +328,23 @@ pub struct Status {
     /// What somebody should know about the account.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub account: Vec<AccountNotice>,
+    /// Folders in cloud clients' directories that are shared with the account and not synced here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shared_with_me: Vec<SharedWithMe>,
+}
+
+/// A folder of somebody else's that the account can open, found in a cloud client's directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SharedWithMe {
+    /// Its encrypted directory.
+    pub encrypted: String,
+    /// The owner's login, as the folder itself says.
+    pub owner: String,
+    /// The fingerprint of the owner's identity key.
+    pub fingerprint: String,
+    /// What the account knows of the owner's keys.
+    pub standing: Standing,
 }
 
 impl Status {
@@ -334,7 +352,7 @@ impl Status {
     #[must_use]
     pub fn of(folders: Vec<FolderStatus>) -> Self {
         let state = folders.iter().map(|folder| folder.state).min().unwrap_or(State::Stopped);
-        Self { state, folders, account: Vec::new() }
+        Self { state, folders, account: Vec::new(), shared_with_me: Vec::new() }
     }
 }
 

@@ -25,22 +25,38 @@ const GUESTS_INTERVAL: Duration = Duration::from_secs(60);
 /// After a look that did not, doubled each time up to [`INTERVAL`].
 const FIRST_RETRY: Duration = Duration::from_secs(30);
 
-/// What the thread is asked to do.
+/// What a thread that looks now and then is asked to do.
 #[derive(Debug)]
-enum Wish {
+pub(crate) enum Wish {
+    /// To look now.
     Look,
+    /// To end.
     Quit,
 }
 
-/// Asks for a look now.
+/// Asks for a look now: at whatever may be other than before when the account was locked or unlocked.
 #[derive(Debug, Clone)]
-pub struct Waker(mpsc::Sender<Wish>);
+pub struct Waker(Vec<mpsc::Sender<Wish>>);
 
 impl Waker {
+    /// Asks the thread that hears these wishes.
+    pub(crate) fn of(wishes: mpsc::Sender<Wish>) -> Self {
+        Self(vec![wishes])
+    }
+
+    /// Asks those of `other`, too.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// Asks for it, and returns at once.
     pub fn wake(&self) {
-        // The thread is gone where it fails, and so is the daemon.
-        let _ = self.0.send(Wish::Look);
+        for wishes in &self.0 {
+            // The thread is gone where it fails, and so is the daemon.
+            let _ = wishes.send(Wish::Look);
+        }
     }
 }
 
@@ -62,7 +78,7 @@ impl Wishes {
     /// For whoever knows when a look is worth it.
     #[must_use]
     pub fn waker(&self) -> Waker {
-        Waker(self.sender.clone())
+        Waker::of(self.sender.clone())
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ensafer_core::api::local::ProblemReport;
 use ensafer_core::ids::{DeviceId, FolderId};
-use ensafer_core::status::{AccountNotice, Event, Facts, Status};
+use ensafer_core::status::{AccountNotice, Event, Facts, SharedWithMe, Status};
 use tokio::sync::watch;
 
 use crate::account::MAX_NEW_DEVICES;
@@ -26,6 +26,7 @@ struct Posts {
     paused: Option<String>,
     new_devices: VecDeque<(DeviceId, AccountNotice)>,
     account: Option<AccountNotice>,
+    shared: Vec<(FolderId, SharedWithMe)>,
 }
 
 struct Post {
@@ -139,6 +140,14 @@ impl Board {
         self.show(&posts);
     }
 
+    /// These folders are shared with the account, in place of those that were told before. One that is at work here is not
+    /// told.
+    pub fn set_shared(&self, shared: Vec<(FolderId, SharedWithMe)>) {
+        let mut posts = self.posts();
+        posts.shared = shared;
+        self.show(&posts);
+    }
+
     /// Whether folders sync on changes.
     #[must_use]
     pub fn is_running(&self) -> bool {
@@ -201,6 +210,8 @@ impl Board {
         let mut status = Status::of(posts.folders.values().map(|post| post.facts.status()).collect());
         let new_devices = posts.new_devices.iter().map(|(_, notice)| notice);
         status.account = new_devices.chain(&posts.account).cloned().collect();
+        let shared = posts.shared.iter().filter(|(folder, _)| !posts.folders.contains_key(folder));
+        status.shared_with_me = shared.map(|(_, shared)| shared.clone()).collect();
         self.shown.send_if_modified(|shown| {
             let is_news = *shown != status;
             *shown = status;
@@ -211,6 +222,7 @@ impl Board {
 
 #[cfg(test)]
 mod tests {
+    use ensafer_core::api::local::Standing;
     use ensafer_core::status::{AccountNoticeKind, Side, State};
     use ensafer_core::time::Timestamp;
 
@@ -230,6 +242,26 @@ mod tests {
         assert_eq!(seen.borrow_and_update().state, State::UpToDate);
         board.set_stopped(true);
         assert_eq!((board.status().state, board.is_running()), (State::Stopped, false));
+    }
+
+    #[test]
+    fn a_shared_folder_is_told_until_it_is_at_work() {
+        let board = Board::new(Arc::new(FakeClock::new(Timestamp::default())));
+        let shared = SharedWithMe {
+            encrypted: "/cloud/team".into(),
+            owner: "alice@example.com".into(),
+            fingerprint: "00".repeat(32),
+            standing: Standing::Unknown,
+        };
+        let folder = FolderId::new([1; 16]);
+        board.set_shared(vec![(folder, shared.clone())]);
+        assert_eq!(board.status().shared_with_me, std::slice::from_ref(&shared));
+        board.add(folder);
+        assert_eq!(board.status().shared_with_me, []);
+        board.forget(folder);
+        assert_eq!(board.status().shared_with_me, [shared]);
+        board.set_shared(Vec::new());
+        assert_eq!(board.status().shared_with_me, []);
     }
 
     #[test]

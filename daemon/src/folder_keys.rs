@@ -7,7 +7,8 @@ use ensafer_core::account::Account;
 use ensafer_core::clock::{Clock, Dot};
 use ensafer_core::crypto::{FolderKey, FolderKeyName, InviteKey, SigningKey, SystemRandom, VerifyingKey};
 use ensafer_core::format::roster::{
-    OpenedRoster, Role, Roster, RosterError, RosterStatement, open_roster_object, seal_roster_object,
+    OpenedRoster, Role, Roster, RosterError, RosterState, RosterStatement, open_roster_object,
+    seal_roster_object,
 };
 use ensafer_core::format::{
     Access, AccessList, AccountAlone, Authorship, EnvelopeType, FolderSeal, HeaderError, Invited,
@@ -278,6 +279,18 @@ impl OpenFolder {
 pub fn author(login: &str, device_name: &str) -> Arc<str> {
     let person = login.split('@').next().unwrap_or_default();
     format!("{person}, {device_name}").into()
+}
+
+/// What the roster in `object` says, of whatever folder and whoever's it is. Nothing vouches for it.
+///
+/// # Errors
+/// It is not for the account, or no whole roster.
+pub fn look_at_roster(
+    object: &[u8],
+    unlocked: &Unlocked,
+    cache: &Envelopes,
+) -> Result<RosterState, HeaderError> {
+    Ok(open_roster(object, unlocked, cache, None)?.roster.state().clone())
 }
 
 /// Opens a roster object with an account. The folder key is one of `known`, or comes from the envelope cache where it was

@@ -19,6 +19,7 @@ use crate::account_watch::{AccountWatch, Wishes};
 use crate::board::Board;
 use crate::cli::engine::Engine;
 use crate::clock::{Clock, SystemClock};
+use crate::clouds::CloudWatch;
 use crate::config::Padding;
 use crate::daemon::{QuitSignal, Running};
 use crate::embedded_server::EmbeddedServer;
@@ -60,8 +61,12 @@ impl Engine for LocalEngine {
             clock,
         };
         let board = shared.board.clone();
+        let interval = shell.config.full_scan_interval();
+        let clouds = CloudWatch::start(shell, vault.clone(), board.clone(), interval)
+            .context("A thread cannot be started")?;
         let wishes = Wishes::new();
-        let supervisor = Supervisor::start(shell, vault.clone(), shared, wishes.waker(), quit)?;
+        let waker = wishes.waker().and(clouds.waker());
+        let supervisor = Supervisor::start(shell, vault.clone(), shared, waker, quit)?;
         let guests = Arc::downgrade(&supervisor);
         let tend = move |unlocked: &Unlocked| {
             guests.upgrade().map_or(Ok(0), |guests| guests.tend_invitations(unlocked))
@@ -71,6 +76,7 @@ impl Engine for LocalEngine {
         let control = Arc::new(supervisor.clone());
         let finish = move || {
             watch.finish();
+            clouds.finish();
             supervisor.finish();
             server.finish();
         };

@@ -30,6 +30,12 @@ impl Output {
         self.terminal && !self.quiet
     }
 
+    /// Whether only results and errors are to be printed.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// A line of the result.
     ///
     /// # Errors
@@ -54,6 +60,11 @@ impl Output {
             // Nobody is left to be told that standard error is closed.
             let _ = writeln!(io::stderr().lock(), "{text}");
         }
+    }
+
+    /// A line of what somebody is asked about, which `-q` does not silence.
+    pub fn plain(&self, text: impl Display) {
+        let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
     /// What must be read even with `-q`.
@@ -97,6 +108,16 @@ fn turns_text(c: char) -> bool {
     )
 }
 
+/// The text as one word of a command line (POSIX shells, 2.2 "Quoting").
+#[must_use]
+pub fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-@+,:=%".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// A length for people, in powers of 1024.
 #[must_use]
 pub fn size(bytes: u64) -> String {
@@ -106,6 +127,16 @@ pub fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_stays_one() {
+        for plain in ["/home/alice/Nextcloud", "a-b_c@d.example", "/home/zoë"] {
+            assert_eq!(shell_word(plain), plain);
+        }
+        assert_eq!(shell_word("a b"), "'a b'");
+        assert_eq!(shell_word("it's $(here)"), r"'it'\''s $(here)'");
+        assert_eq!(shell_word(""), "''");
+    }
 
     #[test]
     fn text_is_fit_for_a_terminal() {

@@ -15,7 +15,7 @@ use ensafer_core::format::{
 use ensafer_core::ids::{Fingerprint, FolderId};
 
 /// Most bytes of a roster's file: its log with tags and head, and the largest header.
-const MAX_ROSTER_FILE_BYTES: u64 = 2 * MAX_ROSTER_LEN + (MAX_ACCESS_LEN + MAX_INFO_LEN) as u64;
+pub(crate) const MAX_ROSTER_FILE_BYTES: u64 = 2 * MAX_ROSTER_LEN + (MAX_ACCESS_LEN + MAX_INFO_LEN) as u64;
 
 /// Whose signatures an account takes.
 #[derive(Debug)]

@@ -380,6 +380,60 @@ pub struct FolderRequest {
     pub folder: FolderId,
 }
 
+/// What `folder find` found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FoundReport {
+    /// The directories of cloud clients.
+    pub clouds: Vec<CloudReport>,
+    /// The encrypted folders in them that concern this account.
+    pub folders: Vec<FoundFolder>,
+}
+
+/// A directory of a cloud client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloudReport {
+    /// What the client calls itself.
+    pub client: String,
+    /// The directory.
+    pub directory: String,
+}
+
+/// An encrypted folder in a cloud client's directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundFolder {
+    /// Its encrypted directory.
+    pub encrypted: String,
+    /// The folder.
+    pub folder: FolderId,
+    /// Whose it is.
+    #[serde(flatten)]
+    pub whose: Whose,
+}
+
+/// Whose an encrypted folder is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "whose", rename_all = "kebab-case")]
+pub enum Whose {
+    /// It is on the list of this computer.
+    Listed {
+        /// Its work directory.
+        work: String,
+    },
+    /// The account itself made it.
+    Own,
+    /// It is somebody else's, and the account is a member.
+    Shared {
+        /// The owner's login, as the folder itself says.
+        owner: String,
+        /// The fingerprint of the owner's identity key.
+        fingerprint: String,
+        /// What the account knows of the owner's keys.
+        standing: Standing,
+    },
+    /// No account is set up here.
+    Unknown,
+}
+
 /// Body of `POST /v1/members`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,4 +1,7 @@
-//! `folder add|list|remove`.
+//! `folder add|find|list|remove`.
+
+mod choose;
+mod find;
 
 use std::fs;
 use std::io::{self, IsTerminal};
@@ -10,6 +13,9 @@ use clap::Subcommand;
 use ensafer_core::account::Known;
 use ensafer_core::api::local::FolderReport;
 use ensafer_core::status::{State, Status};
+
+pub(super) use choose::{Chosen, encrypted as choose_encrypted};
+pub(super) use find::line_of;
 
 use super::engine::Engine;
 use super::{Format, named_path};
@@ -34,12 +40,14 @@ pub(super) enum Command {
     Add {
         /// The directory with ordinary files
         work: PathBuf,
-        /// The directory, inside the cloud client's, with encrypted files
-        encrypted: PathBuf,
+        /// The directory, inside the cloud client's, with encrypted files; at a terminal you choose one if left out
+        encrypted: Option<PathBuf>,
         /// Whose folder it is, where it is somebody else's: the owner's e-mail address
         #[arg(long, value_name = "EMAIL")]
         from: Option<String>,
     },
+    /// Find cloud clients' directories on this computer, and the encrypted folders in them
+    Find(Format),
     /// List the folders
     List(Format),
     /// Encrypt everything anew that lies under an older key: after somebody was removed
@@ -58,10 +66,14 @@ pub(super) fn run(command: &Command, shell: &Shell, engine: &dyn Engine) -> Resu
     match command {
         Command::Add { work, encrypted, from } => {
             shell.require_account()?;
-            if let Some(from) = from {
+            let chosen = match encrypted {
+                Some(encrypted) => Chosen::named(encrypted),
+                None => choose::encrypted(shell, work)?,
+            };
+            if let Some(from) = from.as_ref().or(chosen.from.as_ref()) {
                 meet(shell, from)?;
             }
-            let added = add(shell, engine, work, encrypted)?;
+            let added = add(shell, engine, work, &chosen.encrypted)?;
             let FolderReport { work, encrypted, .. } = &added;
             shell.output.note(if is_syncing(shell)? {
                 format!("{work} is synced with {encrypted}.")
@@ -69,6 +81,7 @@ pub(super) fn run(command: &Command, shell: &Shell, engine: &dyn Engine) -> Resu
                 format!("{work} will be synced with {encrypted}: ensafer start")
             });
         }
+        Command::Find(format) => find::run(format, shell)?,
         Command::List(format) => list(format, shell)?,
         Command::Reencrypt { work } => return reencrypt(work, shell, engine),
         Command::Remove { directory } => remove(directory, shell)?,
@@ -77,7 +90,7 @@ pub(super) fn run(command: &Command, shell: &Shell, engine: &dyn Engine) -> Resu
 }
 
 /// Meets the owner of a folder, so that it may be joined: their keys are remembered from now on.
-fn meet(shell: &Shell, email: &str) -> Result<()> {
+pub(super) fn meet(shell: &Shell, email: &str) -> Result<()> {
     let login = account::parse_login(email)?;
     let person = account::find_person(&shell.home, &shell.config, &super::account::opened(shell)?, &login)?;
     if person.known == Known::Verified {

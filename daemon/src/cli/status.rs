@@ -7,6 +7,7 @@ use ensafer_core::status::{FolderStatus, Status};
 
 use super::Format;
 use super::engine::Engine;
+use super::folder::line_of;
 use crate::account;
 use crate::exit::Exit;
 use crate::folders::Folders;
@@ -51,10 +52,13 @@ pub(super) fn print(shell: &Shell, status: &Status) -> Result<()> {
     for notice in &status.account {
         shell.output.line(printable(&notice.text))?;
     }
+    for shared in &status.shared_with_me {
+        shell.output.line(line_of(shared))?;
+    }
     if !account::exists(&shell.home) {
         shell.output.note("No account is set up: ensafer up, register or keys import");
     } else if status.folders.is_empty() && folders.entries().is_empty() {
-        shell.output.note("No folder is set up: ensafer folder add WORK ENCRYPTED");
+        shell.output.note("No folder is set up: ensafer folder add WORK ENCRYPTED (ensafer folder find says where there may be one)");
     }
     Ok(())
 }

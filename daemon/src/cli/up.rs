@@ -1,4 +1,4 @@
-//! `up --work DIR --encrypted DIR`: everything in one command.
+//! `up --work DIR [--encrypted DIR]`: everything in one command.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use ensafer_core::status::{Progress as StatusProgress, State, Status};
 use tokio::sync::watch;
 
 use super::engine::Engine;
+use super::folder::{Chosen, choose_encrypted};
 use super::named_path;
 use crate::account;
 use crate::daemon;
@@ -25,9 +26,9 @@ pub(super) struct Arguments {
     /// The directory with ordinary files
     #[arg(long, value_name = "DIR")]
     work: PathBuf,
-    /// The directory, inside the cloud client's, with encrypted files
+    /// The directory, inside the cloud client's, with encrypted files; at a terminal you choose one if left out
     #[arg(long, value_name = "DIR")]
-    encrypted: PathBuf,
+    encrypted: Option<PathBuf>,
     /// The e-mail address that names a new account; user@host if left out
     #[arg(long)]
     email: Option<String>,
@@ -39,10 +40,12 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
     // First, so that nothing is set up beside a running daemon.
     let lock = shell.home.lock()?;
-    let known = is_known(shell, arguments)?;
+    let chosen = choose(shell, arguments)?;
+    let (work, encrypted) = (arguments.work.as_path(), chosen.encrypted.as_path());
+    let known = is_known(shell, work, encrypted)?;
     if !known {
-        make_missing(arguments)?;
-        refuse_early(shell, arguments)?;
+        make_missing(work, encrypted, arguments.yes)?;
+        refuse_early(shell, work, encrypted)?;
     }
     match &arguments.email {
         _ if !account::exists(&shell.home) => {
@@ -54,7 +57,10 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
     // A password that has to be typed is asked for here, where somebody sees it.
     drop(shell.open_account()?);
     if !known {
-        super::folder::add(shell, engine, &arguments.work, &arguments.encrypted)?;
+        if let Some(from) = &chosen.from {
+            super::folder::meet(shell, from)?;
+        }
+        super::folder::add(shell, engine, work, encrypted)?;
     }
     shell.home.set_stopped(false)?;
     shell.output.note("Syncing until Ctrl-C.");
@@ -62,24 +68,36 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
     daemon::run(shell, lock, |quit| engine.launch(shell, quit), |status| tell(output, status))
 }
 
+/// The encrypted directory: the one that is named, or that the work folder is synced with already, or that is chosen.
+fn choose(shell: &Shell, arguments: &Arguments) -> Result<Chosen> {
+    if let Some(encrypted) = &arguments.encrypted {
+        return Ok(Chosen::named(encrypted));
+    }
+    let work = named_path(&arguments.work)?;
+    let folders = Folders::load(shell.home.data_dir())?;
+    match folders.entries().iter().find(|folder| folder.work == work) {
+        Some(folder) => Ok(Chosen::named(&folder.encrypted)),
+        None => choose_encrypted(shell, &work),
+    }
+}
+
 /// Whether exactly this pair is on the list already.
-fn is_known(shell: &Shell, arguments: &Arguments) -> Result<bool> {
-    let (work, encrypted) = (named_path(&arguments.work)?, named_path(&arguments.encrypted)?);
+fn is_known(shell: &Shell, work: &Path, encrypted: &Path) -> Result<bool> {
+    let (work, encrypted) = (named_path(work)?, named_path(encrypted)?);
     let folders = Folders::load(shell.home.data_dir())?;
     Ok(folders.entries().iter().any(|folder| folder.work == work && folder.encrypted == encrypted))
 }
 
-fn make_missing(arguments: &Arguments) -> Result<()> {
-    let directories: [&Path; 2] = [&arguments.work, &arguments.encrypted];
-    let missing = refusals::missing(&directories);
+fn make_missing(work: &Path, encrypted: &Path, yes: bool) -> Result<()> {
+    let missing = refusals::missing(&[work, encrypted]);
     if missing.is_empty() {
         return Ok(());
     }
-    refusals::check_before_making(&arguments.work, &arguments.encrypted)?;
+    refusals::check_before_making(work, encrypted)?;
     let names: Vec<_> = missing.iter().map(|path| path.display().to_string()).collect();
     let names = names.join(" and ");
     let do_not = if missing.len() == 1 { "does not exist. Make it?" } else { "do not exist. Make them?" };
-    if !prompt::confirm(&format!("{names} {do_not}"), arguments.yes)? {
+    if !prompt::confirm(&format!("{names} {do_not}"), yes)? {
         return Err(Failure::new(Exit::Interrupted, "Nothing was made")
             .with_remedy("Name directories that exist")
             .into());
@@ -91,10 +109,10 @@ fn make_missing(arguments: &Arguments) -> Result<()> {
 }
 
 /// Refuses before a password is asked for.
-fn refuse_early(shell: &Shell, arguments: &Arguments) -> Result<()> {
+fn refuse_early(shell: &Shell, work: &Path, encrypted: &Path) -> Result<()> {
     let folders = Folders::load(shell.home.data_dir())?;
     let own = shell.home.directories();
-    refusals::check_pair(&arguments.work, &arguments.encrypted, folders.entries(), &own)?;
+    refusals::check_pair(work, encrypted, folders.entries(), &own)?;
     Ok(())
 }
 

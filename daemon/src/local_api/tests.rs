@@ -198,7 +198,7 @@ impl Served {
 }
 
 fn status(state: State) -> Status {
-    Status { state, folders: Vec::new(), account: Vec::new() }
+    Status { state, ..Status::of(Vec::new()) }
 }
 
 fn exit_of(error: impl Into<anyhow::Error>) -> Exit {

@@ -203,6 +203,36 @@ fn the_answer_to_the_question_is_typed_twice() {
     opens_with(&device, NEW_PASSWORD);
 }
 
+#[test]
+fn the_safety_number_is_drawn_where_somebody_can_hold_a_camera_to_it() {
+    let world = World::new();
+    let server = KeyServer::start(&world);
+    let (alice, bob) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
+    alice.register(EMAIL, &server.url).expect(0);
+    bob.register("bob@example.com", &server.url).expect(0);
+    let mut terminal = alice.at_terminal(&["share", "verify", "bob@example.com"]);
+    terminal.expect("Password: ").type_hidden(PASSWORD);
+    let shown = terminal.expect("Compare it by telephone").finish(0);
+    let drawn = alice.run(&["share", "verify", "bob@example.com", "--qr"]).expect(0).stdout;
+    let (number, picture) = drawn.split_once('\n').unwrap();
+    assert_eq!(number.replace(' ', "").len(), 60);
+    // 25 modules and the quiet zone, two lines of modules in one of text.
+    assert!(
+        picture.lines().count() >= 16 && picture.lines().all(|line| line.chars().count() == 33),
+        "{picture}"
+    );
+    let is_on_screen = |line: &str| shown.contains(&format!("\u{1b}[38;5;16;48;5;231m{line}\u{1b}[0m"));
+    assert!(picture.lines().all(is_on_screen), "{shown}");
+    let of_bob = bob.run(&["share", "verify", EMAIL, "--qr"]).expect(0).stdout;
+    assert_eq!(of_bob, drawn, "both sides have one picture");
+
+    for arguments in [vec![], vec!["--qr", "-q"], vec!["--json"]] {
+        let arguments = [vec!["share", "verify", "bob@example.com"], arguments].concat();
+        assert_eq!(alice.run(&arguments).expect(0).stdout.lines().count(), 1, "{arguments:?}");
+    }
+    alice.run(&["share", "verify", "bob@example.com", "--qr", "--json"]).expect(2);
+}
+
 fn opens_with(device: &Device, password: &str) {
     let (variable, command) = typing(password);
     device.answer(&["unlock"], &[(variable, &command)], &[]).expect(0);

@@ -1,5 +1,7 @@
 //! `share verify`: whose keys somebody's are.
 
+use std::io::{self, IsTerminal};
+
 use anyhow::Result;
 use clap::Args;
 use ensafer_core::account::Known;
@@ -11,6 +13,7 @@ use super::super::account::opened;
 use crate::account::{self, Person};
 use crate::exit::{Exit, Failure};
 use crate::output::printable;
+use crate::qr;
 use crate::shell::Shell;
 
 /// Digits of a safety number (`docs/protocol.md`, "Look-ups").
@@ -26,6 +29,9 @@ pub(in crate::cli) struct Arguments {
     /// Show the number of new keys, where somebody's have changed; with --matches, take them from now on
     #[arg(long)]
     changed: bool,
+    /// Draw the number as a QR code, too, where standard output is no terminal
+    #[arg(long, conflicts_with = "json")]
+    qr: bool,
     #[command(flatten)]
     format: Format,
 }
@@ -74,6 +80,7 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
         shell.output.note(note);
     }
     shell.output.line(&verified.safety_number)?;
+    draw(arguments, shell, &verified.safety_number)?;
     shell.output.note(match (verified.verified, person.has_changed) {
         (true, _) => "Verified: the numbers were compared.",
         (false, false) => {
@@ -84,6 +91,16 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
         }
     });
     Ok(Exit::Success)
+}
+
+/// Draws the number for the other side's camera: both sides' pictures are the same.
+fn draw(arguments: &Arguments, shell: &Shell, number: &str) -> Result<()> {
+    let is_terminal = io::stdout().is_terminal();
+    let is_wanted = arguments.qr || (is_terminal && arguments.matches.is_none());
+    if is_wanted && !shell.output.is_quiet() {
+        shell.output.line(qr::draw(&digits(number), is_terminal)?)?;
+    }
+    Ok(())
 }
 
 /// What is to be known of the keys before their number is read.
