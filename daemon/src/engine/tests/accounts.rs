@@ -65,6 +65,12 @@ impl TestVault {
     }
 }
 
+impl TestVault {
+    pub fn meet(&self, account: &Account) {
+        self.met.lock().unwrap().insert(account.fingerprint());
+    }
+}
+
 impl Vault for TestVault {
     fn unlocked(&self) -> Result<Unlocked, FolderKeysError> {
         if self.is_locked.load(Ordering::Relaxed) {

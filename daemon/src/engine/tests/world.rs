@@ -10,9 +10,10 @@ use std::time::{Duration, SystemTime};
 
 use ensafer_core::account::Account;
 use ensafer_core::clock::{Clock as VersionVector, Dot};
+use ensafer_core::crypto::InvitationSecrets;
 use ensafer_core::format::object_name;
 use ensafer_core::format::roster::Role;
-use ensafer_core::ids::{DeviceId, FileId, Fingerprint};
+use ensafer_core::ids::{DeviceId, FileId, FolderId, InvitationId};
 use ensafer_core::plan::{ProblemClass, Subject};
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::{BaseEntry, BaseTree, Content, Name, Object};
@@ -64,20 +65,33 @@ impl World {
 
     /// A device of somebody else, who has met the folder's owner.
     pub fn guest(&self, name: &str, account: &Arc<Account>) -> Device {
-        self.join(name, account, &self.cloud(), Some(self.account.fingerprint())).unwrap()
+        self.join(name, account, &self.cloud(), |vault| vault.meet(&self.account)).unwrap()
+    }
+
+    /// A device of somebody who is invited, and is no member yet.
+    pub fn invited(
+        &self,
+        name: &str,
+        account: &Arc<Account>,
+        (folder, id, secrets): (FolderId, InvitationId, InvitationSecrets),
+    ) -> anyhow::Result<Device> {
+        self.join(name, account, &self.cloud(), |vault| {
+            vault.meet(&self.account);
+            *vault.invited.lock().unwrap() = Some((folder, id, secrets));
+        })
     }
 
     pub fn device_of(&self, name: &str, account: &Arc<Account>, encrypted: &Path) -> Device {
-        self.join(name, account, encrypted, None).unwrap()
+        self.join(name, account, encrypted, |_| {}).unwrap()
     }
 
-    /// A device of `account`, which has met the identity `met`.
+    /// A device of `account`, whose vault is prepared.
     pub fn join(
         &self,
         name: &str,
         account: &Arc<Account>,
         encrypted: &Path,
-        met: Option<Fingerprint>,
+        prepare: impl FnOnce(&TestVault),
     ) -> anyhow::Result<Device> {
         let home = self.temporary.path().join(name);
         let work = home.join("work");
@@ -86,7 +100,7 @@ impl World {
         fs::create_dir_all(&data).unwrap();
         let seed = u64::from(name.bytes().map(u32::from).sum::<u32>());
         let vault = Arc::new(TestVault::new(account.clone(), seed, &home.join("envelopes")));
-        vault.met.lock().unwrap().extend(met);
+        prepare(&vault);
         let mut folders = Folders::load(&data).unwrap();
         let pair = Pair { work, encrypted: encrypted.to_path_buf() };
         let entry = join::add(&pair, &mut folders, &*vault, name, self.clock.now())?;
