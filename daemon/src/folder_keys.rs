@@ -12,7 +12,7 @@ use ensafer_core::format::roster::{
 };
 use ensafer_core::format::{
     Access, AccessList, AccountAlone, Authorship, EnvelopeType, FolderSeal, HeaderError, Invited,
-    OpenedFolderKey, OpenedHeader, Prefix, SealError, Statement, SyncedFolder,
+    MAX_ENVELOPES, OpenedFolderKey, OpenedHeader, Prefix, SealError, Statement, SyncedFolder,
 };
 use ensafer_core::ids::{FileId, Fingerprint, FolderId, InvitationId};
 use ensafer_core::time::Timestamp;
@@ -84,6 +84,8 @@ pub struct OpenFolder {
     roster: Roster,
     /// What the roster's own statement says of it.
     version: Version,
+    /// Whether the account is neither a member nor a guest.
+    pub is_outsider: bool,
     /// The roster's envelopes.
     envelopes: Access,
     file_envelopes: Access,
@@ -104,7 +106,6 @@ pub struct Guests {
 #[derive(Debug, Clone)]
 struct Version {
     writer: VerifyingKey,
-    clock: Clock,
     created: Timestamp,
 }
 
@@ -128,6 +129,21 @@ impl OpenFolder {
         device_name: &str,
         known: Option<&Self>,
     ) -> Result<Self, FolderKeysError> {
+        let open = Self::open_for_anybody(object, vault, identity, device_name, known)?;
+        if open.is_outsider { Err(FolderKeysError::NotAMember) } else { Ok(open) }
+    }
+
+    /// The same, also where the account is no member: with keys that it has had it may still open what others wrote.
+    ///
+    /// # Errors
+    /// [`FolderKeysError`], but for [`NotAMember`](FolderKeysError::NotAMember).
+    pub fn open_for_anybody(
+        object: &[u8],
+        vault: &dyn Vault,
+        identity: &Identity,
+        device_name: &str,
+        known: Option<&Self>,
+    ) -> Result<Self, FolderKeysError> {
         let unlocked = vault.unlocked()?;
         let known = known.map(|known| &known.roster);
         let opened = match open_roster(object, &unlocked, vault.envelopes(), known) {
@@ -142,9 +158,7 @@ impl OpenFolder {
             return Err(FolderKeysError::OtherOwner { owner: state.owner(), login });
         }
         let is_guest = state.member(&me).is_none();
-        if is_guest && !is_invited(&opened, vault)? {
-            return Err(FolderKeysError::NotAMember);
-        }
+        let is_outsider = is_guest && !is_invited(&opened, vault)?;
         let device_name: Arc<str> = device_name.into();
         let login = account.login().as_str();
         let OpenedHeader { statement, access, .. } = opened.header;
@@ -159,7 +173,8 @@ impl OpenFolder {
                 device_name,
                 roster_head: state.head,
             },
-            version: Version { writer: statement.writer, clock: statement.clock, created: statement.created },
+            version: Version { writer: statement.writer, created: statement.created },
+            is_outsider,
             file_envelopes: Roster::file_envelopes(&access),
             envelopes: access,
             seal_key: opened.roster.current_key()?.clone(),
@@ -186,12 +201,14 @@ impl OpenFolder {
         Roster::has_invitation(&self.envelopes, id)
     }
 
-    /// Whether the roster is as its own entries ask: written by somebody who has, or had, a part in it, with an envelope
-    /// for every member.
+    /// Whether the roster may follow on `before`: written by somebody who has, or had, a part in it, with an envelope for
+    /// every member and for nobody else, those of the same epoch as they were, and with every key that was known.
     #[must_use]
-    pub fn is_whole(&self) -> bool {
+    pub fn may_follow(&self, before: Option<&Self>) -> bool {
         self.roster.state().login_of(&self.version.writer).is_some()
             && self.roster.without_envelope(&self.envelopes).next().is_none()
+            && !self.roster.has_strange_envelopes(&self.envelopes, before.map(|before| &before.envelopes))
+            && before.is_none_or(|before| self.roster.has_keys_of(&before.roster))
     }
 
     /// Seals `roster`, which has grown from this one and perhaps from `others`, as the event `dot` at `now`. Envelopes of
@@ -207,19 +224,20 @@ impl OpenFolder {
         dot: Dot,
         now: Timestamp,
     ) -> Result<Vec<u8>, SealError> {
-        let mut envelopes = roster.member_envelopes(Some(&self.envelopes))?;
+        let all = others.iter().flat_map(|other| other.envelopes.envelopes());
+        let known = Access::build(self.envelopes.envelopes().chain(all).take(MAX_ENVELOPES));
+        let mut envelopes = roster.member_envelopes(known.ok().as_ref())?;
         for id in &guests.gone {
             envelopes = Roster::without_invitation(&envelopes, *id);
         }
         for (id, key) in &guests.invited {
             envelopes = roster.with_invitation(&envelopes, *id, key, &mut SystemRandom)?;
         }
-        let clock =
-            others.iter().fold(self.version.clock.clone(), |clock, other| clock.join(&other.version.clock));
         let fields = RosterStatement {
             device: self.authorship.device,
             device_name: self.authorship.device_name.clone(),
-            clock: clock.with(dot),
+            // Of rosters the entries tell which is newer; a clock that others write into has no bounds.
+            clock: Clock::new().with(dot),
             dot,
             modified: now,
             created: self.version.created,

@@ -39,8 +39,9 @@ pub fn member_change(
         MembersChange::SetRole { member, role } => {
             MemberChange::SetRole { subject: key(member)?, role: *role }
         }
-        MembersChange::Remove { member } => {
-            MemberChange::Remove { subject: key(member)?, guests: guests(home, account, folder, &[])? }
+        MembersChange::Remove { member, login } => {
+            let stays = |_: &InvitationId, invitation: &OpenInvitation| invitation.invited.as_str() != login;
+            MemberChange::Remove { subject: key(member)?, guests: guests(home, account, folder, stays)? }
         }
         MembersChange::Leave => MemberChange::Leave,
         MembersChange::Invite { invitations } => {
@@ -52,24 +53,22 @@ pub fn member_change(
             MemberChange::Invite { invited: invitations.iter().map(invited).collect::<Result<_>>()? }
         }
         MembersChange::Uninvite { invitations } => {
-            let guests = guests(home, account, folder, invitations)?;
+            let stays = |id: &InvitationId, _: &OpenInvitation| !invitations.contains(id);
+            let guests = guests(home, account, folder, stays)?;
             MemberChange::Uninvite { invitations: invitations.clone(), guests }
         }
     })
 }
 
-/// The account's own guests of a folder, but for some: whatever starts a new epoch keeps them.
+/// Those of the account's own guests of a folder who stay when a new epoch starts.
 fn guests(
     home: &Home,
     account: &Account,
     folder: FolderId,
-    except: &[InvitationId],
+    stays: impl Fn(&InvitationId, &OpenInvitation) -> bool,
 ) -> Result<Vec<(InvitationId, Arc<InviteKey>)>, AccountError> {
     let open = account::open_invitations(home, account)?;
-    let stays = |(id, invitation): &(InvitationId, OpenInvitation)| {
-        invitation.folder == folder && !except.contains(id)
-    };
-    let guests = open.into_iter().filter(stays);
+    let guests = open.into_iter().filter(|(id, guest)| guest.folder == folder && stays(id, guest));
     Ok(guests.map(|(id, invitation)| (id, Arc::new(invitation.secrets.derive(id).reading))).collect())
 }
 
@@ -83,7 +82,11 @@ pub fn tend(shell: &Shell, unlocked: &Unlocked, change: ChangeMembers<'_>) -> Re
     if open.is_empty() {
         return Ok(0);
     }
-    let served = account::served_invitations(&shell.home, &shell.config, unlocked)?;
+    // What has ended is taken back whatever the server says, or does not.
+    let served = account::served_invitations(&shell.home, &shell.config, unlocked).unwrap_or_else(|error| {
+        tracing::debug!(%error, "the server does not say who accepted");
+        Vec::new()
+    });
     let mut left = open.len();
     for (id, invitation) in &open {
         let report = served.iter().find(|report| report.id == *id);
@@ -113,7 +116,7 @@ fn tend_one(
         return Ok(false);
     }
     if invitation.expires_at_s < account::now_s() {
-        let guests = guests(&shell.home, &unlocked.account, invitation.folder, &[id])?;
+        let guests = guests(&shell.home, &unlocked.account, invitation.folder, |other, _| *other != id)?;
         change(invitation.folder, MemberChange::Uninvite { invitations: vec![id], guests })?;
     } else if let Some(report) = report.filter(|report| report.acceptance.is_some()) {
         let guest = account::proven_guest(id, invitation, report, &unlocked.account);

@@ -9,7 +9,7 @@ use ensafer_core::format::roster::{
     FolderLayout, MAX_ROSTER_LEN, Roster, RosterStatement, seal_roster_object,
 };
 use ensafer_core::format::{HeaderError, PREFIX_LEN, Prefix, object_name};
-use ensafer_core::ids::{DeviceId, FolderId};
+use ensafer_core::ids::{DeviceId, Fingerprint, FolderId};
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::StoreKey;
 
@@ -24,7 +24,10 @@ use crate::state::{Identity, State};
 use crate::store::{DirectoryStore, EncryptedStore, Listed};
 use crate::work_dir::{Marker, WorkDir};
 
-/// Makes or joins the folder of `pair` and puts it on the list. Nothing is changed where that is refused.
+/// The longest file that may be a roster's: its content, and what lies beside.
+const MAX_ROSTER_FILE: u64 = MAX_ROSTER_LEN + (2 << 20);
+
+/// Makes or joins the folder of `pair`, which must be `owner`'s where that is named, and puts it on the list. Nothing is changed where that is refused.
 ///
 /// # Errors
 /// The encrypted folder belongs to another account, its roster has not arrived, or the work directory is already part
@@ -33,6 +36,7 @@ pub fn add(
     pair: &Pair,
     folders: &mut Folders,
     vault: &dyn Vault,
+    owner: Option<Fingerprint>,
     device_name: &str,
     now: Timestamp,
 ) -> Result<FolderEntry> {
@@ -47,11 +51,15 @@ pub fn add(
     let identity = Identity { device: provisional, machine: String::new() };
     let id = match find_roster(&store)? {
         Some(bytes) => {
-            let id = check_joinable(OpenFolder::open(&bytes, vault, &identity, device_name, None), pair)?.id;
+            let opened = OpenFolder::open(&bytes, vault, &identity, device_name, None);
+            let opened = check_joinable(opened, pair)?;
+            refuse_other_owner(&opened, owner, pair)?;
+            let id = opened.id;
             refuse_other_folder(marker.as_ref(), id, pair)?;
             id
         }
         None => {
+            refuse_absent(owner, pair)?;
             refuse_lost_roster(&store, marker.as_ref(), pair)?;
             create(&store, &unlocked, provisional, device_name, now)?
         }
@@ -72,9 +80,13 @@ pub fn read_roster(encrypted: &Path) -> Result<Vec<u8>> {
     find_roster(&store)?.with_context(|| format!("{} has no roster", encrypted.display()))
 }
 
-/// The bytes of the roster in an encrypted directory, `None` where there is none.
+/// The bytes of the roster in an encrypted directory, `None` where there is none. It has its own name: copies have not.
+///
+/// # Errors
+/// Several are there: somebody has put another folder's into it.
 fn find_roster(store: &DirectoryStore) -> Result<Option<Vec<u8>>> {
     let listing = store.list()?;
+    let mut found: Option<Vec<u8>> = None;
     for Listed { key, stamp } in &listing.objects {
         let Ok(file) = store.open(key) else { continue };
         let mut start = [0; PREFIX_LEN];
@@ -82,14 +94,49 @@ fn find_roster(store: &DirectoryStore) -> Result<Option<Vec<u8>>> {
         if !is_long_enough || file.read_exact_at(0, &mut start).is_err() {
             continue;
         }
-        let is_roster = Prefix::parse(&start).is_ok_and(|prefix| prefix.roster);
-        if is_roster && stamp.length <= MAX_ROSTER_LEN {
-            let mut bytes = vec![0; usize::try_from(stamp.length)?];
-            file.read_exact_at(0, &mut bytes)?;
-            return Ok(Some(bytes));
+        let is_roster = |prefix: &Prefix| {
+            prefix.roster && key.is_own_of(prefix.file_id) && stamp.length <= MAX_ROSTER_FILE
+        };
+        if !Prefix::parse(&start).is_ok_and(|prefix| is_roster(&prefix)) {
+            continue;
         }
+        if found.is_some() {
+            let failure = Failure::new(
+                Exit::VerificationFailed,
+                "The encrypted folder holds two folders' member lists",
+            );
+            return Err(failure
+                .with_remedy("Ask its owner which one is theirs, and remove the other")
+                .into());
+        }
+        let mut bytes = vec![0; usize::try_from(stamp.length)?];
+        file.read_exact_at(0, &mut bytes)?;
+        found = Some(bytes);
     }
-    Ok(None)
+    Ok(found)
+}
+
+/// Whoever names an owner wants no folder of their own.
+fn refuse_absent(owner: Option<Fingerprint>, pair: &Pair) -> Result<()> {
+    if owner.is_none() {
+        return Ok(());
+    }
+    let what = format!("No encrypted folder is in {} yet", pair.encrypted.display());
+    let remedy = "Wait until the cloud client has fetched it, then the same once more; ensafer folder find looks where your clients keep theirs";
+    Err(Failure::new(Exit::RetryLater, what).with_remedy(remedy).into())
+}
+
+/// Whoever names the owner wants that person's folder and no other.
+fn refuse_other_owner(opened: &OpenFolder, owner: Option<Fingerprint>, pair: &Pair) -> Result<()> {
+    let found = opened.roster().state().owner();
+    if owner.is_none_or(|owner| owner == found) {
+        return Ok(());
+    }
+    let what = format!(
+        "The encrypted folder {} is not the one of whom --from names: its owner is another ({found})",
+        pair.encrypted.display()
+    );
+    Err(Failure::new(Exit::NotARecipient, what).with_remedy("Name its owner, or another directory").into())
 }
 
 /// Says in words why a folder cannot be joined.

@@ -83,11 +83,11 @@ impl Engine for LocalEngine {
         Ok(Running { control, finish: Box::new(finish) })
     }
 
-    fn add_folder(&self, shell: &Shell, pair: &Pair) -> Result<FolderReport> {
+    fn add_folder(&self, shell: &Shell, pair: &Pair, owner: Option<Fingerprint>) -> Result<FolderReport> {
         let vault = ShellVault::new(shell, true)?;
         let mut folders = Folders::load(shell.home.data_dir())?;
         let now = SystemClock::default().now();
-        let entry = join::add(pair, &mut folders, &vault, &host_name(), now)?;
+        let entry = join::add(pair, &mut folders, &vault, owner, &host_name(), now)?;
         Ok(entry.report())
     }
 

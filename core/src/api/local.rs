@@ -462,10 +462,12 @@ pub enum MembersChange {
         /// From now on.
         role: Role,
     },
-    /// Removes a member.
+    /// Removes a member, and whoever is invited under the same address.
     Remove {
         /// The member's identity key.
         member: HexArray<32>,
+        /// The member's address.
+        login: String,
     },
     /// Removes this account.
     Leave,

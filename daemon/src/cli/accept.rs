@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use ensafer_core::account::{InvitationLink, SafetyNumber};
 use ensafer_core::crypto::{InvitationPassword, InvitationSecrets};
+use ensafer_core::ids::Fingerprint;
 
 use super::engine::Engine;
 use super::share::members::may;
@@ -63,7 +64,9 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
         .note("Accepted. You can read at once; a computer of whoever invited you does the rest by itself.");
     match (&arguments.work, &arguments.encrypted) {
         _ if is_synced(shell, &received)? => {}
-        (Some(work), Some(encrypted)) => join(shell, engine, work, encrypted)?,
+        (Some(work), Some(encrypted)) => {
+            join(shell, engine, work, encrypted, received.record.owner.fingerprint())?;
+        }
         _ => shell.output.note(format_args!(
             "Once your cloud client has fetched the encrypted folder (it holds {}): ensafer folder add WORK ENCRYPTED",
             ensafer_core::format::object_name(received.record.folder.root())
@@ -77,8 +80,8 @@ fn is_synced(shell: &Shell, received: &Received) -> Result<bool> {
     Ok(folders.entries().iter().any(|folder| folder.id == received.record.folder))
 }
 
-fn join(shell: &Shell, engine: &dyn Engine, work: &Path, encrypted: &Path) -> Result<()> {
-    let added = folder::add(shell, engine, work, encrypted)?;
+fn join(shell: &Shell, engine: &dyn Engine, work: &Path, encrypted: &Path, owner: Fingerprint) -> Result<()> {
+    let added = folder::add(shell, engine, work, encrypted, Some(owner))?;
     shell.output.note(format_args!("{} will be synced with {}: ensafer start", added.work, added.encrypted));
     Ok(())
 }

@@ -26,12 +26,12 @@ pub trait Engine {
     /// The state cannot be opened.
     fn launch(&self, shell: &Shell, quit: QuitSignal) -> Result<Running>;
 
-    /// Adds a pair that passed the refusals: makes the folder, or joins the one that the encrypted directory has, and
+    /// Adds a pair that passed the refusals, `owner`'s folder where that is named: makes the folder, or joins the one that the encrypted directory has, and
     /// puts it on the list.
     ///
     /// # Errors
     /// The encrypted folder belongs to another account; nothing was changed then.
-    fn add_folder(&self, shell: &Shell, pair: &Pair) -> Result<FolderReport>;
+    fn add_folder(&self, shell: &Shell, pair: &Pair, owner: Option<Fingerprint>) -> Result<FolderReport>;
 
     /// What the first sync of a folder will do, without doing it; `None` where one of its sides is empty and nothing
     /// can meet.

@@ -12,6 +12,7 @@ use anyhow::Result;
 use clap::Subcommand;
 use ensafer_core::account::Known;
 use ensafer_core::api::local::FolderReport;
+use ensafer_core::ids::Fingerprint;
 use ensafer_core::status::{State, Status};
 
 pub(super) use choose::{Chosen, encrypted as choose_encrypted};
@@ -70,10 +71,9 @@ pub(super) fn run(command: &Command, shell: &Shell, engine: &dyn Engine) -> Resu
                 Some(encrypted) => Chosen::named(encrypted),
                 None => choose::encrypted(shell, work)?,
             };
-            if let Some(from) = from.as_ref().or(chosen.from.as_ref()) {
-                meet(shell, from)?;
-            }
-            let added = add(shell, engine, work, &chosen.encrypted)?;
+            let from = from.as_ref().or(chosen.from.as_ref());
+            let owner = from.map(|from| meet(shell, from)).transpose()?;
+            let added = add(shell, engine, work, &chosen.encrypted, owner)?;
             let FolderReport { work, encrypted, .. } = &added;
             shell.output.note(if is_syncing(shell)? {
                 format!("{work} is synced with {encrypted}.")
@@ -90,18 +90,19 @@ pub(super) fn run(command: &Command, shell: &Shell, engine: &dyn Engine) -> Resu
 }
 
 /// Meets the owner of a folder, so that it may be joined: their keys are remembered from now on.
-pub(super) fn meet(shell: &Shell, email: &str) -> Result<()> {
+pub(super) fn meet(shell: &Shell, email: &str) -> Result<Fingerprint> {
     let login = account::parse_login(email)?;
     let person = account::find_person(&shell.home, &shell.config, &super::account::opened(shell)?, &login)?;
+    let fingerprint = person.bundle.fingerprint();
     if person.known == Known::Verified {
-        return Ok(());
+        return Ok(fingerprint);
     }
     shell.output.note(format_args!("The safety number with {login}:"));
     shell.output.note(person.safety_number);
     shell.output.note(format_args!(
         "Compare it by telephone or face to face; where it is the same: ensafer share verify {login} --matches NUMBER"
     ));
-    Ok(())
+    Ok(fingerprint)
 }
 
 /// The folder of this computer whose work directory, or encrypted one, `directory` is.
@@ -119,12 +120,18 @@ fn is_syncing(shell: &Shell) -> Result<bool> {
     Ok(!shell.home.is_stopped() && Client::connect_if_running(&shell.home)?.is_some())
 }
 
-/// Refuses what is unfit, adds the pair, and tells a running daemon.
-pub(super) fn add(shell: &Shell, engine: &dyn Engine, work: &Path, encrypted: &Path) -> Result<FolderReport> {
+/// Refuses what is unfit, adds the pair, `owner`'s folder where that is named, and tells a running daemon.
+pub(super) fn add(
+    shell: &Shell,
+    engine: &dyn Engine,
+    work: &Path,
+    encrypted: &Path,
+    owner: Option<Fingerprint>,
+) -> Result<FolderReport> {
     let folders = Folders::load(shell.home.data_dir())?;
     let own = shell.home.directories();
     let pair = refusals::check_pair(work, encrypted, folders.entries(), &own)?;
-    let added = engine.add_folder(shell, &pair)?;
+    let added = engine.add_folder(shell, &pair, owner)?;
     let agreed = engine.preview(shell, &added).and_then(|preview| agree(shell, preview.as_ref()));
     if !matches!(agreed, Ok(true)) {
         undo(shell, &added)?;
@@ -232,7 +239,8 @@ fn watch_reencryption(
 
 /// Whether somebody has to do something before the folder's work goes on.
 const fn is_held_up(state: State) -> bool {
-    matches!(state, State::Locked | State::Stopped | State::Paused | State::Braked | State::Offline)
+    // Up to date or not in order, with something left: it was tried in vain.
+    !matches!(state, State::Working | State::Checking)
 }
 
 fn describe(preview: &Preview) -> String {

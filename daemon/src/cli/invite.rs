@@ -252,7 +252,7 @@ fn revoke(arguments: &RevokeArguments, shell: &Shell, engine: &dyn Engine) -> Re
     let (id, invitation) = find(shell, &unlocked, &arguments.whom)?;
     let invited = &invitation.invited;
     let question = format!("Take the invitation of {invited} back?");
-    if prompt::can_ask() && !prompt::confirm(&question, arguments.yes)? {
+    if !prompt::confirm(&question, arguments.yes)? {
         return Err(Failure::new(Exit::Interrupted, "The invitation stays").into());
     }
     let Some(folder) = folder_of(shell, &invitation)? else {

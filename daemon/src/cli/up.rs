@@ -57,10 +57,8 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
     // A password that has to be typed is asked for here, where somebody sees it.
     drop(shell.open_account()?);
     if !known {
-        if let Some(from) = &chosen.from {
-            super::folder::meet(shell, from)?;
-        }
-        super::folder::add(shell, engine, work, encrypted)?;
+        let owner = chosen.from.as_ref().map(|from| super::folder::meet(shell, from)).transpose()?;
+        super::folder::add(shell, engine, work, encrypted, owner)?;
     }
     shell.home.set_stopped(false)?;
     shell.output.note("Syncing until Ctrl-C.");

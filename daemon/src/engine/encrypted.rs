@@ -46,6 +46,8 @@ pub struct Fault {
     pub is_full_length: bool,
     /// What it says, where its header could be verified all the same: its writer is waited for (engine rule 19).
     pub said: Option<Arc<Object>>,
+    /// Whether it is by somebody who may not write: then it says nothing about its object, now or later.
+    pub is_refused: bool,
     /// Details for people.
     pub detail: String,
 }
@@ -135,7 +137,7 @@ impl Encrypted {
                         tree.versions.entry(version.object.id).or_insert_with(|| Vec::with_capacity(1));
                     versions.push(Version { object: version.object.clone(), key: key.clone() });
                 }
-                Err(Fault { id: Some(id), .. }) if !given_up.contains(key) => {
+                Err(Fault { id: Some(id), is_refused: false, .. }) if !given_up.contains(key) => {
                     tree.unknown.insert(*id);
                 }
                 Err(_) => {}
@@ -206,7 +208,8 @@ impl Encrypted {
                 Ok(version) => (Some(version.object.id), Some(version.object.clone())),
                 Err(fault) => (fault.id, fault.said.clone()),
             };
-            seen.result = Err(Fault { id, class, is_full_length: true, said, detail: detail.into() });
+            let (is_full_length, is_refused) = (true, false);
+            seen.result = Err(Fault { id, class, is_full_length, said, is_refused, detail: detail.into() });
         }
     }
 }
@@ -254,7 +257,8 @@ fn read_version(
 ) -> Result<SeenVersion, ReadFailure> {
     let (id, folder) = (named_id(key), membership.folder());
     let fault = |class, is_full_length, detail: String| {
-        ReadFailure::Fault(Fault { id, class, is_full_length, said: None, detail })
+        let is_refused = class == ProblemClass::FormerMember;
+        ReadFailure::Fault(Fault { id, class, is_full_length, said: None, is_refused, detail })
     };
     let refused = |error: StoreError| match error {
         StoreError::Missing { .. } => ReadFailure::Gone,
@@ -294,7 +298,8 @@ fn read_version(
         let is_full_length = stamp.length > header.total_len;
         let class = ProblemClass::StillArriving;
         let said = Some(object);
-        return Err(ReadFailure::Fault(Fault { id, class, is_full_length, said, detail: String::new() }));
+        let (is_refused, detail) = (false, String::new());
+        return Err(ReadFailure::Fault(Fault { id, class, is_full_length, said, is_refused, detail }));
     }
     let record = StoreRecord {
         key: key.clone(),

@@ -178,7 +178,9 @@ impl Folder {
         match change {
             MemberChange::Add { bundle, role } => {
                 refuse_known(&roster, bundle)?;
-                roster.add((**bundle).clone(), *role, signer)?;
+                // Newer keys are no other role.
+                let known = roster.state().member(&bundle.bundle().identity).map(|member| member.role);
+                roster.add((**bundle).clone(), known.unwrap_or(*role), signer)?;
             }
             MemberChange::SetRole { subject, role } => {
                 let before = role_of(&roster, subject)?;
@@ -205,14 +207,16 @@ impl Folder {
                 guests.invited = missing.cloned().collect();
             }
             MemberChange::Uninvite { invitations, guests: kept } => {
-                guests.gone = invitations.iter().copied().filter(|id| keys.has_invitation(*id)).collect();
-                if !guests.gone.is_empty() {
-                    roster.start_epoch(FolderKey::generate(&mut SystemRandom), signer)?;
-                    guests.invited = still_invited(keys, kept);
-                }
+                // Also where there is no envelope: a guest who had one may have put an older roster back.
+                roster.start_epoch(FolderKey::generate(&mut SystemRandom), signer)?;
+                guests.gone.clone_from(invitations);
+                guests.invited = still_invited(keys, kept);
             }
             MemberChange::Complete { invitation, bundle, role } => {
-                if !keys.has_invitation(*invitation) {
+                let identity = bundle.bundle().identity;
+                let was_removed = roster.state().former.iter().any(|f| f.bundle().identity == identity);
+                // Nobody who was removed comes back by an invitation that was left over.
+                if was_removed || !keys.has_invitation(*invitation) {
                     return Err(MembersError::NoInvitation);
                 }
                 if roster.state().member(&bundle.bundle().identity).is_none() {
@@ -262,6 +266,9 @@ impl Folder {
         subject: &VerifyingKey,
     ) -> Result<Vec<(FileId, StatementHash)>, MembersError> {
         let listing = self.store.list()?;
+        if !listing.complete {
+            return Err(MembersError::Busy);
+        }
         let membership = Membership::new(keys, &*self.store);
         let version = |listed: &Listed| {
             let file = self.store.open(&listed.key).ok()?;

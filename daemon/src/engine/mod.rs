@@ -405,7 +405,13 @@ impl Folder {
         }
         self.state.take_counters(plan.counters_used)?;
         expect(plan, env.progress);
+        let planned_to_publish = self.may_publish;
         let keys = self.keys(env)?;
+        if planned_to_publish != self.may_publish {
+            // Planned for another role than the account has.
+            step.retry = true;
+            return Ok(());
+        }
         let Some(scan) = self.scan.take() else { return Ok(()) };
         let tree = self.encrypted.tree(&HashSet::new());
         let stamps = self.encrypted.seen.iter().map(|(key, seen)| (key.clone(), seen.stamp)).collect();

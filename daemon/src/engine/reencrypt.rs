@@ -13,7 +13,7 @@ use ensafer_core::tree::Content;
 use rayon::prelude::*;
 
 use super::observe::Found;
-use super::{EngineError, Env, Folder, Step};
+use super::{EngineError, Env, Folder, RETRY_FAILED, Step};
 use crate::payload::read_head;
 use crate::state::StoreRecord;
 
@@ -32,6 +32,8 @@ pub struct Reencryption {
     left: BTreeSet<FileId>,
     /// How many there were.
     total: usize,
+    /// How many were encrypted anew since somebody looked.
+    done: u64,
 }
 
 impl Folder {
@@ -64,28 +66,40 @@ impl Folder {
         step: &mut Step,
         found: &mut Found,
     ) -> Result<(), EngineError> {
-        if !self.may_publish || !self.state.get(WISH)?.unwrap_or(false) {
+        if !self.state.get(WISH)?.unwrap_or(false) {
             return Ok(());
         }
+        if !self.may_publish {
+            // It was wished for when this account could write.
+            return Ok(self.state.put(WISH, &false)?);
+        }
         let mut work = match self.reencryption.take() {
-            Some(work) => work,
-            None => self.find_old_keys(env)?,
+            Some(work) if !work.left.is_empty() => work,
+            pass => {
+                let has_failed = pass.is_some_and(|pass| pass.done == 0);
+                let work = self.find_old_keys(env)?;
+                if work.left.is_empty() {
+                    return Ok(self.state.put(WISH, &false)?);
+                }
+                if has_failed {
+                    // Why is in the problems; it goes on when something has changed.
+                    step.later = Some(RETRY_FAILED);
+                    return Ok(());
+                }
+                work
+            }
         };
         let ids = self.next_part(&work.left);
-        if !ids.is_empty() {
-            env.progress.expect((work.total - ids.len()) as u64, 0);
-            env.progress.advance((work.total - work.left.len()) as u64, 0);
-            let plan = Plan { changes: self.changes(&ids), ..Plan::default() };
-            self.carry_out(&plan, env, now, step, found)?;
-        }
-        // What failed is in the problems, or changed meanwhile and has the new key by that.
+        env.progress.expect((work.total - ids.len()) as u64, 0);
+        env.progress.advance((work.total - work.left.len()) as u64, 0);
+        let plan = Plan { changes: self.changes(&ids), ..Plan::default() };
+        let before = step.published;
+        self.carry_out(&plan, env, now, step, found)?;
+        work.done += step.published.saturating_sub(before);
+        // What failed, or was interrupted, is found again by the next pass.
         work.left.retain(|id| !ids.contains(id));
-        if ids.is_empty() {
-            self.state.put(WISH, &false)?;
-        } else {
-            self.reencryption = Some(work);
-            step.retry = true;
-        }
+        self.reencryption = Some(work);
+        step.retry = true;
         Ok(())
     }
 
@@ -101,7 +115,7 @@ impl Folder {
         };
         let old = self.records.par_iter().filter(|(_, record)| is_old(record).unwrap_or(false));
         let left: BTreeSet<FileId> = old.map(|(id, _)| *id).collect();
-        Ok(Reencryption { total: left.len(), left })
+        Ok(Reencryption { total: left.len(), left, done: 0 })
     }
 
     fn next_part(&self, left: &BTreeSet<FileId>) -> BTreeSet<FileId> {

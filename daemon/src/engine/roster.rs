@@ -14,7 +14,7 @@ use ensafer_core::plan::{Problem, ProblemClass, Subject};
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::StoreKey;
 
-use super::encrypted::{Seen, named_id};
+use super::encrypted::named_id;
 use super::observe::PUT_BACK_AFTER;
 use super::{EngineError, Env, Folder};
 use crate::folder_keys::{FolderKeysError, Guests, OpenFolder};
@@ -50,10 +50,16 @@ impl RosterFile {
         &self.key
     }
 
+    /// Whether a file is a copy of the roster, by its name.
+    fn is_copy(&self, key: &StoreKey) -> bool {
+        let root = named_id(&self.key);
+        !root.is_some_and(|root| key.is_own_of(root)) && named_id(key) == root
+    }
+
     /// Whether a file of the encrypted folder holds what the folder says of itself, and nothing that shows in the work
     /// folder.
     pub fn is_own(&self, key: &StoreKey) -> bool {
-        *key == self.key || self.manifests.contains_key(key)
+        *key == self.key || self.manifests.contains_key(key) || self.is_copy(key)
     }
 
     /// Takes over which manifests are there. Returns whether one is new or another than before.
@@ -135,7 +141,13 @@ impl Folder {
         env: &Env<'_>,
         now: Timestamp,
     ) -> Result<bool, EngineError> {
-        let ours = if self.state.roster()?.is_some() { Some(self.keys(env)?) } else { None };
+        let ours = match self.keys(env) {
+            Ok(keys) => Some(keys),
+            Err(EngineError::NoRoster) => None,
+            // Whoever was a guest and has another device key by now: what lies there may open.
+            Err(EngineError::Keys(FolderKeysError::Roster(HeaderError::NotARecipient))) => None,
+            Err(error) => return Err(error),
+        };
         let found = match self.open_roster(bytes, env) {
             Ok(found) if found.id == self.entry.id => found,
             Ok(other) => {
@@ -143,9 +155,8 @@ impl Folder {
                 self.roster.report(ProblemClass::Foreign, Some(stamp), &detail);
                 return Ok(ours.is_some());
             }
-            Err(FolderKeysError::NotAMember) => return self.shut_out(stamp),
             Err(FolderKeysError::Roster(HeaderError::NotARecipient)) => {
-                return self.not_for_me(bytes, ours.as_deref(), stamp);
+                return self.not_for_me(bytes, ours.as_deref(), stamp, now);
             }
             Err(FolderKeysError::Roster(error)) => {
                 self.unreadable_roster(error, stamp, now)?;
@@ -159,7 +170,7 @@ impl Folder {
         };
         let Some(ours) = ours else { return self.accept(bytes, stamp, &found, env, now) };
         match found.roster().log().compare(ours.roster().log()) {
-            LogOrder::Same | LogOrder::Ahead if found.is_whole() => {
+            LogOrder::Same | LogOrder::Ahead if found.may_follow(Some(&ours)) => {
                 self.accept(bytes, stamp, &found, env, now)
             }
             LogOrder::Behind => {
@@ -169,7 +180,7 @@ impl Folder {
                 Ok(true)
             }
             LogOrder::Same | LogOrder::Ahead => {
-                let detail = "members' envelopes are missing";
+                let detail = "members' envelopes, or older keys, are missing or others than before";
                 self.roster.report(ProblemClass::Inconsistent, Some(stamp), detail);
                 self.merge_roster(&ours, &found, stamp, env, now)
             }
@@ -179,7 +190,7 @@ impl Folder {
 
     fn open_roster(&self, bytes: &[u8], env: &Env<'_>) -> Result<Arc<OpenFolder>, FolderKeysError> {
         let (name, known) = (&self.settings.device_name, self.keys.as_deref());
-        OpenFolder::open(bytes, env.vault, &self.identity, name, known).map(Arc::new)
+        OpenFolder::open_for_anybody(bytes, env.vault, &self.identity, name, known).map(Arc::new)
     }
 
     /// Neither this account nor any key that it has had opens the roster: another folder's, or one that it was removed
@@ -189,6 +200,7 @@ impl Folder {
         bytes: &[u8],
         ours: Option<&OpenFolder>,
         stamp: StoreStamp,
+        now: Timestamp,
     ) -> Result<bool, EngineError> {
         let prefix = Prefix::parse(bytes)?;
         if prefix.file_id != self.entry.id.root() {
@@ -197,8 +209,8 @@ impl Folder {
         }
         match ours {
             Some(ours) if prefix.key_epoch < ours.roster().state().epoch => {
-                self.roster.report(ProblemClass::RolledBack, Some(stamp), "of an earlier epoch");
-                self.put_roster_back(Some(stamp))?;
+                // All older keys are known: this is a fork that somebody else has to merge, or no roster at all.
+                self.unreadable_roster(HeaderError::Unauthentic, stamp, now)?;
                 Ok(true)
             }
             _ => self.shut_out(stamp),
@@ -219,12 +231,17 @@ impl Folder {
         env: &Env<'_>,
         now: Timestamp,
     ) -> Result<bool, EngineError> {
+        if found.is_outsider {
+            return self.shut_out(stamp);
+        }
         let state = found.roster().state();
         let has_to_start_epoch = state.needs_epoch && state.may_administer(&found.authorship.writer);
+        // Whatever is interrupted is done again.
+        self.state.put(UNSETTLED, &true)?;
         self.state.set_roster(bytes)?;
-        self.state.put(UNSETTLED, &(state.disputed || has_to_start_epoch))?;
         self.state.put(STAMP, &stamp)?;
         self.set_keys(found.clone())?;
+        self.state.put(UNSETTLED, &(state.disputed || has_to_start_epoch))?;
         if state.disputed {
             self.roster.report(ProblemClass::Disputed, Some(stamp), "");
             return Ok(false);
@@ -232,7 +249,10 @@ impl Folder {
         if has_to_start_epoch {
             let mut roster = found.roster().clone();
             let key = FolderKey::generate(&mut SystemRandom);
-            roster.start_epoch(key, found.signer()).map_err(FolderKeysError::from)?;
+            if roster.start_epoch(key, found.signer()).is_err() {
+                self.roster.report(ProblemClass::Inconsistent, Some(stamp), "no new epoch can be started");
+                return Ok(true);
+            }
             self.publish_roster(&roster, &[], &Guests::default(), stamp, env, now)?;
         }
         Ok(true)
@@ -254,7 +274,15 @@ impl Folder {
             return Ok(true);
         }
         if self.may_publish {
-            self.publish_roster(&union, &[found], &Guests::default(), stamp, env, now)?;
+            match self.publish_roster(&union, &[found], &Guests::default(), stamp, env, now) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(EngineError::Seal(error)) => {
+                    self.roster.report(ProblemClass::Inconsistent, Some(stamp), &error.to_string());
+                    return Ok(true);
+                }
+                Err(error) => return Err(error),
+            }
         } else {
             let bytes = self.seal_roster(ours, &union, &[found], &Guests::default(), now)?;
             self.go_on_with(&bytes, stamp, env, now)?;
@@ -303,13 +331,9 @@ impl Folder {
         env: &Env<'_>,
         now: Timestamp,
     ) -> Result<(), EngineError> {
-        match self.open_roster(bytes, env) {
-            Ok(grown) => _ = self.accept(bytes, stamp, &grown, env, now)?,
-            // Whoever has just left.
-            Err(FolderKeysError::NotAMember) => _ = self.shut_out(stamp)?,
-            Err(error) => return Err(error.into()),
-        }
-        Ok(())
+        // Whoever has just left is shut out by it.
+        let grown = self.open_roster(bytes, env)?;
+        self.accept(bytes, stamp, &grown, env, now).map(drop)
     }
 
     /// Merges copies of the roster that a cloud client made, and moves them to the trash.
@@ -322,13 +346,10 @@ impl Folder {
         if !self.may_publish {
             return Ok(());
         }
-        let root = self.entry.id.root();
-        let is_copy = |key: &StoreKey| !key.is_own_of(root) && named_id(key) == Some(root);
-        for listed in listing.objects.iter().filter(|listed| is_copy(&listed.key)) {
-            let is_known = |seen: &Seen| seen.stamp == listed.stamp;
-            if !self.encrypted.seen.get(&listed.key).is_some_and(is_known) {
-                self.take_in_roster_copy(listed, env, now)?;
-            }
+        let copies: Vec<&Listed> =
+            listing.objects.iter().filter(|listed| self.roster.is_copy(&listed.key)).collect();
+        for listed in copies {
+            self.take_in_roster_copy(listed, env, now)?;
         }
         Ok(())
     }
@@ -429,7 +450,8 @@ impl Folder {
 
     /// The manifests' files that the roster names.
     pub(super) fn name_manifests(&mut self, state: &RosterState) -> Result<(), EngineError> {
-        let keys: Vec<StoreKey> = state.manifests.iter().map(manifest_key).collect();
+        let named = state.manifests.iter().chain(&state.void_manifests);
+        let keys: Vec<StoreKey> = named.map(manifest_key).collect();
         if keys.len() != self.roster.manifests.len() || keys.iter().any(|key| !self.roster.is_own(key)) {
             self.state.put(MANIFESTS, &keys)?;
             self.roster.manifests = keys.into_iter().map(|key| (key, None)).collect();

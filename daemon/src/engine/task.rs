@@ -249,7 +249,8 @@ impl Worker {
             Message::Reencrypt(reply) => {
                 let wished = self.with_folder(Folder::wish_reencryption);
                 if wished.is_ok() {
-                    self.tell([Event::Reencrypting(Some(0))]);
+                    let sides = [StatusSide::Work, StatusSide::Encrypted].map(Event::Disturbed);
+                    self.tell(sides.into_iter().chain([Event::Reencrypting(Some(0))]));
                 }
                 let _ = reply.send(wished);
                 self.look_at_everything();

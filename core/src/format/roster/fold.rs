@@ -253,15 +253,17 @@ impl Fold<'_> {
             head: log.head(),
             disputed: self.verdicts.contains(&Verdict::Unknown),
             needs_epoch: !covers_removals,
-            manifests: self.manifests(),
+            manifests: self.manifests(true),
+            void_manifests: self.manifests(false),
             void: self.void(),
         }
     }
 
-    /// What counting entries name of what their subjects had written.
-    fn manifests(&self) -> Vec<ManifestName> {
-        let counting = self.entries.iter().zip(&self.verdicts).filter(|(_, v)| **v == Verdict::Counts);
-        counting.filter_map(|(entry, _)| entry.entry.manifest()).collect()
+    /// What counting entries, or the others, name of what their subjects had written.
+    fn manifests(&self, counting: bool) -> Vec<ManifestName> {
+        let judged = self.entries.iter().zip(&self.verdicts);
+        let wanted = judged.filter(|(_, verdict)| (**verdict == Verdict::Counts) == counting);
+        wanted.filter_map(|(entry, _)| entry.entry.manifest()).collect()
     }
 
     /// The newest bundle that counts.

@@ -123,21 +123,35 @@ impl Log {
         Self::new(entries)
     }
 
-    /// What the next entry follows.
-    pub(crate) fn next_prev(&self) -> Vec<EntryHash> {
-        let mut prev = self.heads();
+    /// What the next entry follows: of the entries that are not `void`, those that no other such entry follows. So what
+    /// strangers add bars nobody from writing. Of more than [`MAX_PREV`], the newest.
+    pub(crate) fn next_prev(&self, void: &[EntryHash]) -> Vec<EntryHash> {
+        let void: HashSet<_> = void.iter().collect();
+        let sound = || self.entries.iter().filter(|entry| !void.contains(&entry.hash));
+        let followed: HashSet<_> = sound().flat_map(|entry| &entry.entry.prev).collect();
+        // In the order of the log: the newest come last.
+        let ends = sound().map(|entry| entry.hash).filter(|hash| !followed.contains(hash));
+        let mut prev: Vec<_> = ends.collect();
         prev.drain(..prev.len().saturating_sub(MAX_PREV));
+        prev.sort_unstable();
         prev
     }
 
-    /// This log and one more entry, which follows all others; of more than [`MAX_PREV`] ends of the log, the newest, so
-    /// that nobody can bar others from writing by adding ends.
-    pub(crate) fn with(&self, operation: Operation, signer: &SigningKey) -> Result<Self, Malformed> {
-        let prev = self.next_prev();
-        let seq = self.entries.last().ok_or(Malformed)?.entry.seq + 1;
+    /// This log and one more entry, which follows all others that are not `void`.
+    pub(crate) fn with(
+        &self,
+        operation: Operation,
+        void: &[EntryHash],
+        signer: &SigningKey,
+    ) -> Result<Self, Malformed> {
+        let prev = self.next_prev(void);
+        let before = self.entries.iter().filter(|entry| prev.contains(&entry.hash));
+        let highest = before.map(|entry| entry.entry.seq).max().ok_or(Malformed)?;
+        let seq = highest.checked_add(1).ok_or(Malformed)?;
         let entry = Entry { folder: self.folder(), seq, prev, operation, signer: signer.public() };
         let mut entries = self.entries.clone();
         entries.push(SignedEntry::sign(entry, signer)?);
+        entries.sort_by_key(SignedEntry::position);
         Self::new(entries)
     }
 

@@ -13,7 +13,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 pub use entry::{Entry, EntryHash, FolderLayout, ManifestName, Operation, Role, SignedEntry};
@@ -21,7 +21,7 @@ pub use log::{Log, LogOrder, MAX_ENTRIES};
 pub use object::{MAX_ROSTER_LEN, OpenedRoster, RosterStatement, open_roster_object, seal_roster_object};
 pub use state::{Member, RosterState};
 
-use super::access::{Access, Envelope, EnvelopeType, folder_hint, invitation_hint};
+use super::access::{Access, Envelope, EnvelopeType, MAX_ENVELOPES, folder_hint, invitation_hint};
 use super::key_source::FolderKeys;
 use super::seal::{FolderSeal, MAX_FILE_MEMBERS, SealError, member_envelopes};
 use crate::account::SignedBundle;
@@ -129,11 +129,33 @@ impl Roster {
             let is_of_somebody = envelope.kind == EnvelopeType::INVITE || hints.contains(&envelope.hint);
             is_of_epoch(envelope, &name) && is_of_somebody
         };
-        let kept = known.map(|known| known.retain(is_kept)).unwrap_or_default();
+        let kept = known.map(|known| once_each(known, is_kept)).unwrap_or_default();
         let missing = self.without_envelope(&kept).map(|member| &member.bundle.bundle().envelope);
         let made = member_envelopes(self.state.folder, self.state.epoch, self.current_key()?, missing)
             .map_err(|_| RosterError::Malformed)?;
         Ok(Access::build(kept.envelopes().chain(made.envelopes()))?)
+    }
+
+    /// Whether `access` has envelopes of the current epoch's key for nobody but members, and none that is another than the
+    /// one that `known`, an earlier version, has for the same person: a member who knows the key may have put it there.
+    #[must_use]
+    pub fn has_strange_envelopes(&self, access: &Access, known: Option<&Access>) -> bool {
+        let name = self.state.key_name();
+        let hints: HashSet<_> = self.state.members.iter().map(|member| hint_of(member, &name)).collect();
+        let known = known.into_iter().flat_map(|known| known.of(EnvelopeType::MEMBER));
+        let known: HashMap<_, _> =
+            known.filter(|e| is_of_epoch(e, &name)).map(|envelope| (envelope.hint, envelope.body)).collect();
+        let is_strange = |envelope: Envelope<'_>| {
+            !hints.contains(&envelope.hint)
+                || known.get(&envelope.hint).is_some_and(|body| *body != envelope.body)
+        };
+        access.of(EnvelopeType::MEMBER).filter(|e| is_of_epoch(e, &name)).any(is_strange)
+    }
+
+    /// Whether every key that `other` knows is known here.
+    #[must_use]
+    pub fn has_keys_of(&self, other: &Self) -> bool {
+        other.keys.keys().all(|name| self.keys.contains_key(name))
     }
 
     /// The members who have no envelope of the current epoch's key in `access`: nobody drops one but a cloud, or a
@@ -250,7 +272,7 @@ impl Roster {
     /// The id of the manifest of what `subject` has written, if the next entry names one.
     #[must_use]
     pub fn manifest_id(&self, subject: &VerifyingKey) -> FileId {
-        entry::manifest_id(self.state.folder, subject, &self.log.next_prev())
+        entry::manifest_id(self.state.folder, subject, &self.log.next_prev(&self.state.void))
     }
 
     /// Starts a new epoch with `key`.
@@ -280,15 +302,26 @@ impl Roster {
     }
 
     fn append(&mut self, operation: Operation, signer: &SigningKey) -> Result<(), RosterError> {
-        let log = self.log.with(operation, signer)?;
+        let log = self.log.with(operation, &self.state.void, signer)?;
         let state = fold::fold(&log);
-        let appended = log.entries().last().map(|e| e.hash);
+        if state.members.len() > MAX_ENVELOPES {
+            return Err(RosterError::Malformed);
+        }
+        let is_new = |entry: &&SignedEntry| self.log.entries().iter().all(|known| known.hash != entry.hash);
+        let appended = log.entries().iter().find(is_new).map(|e| e.hash);
         if state.disputed || appended.is_none_or(|hash| state.void.contains(&hash)) {
             return Err(RosterError::NotAllowed);
         }
         (self.log, self.state) = (log, state);
         Ok(())
     }
+}
+
+/// The envelopes that `keep` keeps, one for each hint.
+fn once_each(access: &Access, keep: impl Fn(&Envelope<'_>) -> bool) -> Access {
+    let mut seen = HashSet::new();
+    let kept = access.envelopes().filter(|e| keep(e) && seen.insert((e.kind, e.hint)));
+    Access::build(kept).unwrap_or_default()
 }
 
 /// Whether `envelope` lets a member or a guest reach the folder key called `name`.

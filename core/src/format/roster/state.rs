@@ -53,6 +53,8 @@ pub struct RosterState {
     pub needs_epoch: bool,
     /// What those who were removed, or lost the right to write, had written by then.
     pub manifests: Vec<ManifestName>,
+    /// What entries name that do not count: they vouch for nothing, and belong to the roster all the same.
+    pub void_manifests: Vec<ManifestName>,
     /// Entries that do not count, because their signers were not entitled to them: to be reported.
     pub void: Vec<EntryHash>,
 }

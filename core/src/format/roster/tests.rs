@@ -80,7 +80,7 @@ impl People {
 
     /// Appends without asking whether it is allowed, as a client of somebody's own making would.
     fn force(&self, roster: &mut Roster, by: usize, operation: Operation) {
-        roster.log = roster.log.with(operation, &self.identities[by]).unwrap();
+        roster.log = roster.log.with(operation, &[], &self.identities[by]).unwrap();
         roster.state = fold::fold(&roster.log);
     }
 }

@@ -85,12 +85,15 @@ pub(super) fn remove(arguments: &MemberArguments, shell: &Shell, engine: &dyn En
         let failure = Failure::new(Exit::Usage, format!("{login} is the address of this account"));
         return Err(failure.with_remedy(format!("ensafer share leave {}", shown(&folder))).into());
     }
-    if prompt::can_ask()
-        && !prompt::confirm(&format!("Remove {login} from {}?", shown(&folder)), arguments.yes)?
-    {
+    if !prompt::confirm(&format!("Remove {login} from {}?", shown(&folder)), arguments.yes)? {
         return Err(Failure::new(Exit::Interrupted, "Nobody was removed").into());
     }
-    change(shell, engine, &folder, MembersChange::Remove { member: member.identity })?;
+    change(
+        shell,
+        engine,
+        &folder,
+        MembersChange::Remove { member: member.identity, login: member.login.clone() },
+    )?;
     shell.output.note(format_args!(
         "{login} is no member of {} any more, and cannot open what is written from now on.",
         shown(&folder)
@@ -122,7 +125,7 @@ pub(super) fn set_role(arguments: &RoleArguments, shell: &Shell, engine: &dyn En
 pub(super) fn leave(arguments: &LeaveArguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
     let folder = folder::at(&arguments.work, shell)?;
     let question = format!("Leave {}? Only an admin of the folder can let you in again.", shown(&folder));
-    if prompt::can_ask() && !prompt::confirm(&question, arguments.yes)? {
+    if !prompt::confirm(&question, arguments.yes)? {
         return Err(Failure::new(Exit::Interrupted, "You are still a member").into());
     }
     change(shell, engine, &folder, MembersChange::Leave)?;

@@ -2,15 +2,15 @@
 
 use std::fs;
 
-use ensafer_core::clock::{Clock as VersionVector, Dot};
-use ensafer_core::crypto::SystemRandom;
+use ensafer_core::clock::Dot;
 use ensafer_core::format::DAMAGED_AFTER;
-use ensafer_core::format::roster::{Role, RosterStatement, seal_roster_object};
+use ensafer_core::format::roster::Role;
 use ensafer_core::plan::ProblemClass;
 use ensafer_core::time::Timestamp;
 
 use super::accounts::{alice, bob};
 use super::world::{Device, EVIL, TEN_MINUTES, World};
+use crate::folder_keys::Guests;
 
 #[test]
 fn rule_19_a_roster_that_is_gone_is_put_back() {
@@ -133,16 +133,7 @@ fn grown(device: &Device) -> Vec<u8> {
     roster.add(bob().bundle().clone(), Role::Reader, keys.signer()).unwrap();
     let dot = Dot { counter: 1_000_000, device: EVIL };
     let now = Timestamp::from_parts(1_700_000_000, 0);
-    let fields = RosterStatement {
-        device: EVIL,
-        device_name: "other".into(),
-        clock: VersionVector::new().with(dot),
-        dot,
-        modified: now,
-        created: now,
-    };
-    let envelopes = roster.member_envelopes(None).unwrap();
-    seal_roster_object(&roster, &envelopes, fields, keys.signer(), &mut SystemRandom).unwrap().bytes
+    keys.seal_roster(&roster, &[], &Guests::default(), dot, now).unwrap()
 }
 
 #[test]
