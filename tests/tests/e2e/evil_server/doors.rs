@@ -90,6 +90,7 @@ impl Attack {
         let by_recovery = verify(CredentialKind::Recovery, self.recovery_auth);
         vec![
             Knock::new("GET", "/v1/server", Value::Null, ""),
+            Knock::new("GET", "/v1/invitations/{id}", Value::Null, "invitation-unknown"),
             Knock::new("POST", "/v1/register/available", login.clone(), ""),
             Knock::new("POST", "/v1/register", json!(self.register()), "login-taken"),
             Knock::new("POST", "/v1/register/confirm", json!(self.confirm()), "confirmation-refused"),
@@ -131,9 +132,30 @@ impl Attack {
             Knock::new("DELETE", "/v1/devices/{device}", none(), "device-unknown"),
             Knock::new("GET", "/v1/users/{login}", none(), ""),
             Knock::new("GET", "/v1/users/{login}/history", none(), ""),
+            Knock::new("GET", "/v1/invitations", none(), ""),
+            Knock::new("POST", "/v1/invitations", self.invitation(), "blob-refused"),
+            Knock::new("DELETE", "/v1/invitations/{id}", none(), "invitation-unknown"),
+            Knock::new(
+                "POST",
+                "/v1/invitations/{id}/mail",
+                json!({ "to": ALICE, "link": "https://example.com/" }),
+                "invitation-unknown",
+            ),
+            // With Alice's keys.
+            Knock::new("POST", "/v1/invitations/{id}/acceptance", self.acceptance(), "blob-refused"),
             // Last, because it is the end of the session.
             Knock::new("DELETE", "/v1/session", none(), ""),
         ]
+    }
+
+    /// Without a record.
+    fn invitation(&self) -> Value {
+        let (id, claim_hash) = (self.device.to_string(), "00".repeat(32));
+        json!({ "id": id, "record": "00", "claim_hash": claim_hash, "expires_at_s": u32::MAX })
+    }
+
+    fn acceptance(&self) -> Value {
+        json!({ "claim": "00".repeat(32), "bundle": self.bundle, "proof": "00".repeat(32) })
     }
 
     fn register(&self) -> RegisterRequest {
@@ -181,6 +203,7 @@ impl Attack {
         let mut leaks = Vec::new();
         for knock in knocks {
             let path = knock.path.replace("{login}", ALICE).replace("{device}", &self.device.to_string());
+            let path = path.replace("{id}", &self.device.to_string());
             let answer = self.thief.send(knock.method, &path, token, &knock.body);
             let (method, expected) = (knock.method, refusal.or(knock.refusal));
             assert_eq!(answer.refusal().as_deref(), expected, "{method} {path}: {answer:?}");
