@@ -134,9 +134,8 @@ impl Folder {
         let renewed = |seen: &Seen| {
             let SeenVersion { object, record } = seen.result.as_ref().ok()?;
             let base = self.base.entries.get(&object.id)?;
-            let says_the_same = base.object.clock == object.clock
-                && base.object.content_dot == object.content_dot
-                && base.object.place_dot == object.place_dot;
+            // To the word: base's own words must never stand for the file's.
+            let says_the_same = base.object == *object;
             let is_renewed = record.key.is_own_of(object.id) && self.records.get(&object.id) != Some(record);
             (says_the_same && is_renewed).then(|| BaseRecord {
                 object: base.object.clone(),
