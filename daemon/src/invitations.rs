@@ -12,7 +12,7 @@ use ensafer_core::crypto::{InviteKey, VerifyingKey};
 use ensafer_core::ids::{FolderId, InvitationId};
 
 use crate::account::{self, AccountError, Unlocked};
-use crate::engine::{MemberChange, MembersError};
+use crate::engine::MemberChange;
 use crate::folders::Folders;
 use crate::home::Home;
 use crate::shell::Shell;
@@ -129,10 +129,4 @@ fn tend_one(
     }
     account::end_invitation(&shell.home, &shell.config, unlocked, id)?;
     Ok(true)
-}
-
-/// Whether trying again may help.
-#[must_use]
-pub fn is_for_later(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<MembersError>().is_some_and(MembersError::is_for_later)
 }

@@ -5,9 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use ensafer_core::clock::{Clock as VersionVector, Dot};
 use ensafer_core::crypto::{FolderKey, Random, SystemRandom};
-use ensafer_core::format::roster::{
-    FolderLayout, MAX_ROSTER_LEN, Roster, RosterStatement, seal_roster_object,
-};
+use ensafer_core::format::roster::{FolderLayout, Roster, RosterStatement, seal_roster_object};
 use ensafer_core::format::{HeaderError, PREFIX_LEN, Prefix, object_name};
 use ensafer_core::ids::{DeviceId, Fingerprint, FolderId};
 use ensafer_core::time::Timestamp;
@@ -18,14 +16,12 @@ use crate::engine::current_identity;
 use crate::exit::{Exit, Failure};
 use crate::folder_keys::{FolderKeysError, OpenFolder, Vault};
 use crate::folders::{FolderEntry, Folders};
+use crate::membership::MAX_ROSTER_FILE_BYTES;
 use crate::output::printable;
 use crate::refusals::Pair;
 use crate::state::{Identity, State};
 use crate::store::{DirectoryStore, EncryptedStore, Listed};
 use crate::work_dir::{Marker, WorkDir};
-
-/// The longest file that may be a roster's: its content, and what lies beside.
-const MAX_ROSTER_FILE: u64 = MAX_ROSTER_LEN + (2 << 20);
 
 /// Makes or joins the folder of `pair`, which must be `owner`'s where that is named, and puts it on the list. Nothing is changed where that is refused.
 ///
@@ -95,7 +91,7 @@ fn find_roster(store: &DirectoryStore) -> Result<Option<Vec<u8>>> {
             continue;
         }
         let is_roster = |prefix: &Prefix| {
-            prefix.roster && key.is_own_of(prefix.file_id) && stamp.length <= MAX_ROSTER_FILE
+            prefix.roster && key.is_own_of(prefix.file_id) && stamp.length <= MAX_ROSTER_FILE_BYTES
         };
         if !Prefix::parse(&start).is_ok_and(|prefix| is_roster(&prefix)) {
             continue;
@@ -133,7 +129,7 @@ fn refuse_other_owner(opened: &OpenFolder, owner: Option<Fingerprint>, pair: &Pa
         return Ok(());
     }
     let what = format!(
-        "The encrypted folder {} is not the one of whom --from names: its owner is another ({found})",
+        "The encrypted folder {} belongs to somebody else than was named (to {found})",
         pair.encrypted.display()
     );
     Err(Failure::new(Exit::NotARecipient, what).with_remedy("Name its owner, or another directory").into())

@@ -15,6 +15,9 @@ use crate::store::EncryptedStore;
 /// What lies in an object beside its content, at most: PREFIX, ACCESS and INFO are bounded.
 const MOST_OVERHEAD: u64 = 2 << 20;
 
+/// The longest file that may be a roster's.
+pub const MAX_ROSTER_FILE_BYTES: u64 = MAX_ROSTER_LEN + MOST_OVERHEAD;
+
 /// Judges headers of one folder. Manifests are read when the first version needs one, and forgotten with this.
 pub struct Membership<'a> {
     folder: &'a OpenFolder,
@@ -99,7 +102,7 @@ pub fn manifest_key(name: &ManifestName) -> StoreKey {
 
 /// The bytes of a roster's file; `None` where they cannot be those of a roster, or cannot be read now.
 pub fn read_roster(store: &dyn EncryptedStore, key: &StoreKey) -> Option<Vec<u8>> {
-    read_bounded(store, key, MAX_ROSTER_LEN + MOST_OVERHEAD)
+    read_bounded(store, key, MAX_ROSTER_FILE_BYTES)
 }
 
 fn read_bounded(store: &dyn EncryptedStore, key: &StoreKey, limit: u64) -> Option<Vec<u8>> {

@@ -7,15 +7,13 @@ use std::path::{Path, PathBuf};
 
 use ensafer_core::account::{Account, AccountState};
 use ensafer_core::api::local::{Membership, RecipientNote, SignerReport, SignerStanding};
-use ensafer_core::format::roster::{MAX_ROSTER_LEN, RosterState, open_roster_object};
+use ensafer_core::format::roster::{RosterState, open_roster_object};
 use ensafer_core::format::{
-    AccessList, AccountAlone, EXTENSION, MAX_ACCESS_LEN, MAX_INFO_LEN, OpenedHeader, Recipient, Statement,
-    fan_out_directory,
+    AccessList, AccountAlone, EXTENSION, OpenedHeader, Recipient, Statement, fan_out_directory,
 };
 use ensafer_core::ids::{Fingerprint, FolderId};
 
-/// Most bytes of a roster's file: its log with tags and head, and the largest header.
-pub(crate) const MAX_ROSTER_FILE_BYTES: u64 = 2 * MAX_ROSTER_LEN + (MAX_ACCESS_LEN + MAX_INFO_LEN) as u64;
+use crate::membership::MAX_ROSTER_FILE_BYTES;
 
 /// Whose signatures an account takes.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use ensafer_core::ids::FolderId;
 use rustix::fs::OFlags;
 
 use super::{open_file, read_start};
-use crate::signers::MAX_ROSTER_FILE_BYTES;
+use crate::membership::MAX_ROSTER_FILE_BYTES;
 
 /// How far below a client's directory is looked.
 const MAX_DEPTH: usize = 4;

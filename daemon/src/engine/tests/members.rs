@@ -173,6 +173,11 @@ fn what_a_removed_member_signs_later_is_quarantined() {
     }
     assert_eq!(a.read("by bob"), "written in time", "what Alice had stays");
     assert!(!b.look().planned);
+    // It keeps nobody from going on with the file.
+    a.write("by bob", "edited by Alice");
+    world.settle(&mut [&mut a, &mut fresh]);
+    assert_eq!(fresh.read("by bob"), "edited by Alice");
+    assert!(!a.problems().contains_key(&b.key_of("by bob")), "{:?}", a.problems());
 }
 
 #[test]
@@ -319,6 +324,9 @@ fn admins_who_remove_each_other_stop_the_folder_until_its_owner_decides() {
     a.add(&bob(), Role::Admin).unwrap();
     a.add(&carol(), Role::Admin).unwrap();
     let (mut b, mut c) = (world.guest("b", &bob()), world.guest("c", &carol()));
+    // What each has written is listed by the other's removal.
+    b.write("by bob", "text");
+    c.write("by carol", "text");
     world.settle(&mut [&mut a, &mut b, &mut c]);
     let path = world.cloud().join(a.roster_key());
     let base = fs::read(&path).unwrap();
