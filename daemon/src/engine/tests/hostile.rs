@@ -12,7 +12,7 @@ use super::accounts::bob;
 use super::world::{Device, EVIL, World, file};
 
 /// Writes an object into the encrypted folder, signed by `signer`, as its file key's holder could.
-fn inject(device: &Device, object: &Object, text: &str, signer: &SigningKey) -> String {
+pub fn inject(device: &Device, object: &Object, text: &str, signer: &SigningKey) -> String {
     let keys = device.keys();
     let by = Authorship { writer: signer.public(), ..keys.authorship.clone() };
     let statement = Statement::from_object(object, &by);

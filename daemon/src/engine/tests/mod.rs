@@ -12,6 +12,7 @@ mod identity;
 mod members;
 mod moving;
 mod observing;
+mod readers;
 mod roster;
 mod task;
 mod world;
