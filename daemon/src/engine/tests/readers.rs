@@ -423,3 +423,37 @@ fn rule_19_the_accepted_roster_is_put_back_by_a_reader_too() {
     b.look();
     assert_eq!(world.snapshot(), store, "as it was accepted, to the last byte");
 }
+
+/// The cloud was slow: when Alice took his right, she had not seen what he wrote.
+#[test]
+fn what_a_writer_wrote_too_late_is_quarantined_and_counts_once_they_may_write() {
+    let world = World::new();
+    let mut a = world.device("a");
+    a.write("f", "common");
+    a.settle();
+    a.add(&bob(), Role::Writer).unwrap();
+    let mut b = world.guest("b", &bob());
+    b.write("by bob", "in time");
+    world.settle(&mut [&mut a, &mut b]);
+    let roster = world.cloud().join(a.roster_key());
+    let as_writer = fs::read(&roster).unwrap();
+    a.set_role(&bob(), Role::Reader).unwrap();
+    let as_reader = fs::read(&roster).unwrap();
+    fs::write(&roster, as_writer).unwrap();
+    b.write("f", "at the same moment");
+    b.write("new", "at the same moment, too");
+    b.settle();
+    fs::write(&roster, as_reader).unwrap();
+    world.settle(&mut [&mut a, &mut b]);
+    let late = [b.key_of("f"), b.key_of("new")];
+    let problems = a.problems();
+    let told: Vec<_> = late.iter().filter_map(|name| problems.get(name)).collect();
+    assert_eq!(told, [&ProblemClass::FormerMember; 2], "{problems:?}");
+    assert_eq!((problems.len(), a.read("by bob").as_str()), (2, "in time"));
+    assert_eq!((a.read("f").as_str(), b.read("f").as_str()), ("common", "at the same moment"));
+    a.set_role(&bob(), Role::Writer).unwrap();
+    world.settle(&mut [&mut a, &mut b]);
+    assert_eq!(a.contents(), ["at the same moment", "at the same moment, too", "in time"]);
+    assert_eq!(a.tree(), b.tree());
+    assert!(a.problems().is_empty() && b.problems().is_empty());
+}
