@@ -7,6 +7,7 @@
 
 mod apart;
 mod brake;
+mod carried;
 mod crash;
 mod damage;
 mod embedded;
