@@ -24,6 +24,7 @@ mod mail;
 mod mirror;
 mod places;
 mod privacy;
+mod racing;
 mod refusals;
 mod secrets;
 mod server_account;

@@ -451,9 +451,14 @@ fn what_a_writer_wrote_too_late_is_quarantined_and_counts_once_they_may_write() 
     assert_eq!(told, [&ProblemClass::FormerMember; 2], "{problems:?}");
     assert_eq!((problems.len(), a.read("by bob").as_str()), (2, "in time"));
     assert_eq!((a.read("f").as_str(), b.read("f").as_str()), ("common", "at the same moment"));
+    // As long as it lies there, the file is synced no more.
+    a.write("f", "edited by Alice");
+    let mut fresh = world.device("fresh");
+    world.settle(&mut [&mut a, &mut b, &mut fresh]);
+    assert!(!fresh.tree().contains_key("f"));
     a.set_role(&bob(), Role::Writer).unwrap();
-    world.settle(&mut [&mut a, &mut b]);
-    assert_eq!(a.contents(), ["at the same moment", "at the same moment, too", "in time"]);
-    assert_eq!(a.tree(), b.tree());
+    world.settle(&mut [&mut a, &mut b, &mut fresh]);
+    assert_eq!(a.contents(), ["at the same moment", "at the same moment, too", "edited by Alice", "in time"]);
+    assert_eq!((a.tree(), fresh.tree()), (b.tree(), b.tree()));
     assert!(a.problems().is_empty() && b.problems().is_empty());
 }
