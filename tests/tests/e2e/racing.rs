@@ -122,17 +122,31 @@ fn texts(directory: &Path) -> Option<BTreeMap<PathBuf, String>> {
     Some(found)
 }
 
+/// Says how both stand where a test fails.
+struct Report<'d>([&'d Device; 2]);
+
+impl Drop for Report<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            for device in self.0 {
+                let (problems, files) = (device.problems(), texts(&device.work));
+                let files = files.unwrap_or_default();
+                let raced: Vec<_> = files.iter().filter(|(path, _)| !path.starts_with("still")).collect();
+                eprintln!("{}: {} {problems:?} {raced:#?}", device.home.display(), device.state());
+            }
+        }
+    }
+}
+
 /// Waits until both work folders hold the same files and neither daemon has anything left to do.
 #[track_caller]
 fn agree(alice: &Device, bob: &Device) {
-    let mut last = Default::default();
+    let _report = Report([alice, bob]);
     wait::until_true("both agree", || {
         let [one, other] = [alice, bob].map(|device| texts(&device.work));
         let is_same = one.is_some() && one == other;
         let is_idle = is_same && [alice, bob].iter().all(|device| device.state() == "up-to-date");
-        let is_still = is_idle && texts(&alice.work) == one && texts(&bob.work) == other;
-        last = (one, other);
-        is_still
+        is_idle && texts(&alice.work) == one && texts(&bob.work) == other
     });
     tree::assert_same(&alice.work, &bob.work);
 }
