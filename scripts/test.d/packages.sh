@@ -17,6 +17,7 @@ readonly packages=(
     ensurepip:python3-venv
     nginx:nginx-light
     caddy:caddy
+    syncthing:syncthing
     systemd-analyze:systemd
 )
 

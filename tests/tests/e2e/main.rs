@@ -7,6 +7,7 @@
 
 mod apart;
 mod brake;
+mod carried;
 mod clouds;
 mod crash;
 mod damage;
@@ -24,6 +25,7 @@ mod mail;
 mod mirror;
 mod places;
 mod privacy;
+mod racing;
 mod refusals;
 mod secrets;
 mod server_account;

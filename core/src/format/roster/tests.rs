@@ -189,7 +189,7 @@ fn roles_say_who_may_do_what() {
 }
 
 #[test]
-fn injected_entries_do_not_count_and_are_reported() {
+fn row_21_injected_entries_do_not_count_and_are_reported() {
     let people = People::new();
     let clean = people.staffed();
     let mut roster = clean.clone();
@@ -201,6 +201,10 @@ fn injected_entries_do_not_count_and_are_reported() {
         Operation::Role { subject: people.key(3), role: Role::Admin, manifest: None },
     );
     people.force(&mut roster, 1, Operation::Epoch { epoch: 7, key_id: [1; 32] });
+    // Whoever takes the log at its word, well-formed and signed as it is, has a new admin.
+    let adds_5 = |signed: &SignedEntry| matches!(&signed.entry.operation, Operation::Add { member, .. } if member.bundle().identity == people.key(5));
+    assert!(roster.log.entries().iter().any(adds_5));
+    assert_eq!(people.role(&roster, 5), None);
     assert_eq!(roster.state().void.len(), 4);
     assert_eq!(roster.state().members, clean.state().members);
     assert_eq!((roster.state().epoch, roster.state().disputed), (1, false));

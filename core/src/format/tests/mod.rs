@@ -5,6 +5,7 @@ mod alone_vectors;
 mod attacks;
 mod generate;
 mod round_trip;
+mod several;
 mod vectors;
 
 use std::sync::Arc;

@@ -330,7 +330,7 @@ fn rule_17_a_version_that_changes_while_its_conflict_copy_is_made() {
 }
 
 #[test]
-fn threat_16_ciphertexts_that_exchange_names_between_look_and_reading() {
+fn row_16_ciphertexts_that_exchange_names_between_look_and_reading() {
     let world = World::new();
     let (mut a, mut b) = (world.device("a"), world.device("b"));
     a.write("one", "1");

@@ -7,7 +7,7 @@ use super::faults::{PowerCut, watched};
 use super::world::{Device, TEN_MINUTES, World};
 
 /// Whether the round ended before the power failed.
-fn run_until_power_cut(device: &mut Device, moments: i64) -> bool {
+pub fn run_until_power_cut(device: &mut Device, moments: i64) -> bool {
     let power = PowerCut::after(moments);
     device.start_with(watched(power.clone()));
     let ended = catch_unwind(AssertUnwindSafe(|| device.settle())).is_ok();
