@@ -144,8 +144,7 @@ fn of_group(
     fields: (Option<GroupId>, Option<Vec<EntryHash>>, Option<Vec<Written>>),
 ) -> Result<Operation, Malformed> {
     match (number, role, fields) {
-        (7, Some(role @ (Role::Reader | Role::Writer)), (Some(group), Some(heads), written)) => {
-            check(!heads.is_empty())?;
+        (7, Some(role), (Some(group), Some(heads), written)) => {
             Ok(Operation::Group { group, role, heads, written: written.unwrap_or_default() })
         }
         (8, None, (Some(group), None, written)) => {

@@ -268,7 +268,8 @@ impl Operation {
             Self::Role { role, manifest, .. } => !is_group || (*role != Role::Writer && manifest.is_none()),
             Self::Remove { manifest, .. } => !is_group || manifest.is_none(),
             Self::Layout { layout } => !is_group && *layout != FolderLayout::Group,
-            Self::Group { .. } | Self::Ungroup { .. } => !is_group,
+            Self::Group { role, heads, .. } => !is_group && *role < Role::Admin && !heads.is_empty(),
+            Self::Ungroup { .. } => !is_group,
         }
     }
 

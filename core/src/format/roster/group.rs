@@ -206,6 +206,13 @@ impl Group {
         Ok(())
     }
 
+    /// Goes on with another log of this group.
+    #[cfg(test)]
+    pub(super) fn replace_log(&mut self, log: Log) {
+        let (groups, other) = (self.roster.groups.clone(), self.roster.clone());
+        self.roster.take(log, groups, &other);
+    }
+
     /// Takes in the entries, keys and pairs of another version of this group.
     ///
     /// # Errors

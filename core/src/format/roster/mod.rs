@@ -9,6 +9,8 @@ mod fold;
 mod group;
 mod group_logs;
 #[cfg(test)]
+mod group_tests;
+#[cfg(test)]
 mod invitation_tests;
 mod log;
 mod object;

@@ -13,16 +13,16 @@ use crate::crypto::{PrivateKeys, TestRandom, test_keys};
 use crate::ids::AccountId;
 use crate::time::Timestamp;
 
-const ALICE: usize = 0;
+pub(super) const ALICE: usize = 0;
 
 /// Alice, the owner, and six others who share Alice's RSA keys.
-struct People {
-    alice: PrivateKeys,
-    identities: Vec<SigningKey>,
+pub(super) struct People {
+    pub alice: PrivateKeys,
+    pub identities: Vec<SigningKey>,
 }
 
 impl People {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut rng = TestRandom::new(5);
         let alice = test_keys::alice();
         let identities = std::iter::once(test_keys::alice().identity)
@@ -31,11 +31,11 @@ impl People {
         Self { alice, identities }
     }
 
-    fn key(&self, person: usize) -> VerifyingKey {
+    pub fn key(&self, person: usize) -> VerifyingKey {
         self.identities[person].public()
     }
 
-    fn bundle(&self, person: usize) -> SignedBundle {
+    pub fn bundle(&self, person: usize) -> SignedBundle {
         let identity = &self.identities[person];
         let bundle = Bundle {
             account: AccountId::new([u8::try_from(person).unwrap(); 16]),
@@ -46,14 +46,14 @@ impl People {
         SignedBundle::sign(bundle, identity)
     }
 
-    fn roster(&self) -> Roster {
+    pub fn roster(&self) -> Roster {
         let key = FolderKey::generate(&mut TestRandom::new(1));
         let owner = &self.identities[ALICE];
         Roster::create(self.bundle(ALICE), owner, [1; 16], FolderLayout::Flat, key).unwrap()
     }
 
     /// A roster where 1 and 2 are admins, 3 a writer, 4 a reader.
-    fn staffed(&self) -> Roster {
+    pub fn staffed(&self) -> Roster {
         let mut roster = self.roster();
         for (person, role) in [(1, Role::Admin), (2, Role::Admin), (3, Role::Writer), (4, Role::Reader)] {
             self.add(&mut roster, ALICE, person, role).unwrap();
@@ -79,13 +79,13 @@ impl People {
     }
 
     /// Appends without asking whether it is allowed, as a client of somebody's own making would.
-    fn force(&self, roster: &mut Roster, by: usize, operation: Operation) {
+    pub fn force(&self, roster: &mut Roster, by: usize, operation: Operation) {
         roster.log = roster.log.with(operation, &self.identities[by]).unwrap();
         roster.state = fold::fold(&roster.log, &roster.groups);
     }
 }
 
-fn merged(a: &Roster, b: &Roster) -> Roster {
+pub(super) fn merged(a: &Roster, b: &Roster) -> Roster {
     let (mut one, mut other) = (a.clone(), b.clone());
     one.merge(b).unwrap();
     other.merge(a).unwrap();
@@ -357,7 +357,7 @@ fn a_rollback_is_told_from_news() {
     assert_eq!(old.clone().merge(&elsewhere.unwrap()), Err(RosterError::OtherFolder));
 }
 
-fn seal(roster: &Roster, signer: &SigningKey, rng: &mut TestRandom) -> Vec<u8> {
+pub(super) fn seal(roster: &Roster, signer: &SigningKey, rng: &mut TestRandom) -> Vec<u8> {
     seal_with(roster, &roster.member_envelopes(None).unwrap(), signer, rng)
 }
 
@@ -367,16 +367,19 @@ pub(super) fn seal_with(
     signer: &SigningKey,
     rng: &mut TestRandom,
 ) -> Vec<u8> {
+    seal_roster_object(roster, envelopes, fields(), signer, rng).unwrap().bytes
+}
+
+pub(super) fn fields() -> RosterStatement {
     let dot = Dot { counter: 1, device: DEVICE };
-    let fields = RosterStatement {
+    RosterStatement {
         device: DEVICE,
         device_name: "laptop".into(),
         clock: Clock::new().with(dot),
         dot,
         modified: Timestamp::default(),
         created: Timestamp::default(),
-    };
-    seal_roster_object(roster, envelopes, fields, signer, rng).unwrap().bytes
+    }
 }
 
 #[test]
