@@ -21,6 +21,10 @@ const MANIFEST_LABEL: &[u8] = b"ensafer/v1/manifest-id\0";
 pub struct EntryHash(pub(crate) [u8; 32]);
 
 impl EntryHash {
+    pub(crate) const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
