@@ -19,7 +19,7 @@ fn rng() -> TestRandom {
     TestRandom::new(77)
 }
 
-fn pair(number: usize) -> EnvelopePrivateKey {
+pub(super) fn pair(number: usize) -> EnvelopePrivateKey {
     let [one, other] = test_keys::pairs();
     if number.is_multiple_of(2) { one } else { other }
 }
@@ -290,7 +290,7 @@ fn a_group_may_not_list_groups_and_no_log_passes_for_one_of_the_other_kind() {
 }
 
 /// Seals what a forger made of a roster, under the keys that its members have.
-fn forged<P: RosterKind>(roster: &Roster<P>, payload: &[u8], signer: &SigningKey) -> Vec<u8> {
+pub(super) fn forged<P: RosterKind>(roster: &Roster<P>, payload: &[u8], signer: &SigningKey) -> Vec<u8> {
     let envelopes = roster.member_envelopes(None).unwrap();
     seal_payload(roster, "roster", payload, &envelopes, fields(), signer, &mut rng()).unwrap().bytes
 }
@@ -328,6 +328,29 @@ fn a_folders_object_is_no_groups_nor_the_other_way_round() {
     object::encode_log_and_keys(&disguised, &mut w, &mut rng()).unwrap();
     let bytes = forged(&disguised, &w.into_bytes(), &bob.identity);
     assert_eq!(open_roster_object(&bytes, &account).map(drop), Err(HeaderError::Unauthentic));
+}
+
+/// Row 2: a server serves another group than was asked for, or one of its own making under the same id.
+#[test]
+fn row_02_a_groups_key_comes_from_its_own_log() {
+    let people = People::new();
+    let group = people.group();
+    // The server is Eve, who knows whom to wrap for: her group opens, and is another one.
+    let eve = &people.identities[6];
+    let hers = Group::create(people.bundle(6), eve, [9; 16], pair(1), &mut rng()).unwrap();
+    let opened = open_group_object(&seal_group(&hers, eve).bytes, &people.alice.envelope, &[]).unwrap();
+    assert_ne!(opened.group.id(), group.id());
+    // Under the right id there is no first entry but the owner's.
+    let mut first = group.log().entries()[0].entry.clone();
+    let Operation::Create { public, owner, .. } = &mut first.operation else { panic!() };
+    (*public, *owner, first.signer) = (Some(pair(1).public()), people.bundle(6), people.key(6));
+    assert!(Log::new(vec![SignedEntry::sign(first, eve).unwrap()]).is_err());
+    // Nor does a folder wrap its key for any pair but that of the log's own epochs.
+    let mut roster = people.roster();
+    people.share(&mut roster, &group, Role::Writer);
+    let own = pair(0).public();
+    let recipients: Vec<_> = roster.state().recipients().collect();
+    assert_eq!(recipients, [&people.alice.envelope.public(), &own]);
 }
 
 /// Row 5: a group's key, in the place of a folder's, opens and seals no file.

@@ -11,6 +11,8 @@ mod group_logs;
 #[cfg(test)]
 mod group_tests;
 #[cfg(test)]
+mod group_vectors;
+#[cfg(test)]
 mod invitation_tests;
 mod log;
 mod object;
