@@ -321,7 +321,8 @@ impl SignedEntry {
     pub(crate) fn sign(entry: Entry, signer: &SigningKey) -> Result<Self, Malformed> {
         check(entry.signer == signer.public())?;
         let bytes = entry.encode();
-        check(bytes.len() <= MAX_ENTRY_LEN)?;
+        // Nothing is signed that others would refuse: a field out of bounds or out of order.
+        check(bytes.len() <= MAX_ENTRY_LEN && Entry::decode(&bytes)? == entry)?;
         let len = entry_len(&bytes);
         let signature = signer.sign(Domain::RosterEntry, &[&len, &bytes]);
         let hash = entry_hash(&len, &bytes);

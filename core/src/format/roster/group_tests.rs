@@ -203,6 +203,9 @@ fn a_group_can_be_removed_and_come_back() {
     assert_eq!(state.manifests, [ManifestName { subject: bob, id, statement: manifest }]);
     let envelopes = shared.world.roster.member_envelopes(None).unwrap();
     assert_eq!(envelopes.envelopes().count(), 1, "none for the group");
+    let twice = vec![Written { subject: bob, manifest }; 2];
+    let refused = shared.world.roster.share_with(shared.group.log(), Role::Reader, twice, &alice.identity);
+    assert_eq!(refused, Err(RosterError::Malformed), "each is named once");
     let again = shared.world.roster.unshare_with(group, Vec::new(), folder_key(8), &alice.identity);
     assert_eq!(again, Err(RosterError::NotAllowed));
     let bytes = shared.roster_bytes();
@@ -312,17 +315,17 @@ fn a_folders_object_is_no_groups_nor_the_other_way_round() {
     let synced = shared.world.synced();
     assert!(matches!(open_roster_object(&group, &synced), Err(HeaderError::Foreign(_))));
 
-    // The group's log in an object that is a folder's by key and envelopes.
+    // The log of a group whose owner names a folder's key in it, in an object that is a folder's by key and envelopes.
     let key = folder_key(5);
-    let id = (1, key.id(shared.group.state().folder, 1));
-    let mut state = shared.group.state().clone();
-    state.key_id = id.1;
-    let disguised = Roster::<purpose::Folder> {
-        log: shared.group.log().clone(),
-        state,
-        keys: BTreeMap::from([(id, Arc::new(key))]),
-        groups: GroupLogs::new(),
-    };
+    let mut entry = shared.group.log().entries()[0].entry.clone();
+    let id = (1, key.id(entry.folder, 1));
+    let Operation::Create { key_id, .. } = &mut entry.operation else { panic!() };
+    *key_id = id.1;
+    let log = Log::new(vec![SignedEntry::sign(entry, &bob.identity).unwrap()]).unwrap();
+    let groups = GroupLogs::new();
+    let state = fold::fold(&log, &groups);
+    let keys = BTreeMap::from([(id, Arc::new(key))]);
+    let disguised = Roster::<purpose::Folder> { log, state, keys, groups };
     let mut w = crate::cbor::Writer::new();
     w.array(2);
     object::encode_log_and_keys(&disguised, &mut w, &mut rng()).unwrap();
