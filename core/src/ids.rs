@@ -106,6 +106,11 @@ byte_id!(
     16
 );
 byte_id!(
+    /// A group of people; derived from its creator's identity key.
+    GroupId,
+    16
+);
+byte_id!(
     /// A state database: random, new with every new or restored one, so that counters are never reused.
     DeviceId,
     16
@@ -144,6 +149,19 @@ impl FolderId {
     #[must_use]
     pub const fn root(&self) -> FileId {
         FileId(self.0)
+    }
+}
+
+impl GroupId {
+    /// The id where the group's own roster, which is one like a folder's, names its folder.
+    #[must_use]
+    pub const fn as_folder(&self) -> FolderId {
+        FolderId(self.0)
+    }
+
+    /// The group of a roster that names this as its folder.
+    pub(crate) const fn of_folder(folder: FolderId) -> Self {
+        Self(folder.0)
     }
 }
 

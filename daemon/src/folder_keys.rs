@@ -157,7 +157,7 @@ impl OpenFolder {
             let login = state.login_of(&state.owner_key).unwrap_or_default().to_owned();
             return Err(FolderKeysError::OtherOwner { owner: state.owner(), login });
         }
-        let is_guest = state.member(&me).is_none();
+        let is_guest = state.role_of(&me).is_none();
         let is_outsider = is_guest && !is_invited(&opened, vault)?;
         let device_name: Arc<str> = device_name.into();
         let login = account.login().as_str();
@@ -186,13 +186,13 @@ impl OpenFolder {
     /// What the account may do here.
     #[must_use]
     pub fn role(&self) -> Role {
-        self.roster.state().member(&self.authorship.writer).map_or(Role::Reader, |member| member.role)
+        self.roster.state().role_of(&self.authorship.writer).unwrap_or(Role::Reader)
     }
 
     /// Whether the account reads by an invitation, and is no member yet.
     #[must_use]
     pub fn is_guest(&self) -> bool {
-        self.roster.state().member(&self.authorship.writer).is_none()
+        self.roster.state().role_of(&self.authorship.writer).is_none()
     }
 
     /// Whether somebody can read by this invitation.

@@ -54,7 +54,7 @@ impl<'a> Membership<'a> {
         if known == Some(header.statement_hash) || self.is_listed(header) {
             return Ok(());
         }
-        let was_writer = state.member(&statement.writer).is_none()
+        let was_writer = state.role_of(&statement.writer).is_none()
             || state.manifests.iter().any(|name| name.subject == statement.writer);
         Err(if was_writer { ProblemClass::FormerMember } else { ProblemClass::UnknownSigner })
     }

@@ -19,6 +19,7 @@ use crate::credentials;
 use crate::db::accounts::{self, Stored};
 use crate::db::changes;
 use crate::db::devices;
+use crate::db::groups;
 use crate::db::invitations;
 use crate::error::ApiError;
 use crate::extract::{ApiJson, Authenticated, ClientAddress};
@@ -381,6 +382,8 @@ pub async fn export(
         history: accounts::history(db, session.account, 0, u32::MAX).await?,
         invitations: invitations::export(db, session.account, now_s).await?,
         accepted: invitations::accepted(db, session.account, now_s).await?,
+        groups: groups::made_by(db, session.account).await?,
+        administered_groups: groups::administered_by(db, session.account).await?,
     };
     audit(session, "account-exported");
     Ok(Json(export))

@@ -30,7 +30,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
 pub struct Lookups(Arc<OnceLock<Rates<AccountId>>>);
 
 impl Lookups {
-    fn count(&self, state: &AppState, account: AccountId) -> Result<(), ApiError> {
+    pub(crate) fn count(&self, state: &AppState, account: AccountId) -> Result<(), ApiError> {
         let limit = state.config.limits.lookups_per_account_per_minute;
         let rates = self.0.get_or_init(|| Rates::new(Quota::per_minute(at_least_one(limit))));
         rates.count(&account).map_err(|wait| {

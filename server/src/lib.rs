@@ -15,6 +15,7 @@ pub mod db;
 pub mod directory;
 pub mod error;
 pub mod extract;
+pub mod groups;
 pub mod health;
 pub mod invitations;
 pub mod limits;

@@ -44,6 +44,7 @@ pub struct Metrics {
     logins: Family<OutcomeLabels, Counter>,
     registrations: Counter,
     invitations: Family<OutcomeLabels, Counter>,
+    groups: Family<OutcomeLabels, Counter>,
     failures_limited: Family<BucketLabels, Counter>,
     mails: Family<OutcomeLabels, Counter>,
 }
@@ -59,6 +60,7 @@ impl Metrics {
             logins: Family::default(),
             registrations: Counter::default(),
             invitations: Family::default(),
+            groups: Family::default(),
             failures_limited: Family::default(),
             mails: Family::default(),
         };
@@ -67,14 +69,24 @@ impl Metrics {
     }
 
     fn register(&mut self) {
-        let Self { registry, requests, latency, logins, registrations, invitations, failures_limited, mails } =
-            self;
+        let Self {
+            registry,
+            requests,
+            latency,
+            logins,
+            registrations,
+            invitations,
+            groups,
+            failures_limited,
+            mails,
+        } = self;
         registry.register("requests", "Requests by method, route and status", requests.clone());
         let help = "Time to the answer's head";
         registry.register_with_unit("request_duration", help, Unit::Seconds, latency.clone());
         registry.register("logins", "Logins by outcome", logins.clone());
         registry.register("registrations", "Accounts made", registrations.clone());
         registry.register("invitations", "What happened to invitations", invitations.clone());
+        registry.register("groups", "What happened to groups", groups.clone());
         let help = "Attempts refused because too many failed before, by what they were counted for";
         registry.register("failures_limited", help, failures_limited.clone());
         registry.register("mails", "Mails by outcome", mails.clone());
@@ -95,6 +107,11 @@ impl Metrics {
     /// An invitation was made, mailed, accepted or removed, or what was shown for one was wrong.
     pub fn invitation(&self, outcome: &'static str) {
         self.invitations.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// A group was made, changed or deleted.
+    pub fn group(&self, outcome: &'static str) {
+        self.groups.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// An attempt was refused because too many failed before.
@@ -149,6 +166,7 @@ mod tests {
         metrics.login("wrong");
         metrics.registered();
         metrics.invitation("accepted");
+        metrics.group("changed");
         metrics.failure_limited("account");
         metrics.mail("failed");
         metrics.request("GET", "/v1/server", 200, Duration::from_millis(3));
@@ -158,6 +176,7 @@ mod tests {
             "ensafer_server_logins_total{outcome=\"wrong\"} 1",
             "ensafer_server_registrations_total 1",
             "ensafer_server_invitations_total{outcome=\"accepted\"} 1",
+            "ensafer_server_groups_total{outcome=\"changed\"} 1",
             "ensafer_server_failures_limited_total{bucket=\"account\"} 1",
             "ensafer_server_mails_total{outcome=\"failed\"} 1",
             "ensafer_server_requests_total{method=\"GET\",route=\"/v1/server\",status=\"200\"} 1",

@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::error::ApiError;
 use crate::state::AppState;
-use crate::{account, directory, health, invitations, login, registration, sessions};
+use crate::{account, directory, groups, health, invitations, login, registration, sessions};
 
 pub use guard::Guard;
 
@@ -51,6 +51,7 @@ fn api() -> OpenApiRouter<AppState> {
         .merge(account::routes())
         .merge(directory::routes())
         .merge(invitations::routes())
+        .merge(groups::routes())
 }
 
 /// The OpenAPI document, as it is checked in and served.

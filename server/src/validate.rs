@@ -2,10 +2,13 @@
 
 use ensafer_core::account::{MAX_RECORD_BYTES, SignedBundle};
 use ensafer_core::api::server::{
-    BundleDocument, MAX_NAME_BYTES, MAX_STATE_BYTES, PasswordSealDocument, ProblemKind, RecoverySealDocument,
-    SealedKeysDocument, StateDocument,
+    BundleDocument, GroupRequest, MAX_GROUP_ADMINS, MAX_NAME_BYTES, MAX_STATE_BYTES, PasswordSealDocument,
+    ProblemKind, RecoverySealDocument, SealedKeysDocument, StateDocument,
 };
 use ensafer_core::crypto::{Login, MAX_ITERATIONS, MIN_ITERATIONS, SEALED_KEY_BYTES, cobblestone};
+use ensafer_core::format::Prefix;
+use ensafer_core::format::roster::MAX_GROUP_OBJECT_LEN;
+use ensafer_core::ids::GroupId;
 
 use crate::error::ApiError;
 use crate::state::AppState;
@@ -55,6 +58,29 @@ pub fn is_plain_address(login: &Login) -> bool {
 pub fn invitation_record(sealed: &[u8]) -> Result<(), ApiError> {
     let is_record = sealed.len() <= MAX_RECORD_BYTES && is_sealed(sealed);
     if is_record { Ok(()) } else { Err(refused("this is no sealed record of an invitation")) }
+}
+
+/// Checks a group's version and file: that it is one of this group, as far as that can be seen from outside.
+///
+/// # Errors
+/// [`ProblemKind::BlobRefused`], [`ProblemKind::ValueRefused`]
+pub fn group(id: GroupId, request: &GroupRequest) -> Result<(), ApiError> {
+    let object = &request.object.0;
+    let prefix = Prefix::parse(object).ok().filter(|_| object.len() <= MAX_GROUP_OBJECT_LEN);
+    if !prefix.is_some_and(|prefix| prefix.roster && prefix.file_id == id.as_folder().root()) {
+        return Err(refused("this is no file of the group"));
+    }
+    let out_of_bounds = |detail| Err(ApiError::with_detail(ProblemKind::ValueRefused, detail));
+    if request.admins.len() > MAX_GROUP_ADMINS {
+        return out_of_bounds("a group has at most 64 admins");
+    }
+    if request.version == 0 || i64::try_from(request.version).is_err() {
+        return out_of_bounds("versions count from 1");
+    }
+    if (request.version == 1) != request.nonce.is_some() {
+        return out_of_bounds("a new group comes with its nonce, and no other");
+    }
+    Ok(())
 }
 
 /// Takes the name of a person or device.

@@ -8,6 +8,7 @@ mod blob;
 mod bundle;
 mod file;
 mod invitation;
+mod known_group;
 pub mod login;
 mod open_invitation;
 mod safety_number;
@@ -22,6 +23,7 @@ pub use invitation::{
     Acceptance, INVITATION_LIFETIME_S, InvitationLink, InvitationRecord, MAX_FOLDER_NAME_BYTES,
     MAX_RECORD_BYTES, ParseLinkError, RecordError, RecordLimitError,
 };
+pub use known_group::{KnownGroup, KnownGroupError, MAX_GROUP_NAME_BYTES, MAX_KNOWN_GROUPS};
 pub use open_invitation::{MAX_OPEN_INVITATIONS, OpenInvitation};
 pub use safety_number::SafetyNumber;
 pub use served::SucceedError;

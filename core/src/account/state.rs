@@ -1,20 +1,23 @@
-//! What an account remembers wherever it logs in: whose keys it has seen, and whom it invited. It is sealed under the
-//! account master key, so the server that keeps it can neither read nor change it.
+//! What an account remembers wherever it logs in: whose keys it has seen, whom it invited, and which groups it is
+//! in. It is sealed under the account master key, so the server that keeps it can neither read nor change it.
 
 use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
 use super::bundle::{SignedBundle, canonical_login};
+use super::known_group::{KnownGroup, KnownGroupError, MAX_KNOWN_GROUPS};
 use super::open_invitation::{MAX_OPEN_INVITATIONS, OpenInvitation};
 use crate::cbor::{Malformed, Reader, Writer, check};
 use crate::crypto::{Login, MAX_LOGIN_BYTES};
-use crate::ids::{AccountId, Fingerprint, InvitationId};
+use crate::ids::{AccountId, Fingerprint, GroupId, InvitationId};
 
 /// Version of the encoding of a state without invitations: what every version of Ensafer reads.
 const VERSION_OF_PINS: u64 = 1;
 /// Version of the encoding of a state with invitations.
 const VERSION_WITH_INVITATIONS: u64 = 2;
+/// Version of the encoding of a state with groups.
+const VERSION_WITH_GROUPS: u64 = 3;
 /// More people than anybody shares with; a bound for the parser.
 const MAX_PINS: u64 = 10_000;
 
@@ -23,6 +26,7 @@ const MAX_PINS: u64 = 10_000;
 pub struct AccountState {
     pins: BTreeMap<Login, Pin>,
     invitations: BTreeMap<InvitationId, OpenInvitation>,
+    groups: BTreeMap<GroupId, KnownGroup>,
 }
 
 /// Whose keys somebody's are, as they were first seen.
@@ -149,6 +153,29 @@ impl AccountState {
         self.invitations.remove(&id)
     }
 
+    /// The groups that the account administers or is in.
+    #[must_use]
+    pub fn groups(&self) -> &BTreeMap<GroupId, KnownGroup> {
+        &self.groups
+    }
+
+    /// Remembers a group, in the place of what was remembered of it.
+    ///
+    /// # Errors
+    /// [`KnownGroupError::Full`]; the state is unchanged then.
+    pub fn remember_group(&mut self, id: GroupId, group: KnownGroup) -> Result<(), KnownGroupError> {
+        if self.groups.len() >= MAX_KNOWN_GROUPS && !self.groups.contains_key(&id) {
+            return Err(KnownGroupError::Full);
+        }
+        self.groups.insert(id, group);
+        Ok(())
+    }
+
+    /// Forgets a group, giving what was remembered of it.
+    pub fn forget_group(&mut self, id: GroupId) -> Option<KnownGroup> {
+        self.groups.remove(&id)
+    }
+
     /// Compares the bundle that was served for `login` with what was seen before, and remembers it.
     ///
     /// # Errors
@@ -219,17 +246,24 @@ impl AccountState {
         Ok(())
     }
 
-    /// Whether `later` may stand where this stood: nobody was forgotten, and no pin went back. A server that serves
-    /// anything else has kept an old state, or gives different ones to different devices. Invitations come and end; an old
-    /// state brings none back to life, because the roster holds no envelope of it any more.
+    /// Whether `later` may stand where this stood: nobody was forgotten, and no pin or group went back. A server that serves
+    /// anything else has kept an old state, or gives different ones to different devices. Groups are left or deleted,
+    /// invitations come and end; an old state brings none back to life, because the roster holds no envelope of it any more.
     #[must_use]
     pub fn is_succeeded_by(&self, later: &Self) -> bool {
-        self.pins
+        let has_groups = self
+            .groups
             .iter()
-            .all(|(login, pin)| later.pins.get(login).is_some_and(|later| pin.is_succeeded_by(later)))
+            .all(|(id, group)| later.groups.get(id).is_none_or(|later| group.is_succeeded_by(later)));
+        has_groups
+            && self
+                .pins
+                .iter()
+                .all(|(login, pin)| later.pins.get(login).is_some_and(|later| pin.is_succeeded_by(later)))
     }
 
-    /// Takes over what `other`, the same account's state on another server, remembers beside this.
+    /// Takes over what `other`, the same account's state on another server, remembers beside this. Groups for which there
+    /// is no room are left out: they are met again where they lie.
     ///
     /// # Errors
     /// [`PinError::IdentityChanged`] with the login under which the two have seen different people; [`PinError::Full`].
@@ -260,27 +294,48 @@ impl AccountState {
             return Err((login.expect("some are the other's"), PinError::Full));
         }
         (self.pins, self.invitations) = (merged, invitations);
+        for (id, group) in &other.groups {
+            let has_room = self.groups.len() < MAX_KNOWN_GROUPS;
+            if let Some(here) = self.groups.get_mut(id) {
+                here.join(group);
+            } else if has_room {
+                self.groups.insert(*id, group.clone());
+            }
+        }
         Ok(())
     }
 
     /// The state's one encoding: a CBOR map of 0 version, 1 pins: arrays of login, account, fingerprint, sequence,
-    /// whether it was verified, and generation, ascending by login; where there are any, 2 invitations, ascending by id.
-    /// Without them it is version 1, which older versions of Ensafer on the account's other devices read.
+    /// whether it was verified, and generation, ascending by login; where there are any, 2 invitations, ascending by id; and
+    /// where there are any, 3 groups, ascending by id, before which 2 is there in any case. Without groups it is version 2,
+    /// without both version 1: what older versions of Ensafer on the account's other devices read.
     #[must_use]
     pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         // Room for everything: no copy of a secret stays behind in memory that grew.
-        let mut out = Writer::with_capacity(16 + self.pins.len() * 512 + self.invitations.len() * 512);
-        let has_invitations = !self.invitations.is_empty();
-        let version = if has_invitations { VERSION_WITH_INVITATIONS } else { VERSION_OF_PINS };
-        out.map(2 + usize::from(has_invitations)).key(0).uint(version).key(1).array(self.pins.len());
+        let of_groups: usize = self.groups.values().map(KnownGroup::encoded_len).sum();
+        let mut out =
+            Writer::with_capacity(32 + self.pins.len() * 512 + self.invitations.len() * 512 + of_groups);
+        let version = match (self.invitations.is_empty(), self.groups.is_empty()) {
+            (true, true) => VERSION_OF_PINS,
+            (false, true) => VERSION_WITH_INVITATIONS,
+            (_, false) => VERSION_WITH_GROUPS,
+        };
+        let pairs = if self.groups.is_empty() { 2 + usize::from(!self.invitations.is_empty()) } else { 4 };
+        out.map(pairs).key(0).uint(version).key(1).array(self.pins.len());
         for (login, pin) in &self.pins {
             out.array(6).text(login.as_str()).bytes(pin.account.as_bytes());
             out.bytes(pin.fingerprint.as_bytes()).uint(pin.sequence).bool(pin.verified).uint(pin.generation);
         }
-        if has_invitations {
+        if version >= VERSION_WITH_INVITATIONS {
             out.key(2).array(self.invitations.len());
             for (id, invitation) in &self.invitations {
                 invitation.encode(*id, &mut out);
+            }
+        }
+        if version >= VERSION_WITH_GROUPS {
+            out.key(3).array(self.groups.len());
+            for (id, group) in &self.groups {
+                group.encode(*id, &mut out);
             }
         }
         Zeroizing::new(out.into_bytes())
@@ -294,7 +349,7 @@ impl AccountState {
         let mut reader = Reader::new(bytes);
         reader.map(64)?;
         let version = reader.key(0)?.uint()?;
-        if version > VERSION_WITH_INVITATIONS {
+        if version > VERSION_WITH_GROUPS {
             return Err(ParseStateError::NewerVersion);
         }
         check(version >= VERSION_OF_PINS)?;
@@ -307,8 +362,13 @@ impl AccountState {
             VERSION_OF_PINS => BTreeMap::new(),
             _ => read_invitations(reader.key(2)?)?,
         };
+        check(!invitations.is_empty() || version != VERSION_WITH_INVITATIONS)?;
+        let groups = match version {
+            VERSION_WITH_GROUPS => read_groups(reader.key(3)?)?,
+            _ => BTreeMap::new(),
+        };
         reader.end()?;
-        Ok(Self { pins, invitations })
+        Ok(Self { pins, invitations, groups })
     }
 }
 
@@ -330,7 +390,6 @@ fn read_pins(reader: &mut Reader<'_>) -> Result<BTreeMap<Login, Pin>, Malformed>
     Ok(pins)
 }
 
-/// At least one: a state without any is of the older version.
 fn read_invitations(reader: &mut Reader<'_>) -> Result<BTreeMap<InvitationId, OpenInvitation>, Malformed> {
     let mut invitations = BTreeMap::new();
     for _ in 0..reader.array(MAX_OPEN_INVITATIONS as u64)? {
@@ -338,8 +397,19 @@ fn read_invitations(reader: &mut Reader<'_>) -> Result<BTreeMap<InvitationId, Op
         check(invitations.last_key_value().is_none_or(|(last, _)| *last < id))?;
         invitations.insert(id, invitation);
     }
-    check(!invitations.is_empty())?;
     Ok(invitations)
+}
+
+/// At least one: a state without any is of an older version.
+fn read_groups(reader: &mut Reader<'_>) -> Result<BTreeMap<GroupId, KnownGroup>, Malformed> {
+    let mut groups = BTreeMap::new();
+    for _ in 0..reader.array(MAX_KNOWN_GROUPS as u64)? {
+        let (id, group) = KnownGroup::decode(reader)?;
+        check(groups.last_key_value().is_none_or(|(last, _)| *last < id))?;
+        groups.insert(id, group);
+    }
+    check(!groups.is_empty())?;
+    Ok(groups)
 }
 
 #[cfg(test)]
@@ -457,7 +527,7 @@ mod tests {
         );
         assert_eq!(AccountState::from_bytes(&bytes[..bytes.len() - 1]), Err(ParseStateError::Damaged));
         assert_eq!(AccountState::from_bytes(&[0xa2, 0, 0, 1, 0x80]), Err(ParseStateError::Damaged));
-        assert_eq!(AccountState::from_bytes(&[0xa1, 0, 3]), Err(ParseStateError::NewerVersion));
+        assert_eq!(AccountState::from_bytes(&[0xa1, 0, 4]), Err(ParseStateError::NewerVersion));
         let empty = AccountState::default();
         assert_eq!(*empty.to_bytes(), [0xa2, 0, 1, 1, 0x80]);
         assert_eq!(AccountState::from_bytes(&empty.to_bytes()), Ok(empty));

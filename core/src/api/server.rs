@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::hex::{HexArray, HexBytes, SecretHex, SecretText};
 use crate::crypto::CHALLENGE_BYTES;
-use crate::ids::{AccountId, DeviceId, InvitationId};
+use crate::ids::{AccountId, DeviceId, GroupId, InvitationId};
 
 /// Longest name of a person or device, in bytes of UTF-8.
 pub const MAX_NAME_BYTES: usize = 128;
 /// Largest sealed state of an account, in bytes.
 pub const MAX_STATE_BYTES: usize = 1024 * 1024;
-/// Largest body of a request, in bytes: the state in hex, and room for the rest.
+/// Most accounts that may change a group beside the one that made it.
+pub const MAX_GROUP_ADMINS: usize = 64;
+/// Largest body of a request, in bytes: a state or a group in hex, and room for the rest.
 pub const MAX_BODY_BYTES: usize = 2 * MAX_STATE_BYTES + 64 * 1024;
 /// Size in bytes of the ticket of a login attempt: id 16 ‖ expiry 8 ‖ MAC 32.
 pub const ATTEMPT_BYTES: usize = 16 + 8 + 32;
@@ -392,6 +394,50 @@ documents! {
         invitations: Vec<ExportedInvitation>,
         /// The invitations that the account accepted.
         accepted: Vec<AcceptedInvitation>,
+        /// The groups that the account made. What is in them, sealed, is read one by one.
+        groups: Vec<GroupEntry>,
+        /// The groups that others made and whose admins named the account as one of them.
+        administered_groups: Vec<GroupId>,
+    }
+
+    /// Makes a group, or puts a new version in the place of the one that is there (`docs/protocol.md`, "Groups").
+    struct GroupRequest {
+        /// One more than that of the version that is there; 1 for a new group.
+        version: u64,
+        /// The group's file, at most 1 MiB.
+        object: HexBytes,
+        /// Who may change the group from now on, beside the account that made it; at most 64.
+        admins: Vec<AccountId>,
+        /// What the group's id was derived with from the account's identity key: in version 1, and there only.
+        nonce: Option<HexArray<16>>,
+    }
+
+    /// A group, as the server keeps it.
+    struct GroupReport {
+        /// Counts changes.
+        version: u64,
+        /// The group's file.
+        object: HexBytes,
+    }
+
+    /// A group that the account made.
+    struct GroupEntry {
+        /// Which.
+        id: GroupId,
+        /// Counts changes.
+        version: u64,
+        /// When it was made.
+        created_at_s: u64,
+        /// When its present version was written.
+        changed_at_s: u64,
+        /// Who may change it beside the account.
+        admins: Vec<AccountId>,
+    }
+
+    /// The groups that the account made.
+    struct Groups {
+        /// By id.
+        groups: Vec<GroupEntry>,
     }
 
     /// Has the link of an invitation mailed.
@@ -603,6 +649,10 @@ problem_kinds! {
     InvitationAccepted = "invitation-accepted", 409, "The invitation was accepted already";
     /// The account has too many open ones.
     InvitationsFull = "invitations-full", 409, "Too many invitations are open";
+    /// There is none of that id that the account may have or change.
+    GroupUnknown = "group-unknown", 404, "There is no such group";
+    /// The account has made too many.
+    GroupsFull = "groups-full", 409, "The account has too many groups";
     /// The server mails no links.
     MailOff = "mail-off", 409, "This server mails no invitations";
     /// Too many failed attempts.

@@ -1,4 +1,4 @@
-//! RSA-OAEP envelopes (`docs/format.md`, ACCESS types 1, 2 and 6), and the two kinds of RSA keys: a key for envelopes
+//! RSA-OAEP envelopes (`docs/format.md`, ACCESS types 1, 2, 6 and 8), and the two kinds of RSA keys: a key for envelopes
 //! does not compile where a key for logging in is asked for, nor the other way round.
 
 use std::fmt;
@@ -7,7 +7,8 @@ use std::sync::Arc;
 use super::backend::RSA_BYTES;
 use super::folder_key::{FolderKeyName, named};
 use super::hash::{length_prefix, sha256, sha256_hex};
-use super::keys::{FileKey, FolderKey};
+use super::keys::{FileKey, FolderKey, GroupKey, Key};
+use super::roster_key::RosterPurpose;
 use super::rsa::{PrivateHalf, PublicHalf};
 use super::{OpenError, PublicKeyError, SUITE};
 use crate::ids::FileId;
@@ -132,7 +133,22 @@ impl EnvelopePublicKey {
     /// Wraps a folder key: what follows the name in a type 6 envelope. `name` must be that key's.
     #[must_use]
     pub fn wrap_folder_key(&self, name: &FolderKeyName, key: &FolderKey) -> [u8; ENVELOPE_BYTES] {
-        self.0.wrap(&folder_key_label(name, self.spki()), key)
+        self.wrap_roster_key(name, key)
+    }
+
+    /// Wraps a group's key: what follows the name in a type 8 envelope. `name` must be that key's.
+    #[must_use]
+    pub fn wrap_group_key(&self, name: &FolderKeyName, key: &GroupKey) -> [u8; ENVELOPE_BYTES] {
+        self.wrap_roster_key(name, key)
+    }
+
+    /// Wraps the key of a folder or of a group.
+    pub(crate) fn wrap_roster_key<P: RosterPurpose>(
+        &self,
+        name: &FolderKeyName,
+        key: &Key<P>,
+    ) -> [u8; ENVELOPE_BYTES] {
+        self.0.wrap(&roster_key_label::<P>(name, self.spki()), key)
     }
 }
 
@@ -155,7 +171,23 @@ impl EnvelopePrivateKey {
     /// # Errors
     /// [`OpenError`] if it was wrapped to another key or under another name, altered, or is another key.
     pub fn unwrap_folder_key(&self, name: &FolderKeyName, wrapped: &[u8]) -> Result<FolderKey, OpenError> {
-        named(self.0.unwrap(&folder_key_label(name, self.spki()), wrapped)?, name)
+        self.unwrap_roster_key(name, wrapped)
+    }
+
+    /// Unwraps a group's key, checking that it is the one that `name` names.
+    ///
+    /// # Errors
+    /// As [`unwrap_folder_key`](Self::unwrap_folder_key).
+    pub fn unwrap_group_key(&self, name: &FolderKeyName, wrapped: &[u8]) -> Result<GroupKey, OpenError> {
+        self.unwrap_roster_key(name, wrapped)
+    }
+
+    fn unwrap_roster_key<P: RosterPurpose>(
+        &self,
+        name: &FolderKeyName,
+        wrapped: &[u8],
+    ) -> Result<Key<P>, OpenError> {
+        named(self.0.unwrap(&roster_key_label::<P>(name, self.spki()), wrapped)?, name)
     }
 }
 
@@ -171,8 +203,9 @@ fn file_key_label(file: FileId, key_epoch: u32, spki: &[u8; SPKI_BYTES]) -> Stri
     format!("ensafer/v1/envelope/{bound}")
 }
 
-/// `ensafer/v1/member/` and the hex SHA-256 of suite, folder_id, folder_epoch, key_id and SPKI.
-fn folder_key_label(name: &FolderKeyName, spki: &[u8; SPKI_BYTES]) -> String {
+/// `ensafer/v1/member/` or `ensafer/v1/group-member/`, and the hex SHA-256 of suite, folder_id, folder_epoch, key_id and
+/// SPKI.
+fn roster_key_label<P: RosterPurpose>(name: &FolderKeyName, spki: &[u8; SPKI_BYTES]) -> String {
     let bound = sha256_hex(&[&SUITE.to_be_bytes(), &name.to_bytes(), &length_prefix(spki), spki]);
-    format!("ensafer/v1/member/{bound}")
+    format!("ensafer/v1/{}/{bound}", P::WRAP_USE)
 }

@@ -1,24 +1,24 @@
-//! What is derived from and sealed under a folder's key.
+//! What is derived from and sealed under a folder's key, and what a group's key has in common with it: a name, and the
+//! file key of its roster. Every label of one is another than that of the other.
 
 use super::OpenError;
 use super::backend::{Active, Backend};
 use super::keys::{FileKey, FolderKey, InviteKey, Key, SEALED_KEY_BYTES, open_key, purpose, seal_key};
 use super::random::Random;
+use super::roster_key::RosterPurpose;
 use crate::clock::Dot;
 use crate::ids::{FileId, FolderId};
 
-const KEY_ID_LABEL: &[u8] = b"ensafer/v1/folder-key-id\0";
-const ROSTER_LABEL: &[u8] = b"ensafer/v1/roster\0";
 const CONFLICT_LABEL: &[u8] = b"ensafer/v1/conflict\0";
 
-/// Names one folder key: the start of every envelope that is sealed under it or carries it.
+/// Names one folder key, or one group's key: the start of every envelope that is sealed under it or carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FolderKeyName {
-    /// The folder.
+    /// The folder, or the group.
     pub folder: FolderId,
-    /// The folder's epoch.
+    /// Its epoch.
     pub epoch: u32,
-    /// [`FolderKey::id`], by which a planted key is noticed.
+    /// [`Key::id`], by which a planted key is noticed.
     pub key_id: [u8; 32],
 }
 
@@ -50,27 +50,6 @@ impl FolderKeyName {
 }
 
 impl FolderKey {
-    /// The key's public name within its folder and epoch. Compare it with the verified roster's after every opening.
-    #[must_use]
-    pub fn id(&self, folder: FolderId, folder_epoch: u32) -> [u8; 32] {
-        let mut id = [0; 32];
-        let info: [&[u8]; 3] = [KEY_ID_LABEL, folder.as_bytes(), &folder_epoch.to_be_bytes()];
-        Active::hkdf_expand_sha512(self.bytes(), &info, &mut id);
-        id
-    }
-
-    /// The full name of this key as the key of `folder` in `folder_epoch`.
-    #[must_use]
-    pub fn name(&self, folder: FolderId, folder_epoch: u32) -> FolderKeyName {
-        FolderKeyName { folder, epoch: folder_epoch, key_id: self.id(folder, folder_epoch) }
-    }
-
-    /// The roster's file key.
-    #[must_use]
-    pub fn roster_file_key(&self, folder: FolderId, folder_epoch: u32) -> FileKey {
-        Key::expand(self.bytes(), &[ROSTER_LABEL, folder.as_bytes(), &folder_epoch.to_be_bytes()])
-    }
-
     /// The id of the conflict copy that takes the content of `losing` (engine rule 13): the same on every device of
     /// the folder's epoch, and not to be foreseen by anybody else.
     #[must_use]
@@ -131,7 +110,7 @@ impl InviteKey {
 }
 
 /// The key, if it is the one that `name` names.
-pub(super) fn named(key: FolderKey, name: &FolderKeyName) -> Result<FolderKey, OpenError> {
+pub(super) fn named<P: RosterPurpose>(key: Key<P>, name: &FolderKeyName) -> Result<Key<P>, OpenError> {
     if key.name(name.folder, name.epoch) == *name { Ok(key) } else { Err(OpenError) }
 }
 

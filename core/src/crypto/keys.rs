@@ -77,7 +77,7 @@ pub mod purpose {
     macro_rules! purposes {
         ($($(#[$doc:meta])* $name:ident $($seals:ident)?;)*) => {$(
             $(#[$doc])*
-            #[derive(Debug)]
+            #[derive(Debug, Clone)]
             pub enum $name {}
             $(impl sealed::Sealed for $name {} impl $seals for $name {})?
         )*};
@@ -88,6 +88,10 @@ pub mod purpose {
         File;
         /// A folder's epoch: seals file keys and what else belongs to the folder.
         Folder Seals;
+        /// A group's epoch: seals what belongs to the group, and no file.
+        Group Seals;
+        /// Seals the private half of a group's common key pair.
+        GroupPair Seals;
         /// Authenticates a file's header.
         Header;
         /// Seals a file's INFO.
@@ -133,6 +137,10 @@ pub mod purpose {
 pub type FileKey = Key<purpose::File>;
 /// Key of a folder's epoch.
 pub type FolderKey = Key<purpose::Folder>;
+/// Key of a group's epoch.
+pub type GroupKey = Key<purpose::Group>;
+/// Seals the private half of a group's common key pair.
+pub(super) type GroupPairKey = Key<purpose::GroupPair>;
 /// Authenticates a file's header.
 pub type HeaderKey = Key<purpose::Header>;
 /// Seals a file's INFO.

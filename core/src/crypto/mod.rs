@@ -20,6 +20,7 @@ pub mod cobblestone;
 mod envelope;
 mod file_key;
 mod folder_key;
+mod group_key;
 mod hash;
 mod invitation;
 mod keys;
@@ -29,6 +30,7 @@ mod printed;
 mod private_keys;
 mod random;
 mod recovery_key;
+mod roster_key;
 mod rsa;
 mod server_keys;
 mod session;
@@ -55,8 +57,8 @@ pub use invitation::{
     AcceptanceBinding, InvitationKeys, InvitationPassword, InvitationSecrets, LinkFragment,
 };
 pub use keys::{
-    AcceptanceKey, AccountMasterKey, ClaimKey, CodeKey, DeviceKey, FileKey, FolderKey, HeaderKey, InfoKey,
-    InvitationRecordKey, InviteKey, Key, LoginSessionKey, PasswordAuth, PasswordKek, PayloadKey,
+    AcceptanceKey, AccountMasterKey, ClaimKey, CodeKey, DeviceKey, FileKey, FolderKey, GroupKey, HeaderKey,
+    InfoKey, InvitationRecordKey, InviteKey, Key, LoginSessionKey, PasswordAuth, PasswordKek, PayloadKey,
     RecoveryAuth, RecoveryKek, SEALED_KEY_BYTES, open_key, purpose, seal_key,
 };
 pub use login::{Login, LoginError, MAX_LOGIN_BYTES};
@@ -67,6 +69,7 @@ pub use printed::ParsePrintedError;
 pub use private_keys::PrivateKeys;
 pub use random::{Random, SystemRandom, TestRandom};
 pub use recovery_key::{RecoveryHalf, RecoveryKey};
+pub use roster_key::RosterPurpose;
 pub use server_keys::{ServerKeys, ServerSecret, VerifierKind};
 pub use session::DeviceSession;
 pub use signing::{Domain, Signature, SignatureError, SigningKey, VerifyingKey};

@@ -8,7 +8,7 @@ use super::PublicKeyError;
 use super::backend::{Active, Backend};
 use super::hash::sha256;
 use super::random::Random;
-use crate::ids::{Fingerprint, FolderId};
+use crate::ids::{Fingerprint, FolderId, GroupId};
 
 /// What a signature is about. The label is part of what is signed, so that none passes for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,6 +163,13 @@ impl VerifyingKey {
     pub fn folder_id(&self, nonce: &[u8; 16]) -> FolderId {
         let hash = sha256(&[b"ensafer/v1/folder\0", &self.0, nonce]);
         FolderId::new(*hash.first_chunk().expect("SHA-256 has 32 bytes"))
+    }
+
+    /// The id of the group that this identity creates with these random bytes: no folder's, as the label is another.
+    #[must_use]
+    pub fn group_id(&self, nonce: &[u8; 16]) -> GroupId {
+        let hash = sha256(&[b"ensafer/v1/group\0", &self.0, nonce]);
+        GroupId::new(*hash.first_chunk().expect("SHA-256 has 32 bytes"))
     }
 
     /// Checks a signature over the concatenation of `parts`.

@@ -27,3 +27,8 @@ pub(crate) fn alice() -> PrivateKeys {
 pub(crate) fn bob() -> PrivateKeys {
     person(0xB0, BOB_ENVELOPE, BOB_LOGIN)
 }
+
+/// Two key pairs for groups; the bytes serve other purposes elsewhere.
+pub(crate) fn pairs() -> [EnvelopePrivateKey; 2] {
+    [ALICE_LOGIN, BOB_LOGIN].map(|pkcs8| EnvelopePrivateKey::from_pkcs8(pkcs8).unwrap())
+}

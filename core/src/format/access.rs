@@ -26,6 +26,8 @@ impl EnvelopeType {
     pub const MEMBER: Self = Self(6);
     /// A folder key under an invitation's key; in rosters only.
     pub const INVITE: Self = Self(7);
+    /// A group's key for a member's RSA key; in a group's roster only.
+    pub const GROUP_MEMBER: Self = Self(8);
     /// Nothing: hides how many recipients there are.
     pub const DUMMY: Self = Self(0x7F);
 
@@ -49,10 +51,14 @@ pub struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// For types 5, 6 and 7: the folder key that the body begins with the name of, and the sealed part after it.
+    /// For types 5, 6, 7 and 8: the folder key, or group's key, that the body begins with the name of, and the sealed part after it.
     #[must_use]
     pub fn folder_key(&self) -> Option<(FolderKeyName, &'a [u8])> {
-        if !matches!(self.kind, EnvelopeType::FOLDER | EnvelopeType::MEMBER | EnvelopeType::INVITE) {
+        let has_name = matches!(
+            self.kind,
+            EnvelopeType::FOLDER | EnvelopeType::MEMBER | EnvelopeType::INVITE | EnvelopeType::GROUP_MEMBER
+        );
+        if !has_name {
             return None;
         }
         let (name, sealed) = self.body.split_first_chunk()?;
@@ -76,7 +82,9 @@ impl<'a> Envelope<'a> {
         match self.kind {
             EnvelopeType::USER | EnvelopeType::GROUP => self.body.len() == ENVELOPE_BYTES,
             EnvelopeType::FOLDER => self.body.len() == FolderKeyName::LEN + SEALED_KEY_BYTES,
-            EnvelopeType::MEMBER => self.body.len() == FolderKeyName::LEN + ENVELOPE_BYTES,
+            EnvelopeType::MEMBER | EnvelopeType::GROUP_MEMBER => {
+                self.body.len() == FolderKeyName::LEN + ENVELOPE_BYTES
+            }
             EnvelopeType::INVITE => self.body.len() == FolderKeyName::LEN + SEALED_KEY_BYTES,
             _ => true,
         }
@@ -172,7 +180,7 @@ pub(crate) fn file_hint(file: FileId, key_epoch: u32, spki_hash: &[u8; 32]) -> [
     hint(&[file.as_bytes(), &key_epoch.to_be_bytes(), spki_hash])
 }
 
-/// The hint by which a member finds its envelope (type 6) for this epoch of the folder.
+/// The hint by which a member finds its envelope (types 6 and 8) for this epoch of the folder or group.
 pub(crate) fn folder_hint(folder: FolderId, folder_epoch: u32, spki_hash: &[u8; 32]) -> [u8; 8] {
     hint(&[folder.as_bytes(), &folder_epoch.to_be_bytes(), spki_hash])
 }
@@ -207,14 +215,24 @@ mod tests {
 
     #[test]
     fn every_type_is_carried() {
-        let bodies =
-            [(1, 384), (2, 384), (3, 0), (4, 77), (5, 156), (6, 436), (7, 156), (0x7F, 65_535), (200, 1)];
+        let bodies = [
+            (1, 384),
+            (2, 384),
+            (3, 0),
+            (4, 77),
+            (5, 156),
+            (6, 436),
+            (7, 156),
+            (8, 436),
+            (0x7F, 65_535),
+            (200, 1),
+        ];
         let bodies: Vec<_> = bodies.into_iter().map(|(kind, len)| (kind, vec![kind; len])).collect();
         let built = Access::build(bodies.iter().map(|(kind, body)| envelope(*kind, body))).unwrap();
         let parsed = Access::parse(built.as_bytes()).unwrap();
         assert_eq!(parsed, built);
         assert!(parsed.envelopes().map(|e| (e.kind.0, e.body)).eq(bodies.iter().map(|(k, b)| (*k, &b[..]))));
-        assert_eq!(parsed.unlisted().map(|kind| kind.0).collect::<Vec<_>>(), [1, 2, 3, 4, 7, 0x7F, 200]);
+        assert_eq!(parsed.unlisted().map(|kind| kind.0).collect::<Vec<_>>(), [1, 2, 3, 4, 7, 8, 0x7F, 200]);
         assert!(parsed.retain(|e| e.kind.is_of_folder()).envelopes().map(|e| e.kind.0).eq([5, 6]));
         let (key, sealed) = parsed.envelopes().nth(4).unwrap().folder_key().unwrap();
         assert_eq!((key.epoch, sealed.len()), (0x0505_0505, SEALED_KEY_BYTES));
@@ -229,7 +247,7 @@ mod tests {
         }
         assert_eq!(Access::parse(&[whole, &[0]].concat()), Err(Malformed), "left over");
         assert_eq!(Access::parse(&[0xFF; 1 << 16]), Err(Malformed), "count");
-        for (kind, len) in [(1, 383), (2, 385), (5, 155), (6, 437), (7, 0)] {
+        for (kind, len) in [(1, 383), (2, 385), (5, 155), (6, 437), (7, 0), (8, 435)] {
             let mut bytes = vec![0, 1];
             envelope(kind, &vec![0; len]).write(&mut bytes);
             assert_eq!(Access::parse(&bytes), Err(Malformed), "type {kind}");

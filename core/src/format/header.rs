@@ -12,6 +12,9 @@ use crate::crypto::cobblestone::{self, HEAD_BYTES};
 use crate::crypto::{ContentHasher, Domain, FileSubkeys, FolderKeyName};
 use crate::ids::{FolderId, StatementHash};
 
+/// What a folder's roster carries.
+const ROSTER_ENVELOPES: &[EnvelopeType] = &[EnvelopeType::MEMBER, EnvelopeType::INVITE];
+
 /// Who made a file's content, where somebody else has since renamed or moved it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
@@ -97,7 +100,7 @@ pub fn header_len(prefix: &[u8]) -> Result<usize, HeaderError> {
 /// # Errors
 /// [`HeaderError`]. What is not authentic is told from what is not for us only as far as the envelopes show it.
 pub fn open_header(bytes: &[u8], keys: &impl FileKeySource) -> Result<OpenedHeader, HeaderError> {
-    open(bytes, keys, None)
+    open(bytes, |prefix, access| find_key(prefix, access, keys), ROSTER_ENVELOPES, None)
 }
 
 /// Opens a header as [`open_header`] does, but for the signature of the statement that `known` names: it was verified
@@ -110,12 +113,32 @@ pub fn open_header_again(
     keys: &impl FileKeySource,
     known: StatementHash,
 ) -> Result<OpenedHeader, HeaderError> {
-    open(bytes, keys, Some(known))
+    open(bytes, |prefix, access| find_key(prefix, access, keys), ROSTER_ENVELOPES, Some(known))
+}
+
+/// Opens the header of a group's roster, whose file key `find` finds.
+pub(crate) fn open_group_header(
+    bytes: &[u8],
+    find: impl FnOnce(&Prefix, &Access) -> Result<FoundKey, HeaderError>,
+) -> Result<OpenedHeader, HeaderError> {
+    let header = open(bytes, find, &[EnvelopeType::GROUP_MEMBER], None)?;
+    ensure(header.prefix.roster)?;
+    Ok(header)
+}
+
+fn find_key(prefix: &Prefix, access: &Access, keys: &impl FileKeySource) -> Result<FoundKey, HeaderError> {
+    if !prefix.roster {
+        return keys.file_key(prefix, access);
+    }
+    // A roster's file key is derived, not wrapped: whoever has the folder key reads the roster.
+    let OpenedFolderKey { name, key } = keys.roster_key(prefix, access)?;
+    Ok(FoundKey { key: key.roster_file_key(name.folder, name.epoch), folder: Some(name) })
 }
 
 fn open(
     bytes: &[u8],
-    keys: &impl FileKeySource,
+    find: impl FnOnce(&Prefix, &Access) -> Result<FoundKey, HeaderError>,
+    in_roster: &[EnvelopeType],
     known: Option<StatementHash>,
 ) -> Result<OpenedHeader, HeaderError> {
     let prefix = Prefix::parse(bytes)?;
@@ -126,13 +149,7 @@ fn open(
     };
     let (access_bytes, info_bytes) = bytes[PREFIX_LEN..header_len].split_at(prefix.access_len);
     let access = Access::parse(access_bytes)?;
-    let found = if prefix.roster {
-        // A roster's file key is derived, not wrapped: whoever has the folder key reads the roster.
-        let OpenedFolderKey { name, key } = keys.roster_key(&prefix, &access)?;
-        FoundKey { key: key.roster_file_key(name.folder, name.epoch), folder: Some(name) }
-    } else {
-        keys.file_key(&prefix, &access)?
-    };
+    let found = find(&prefix, &access)?;
     let subkeys = found.key.derive(prefix.file_id, prefix.key_epoch);
     let macced = [&bytes[..MAC_OFFSET], access_bytes, info_bytes];
     ensure(subkeys.header.verify(&macced, &prefix.header_mac))?;
@@ -143,7 +160,8 @@ fn open(
     let (statement, statement_hash) = verify_statement(&prefix, &info.signed, known)?;
     ensure(statement.payload_head == *payload_head)?;
     ensure(padded_info_len(encoded_len, prefix.access_len, statement.padded_len) == Some(plain.len()))?;
-    check_kind(&prefix, &access, &statement, found.folder.as_ref())?;
+    check_kind(&prefix, &statement, found.folder.as_ref())?;
+    ensure(!prefix.roster || access.envelopes().all(|e| in_roster.contains(&e.kind)))?;
     let origin = verify_origin(&prefix, &statement)?;
     let access_list = match &info.access {
         Some((list, signature)) => {
@@ -213,20 +231,16 @@ fn verify_statement(
     Ok((statement, hash))
 }
 
-/// Checks that flags, ids and envelopes say the same as the statement.
+/// Checks that flags and ids say the same as the statement.
 fn check_kind(
     prefix: &Prefix,
-    access: &Access,
     statement: &Statement,
     folder_key: Option<&FolderKeyName>,
 ) -> Result<(), HeaderError> {
     ensure(folder_key.is_none_or(|name| name.folder == statement.folder))?;
     ensure(prefix.roster == (statement.kind == ObjectKind::Roster))?;
     if prefix.roster {
-        ensure(prefix.file_id == statement.folder.root() && statement.parent == prefix.file_id)?;
-        let may_be_in_roster =
-            |e: Envelope<'_>| matches!(e.kind, EnvelopeType::MEMBER | EnvelopeType::INVITE);
-        return ensure(access.envelopes().all(may_be_in_roster));
+        return ensure(prefix.file_id == statement.folder.root() && statement.parent == prefix.file_id);
     }
     ensure(prefix.file_id != statement.folder.root() && prefix.file_id != statement.parent)
 }

@@ -89,12 +89,13 @@ impl<K: FolderKeys> FileKeySource for SyncedFolder<'_, K> {
     }
 }
 
-/// An account without a folder: opens type 6 and with it type 5, or type 1. Each folder key costs one RSA operation,
-/// and is remembered.
+/// An account without a folder: opens type 6, its own or that of a group which it is in, and with it type 5; or type 1.
+/// Each folder key costs one RSA operation, and is remembered.
 #[derive(Debug)]
 pub struct AccountAlone<'a> {
     account: &'a EnvelopePrivateKey,
     spki_hash: [u8; 32],
+    groups: Vec<([u8; 32], Arc<EnvelopePrivateKey>)>,
     opened: Mutex<Vec<OpenedFolderKey>>,
 }
 
@@ -102,7 +103,15 @@ impl<'a> AccountAlone<'a> {
     /// With `known` folder keys from earlier, whose names must have been checked.
     #[must_use]
     pub fn new(account: &'a EnvelopePrivateKey, known: Vec<OpenedFolderKey>) -> Self {
-        Self { account, spki_hash: account.public().spki_hash(), opened: Mutex::new(known) }
+        let spki_hash = account.public().spki_hash();
+        Self { account, spki_hash, groups: Vec::new(), opened: Mutex::new(known) }
+    }
+
+    /// With the common key pairs of the account's groups as well ([`Group::pairs`](super::roster::Group::pairs)).
+    #[must_use]
+    pub fn with_groups<'g>(mut self, pairs: impl IntoIterator<Item = &'g Arc<EnvelopePrivateKey>>) -> Self {
+        self.groups.extend(pairs.into_iter().map(|pair| (pair.public().spki_hash(), Arc::clone(pair))));
+        self
     }
 
     /// The folder keys that are known by now.
@@ -111,7 +120,16 @@ impl<'a> AccountAlone<'a> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The folder key called `name`, from memory or from this account's type 6 envelope.
+    /// Whose type 6 envelope with this hint is, of those whose private keys are here: the account's, or a group's.
+    fn holder(&self, hint: &[u8; 8], name: &FolderKeyName) -> Option<&EnvelopePrivateKey> {
+        let is_of = |spki_hash: &[u8; 32]| folder_hint(name.folder, name.epoch, spki_hash) == *hint;
+        if is_of(&self.spki_hash) {
+            return Some(self.account);
+        }
+        self.groups.iter().find(|(spki_hash, _)| is_of(spki_hash)).map(|(_, pair)| &**pair)
+    }
+
+    /// The folder key called `name`, from memory or from a type 6 envelope, this account's or that of one of its groups.
     fn folder_key(
         &self,
         name: &FolderKeyName,
@@ -121,11 +139,12 @@ impl<'a> AccountAlone<'a> {
         if let Some(known) = opened.iter().find(|known| known.name == *name) {
             return Ok(Some(Arc::clone(&known.key)));
         }
-        let hint = folder_hint(name.folder, name.epoch, &self.spki_hash);
-        let mut of_us =
-            access.of(EnvelopeType::MEMBER).filter(|e| e.hint == hint).filter_map(|e| e.folder_key());
-        let Some((_, wrapped)) = of_us.find(|(found, _)| found == name) else { return Ok(None) };
-        let key = self.account.unwrap_folder_key(name, wrapped).map_err(|_| HeaderError::Unauthentic)?;
+        let named = |(found, wrapped)| (found == *name).then_some(wrapped);
+        let mut envelopes = access
+            .of(EnvelopeType::MEMBER)
+            .filter_map(|e| Some((self.holder(&e.hint, name)?, e.folder_key().and_then(named)?)));
+        let Some((holder, wrapped)) = envelopes.next() else { return Ok(None) };
+        let key = holder.unwrap_folder_key(name, wrapped).map_err(|_| HeaderError::Unauthentic)?;
         let key = Arc::new(key);
         opened.push(OpenedFolderKey { name: *name, key: Arc::clone(&key) });
         Ok(Some(key))
@@ -219,6 +238,6 @@ fn open_file_key(
 }
 
 /// Whether a roster with this prefix may be sealed under the key of this name.
-fn is_key_of_roster(name: &FolderKeyName, prefix: &Prefix) -> bool {
+pub(super) fn is_key_of_roster(name: &FolderKeyName, prefix: &Prefix) -> bool {
     name.folder.root() == prefix.file_id && name.epoch == prefix.key_epoch
 }

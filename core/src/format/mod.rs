@@ -21,7 +21,7 @@ pub mod roster;
 mod seal;
 mod statement;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::time::Duration;
 

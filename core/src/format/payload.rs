@@ -209,7 +209,11 @@ impl<'a> OpenPayload<'a> {
 /// [`HeaderError::TooShort`] with the length that the file should have, [`HeaderError::Unauthentic`] for one that is
 /// longer or whose payload fails, and what [`open_header`] refuses.
 pub fn open_bytes(bytes: &[u8], keys: &impl FileKeySource) -> Result<(OpenedHeader, Vec<u8>), HeaderError> {
-    let header = open_header(bytes, keys)?;
+    open_whole(open_header(bytes, keys)?, bytes)
+}
+
+/// Opens the payload of a whole file whose header was opened.
+pub(crate) fn open_whole(header: OpenedHeader, bytes: &[u8]) -> Result<(OpenedHeader, Vec<u8>), HeaderError> {
     if (bytes.len() as u64) < header.total_len {
         return Err(HeaderError::TooShort { needed: header.total_len });
     }

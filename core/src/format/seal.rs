@@ -13,7 +13,7 @@ use crate::cbor::Malformed;
 use crate::crypto::cobblestone::{self, HEAD_BYTES, Stream};
 use crate::crypto::{
     ContentHasher, Domain, ENVELOPE_BYTES, EnvelopePublicKey, FileKey, FileSubkeys, FolderKey, FolderKeyName,
-    Random, Signature, SigningKey,
+    Key, Random, RosterPurpose, Signature, SigningKey,
 };
 use crate::ids::{Digest, FileId, FolderId, StatementHash};
 
@@ -102,15 +102,24 @@ pub fn member_envelopes<'k>(
     key: &FolderKey,
     members: impl IntoIterator<Item = &'k EnvelopePublicKey>,
 ) -> Result<Access, SealError> {
-    let name = key.name(folder, epoch);
+    wrapped_envelopes(EnvelopeType::MEMBER, &key.name(folder, epoch), key, members)
+}
+
+/// One envelope of this type for each of `members`, with the key called `name`.
+pub(crate) fn wrapped_envelopes<'k, P: RosterPurpose>(
+    kind: EnvelopeType,
+    name: &FolderKeyName,
+    key: &Key<P>,
+    members: impl IntoIterator<Item = &'k EnvelopePublicKey>,
+) -> Result<Access, SealError> {
     let sealed: Vec<_> = members
         .into_iter()
         .map(|member| {
-            let body = [&name.to_bytes()[..], &member.wrap_folder_key(&name, key)].concat();
-            (folder_hint(folder, epoch, &member.spki_hash()), body)
+            let body = [&name.to_bytes()[..], &member.wrap_roster_key(name, key)].concat();
+            (folder_hint(name.folder, name.epoch, &member.spki_hash()), body)
         })
         .collect();
-    let envelope = |(hint, body)| Envelope { kind: EnvelopeType::MEMBER, flags: 0, hint, body };
+    let envelope = |(hint, body)| Envelope { kind, flags: 0, hint, body };
     Ok(Access::build(sealed.iter().map(|(hint, body)| envelope((*hint, body.as_slice()))))?)
 }
 

@@ -169,7 +169,7 @@ impl Folder {
             Err(error) => return Err(error.into()),
         };
         let Some(ours) = ours else { return self.accept(bytes, stamp, &found, env, now) };
-        match found.roster().log().compare(ours.roster().log()) {
+        match found.roster().compare(ours.roster()) {
             LogOrder::Same | LogOrder::Ahead if found.may_follow(Some(&ours)) => {
                 self.accept(bytes, stamp, &found, env, now)
             }
@@ -287,7 +287,7 @@ impl Folder {
             let bytes = self.seal_roster(ours, &union, &[found], &Guests::default(), now)?;
             self.go_on_with(&bytes, stamp, env, now)?;
         }
-        Ok(!union.state().disputed && union.state().member(&ours.authorship.writer).is_some())
+        Ok(!union.state().disputed && union.state().role_of(&ours.authorship.writer).is_some())
     }
 
     /// Gives `roster`, which has grown from the accepted one and perhaps from `others`, the place of the file that has
@@ -366,7 +366,7 @@ impl Folder {
         if copy.id != ours.id {
             return Ok(());
         }
-        let order = ours.roster().log().compare(copy.roster().log());
+        let order = ours.roster().compare(copy.roster());
         if !matches!(order, LogOrder::Same | LogOrder::Ahead) {
             let Some(stamp) = self.store.look(&self.roster.key)? else { return Ok(()) };
             if !self.is_accepted(stamp)? || !self.merge_roster(&ours, &copy, stamp, env, now)? {

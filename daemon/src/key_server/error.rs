@@ -71,6 +71,7 @@ fn words(problem: &Problem, kind: ProblemKind) -> String {
         ProblemKind::UserUnknown => "nobody has that address on this server",
         ProblemKind::DeviceUnknown => "the account has no such computer",
         ProblemKind::InvitationUnknown => "the invitation has ended, was revoked, or was never made",
+        ProblemKind::GroupUnknown => "the server has no such group that this account may change",
         ProblemKind::MailOff => "the server mails no invitations",
         ProblemKind::VersionConflict => "another computer changed it at the same time",
         ProblemKind::Unavailable | ProblemKind::Internal => "the server has trouble of its own",
@@ -184,6 +185,7 @@ impl ServerError {
                 ProblemKind::InvitationsFull => {
                     Some("Revoke one that nobody takes any more, or wait for its end")
                 }
+                ProblemKind::GroupsFull => Some("Delete a group that nobody needs any more"),
                 ProblemKind::MailOff => Some("Send the link yourself"),
                 ProblemKind::TooManyFailures | ProblemKind::TooManyRequests | ProblemKind::Unavailable => {
                     Some("Wait a little, then try again")

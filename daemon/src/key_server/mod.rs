@@ -12,13 +12,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use ensafer_core::api::server::{
     AcceptanceRequest, AccountExport, AccountReport, AddressRequest, Availability, AvailabilityRequest,
-    ConfirmRequest, DeleteRequest, Devices, InvitationMail, InvitationRecordReport, InvitationRequest,
-    Invitations, KeysRequest, LoginChallenge, LoginFinishRequest, LoginStartRequest, LoginStarted,
-    LoginVerifyRequest, PasswordRequest, Problem, ProfileRequest, RecoveryRequest, RefreshRequest,
-    RegisterRequest, Registered, ServerInfo, Session, StateDocument, UserReport,
+    ConfirmRequest, DeleteRequest, Devices, GroupReport, GroupRequest, Groups, InvitationMail,
+    InvitationRecordReport, InvitationRequest, Invitations, KeysRequest, LoginChallenge, LoginFinishRequest,
+    LoginStartRequest, LoginStarted, LoginVerifyRequest, PasswordRequest, Problem, ProfileRequest,
+    RecoveryRequest, RefreshRequest, RegisterRequest, Registered, ServerInfo, Session, StateDocument,
+    UserReport,
 };
 use ensafer_core::crypto::{Login, Token};
-use ensafer_core::ids::{DeviceId, InvitationId};
+use ensafer_core::ids::{DeviceId, GroupId, InvitationId};
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Method, StatusCode};
@@ -355,12 +356,32 @@ impl KeyServer {
     ) -> Result<(), ServerError> {
         self.tell(Method::POST, &format!("invitations/{id}/acceptance"), Some(token), Some(body))
     }
+
+    /// The groups that the account made.
+    pub fn groups(&self, token: &Token) -> Result<Groups, ServerError> {
+        self.call(Method::GET, "groups", Some(token), NOTHING)
+    }
+
+    /// A group's file, of which nothing is checked yet.
+    pub fn group(&self, token: &Token, id: GroupId) -> Result<GroupReport, ServerError> {
+        self.call(Method::GET, &format!("groups/{id}"), Some(token), NOTHING)
+    }
+
+    /// Makes a group, or replaces it by the next version.
+    pub fn set_group(&self, token: &Token, id: GroupId, body: &GroupRequest) -> Result<(), ServerError> {
+        self.tell(Method::PUT, &format!("groups/{id}"), Some(token), Some(body))
+    }
+
+    /// Deletes a group that the account made.
+    pub fn delete_group(&self, token: &Token, id: GroupId) -> Result<(), ServerError> {
+        self.tell(Method::DELETE, &format!("groups/{id}"), Some(token), NOTHING)
+    }
 }
 
 /// The door that a path leads to, without whom or what is asked about: addresses belong in no log.
 fn door(path: &str) -> &str {
     match path.split_once('/') {
-        Some((door @ ("users" | "devices" | "invitations"), _)) => door,
+        Some((door @ ("users" | "devices" | "invitations" | "groups"), _)) => door,
         _ => path,
     }
 }
@@ -388,6 +409,7 @@ mod tests {
             ("devices/0102", "devices"),
             ("devices", "devices"),
             ("invitations/0102/acceptance", "invitations"),
+            ("groups/0102", "groups"),
             ("login/verify", "login/verify"),
             ("account", "account"),
         ] {

@@ -67,6 +67,7 @@ impl Config {
                 limits.invitation_mails_per_address_per_day.into(),
                 1..=10_000,
             ),
+            ("limits.groups", limits.groups.into(), 1..=1024),
             ("limits.header_timeout_s", limits.header_timeout_s, 1..=60),
             ("limits.request_timeout_s", limits.request_timeout_s, 1..=600),
             ("limits.concurrent_requests", count(limits.concurrent_requests), 1..=100_000),

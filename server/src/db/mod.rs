@@ -9,6 +9,7 @@ mod admin;
 pub mod changes;
 mod claim;
 pub mod devices;
+pub mod groups;
 pub mod invitations;
 pub mod logins;
 mod value;

@@ -3,6 +3,7 @@
 
 mod account;
 mod admin;
+mod groups;
 mod invitation_mails;
 mod invitations;
 mod limits;

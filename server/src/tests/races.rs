@@ -9,6 +9,7 @@ use ensafer_core::api::server::{CredentialKind, Invitations, LoginChallenge, Pro
 use serde::Serialize;
 use serde_json::Value;
 
+use super::groups::NewGroup;
 use super::invitations::{Invitation, make};
 use super::persona::{Device, Persona, state};
 use super::world::{Answer, HOME, Home, Server};
@@ -114,6 +115,20 @@ async fn one_of_many_equal_refreshes_passes() {
     let refresh = replicas.home.laptop.refresh(&replicas.home.alice, &replicas.home.session, 1);
     let answers = replicas.race(Method::POST, "/v1/session/refresh", times(&refresh)).await;
     one_passes(&answers, ProblemKind::SessionRefused);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_of_many_versions_of_a_group_is_kept() {
+    let replicas = Replicas::new().await;
+    let group = NewGroup::by(&replicas.home.alice);
+    for version in 1..4 {
+        let bodies = (0..8)
+            .map(|n| serde_json::to_value(group.request(version, n, &[&replicas.home.alice])).unwrap())
+            .collect();
+        let answers = replicas.race(Method::PUT, &group.path(), bodies).await;
+        one_passes(&answers, ProblemKind::VersionConflict);
+        names_the_version(&answers, version);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

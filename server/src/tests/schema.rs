@@ -11,6 +11,7 @@ use ensafer_core::api::server::{
 use ensafer_core::crypto::{PasswordParameters, ServerSecret, SystemRandom, TestRandom};
 use sqlx::Row;
 
+use super::groups::NewGroup;
 use super::invitations::{Invitation, make};
 use super::persona::{Device, Persona, REALM};
 use super::world::{ELSEWHERE, NOW_S, Server, World, new_database};
@@ -63,6 +64,8 @@ async fn makes_a_sample() {
     let session: Session = server.post("/v1/session/refresh", &refresh).await.json();
 
     make(&server, &session, &Invitation::by(&alice).request).await.expect(201);
+    let group = NewGroup::by(&alice);
+    server.put(&group.path(), &session, &group.request(1, 1, &[&alice])).await.expect(204);
     server.guess(&alice, &Device::new("thief"), [9; 32], ELSEWHERE).await.expect(401);
     let mut tx = server.state.db.write().await.unwrap();
     let (next, code) = (NEXT_LOGIN.parse().unwrap(), Code::parse(CODE).unwrap());
@@ -117,15 +120,23 @@ async fn a_database_of_schema_1_is_brought_up_to_date_and_all_is_there() {
 
 #[tokio::test]
 async fn a_database_of_schema_3_is_brought_up_to_date_and_all_is_there() {
-    all_since_schema_3_is_there(3).await;
+    drop(all_since_schema_3_is_there(3).await);
 }
 
 #[tokio::test]
 async fn a_database_of_schema_4_is_brought_up_to_date_and_all_is_there() {
-    all_since_schema_3_is_there(4).await;
+    drop(all_since_schema_3_is_there(4).await);
 }
 
-async fn all_since_schema_3_is_there(schema: u32) {
+#[tokio::test]
+async fn a_database_of_schema_5_is_brought_up_to_date_and_all_is_there() {
+    let (_world, server) = all_since_schema_3_is_there(5).await;
+    let invitations = "SELECT COUNT(*) FROM invitations WHERE guest IS NULL";
+    let invitations: i64 = sqlx::query_scalar(invitations).fetch_one(server.state.db.reader()).await.unwrap();
+    assert_eq!(invitations, 1);
+}
+
+async fn all_since_schema_3_is_there(schema: u32) -> (World, Server) {
     let (world, server) = all_of_the_account_is_there(schema).await;
     let (state, next) = (&server.state, NEXT_LOGIN.parse().unwrap());
     let failures = "SELECT COUNT(*) FROM failures WHERE bucket = 'address:198.51.100.7'";
@@ -136,6 +147,7 @@ async fn all_since_schema_3_is_there(schema: u32) {
     tx.commit().await.unwrap();
     assert!(state.db.claim(&check_value(&world.secret)).await.unwrap());
     assert!(!state.db.claim("another's").await.unwrap());
+    (world, server)
 }
 
 /// Brings a sample up to date and uses it.
@@ -251,8 +263,13 @@ async fn no_whole_table_is_read_but_for_the_administrator() {
         "SELECT COUNT(*) FROM invitations WHERE account = 'a'",
         "SELECT invitation FROM invitations WHERE guest = 'a'",
     ];
+    let groups = [
+        "SELECT COUNT(*) FROM user_groups WHERE account = 'a'",
+        "SELECT group_id FROM group_admins WHERE account = 'a'",
+        "DELETE FROM group_admins WHERE group_id = 'a'",
+    ];
     let by_token = ["SELECT account FROM devices WHERE access_hash = 'a'"];
-    for sql in PRUNE.into_iter().chain(by_account).chain(invitations).chain(by_token) {
+    for sql in PRUNE.into_iter().chain(by_account).chain(invitations).chain(groups).chain(by_token) {
         let sql = format!("{explain} {}", sql.replace("$1", "1").replace("$2", "1"));
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql.clone())).fetch_all(&mut *tx).await.unwrap();
         let column = if db.is_sqlite() { 3 } else { 0 };

@@ -25,7 +25,7 @@ use crate::mail::Mailer;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::state::{AppState, Parts};
-use crate::{account, directory, invitations, login, registration, sessions};
+use crate::{account, directory, groups, invitations, login, registration, sessions};
 
 pub const HOME: &str = "192.0.2.1:1000";
 pub const ELSEWHERE: &str = "198.51.100.7:1000";
@@ -99,6 +99,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .merge(account::routes())
         .merge(directory::routes())
         .merge(invitations::routes())
+        .merge(groups::routes())
 }
 
 /// Makes an empty database in this cluster, and returns its URL.

@@ -3,10 +3,11 @@
 
 use crate::clock::Dot;
 use crate::crypto::cobblestone::StreamOn;
-use crate::crypto::keys::{FileKey, FolderKey, InfoKey, Key};
+use crate::crypto::keys::{FileKey, FolderKey, GroupKey, GroupPairKey, InfoKey, Key};
 use crate::crypto::{
     AcceptanceBinding, Domain, EnvelopePublicKey, FolderKeyName, InvitationSecrets, OpenError,
-    PasswordParameters, RecoveryKey, Signature, VerifyingKey, backend::Active, test_keys,
+    PasswordParameters, RecoveryKey, Signature, TestRandom, VerifyingKey, backend::Active, cobblestone,
+    test_keys,
 };
 use crate::ids::{DeviceId, FileId, Fingerprint, FolderId, InvitationId};
 
@@ -229,4 +230,27 @@ fn invitation_keys() {
     ] {
         assert!(!keys.acceptance.verify(&other, &proof), "{other:?}");
     }
+}
+
+#[test]
+fn group_keys() {
+    let id = test_keys::alice().identity.public().group_id(&counting(0));
+    assert_eq!(id.to_string(), "cf601ede438f7d126c412667f80114da");
+    let key: GroupKey = Key::from_bytes(&counting(100));
+    assert_eq!(
+        hex::encode(key.id(FOLDER, FOLDER_EPOCH)),
+        "5c68c19a9a928e1ad3657a22fcc5fbb58f7bc7719c99973a0626cd834802c036"
+    );
+    assert_eq!(
+        hex::encode(key.roster_file_key(FOLDER, FOLDER_EPOCH).bytes()),
+        "92b6abeb665488373373aff8d878616c48ece612342e460cc2392d5599e6de6e"
+    );
+    // What a pair is sealed under, HKDF-Expand of the label and nothing else.
+    let name = key.name(FOLDER, FOLDER_EPOCH);
+    let pair = test_keys::pairs().into_iter().next().unwrap();
+    let sealed = key.seal_pair(&name, &pair, &mut TestRandom::new(1));
+    let context = [b"ensafer/v1/group-pair\0", &name.to_bytes()[..], &pair.public().spki_hash()].concat();
+    let bytes = hex::decode("5b9f9ae1865bebe0c35c35750f3ded6b628b7aa919c91f976d488d5ecc847627").unwrap();
+    let pair_key: GroupPairKey = Key::from_bytes(&bytes.try_into().unwrap());
+    assert_eq!(*cobblestone::open(&pair_key, &context, &sealed).unwrap(), *pair.to_pkcs8());
 }

@@ -99,6 +99,26 @@
 //! }
 //! ```
 //!
+//! A group's key seals no file: only a folder's does.
+//!
+//! ```
+//! use ensafer_core::crypto::{FileKey, FolderKey, FolderKeyName, SEALED_KEY_BYTES, SystemRandom};
+//! use ensafer_core::ids::FileId;
+//!
+//! fn seal(by: &FolderKey, name: &FolderKeyName, file: FileId, key: &FileKey) -> [u8; SEALED_KEY_BYTES] {
+//!     by.seal_file_key(name, file, 1, key, &mut SystemRandom)
+//! }
+//! ```
+//!
+//! ```compile_fail,E0599
+//! use ensafer_core::crypto::{FileKey, GroupKey, FolderKeyName, SEALED_KEY_BYTES, SystemRandom};
+//! use ensafer_core::ids::FileId;
+//!
+//! fn seal(by: &GroupKey, name: &FolderKeyName, file: FileId, key: &FileKey) -> [u8; SEALED_KEY_BYTES] {
+//!     by.seal_file_key(name, file, 1, key, &mut SystemRandom)
+//! }
+//! ```
+//!
 //! A password's key does not stand in for a folder's.
 //!
 //! ```

@@ -5,14 +5,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::account::SignedBundle;
-use crate::cbor::{Keys, Malformed, Reader, Writer, check};
-use crate::crypto::{ContentHasher, Domain, Signature, SigningKey, VerifyingKey};
-use crate::format::statement::read_verifying_key;
-use crate::ids::{FileId, FolderId, StatementHash};
+use crate::cbor::{Malformed, check};
+use crate::crypto::{ContentHasher, Domain, EnvelopePublicKey, Signature, SigningKey, VerifyingKey};
+use crate::ids::{FileId, FolderId, GroupId, StatementHash};
 
 /// Most bytes of one encoded entry: its length precedes it as u16 where it is signed.
 pub(crate) const MAX_ENTRY_LEN: usize = 65_535;
-/// Most entries that one entry follows.
+/// Most entries that one entry follows, or names of a group's log.
 pub(crate) const MAX_PREV: usize = 64;
 /// Hashed before what a manifest's id comes from.
 const MANIFEST_LABEL: &[u8] = b"ensafer/v1/manifest-id\0";
@@ -22,6 +21,10 @@ const MANIFEST_LABEL: &[u8] = b"ensafer/v1/manifest-id\0";
 pub struct EntryHash(pub(crate) [u8; 32]);
 
 impl EntryHash {
+    pub(crate) const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
@@ -35,7 +38,8 @@ impl fmt::Debug for EntryHash {
     }
 }
 
-/// What a member may do. Each may do all that those before it may.
+/// What a member may do. Each may do all that those before it may. In a group there are no writers: what its members may
+/// write, the folders say that list it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -81,7 +85,7 @@ impl Role {
     }
 }
 
-/// How objects lie in the encrypted folder.
+/// What a log is of, and how a folder's objects lie in the encrypted folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FolderLayout {
     /// 0: all in one directory.
@@ -89,6 +93,18 @@ pub enum FolderLayout {
     Flat,
     /// 1: in 256 directories by the first two digits.
     FanOut,
+    /// 2: the log is not a folder's, but a group's. Said when it is made, and never changed.
+    Group,
+}
+
+impl FolderLayout {
+    pub(super) const fn number(self) -> u64 {
+        match self {
+            Self::Flat => 0,
+            Self::FanOut => 1,
+            Self::Group => 2,
+        }
+    }
 }
 
 /// The manifest of what somebody had written before they were removed, or lost the right to write.
@@ -102,10 +118,26 @@ pub struct ManifestName {
     pub statement: StatementHash,
 }
 
+/// What somebody had written whose right to write ends with a group's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Who.
+    pub subject: VerifyingKey,
+    /// Statement hash of the manifest of what they had written by then.
+    pub manifest: StatementHash,
+}
+
+/// Whom an entry is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum About {
+    Person(VerifyingKey),
+    Group(GroupId),
+}
+
 /// What an entry does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
-    /// 1: makes the folder, whose id comes from the signer's key and the nonce. Its signer is the owner.
+    /// 1: makes the folder or the group, whose id comes from the signer's key and the nonce. Its signer is the owner.
     Create {
         /// The owner's bundle.
         owner: SignedBundle,
@@ -115,8 +147,10 @@ pub enum Operation {
         epoch: u32,
         /// The id of its folder key.
         key_id: [u8; 32],
-        /// How objects lie.
+        /// How objects lie, or that it is a group.
         layout: FolderLayout,
+        /// The first epoch's common public key, of a group.
+        public: Option<EnvelopePublicKey>,
     },
     /// 2: adds a member, or replaces a member's bundle and role.
     Add {
@@ -147,16 +181,36 @@ pub enum Operation {
         epoch: u32,
         /// The id of its folder key.
         key_id: [u8; 32],
+        /// Its common public key, of a group.
+        public: Option<EnvelopePublicKey>,
     },
     /// 6: changes how objects lie.
     Layout {
         /// From now on.
         layout: FolderLayout,
     },
+    /// 7: shares the folder with a group, changes what its members may do, or says how far its log has come.
+    Group {
+        /// The group.
+        group: GroupId,
+        /// Reader or writer: what its members may do.
+        role: Role,
+        /// The newest entries of its log, ascending: whoever reads the roster without them is shown an older group.
+        heads: Vec<EntryHash>,
+        /// What those had written who have lost the right to write with the group's news, by identity key.
+        written: Vec<Written>,
+    },
+    /// 8: takes the folder away from a group.
+    Ungroup {
+        /// The group.
+        group: GroupId,
+        /// What its members had written, by identity key.
+        written: Vec<Written>,
+    },
 }
 
 impl Operation {
-    const fn number(&self) -> u64 {
+    pub(super) const fn number(&self) -> u64 {
         match self {
             Self::Create { .. } => 1,
             Self::Add { .. } => 2,
@@ -164,16 +218,19 @@ impl Operation {
             Self::Role { .. } => 4,
             Self::Epoch { .. } => 5,
             Self::Layout { .. } => 6,
+            Self::Group { .. } => 7,
+            Self::Ungroup { .. } => 8,
         }
     }
 
     /// Whom the entry is about.
-    pub(crate) fn subject(&self) -> Option<VerifyingKey> {
+    pub(crate) fn about(&self) -> Option<About> {
         match self {
             Self::Create { owner: bundle, .. } | Self::Add { member: bundle, .. } => {
-                Some(bundle.bundle().identity)
+                Some(About::Person(bundle.bundle().identity))
             }
-            Self::Remove { subject, .. } | Self::Role { subject, .. } => Some(*subject),
+            Self::Remove { subject, .. } | Self::Role { subject, .. } => Some(About::Person(*subject)),
+            Self::Group { group, .. } | Self::Ungroup { group, .. } => Some(About::Group(*group)),
             Self::Epoch { .. } | Self::Layout { .. } => None,
         }
     }
@@ -182,16 +239,53 @@ impl Operation {
     pub(crate) const fn outcome(&self) -> Option<Role> {
         match self {
             Self::Create { .. } => Some(Role::Owner),
-            Self::Add { role, .. } | Self::Role { role, .. } => Some(*role),
-            Self::Remove { .. } | Self::Epoch { .. } | Self::Layout { .. } => None,
+            Self::Add { role, .. } | Self::Role { role, .. } | Self::Group { role, .. } => Some(*role),
+            Self::Remove { .. } | Self::Ungroup { .. } | Self::Epoch { .. } | Self::Layout { .. } => None,
         }
     }
 
     /// The epoch that begins here, and its key's id.
     pub(crate) const fn epoch(&self) -> Option<(u32, [u8; 32])> {
         match self {
-            Self::Create { epoch, key_id, .. } | Self::Epoch { epoch, key_id } => Some((*epoch, *key_id)),
+            Self::Create { epoch, key_id, .. } | Self::Epoch { epoch, key_id, .. } => Some((*epoch, *key_id)),
             _ => None,
+        }
+    }
+
+    /// The common public key of the epoch that begins here, in a group.
+    pub(crate) const fn public(&self) -> Option<&EnvelopePublicKey> {
+        match self {
+            Self::Create { public, .. } | Self::Epoch { public, .. } => public.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Whether it may stand in the log of a group, or of a folder: a group has a public key in each epoch and neither
+    /// writers, manifests, a layout of files, nor groups.
+    pub(crate) fn is_of(&self, is_group: bool) -> bool {
+        match self {
+            Self::Create { layout, public, .. } => {
+                (*layout == FolderLayout::Group) == is_group && public.is_some() == is_group
+            }
+            Self::Epoch { public, .. } => public.is_some() == is_group,
+            Self::Add { role, .. } => !is_group || *role != Role::Writer,
+            Self::Role { role, manifest, .. } => !is_group || (*role != Role::Writer && manifest.is_none()),
+            Self::Remove { manifest, .. } => !is_group || manifest.is_none(),
+            Self::Layout { layout } => !is_group && *layout != FolderLayout::Group,
+            Self::Group { role, heads, .. } => !is_group && *role < Role::Admin && !heads.is_empty(),
+            Self::Ungroup { .. } => !is_group,
+        }
+    }
+
+    /// What it says that people had written: each manifest's subject and statement.
+    fn written(&self) -> Vec<Written> {
+        match self {
+            Self::Remove { subject, manifest: Some(manifest) }
+            | Self::Role { subject, manifest: Some(manifest), .. } => {
+                vec![Written { subject: *subject, manifest: *manifest }]
+            }
+            Self::Group { written, .. } | Self::Ungroup { written, .. } => written.clone(),
+            _ => Vec::new(),
         }
     }
 }
@@ -227,7 +321,8 @@ impl SignedEntry {
     pub(crate) fn sign(entry: Entry, signer: &SigningKey) -> Result<Self, Malformed> {
         check(entry.signer == signer.public())?;
         let bytes = entry.encode();
-        check(bytes.len() <= MAX_ENTRY_LEN)?;
+        // Nothing is signed that others would refuse: a field out of bounds or out of order.
+        check(bytes.len() <= MAX_ENTRY_LEN && Entry::decode(&bytes)? == entry)?;
         let len = entry_len(&bytes);
         let signature = signer.sign(Domain::RosterEntry, &[&len, &bytes]);
         let hash = entry_hash(&len, &bytes);
@@ -277,125 +372,12 @@ fn entry_hash(len: &[u8; 2], bytes: &[u8]) -> EntryHash {
 }
 
 impl Entry {
-    /// The manifest that it names.
-    pub(crate) fn manifest(&self) -> Option<ManifestName> {
-        match &self.operation {
-            Operation::Remove { subject, manifest: Some(statement) }
-            | Operation::Role { subject, manifest: Some(statement), .. } => Some(ManifestName {
-                subject: *subject,
-                id: manifest_id(self.folder, subject, &self.prev),
-                statement: *statement,
-            }),
-            _ => None,
-        }
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        let mut w = Writer::new();
-        let own_fields = match &self.operation {
-            Operation::Create { .. } => 5,
-            Operation::Add { .. } | Operation::Epoch { .. } => 2,
-            Operation::Remove { manifest, .. } => 1 + usize::from(manifest.is_some()),
-            Operation::Role { manifest, .. } => 2 + usize::from(manifest.is_some()),
-            Operation::Layout { .. } => 1,
-        };
-        w.map(5 + own_fields);
-        w.uint(1).bytes(self.folder.as_bytes());
-        w.uint(2).uint(self.seq);
-        w.uint(3).array(self.prev.len());
-        for prev in &self.prev {
-            w.bytes(prev.as_bytes());
-        }
-        w.uint(4).uint(self.operation.number());
-        match &self.operation {
-            Operation::Create { owner: bundle, .. } | Operation::Add { member: bundle, .. } => {
-                w.uint(5).array(2).bytes(bundle.bytes()).bytes(bundle.signature().as_bytes());
-            }
-            Operation::Remove { subject, .. } | Operation::Role { subject, .. } => {
-                w.uint(6).bytes(subject.as_bytes());
-            }
-            Operation::Epoch { .. } | Operation::Layout { .. } => {}
-        }
-        if let Operation::Add { role, .. } | Operation::Role { role, .. } = &self.operation {
-            w.uint(7).uint(role.number());
-        }
-        if let Some((epoch, key_id)) = self.operation.epoch() {
-            w.uint(8).uint(u64::from(epoch)).uint(9).bytes(&key_id);
-        }
-        w.uint(10).bytes(self.signer.as_bytes());
-        if let Operation::Create { nonce, .. } = &self.operation {
-            w.uint(11).bytes(nonce);
-        }
-        if let Operation::Create { layout, .. } | Operation::Layout { layout } = &self.operation {
-            w.uint(12).uint(u64::from(*layout == FolderLayout::FanOut));
-        }
-        if let Operation::Remove { manifest: Some(manifest), .. }
-        | Operation::Role { manifest: Some(manifest), .. } = &self.operation
-        {
-            w.uint(13).bytes(manifest.as_bytes());
-        }
-        w.into_bytes()
-    }
-
-    fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(bytes);
-        let r = &mut reader;
-        let mut keys = Keys::open(r, 13)?;
-        let folder = FolderId::new(keys.required(r, 1, Reader::array_of)?);
-        let seq = keys.required(r, 2, Reader::uint)?;
-        let prev = keys.required(r, 3, read_prev)?;
-        let number = keys.required(r, 4, Reader::uint)?;
-        let bundle = keys.optional(r, 5, read_bundle)?;
-        let subject = keys.optional(r, 6, read_verifying_key)?;
-        let role = keys.optional(r, 7, |r| Role::from_number(r.uint()?))?;
-        let epoch = keys.optional(r, 8, Reader::u32)?;
-        let key_id = keys.optional(r, 9, Reader::array_of)?;
-        let signer = keys.required(r, 10, read_verifying_key)?;
-        let nonce = keys.optional(r, 11, Reader::array_of)?;
-        let layout = keys.optional(r, 12, read_layout)?;
-        let manifest = keys.optional(r, 13, Reader::array_of)?.map(StatementHash::new);
-        keys.end()?;
-        reader.end()?;
-        let operation = match (number, bundle, subject, role, epoch, key_id, nonce, layout, manifest) {
-            (1, Some(owner), None, None, Some(epoch), Some(key_id), Some(nonce), Some(layout), None) => {
-                Operation::Create { owner, nonce, epoch, key_id, layout }
-            }
-            (2, Some(member), None, Some(role), None, None, None, None, None) => {
-                Operation::Add { member, role }
-            }
-            (3, None, Some(subject), None, None, None, None, None, manifest) => {
-                Operation::Remove { subject, manifest }
-            }
-            (4, None, Some(subject), Some(role), None, None, None, None, manifest) => {
-                Operation::Role { subject, role, manifest }
-            }
-            (5, None, None, None, Some(epoch), Some(key_id), None, None, None) => {
-                Operation::Epoch { epoch, key_id }
-            }
-            (6, None, None, None, None, None, None, Some(layout), None) => Operation::Layout { layout },
-            _ => return Err(Malformed),
-        };
-        Ok(Self { folder, seq, prev, operation, signer })
-    }
-}
-
-fn read_prev(r: &mut Reader<'_>) -> Result<Vec<EntryHash>, Malformed> {
-    let count = r.array(MAX_PREV as u64)?;
-    let prev = (0..count).map(|_| Ok(EntryHash(r.array_of()?))).collect::<Result<Vec<_>, Malformed>>()?;
-    check(prev.is_sorted_by(|a, b| a < b))?;
-    Ok(prev)
-}
-
-fn read_bundle(r: &mut Reader<'_>) -> Result<SignedBundle, Malformed> {
-    r.tuple(2)?;
-    let bytes = r.bytes(MAX_ENTRY_LEN)?;
-    SignedBundle::verify(bytes, Signature::new(r.array_of()?)).map_err(|_| Malformed)
-}
-
-fn read_layout(r: &mut Reader<'_>) -> Result<FolderLayout, Malformed> {
-    match r.uint()? {
-        0 => Ok(FolderLayout::Flat),
-        1 => Ok(FolderLayout::FanOut),
-        _ => Err(Malformed),
+    /// The manifests that it names.
+    pub(crate) fn manifests(&self) -> impl Iterator<Item = ManifestName> {
+        self.operation.written().into_iter().map(|Written { subject, manifest }| ManifestName {
+            subject,
+            id: manifest_id(self.folder, &subject, &self.prev),
+            statement: manifest,
+        })
     }
 }

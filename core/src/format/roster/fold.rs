@@ -9,16 +9,22 @@
 //!    that admin: nobody escapes a removal by pretending not to have seen it. Leaving always counts.
 //! 3. Where rule 2 goes round in a circle (admins who remove each other) none of the entries concerned counts, and the
 //!    folder is [disputed](RosterState::disputed) until the owner has signed an entry that follows them.
-//! 4. Of what was said about one member, the entries that no other counting one follows are in force, and among
-//!    several the one that grants least: removal beats a concurrent add or raise.
+//! 4. Of what was said about one member, or about one group, the entries that no other counting one follows are in
+//!    force, and among several the one that grants least: removal beats a concurrent add or raise.
+//!
+//! Who is in a group, the group's own log says, which is folded by the same rules. It never bears on which entries of the
+//! folder count: a group's members read or write, and administer nothing.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use super::entry::{EntryHash, FolderLayout, ManifestName, Operation, Role, SignedEntry};
+use super::entry::{About, EntryHash, FolderLayout, ManifestName, Operation, Role, SignedEntry};
+use super::group_logs::{GroupLog, GroupLogs};
 use super::log::Log;
-use super::state::{Member, RosterState};
+use super::state::{ListedGroup, Member, RosterState};
 use crate::account::SignedBundle;
 use crate::crypto::VerifyingKey;
+use crate::ids::GroupId;
 
 /// Whether an entry counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,15 +73,15 @@ struct Fold<'a> {
     verdicts: Vec<Verdict>,
     owner: VerifyingKey,
     /// Entries by whom they are about.
-    about: HashMap<VerifyingKey, Vec<usize>>,
+    about: HashMap<About, Vec<usize>>,
 }
 
-/// Folds a log.
-pub(crate) fn fold(log: &Log) -> RosterState {
+/// Folds a log, with those of the groups that it lists.
+pub(crate) fn fold(log: &Log, groups: &GroupLogs) -> RosterState {
     let entries = log.entries();
     let mut about: HashMap<_, Vec<_>> = HashMap::new();
     for (i, entry) in entries.iter().enumerate() {
-        if let Some(subject) = entry.entry.operation.subject() {
+        if let Some(subject) = entry.entry.operation.about() {
             about.entry(subject).or_default().push(i);
         }
     }
@@ -90,7 +96,7 @@ pub(crate) fn fold(log: &Log) -> RosterState {
     while fold.settle_by_owner() {
         fold.judge();
     }
-    fold.state(log)
+    fold.state(log, groups)
 }
 
 impl Fold<'_> {
@@ -113,14 +119,14 @@ impl Fold<'_> {
     fn verdict(&self, i: usize) -> Verdict {
         let signer = self.entries[i].entry.signer;
         // Nobody without a part in the log needs a closer look.
-        let Some(about_signer) = self.about.get(&signer) else { return Verdict::Void };
+        let Some(about_signer) = self.about.get(&About::Person(signer)) else { return Verdict::Void };
         if self.follows_unknown(i) {
             return Verdict::Unknown;
         }
         if signer == self.owner {
             return if self.is_sound(i, Role::Owner) { Verdict::Counts } else { Verdict::Void };
         }
-        match self.role(signer, |a| self.ancestry.follows(i, a)) {
+        match self.role(About::Person(signer), |a| self.ancestry.follows(i, a)) {
             Some(_) if self.leaves(i) => return Verdict::Counts,
             Some(role) if self.is_sound(i, role) => {}
             _ => return Verdict::Void,
@@ -149,7 +155,7 @@ impl Fold<'_> {
     fn is_sound(&self, i: usize, signer_role: Role) -> bool {
         let entry = &self.entries[i].entry;
         let before = |a: usize| self.ancestry.follows(i, a);
-        let is_member = |key: VerifyingKey| self.role(key, before).is_some();
+        let is_member = |key: VerifyingKey| self.role(About::Person(key), before).is_some();
         let may = match &entry.operation {
             Operation::Create { .. } => return i == 0,
             // Only the owner's own bundle is replaced under the role of owner.
@@ -165,16 +171,22 @@ impl Fold<'_> {
                 self.epochs(before).last_key_value().and_then(|(highest, _)| highest.checked_add(1))
                     == Some(*epoch)
             }
-            Operation::Layout { .. } => true,
+            Operation::Layout { .. } | Operation::Group { .. } => true,
+            Operation::Ungroup { group, .. } => self.role(About::Group(*group), before).is_some(),
         };
         may && signer_role >= Role::Admin
     }
 
-    /// What `key` may do by the counting entries within `scope`.
-    fn role(&self, key: VerifyingKey, scope: impl Fn(usize) -> bool) -> Option<Role> {
-        let about = self.about.get(&key)?;
-        let in_force = self.newest(about.iter().copied().filter(|a| scope(*a)));
+    /// What somebody may do by the counting entries within `scope`.
+    fn role(&self, subject: About, scope: impl Fn(usize) -> bool) -> Option<Role> {
+        let in_force = self.in_force(subject, scope);
         in_force.into_iter().map(|a| self.entries[a].entry.operation.outcome()).min().flatten()
+    }
+
+    /// The entries about somebody that are in force by the counting ones within `scope`.
+    fn in_force(&self, subject: About, scope: impl Fn(usize) -> bool) -> Vec<usize> {
+        let about = self.about.get(&subject).map_or(&[][..], Vec::as_slice);
+        self.newest(about.iter().copied().filter(|a| scope(*a)))
     }
 
     /// Those of the counting `candidates` that no other of them follows.
@@ -217,19 +229,9 @@ impl Fold<'_> {
         true
     }
 
-    fn state(&self, log: &Log) -> RosterState {
+    fn state(&self, log: &Log, groups: &GroupLogs) -> RosterState {
         let everything = |_: usize| true;
-        let mut members = Vec::new();
-        let mut former = Vec::new();
-        for (key, about) in &self.about {
-            let Some(bundle) = self.newest_bundle(about) else { continue };
-            match self.role(*key, everything) {
-                Some(role) => members.push(Member { bundle, role }),
-                None => former.push(bundle),
-            }
-        }
-        members.sort_by_key(Member::key);
-        former.sort_by_key(|bundle| bundle.bundle().identity);
+        let (members, former) = self.members();
         let epochs = self.epochs(everything);
         // The creating entry counts, so there is one.
         let (epoch, starts) =
@@ -237,10 +239,10 @@ impl Fold<'_> {
         let current = starts.iter().copied().min_by_key(|i| self.entries[*i].hash).unwrap_or(0);
         let key_of = |i: usize| self.entries[i].entry.operation.epoch().map_or([0; 32], |(_, key_id)| key_id);
         let covers_removals = self.entries.iter().enumerate().all(|(i, e)| {
-            let removes = matches!(e.entry.operation, Operation::Remove { .. });
+            let removes = matches!(e.entry.operation, Operation::Remove { .. } | Operation::Ungroup { .. });
             !removes || self.verdicts[i] != Verdict::Counts || self.ancestry.follows(current, i)
         });
-        RosterState {
+        let mut state = RosterState {
             folder: log.folder(),
             owner_key: self.owner,
             members,
@@ -256,6 +258,90 @@ impl Fold<'_> {
             manifests: self.manifests(true),
             void_manifests: self.manifests(false),
             void: self.void(),
+            epoch_entry: self.entries[current].hash,
+            public: self.entries[current].entry.operation.public().cloned(),
+            groups: Vec::new(),
+            former_groups: BTreeMap::new(),
+            unknown_groups: Vec::new(),
+        };
+        self.add_groups(&mut state, groups, current);
+        state
+    }
+
+    /// The members, and those who were.
+    fn members(&self) -> (Vec<Member>, Vec<SignedBundle>) {
+        let mut members = Vec::new();
+        let mut former = Vec::new();
+        for (subject, about) in &self.about {
+            let Some(bundle) = self.newest_bundle(about) else { continue };
+            match self.role(*subject, |_| true) {
+                Some(role) => members.push(Member { bundle, role }),
+                None => former.push(bundle),
+            }
+        }
+        members.sort_by_key(Member::key);
+        former.sort_by_key(|bundle| bundle.bundle().identity);
+        (members, former)
+    }
+
+    /// What the log says of groups, whose epoch began with entry `current`.
+    fn add_groups(&self, state: &mut RosterState, groups: &GroupLogs, current: usize) {
+        let listed = self.about.iter().filter_map(|(about, entries)| match about {
+            About::Group(group) => Some((*group, entries)),
+            About::Person(_) => None,
+        });
+        // Ascending, whatever the order of the map.
+        for (group, about) in listed.collect::<BTreeMap<_, _>>() {
+            let subject = About::Group(group);
+            let is_ever_listed = about.iter().any(|a| self.verdicts[*a] == Verdict::Counts);
+            let role = self.role(subject, |_| true);
+            let known = groups.get(&group);
+            let in_force = self.in_force(subject, |_| true);
+            let has_heads =
+                known.is_some_and(|known| in_force.iter().all(|a| known.log.has(self.heads_of(*a))));
+            match (role, known) {
+                (Some(role), Some(known)) if has_heads => {
+                    state.needs_epoch |= !self.covers_epoch_of(group, known, current);
+                    let is_behind = !in_force.iter().all(|a| self.knows_epoch_of(*a, known));
+                    let of_group = Arc::clone(&known.state);
+                    state.groups.push(ListedGroup { id: group, role, is_behind, state: of_group });
+                }
+                (Some(_), _) => state.unknown_groups.push(group),
+                (None, Some(known)) if is_ever_listed => {
+                    state.former_groups.insert(group, Arc::clone(&known.state));
+                }
+                (None, _) => {}
+            }
+        }
+    }
+
+    /// Whether nobody can have the key of the epoch that began with entry `current` who has left the group since: that key
+    /// was never wrapped for an earlier key pair of the group than its newest. It was for those of every entry about the
+    /// group that was in force when the epoch began, or has been made since.
+    fn covers_epoch_of(&self, group: GroupId, known: &GroupLog, current: usize) -> bool {
+        let subject = About::Group(group);
+        let at_start = self.in_force(subject, |a| self.ancestry.follows(current, a));
+        let since = self
+            .about
+            .get(&subject)
+            .into_iter()
+            .flatten()
+            .copied()
+            .filter(|a| self.verdicts[*a] == Verdict::Counts && !self.ancestry.follows(current, *a));
+        at_start.into_iter().chain(since).all(|a| self.knows_epoch_of(a, known))
+    }
+
+    /// Whether entry `a` was made knowing the group's newest epoch, if it lists the group.
+    fn knows_epoch_of(&self, a: usize, known: &GroupLog) -> bool {
+        let heads = self.heads_of(a);
+        heads.is_empty() || known.log.reaches(heads, known.state.epoch_entry)
+    }
+
+    /// What entry `a` names of a group's log.
+    fn heads_of(&self, a: usize) -> &[EntryHash] {
+        match &self.entries[a].entry.operation {
+            Operation::Group { heads, .. } => heads,
+            _ => &[],
         }
     }
 
@@ -263,7 +349,7 @@ impl Fold<'_> {
     fn manifests(&self, counting: bool) -> Vec<ManifestName> {
         let judged = self.entries.iter().zip(&self.verdicts);
         let wanted = judged.filter(|(_, verdict)| (**verdict == Verdict::Counts) == counting);
-        wanted.filter_map(|(entry, _)| entry.entry.manifest()).collect()
+        wanted.flat_map(|(entry, _)| entry.entry.manifests()).collect()
     }
 
     /// The newest bundle that counts.

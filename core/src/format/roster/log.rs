@@ -2,17 +2,17 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::entry::{Entry, EntryHash, MAX_PREV, Operation, SignedEntry};
+use super::entry::{Entry, EntryHash, FolderLayout, MAX_PREV, Operation, SignedEntry};
 use crate::cbor::{Malformed, Reader, Writer, check};
 use crate::crypto::{ContentHasher, Signature, SigningKey};
-use crate::ids::{FolderId, StatementHash};
+use crate::ids::{FolderId, GroupId, StatementHash};
 
 /// Most entries of a log.
 pub const MAX_ENTRIES: usize = 4096;
 /// Hashed before the heads of a log.
 const HEAD_LABEL: &[u8] = b"ensafer/v1/roster-head\0";
 
-/// How two logs of one folder relate.
+/// How two logs of one folder or group relate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogOrder {
     /// The same entries.
@@ -23,6 +23,18 @@ pub enum LogOrder {
     Behind,
     /// Each has entries that the other lacks: to be merged. It is no rollback of what was seen.
     Diverged,
+}
+
+impl LogOrder {
+    /// By whether this has all of the other, and the other all of this.
+    pub(crate) const fn of(has_all: bool, is_all_had: bool) -> Self {
+        match (has_all, is_all_had) {
+            (true, true) => Self::Same,
+            (true, false) => Self::Ahead,
+            (false, true) => Self::Behind,
+            (false, false) => Self::Diverged,
+        }
+    }
 }
 
 /// A roster's entries: causes before effects, signatures verified, one creating entry.
@@ -36,18 +48,22 @@ impl Log {
     /// A log of these entries, in order.
     ///
     /// # Errors
-    /// [`Malformed`] where they are not one folder's, out of order, too many, without their causes, or not begun by
-    /// the one key that the folder's id comes from.
+    /// [`Malformed`] where they are not one folder's or group's, out of order, too many, without their causes, not begun
+    /// by the one key that the id comes from, or of a folder in a group's log or the other way round.
     pub(crate) fn new(entries: Vec<SignedEntry>) -> Result<Self, Malformed> {
         check(entries.len() <= MAX_ENTRIES && entries.is_sorted_by(|a, b| a.position() < b.position()))?;
         let first = entries.first().ok_or(Malformed)?;
-        let Operation::Create { owner, nonce, epoch, .. } = &first.entry.operation else {
+        let Operation::Create { owner, nonce, epoch, layout, .. } = &first.entry.operation else {
             return Err(Malformed);
         };
         let creator = first.entry.signer;
         let folder = first.entry.folder;
         check(first.entry.seq == 0 && first.entry.prev.is_empty() && *epoch == 1)?;
-        check(owner.bundle().identity == creator && creator.folder_id(nonce) == folder)?;
+        let is_group = *layout == FolderLayout::Group;
+        // The ids of folders and groups are derived under labels of their own.
+        let id = if is_group { creator.group_id(nonce).as_folder() } else { creator.folder_id(nonce) };
+        check(owner.bundle().identity == creator && id == folder)?;
+        check(entries.iter().all(|entry| entry.entry.operation.is_of(is_group)))?;
         let mut seqs = HashMap::from([(first.hash, 0)]);
         for SignedEntry { entry, hash, .. } in &entries[1..] {
             check(entry.folder == folder && !matches!(entry.operation, Operation::Create { .. }))?;
@@ -71,6 +87,33 @@ impl Log {
     #[must_use]
     pub fn folder(&self) -> FolderId {
         self.entries[0].entry.folder
+    }
+
+    /// The group, if it is the log of one.
+    #[must_use]
+    pub fn group(&self) -> Option<GroupId> {
+        match &self.entries[0].entry.operation {
+            Operation::Create { layout: FolderLayout::Group, .. } => Some(GroupId::of_folder(self.folder())),
+            _ => None,
+        }
+    }
+
+    /// Whether each of these entries is here.
+    pub(crate) fn has(&self, entries: &[EntryHash]) -> bool {
+        let mine: HashSet<_> = self.entries.iter().map(|e| e.hash).collect();
+        entries.iter().all(|hash| mine.contains(hash))
+    }
+
+    /// Whether `entry` is one of `heads`, or one that they follow.
+    pub(crate) fn reaches(&self, heads: &[EntryHash], entry: EntryHash) -> bool {
+        let mut reached: HashSet<_> = heads.iter().copied().collect();
+        // Causes come before effects: from the end, every follower is met before what it follows.
+        for SignedEntry { entry, hash, .. } in self.entries.iter().rev() {
+            if reached.contains(hash) {
+                reached.extend(&entry.prev);
+            }
+        }
+        reached.contains(&entry)
     }
 
     /// The entries that no other follows, ascending.
@@ -97,15 +140,10 @@ impl Log {
     /// How this log relates to `other`.
     #[must_use]
     pub fn compare(&self, other: &Self) -> LogOrder {
-        match (self.has_all_of(other), other.has_all_of(self)) {
-            (true, true) => LogOrder::Same,
-            (true, false) => LogOrder::Ahead,
-            (false, true) => LogOrder::Behind,
-            (false, false) => LogOrder::Diverged,
-        }
+        LogOrder::of(self.has_all_of(other), other.has_all_of(self))
     }
 
-    fn has_all_of(&self, other: &Self) -> bool {
+    pub(crate) fn has_all_of(&self, other: &Self) -> bool {
         let mine: HashSet<_> = self.entries.iter().map(|e| e.hash).collect();
         other.entries.iter().all(|e| mine.contains(&e.hash))
     }

@@ -1,12 +1,13 @@
 //! What a roster says: members, epochs, layout.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::entry::{EntryHash, FolderLayout, ManifestName, Role};
 use crate::account::SignedBundle;
-use crate::crypto::{FolderKeyName, VerifyingKey};
+use crate::crypto::{EnvelopePublicKey, FolderKeyName, VerifyingKey};
 use crate::format::header::OpenedHeader;
-use crate::ids::{Fingerprint, FolderId, StatementHash};
+use crate::ids::{Fingerprint, FolderId, GroupId, StatementHash};
 
 /// A member of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +26,20 @@ impl Member {
     }
 }
 
-/// What the entries of a log make together.
+/// A group that a folder is shared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedGroup {
+    /// The group.
+    pub id: GroupId,
+    /// What its members may do: reader or writer.
+    pub role: Role,
+    /// Its newest epoch is not the one that the folder's entries name: the folder's next epoch names it first.
+    pub is_behind: bool,
+    /// What its own log makes, as far as the folder's roster holds it.
+    pub state: Arc<RosterState>,
+}
+
+/// What the entries of a log make together, those of a folder or of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RosterState {
     /// The folder.
@@ -49,7 +63,8 @@ pub struct RosterState {
     pub head: StatementHash,
     /// Admins removed each other: nothing is to be synced until the owner has signed an entry.
     pub disputed: bool,
-    /// An admin's device has to start a new epoch: somebody who was removed knows the key of this one.
+    /// An admin's device has to start a new epoch: somebody who was removed, also from a group, knows the key of this one.
+    /// [`Roster::start_epoch`](super::Roster::start_epoch) does what it takes.
     pub needs_epoch: bool,
     /// What those who were removed, or lost the right to write, had written by then.
     pub manifests: Vec<ManifestName>,
@@ -57,6 +72,17 @@ pub struct RosterState {
     pub void_manifests: Vec<ManifestName>,
     /// Entries that do not count, because their signers were not entitled to them: to be reported.
     pub void: Vec<EntryHash>,
+    /// The entry that started the epoch.
+    pub epoch_entry: EntryHash,
+    /// The epoch's common public key, in a group.
+    pub public: Option<EnvelopePublicKey>,
+    /// The groups that the folder is shared with, by id.
+    pub groups: Vec<ListedGroup>,
+    /// The groups that it was shared with, as far as their logs are known.
+    pub former_groups: BTreeMap<GroupId, Arc<RosterState>>,
+    /// Groups that it is shared with, but whose logs lack what the entries name. Nobody of them may do anything; a roster
+    /// is neither sealed nor taken while there are any.
+    pub unknown_groups: Vec<GroupId>,
 }
 
 impl RosterState {
@@ -72,16 +98,30 @@ impl RosterState {
         FolderKeyName { folder: self.folder, epoch: self.epoch, key_id: self.key_id }
     }
 
-    /// The member whose identity key this is.
+    /// The member whose identity key this is, who is not one by a group only.
     #[must_use]
     pub fn member(&self, key: &VerifyingKey) -> Option<&Member> {
         self.members.binary_search_by_key(key, Member::key).ok().map(|i| &self.members[i])
     }
 
+    /// The most that `key` may do, as a member or in a group.
+    #[must_use]
+    pub fn role_of(&self, key: &VerifyingKey) -> Option<Role> {
+        let own = self.member(key).map(|member| member.role);
+        let in_groups = self.groups.iter().filter(|group| group.state.member(key).is_some());
+        own.max(in_groups.map(|group| group.role).max())
+    }
+
+    /// The public keys for which the folder's key is wrapped: the members', and the groups' of their newest epochs.
+    pub fn recipients(&self) -> impl Iterator<Item = &EnvelopePublicKey> {
+        let members = self.members.iter().map(|member| &member.bundle.bundle().envelope);
+        members.chain(self.groups.iter().filter_map(|group| group.state.public.as_ref()))
+    }
+
     /// Whether `key` may write files.
     #[must_use]
     pub fn may_write(&self, key: &VerifyingKey) -> bool {
-        self.member(key).is_some_and(|member| member.role >= Role::Writer)
+        self.role_of(key) >= Some(Role::Writer)
     }
 
     /// Whether `key` may change the roster and sign access lists.
@@ -99,13 +139,13 @@ impl RosterState {
             && self.may_write(&statement.writer)
     }
 
-    /// How a present or former member is called, by identity key.
+    /// How a present or former member is called, by identity key; also one of a group that is or was listed.
     #[must_use]
     pub fn login_of(&self, key: &VerifyingKey) -> Option<&str> {
         let former = || self.former.iter().find(|bundle| bundle.bundle().identity == *key);
-        self.member(key)
-            .map(|member| &member.bundle)
-            .or_else(former)
-            .map(|bundle| bundle.bundle().login.as_str())
+        let own = self.member(key).map(|member| &member.bundle).or_else(former);
+        let groups = || self.groups.iter().map(|group| &group.state).chain(self.former_groups.values());
+        own.map(|bundle| bundle.bundle().login.as_str())
+            .or_else(|| groups().find_map(|group| group.login_of(key)))
     }
 }

@@ -30,7 +30,7 @@ use crate::tree::{Content, Kind, Name, Object};
 pub(super) const DEVICE: DeviceId = DeviceId::new([0xD1; 16]);
 pub(super) const FILE: FileId = FileId::new([0xF1; 16]);
 
-pub(super) fn bundle_of(keys: &PrivateKeys, login: &str, account: u8) -> SignedBundle {
+pub(crate) fn bundle_of(keys: &PrivateKeys, login: &str, account: u8) -> SignedBundle {
     let bundle = Bundle {
         account: AccountId::new([account; 16]),
         login: login.parse().unwrap(),

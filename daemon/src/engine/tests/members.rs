@@ -305,7 +305,8 @@ fn robbed(keys: &OpenFolder, member: &VerifyingKey) -> Vec<u8> {
         let kept = whole.envelopes().enumerate().filter(|(at, _)| *at != dropped).map(|(_, e)| e);
         Access::build(kept).unwrap()
     };
-    let is_robbed = |access: &Access| roster.without_envelope(access).any(|found| found.key() == *member);
+    let envelope = &roster.state().member(member).unwrap().bundle.bundle().envelope;
+    let is_robbed = |access: &Access| roster.without_envelope(access).any(|found| found == envelope);
     let access = (0..whole.envelopes().count()).map(without).find(is_robbed).unwrap();
     let dot = Dot { counter: 1_000_000, device: EVIL };
     let now = Timestamp::from_parts(1_700_000_000, 0);

@@ -4,8 +4,8 @@
 use super::{BINDING, FILE, FOLDER, FOLDER_EPOCH, KEY_EPOCH, alice_with_one_rsa_key};
 use crate::crypto::backend::{Active, Backend};
 use crate::crypto::keys::{
-    AccountMasterKey, DeviceKey, FileKey, FolderKey, HeaderKey, InfoKey, InvitationRecordKey, InviteKey, Key,
-    LoginSessionKey, PasswordKek, PayloadKey, RecoveryKek, open_key, purpose, seal_key,
+    AccountMasterKey, DeviceKey, FileKey, FolderKey, GroupKey, HeaderKey, InfoKey, InvitationRecordKey,
+    InviteKey, Key, LoginSessionKey, PasswordKek, PayloadKey, RecoveryKek, open_key, purpose, seal_key,
 };
 use crate::crypto::{
     DeviceSession, Domain, OpenError, PasswordParameters, PrivateKeys, RecoveryKey, SigningKey, TestRandom,
@@ -73,6 +73,8 @@ fn contexts() -> Vec<Vec<u8>> {
         named(b"ensafer/v1/device-session\0"),
         [b"ensafer/v1/sealed-invitation\0".as_slice(), &id].concat(),
         [b"ensafer/v1/old-key\0".as_slice(), &folder_name, &folder_name].concat(),
+        [b"ensafer/v1/old-group-key\0".as_slice(), &folder_name, &folder_name].concat(),
+        [b"ensafer/v1/group-pair\0".as_slice(), &folder_name, &[1; 32]].concat(),
         folder_name.to_vec(),
         file.clone(),
         // Nothing, a byte less, a byte more: where a context ends is bound as well.
@@ -210,19 +212,45 @@ fn row_05_an_rsa_ciphertext_is_of_one_label() {
     let folder = FolderKey::generate(&mut rng);
     let name = folder.name(FOLDER, FOLDER_EPOCH);
     let envelope = keys.envelope.public();
+    let group: GroupKey = Key::from_bytes(folder.bytes());
+    let group_name = group.name(FOLDER, FOLDER_EPOCH);
     let sealed = [
         envelope.wrap_file_key(FILE, KEY_EPOCH, &FileKey::generate(&mut rng)),
         envelope.wrap_folder_key(&name, &folder),
+        envelope.wrap_group_key(&group_name, &group),
         keys.login.public().seal_challenge(&BINDING, &LoginSessionKey::generate(&mut rng)),
     ];
     for (at, sealed) in sealed.iter().enumerate() {
         let opened = [
             keys.envelope.unwrap_file_key(FILE, KEY_EPOCH, sealed).is_ok(),
             keys.envelope.unwrap_folder_key(&name, sealed).is_ok(),
+            keys.envelope.unwrap_group_key(&group_name, sealed).is_ok(),
             keys.login.open_challenge(&BINDING, sealed).is_ok(),
         ];
-        assert_eq!(opened, [0, 1, 2].map(|kind| kind == at), "kind {at}");
+        assert_eq!(opened, [0, 1, 2, 3].map(|kind| kind == at), "kind {at}");
     }
+}
+
+/// One key's bytes as a folder's and as a group's: neither has the other's name, roster or pairs.
+#[test]
+fn row_05_a_groups_key_derives_nothing_of_a_folders() {
+    let mut rng = TestRandom::new(11);
+    let (folder, group): (FolderKey, GroupKey) = (Key::from_bytes(&[5; 32]), Key::from_bytes(&[5; 32]));
+    assert_ne!(folder.id(FOLDER, FOLDER_EPOCH), group.id(FOLDER, FOLDER_EPOCH));
+    let files = [folder.roster_file_key(FOLDER, FOLDER_EPOCH), group.roster_file_key(FOLDER, FOLDER_EPOCH)];
+    assert_ne!(files[0].bytes(), files[1].bytes());
+    let name = group.name(FOLDER, FOLDER_EPOCH);
+    let [pair, other] = test_keys::pairs();
+    let sealed = group.seal_pair(&name, &pair, &mut rng);
+    assert_eq!(group.open_pair(&name, &pair.public(), &sealed).unwrap().spki(), pair.spki());
+    assert!(group.open_pair(&name, &other.public(), &sealed).is_err());
+    assert!(group.open_pair(&folder.name(FOLDER, FOLDER_EPOCH), &pair.public(), &sealed).is_err());
+    let another: GroupKey = Key::from_bytes(&[6; 32]);
+    assert!(another.open_pair(&name, &pair.public(), &sealed).is_err());
+    // Not even under the group's own key, as it is: the pairs have one derived from it.
+    let context =
+        [b"ensafer/v1/group-pair\0".as_slice(), &name.to_bytes(), &pair.public().spki_hash()].concat();
+    assert!(cobblestone::open(&group, &context, &sealed).is_err());
 }
 
 /// A login's proof and a header's MAC are both HMAC-SHA-256; the proof's label keeps them apart under one key.
@@ -257,6 +285,8 @@ fn row_05_only_sealing_keys_seal() {
     }
     for (purpose, may) in answers![
         Folder,
+        Group,
+        GroupPair,
         Info,
         Payload,
         AccountMaster,
