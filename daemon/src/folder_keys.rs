@@ -19,6 +19,7 @@ use ensafer_core::time::Timestamp;
 
 use crate::account::Unlocked;
 use crate::envelopes::{EnvelopeName, Envelopes};
+use crate::groups::{Held, HeldGroup};
 use crate::state::Identity;
 
 /// Opens the account when its keys are first needed, and not before.
@@ -43,6 +44,19 @@ pub trait Vault: Send + Sync {
     /// # Errors
     /// As [`unlocked`](Self::unlocked).
     fn invitation(&self, folder: FolderId) -> Result<Option<(InvitationId, InviteKey)>, FolderKeysError>;
+
+    /// The groups that the account is in, as far as this computer has heard of them.
+    ///
+    /// # Errors
+    /// As [`unlocked`](Self::unlocked).
+    fn groups(&self) -> Result<Vec<Arc<HeldGroup>>, FolderKeysError>;
+
+    /// Keeps a group's file that was met at `now`, unless a newer one is held. `None` where it is no group that the account
+    /// can open, or older than the account has seen.
+    ///
+    /// # Errors
+    /// As [`unlocked`](Self::unlocked).
+    fn hold_group(&self, object: &[u8], now: Timestamp) -> Result<Option<Held>, FolderKeysError>;
 }
 
 /// A folder's keys cannot be had.
@@ -146,7 +160,8 @@ impl OpenFolder {
     ) -> Result<Self, FolderKeysError> {
         let unlocked = vault.unlocked()?;
         let known = known.map(|known| &known.roster);
-        let opened = match open_roster(object, &unlocked, vault.envelopes(), known) {
+        let groups = vault.groups()?;
+        let opened = match open_roster(object, &unlocked, &groups, vault.envelopes(), known) {
             Err(HeaderError::NotARecipient) => open_as_guest(object, vault, known)?,
             opened => opened?,
         };
@@ -306,16 +321,18 @@ pub fn author(login: &str, device_name: &str) -> Arc<str> {
 pub fn look_at_roster(
     object: &[u8],
     unlocked: &Unlocked,
+    groups: &[Arc<HeldGroup>],
     cache: &Envelopes,
 ) -> Result<RosterState, HeaderError> {
-    Ok(open_roster(object, unlocked, cache, None)?.roster.state().clone())
+    Ok(open_roster(object, unlocked, groups, cache, None)?.roster.state().clone())
 }
 
-/// Opens a roster object with an account. The folder key is one of `known`, or comes from the envelope cache where it was
+/// Opens a roster object with an account and the groups that it is in. The folder key is one of `known`, or comes from the envelope cache where it was
 /// opened before, and is put there otherwise.
 fn open_roster(
     object: &[u8],
     unlocked: &Unlocked,
+    groups: &[Arc<HeldGroup>],
     cache: &Envelopes,
     known: Option<&Roster>,
 ) -> Result<OpenedRoster, HeaderError> {
@@ -328,7 +345,8 @@ fn open_roster(
     let cached: Vec<_> = from_cache.collect();
     let keys = known.into_iter().flat_map(Roster::keys);
     let known = keys.map(|(name, key)| OpenedFolderKey { name, key: key.clone() });
-    let keys = AccountAlone::new(unlocked.account.envelope(), known.chain(cached.iter().cloned()).collect());
+    let keys = AccountAlone::new(unlocked.account.envelope(), known.chain(cached.iter().cloned()).collect())
+        .with_groups(groups.iter().flat_map(|held| held.group().pairs()));
     let opened = open_roster_object(object, &keys)?;
     let is_new = |key: &OpenedFolderKey| cached.iter().all(|cached| cached.name != key.name);
     for key in keys.opened().into_iter().filter(is_new) {

@@ -23,6 +23,7 @@ pub mod envelopes;
 pub mod exit;
 pub mod folder_keys;
 pub mod folders;
+pub mod groups;
 pub mod home;
 pub mod invitations;
 pub mod join;

@@ -1,14 +1,17 @@
 //! Opens the account for the engine when keys are first needed: asking, where somebody can be asked.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use ensafer_core::crypto::InviteKey;
 use ensafer_core::ids::{Fingerprint, FolderId, InvitationId};
+use ensafer_core::time::Timestamp;
 
-use crate::account::{self, AccountError, Unlocked};
+use crate::account::{self, AccountError, GroupFiles, Unlocked};
 use crate::envelopes::Envelopes;
 use crate::folder_keys::{FolderKeysError, Vault};
+use crate::groups::{Held, HeldGroup};
 use crate::prompt::Password;
 use crate::shell::Shell;
 
@@ -18,6 +21,7 @@ pub struct ShellVault {
     may_ask: bool,
     is_locked: AtomicBool,
     envelopes: Envelopes,
+    groups: GroupFiles,
 }
 
 impl std::fmt::Debug for ShellVault {
@@ -33,7 +37,8 @@ impl ShellVault {
     /// The envelope cache cannot be made.
     pub fn new(shell: &Shell, may_ask: bool) -> Result<Self> {
         let envelopes = Envelopes::open(&shell.home.cache_dir().join("envelopes"))?;
-        Ok(Self { shell: shell.clone(), may_ask, is_locked: AtomicBool::new(false), envelopes })
+        let groups = GroupFiles::new(&shell.home);
+        Ok(Self { shell: shell.clone(), may_ask, is_locked: AtomicBool::new(false), envelopes, groups })
     }
 
     /// Opens the account with a password that was given.
@@ -89,6 +94,16 @@ impl Vault for ShellVault {
         let device = self.unlocked()?.device;
         let accepted = account::accepted_invitation(&self.shell.home, &device, folder);
         accepted.map_err(|error| FolderKeysError::Account(error.into()))
+    }
+
+    fn groups(&self) -> Result<Vec<Arc<HeldGroup>>, FolderKeysError> {
+        let account = self.unlocked()?.account;
+        self.groups.all(&account).map_err(|error| FolderKeysError::Account(error.into()))
+    }
+
+    fn hold_group(&self, object: &[u8], now: Timestamp) -> Result<Option<Held>, FolderKeysError> {
+        let account = self.unlocked()?.account;
+        self.groups.hold(object, &account, now).map_err(|error| FolderKeysError::Account(error.into()))
     }
 
     fn knows(&self, identity: &Fingerprint) -> Result<bool, FolderKeysError> {

@@ -1,6 +1,7 @@
 //! Whose the encrypted folders in clients' directories are.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
 use ensafer_core::account::{Account, AccountState};
@@ -13,6 +14,7 @@ use crate::account::{self, Unlocked};
 use crate::envelopes::Envelopes;
 use crate::folder_keys::{self, Vault};
 use crate::folders::FolderEntry;
+use crate::groups::HeldGroup;
 use crate::home::Home;
 use crate::members::standing;
 
@@ -60,8 +62,9 @@ pub fn find(
     };
     let unlocked = vault.unlocked()?;
     let known = account::known_people(home, &unlocked.account)?;
+    let groups = vault.groups()?;
     found.extend(rosters.into_iter().filter_map(|roster| {
-        let whose = judge(&roster, &unlocked, vault.envelopes(), &known)?;
+        let whose = judge(&roster, &unlocked, &groups, vault.envelopes(), &known)?;
         Some(Encrypted { directory: roster.directory, folder: roster.folder, whose })
     }));
     Ok(found)
@@ -100,10 +103,11 @@ fn unlisted(clouds: &[CloudDirectory], folders: &[FolderEntry], own: &[&Path]) -
 fn judge(
     roster: &FoundRoster,
     unlocked: &Unlocked,
+    groups: &[Arc<HeldGroup>],
     envelopes: &Envelopes,
     known: &AccountState,
 ) -> Option<Whose> {
-    let state = folder_keys::look_at_roster(&roster.read()?, unlocked, envelopes).ok()?;
+    let state = folder_keys::look_at_roster(&roster.read()?, unlocked, groups, envelopes).ok()?;
     let account: &Account = &unlocked.account;
     let me = account.identity().public();
     if state.folder != roster.folder {
@@ -112,7 +116,7 @@ fn judge(
     if state.owner_key == me {
         return Some(Whose::Own);
     }
-    state.member(&me)?;
+    state.role_of(&me)?;
     let owner = &state.member(&state.owner_key)?.bundle;
     Some(Whose::Shared {
         owner: owner.bundle().login.to_string(),

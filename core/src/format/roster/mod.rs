@@ -189,8 +189,10 @@ impl<P: RosterKind> Roster<P> {
         let name = self.state.key_name();
         let hints: HashSet<_> = self.state.recipients().map(|key| hint_of(key, &name)).collect();
         let known = known.into_iter().flat_map(|known| known.of(P::MEMBER));
-        let known: HashMap<_, _> =
-            known.filter(|e| is_of_epoch::<P>(e, &name)).map(|envelope| (envelope.hint, envelope.body)).collect();
+        let known: HashMap<_, _> = known
+            .filter(|e| is_of_epoch::<P>(e, &name))
+            .map(|envelope| (envelope.hint, envelope.body))
+            .collect();
         let is_strange = |envelope: Envelope<'_>| {
             !hints.contains(&envelope.hint)
                 || known.get(&envelope.hint).is_some_and(|body| *body != envelope.body)

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex};
 use ensafer_core::account::{Account, SealedAccount};
 use ensafer_core::crypto::{DeviceKey, InvitationSecrets, InviteKey, PasswordParameters, TestRandom};
 use ensafer_core::ids::{Fingerprint, FolderId, InvitationId};
+use ensafer_core::time::Timestamp;
 
 use crate::account::Unlocked;
 use crate::envelopes::Envelopes;
 use crate::folder_keys::{FolderKeysError, Vault};
+use crate::groups::{Held, HeldGroup};
 
 const ALICE: &[u8] = include_bytes!("../../../testdata/accounts/test-only-alice.ensafer-account");
 const ALICE_RECOVERY: &str = include_str!("../../../testdata/accounts/test-only-alice.recovery-key");
@@ -48,6 +50,8 @@ pub struct TestVault {
     pub met: Mutex<HashSet<Fingerprint>>,
     /// The invitation that the account has.
     pub invited: Mutex<Option<(FolderId, InvitationId, InvitationSecrets)>>,
+    /// The groups that the account is in.
+    pub groups: Mutex<Vec<Arc<HeldGroup>>>,
 }
 
 impl TestVault {
@@ -61,6 +65,7 @@ impl TestVault {
             is_locked: AtomicBool::new(false),
             met: Mutex::default(),
             invited: Mutex::default(),
+            groups: Mutex::default(),
         }
     }
 }
@@ -87,6 +92,32 @@ impl Vault for TestVault {
         let invited = self.invited.lock().unwrap();
         let secrets = invited.as_ref().filter(|(to, ..)| *to == folder);
         Ok(secrets.map(|(_, id, secrets)| (*id, secrets.derive(*id).reading)))
+    }
+
+    fn groups(&self) -> Result<Vec<Arc<HeldGroup>>, FolderKeysError> {
+        self.unlocked()?;
+        Ok(self.groups.lock().unwrap().clone())
+    }
+
+    fn hold_group(&self, object: &[u8], now: Timestamp) -> Result<Option<Held>, FolderKeysError> {
+        let account = self.unlocked()?.account;
+        let Ok(found) = HeldGroup::open(object, &account) else { return Ok(None) };
+        let mut groups = self.groups.lock().unwrap();
+        let Some(before) = groups.iter_mut().find(|held| held.id() == found.id()) else {
+            groups.push(Arc::new(found));
+            return Ok(groups.last().map(|group| Held {
+                group: group.clone(),
+                is_news: true,
+                is_behind: false,
+            }));
+        };
+        let is_behind = found.lacks(before);
+        let joined = before.join(found, &account, now).unwrap();
+        let is_news = joined.is_some();
+        if let Some(joined) = joined {
+            *before = Arc::new(joined);
+        }
+        Ok(Some(Held { group: before.clone(), is_news, is_behind }))
     }
 
     fn knows(&self, identity: &Fingerprint) -> Result<bool, FolderKeysError> {

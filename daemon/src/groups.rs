@@ -1,0 +1,135 @@
+//! Groups that the account is in, opened: which of two versions is kept, and how a changed one is sealed (`docs/format.md`,
+//! "Groups").
+
+use std::sync::Arc;
+
+use ensafer_core::account::Account;
+use ensafer_core::clock::{Clock, Dot};
+use ensafer_core::crypto::{Random, SystemRandom};
+use ensafer_core::format::roster::{Group, LogOrder, RosterStatement, open_group_object, seal_group_object};
+use ensafer_core::format::{Access, HeaderError, MAX_ENVELOPES, SealError, object_name};
+use ensafer_core::ids::{DeviceId, GroupId};
+use ensafer_core::time::Timestamp;
+use ensafer_core::tree::StoreKey;
+
+/// A version of a group that the account can open: its file, and what is in it.
+#[derive(Debug)]
+pub struct HeldGroup {
+    group: Group,
+    envelopes: Access,
+    object: Arc<[u8]>,
+}
+
+impl HeldGroup {
+    /// Opens a group's file: one RSA operation. Nothing vouches for its owner.
+    ///
+    /// # Errors
+    /// As [`open_group_object`].
+    pub fn open(object: &[u8], account: &Account) -> Result<Self, HeaderError> {
+        let opened = open_group_object(object, account.envelope(), &[])?;
+        Ok(Self { group: opened.group, envelopes: opened.header.access, object: object.into() })
+    }
+
+    /// Seals `group`, grown from the version `before`, whose envelopes of the same epoch stay, as `account` at `now`.
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub fn seal(
+        group: Group,
+        before: Option<&Self>,
+        account: &Account,
+        now: Timestamp,
+    ) -> Result<Self, SealError> {
+        Self::seal_with(group, before.map(|before| &before.envelopes), account, now)
+    }
+
+    fn seal_with(
+        group: Group,
+        known: Option<&Access>,
+        account: &Account,
+        now: Timestamp,
+    ) -> Result<Self, SealError> {
+        let envelopes = group.member_envelopes(known)?;
+        // The entries tell which version is newer, and who changed what; from which device is nobody's business.
+        let device = DeviceId::new(SystemRandom.array());
+        let dot = Dot { counter: 1, device };
+        let clock = Clock::new().with(dot);
+        let fields =
+            RosterStatement { device, device_name: "".into(), clock, dot, modified: now, created: now };
+        let sealed = seal_group_object(&group, &envelopes, fields, account.identity(), &mut SystemRandom)?;
+        Ok(Self { group, envelopes, object: sealed.bytes.into() })
+    }
+
+    /// What the group is.
+    #[must_use]
+    pub const fn group(&self) -> &Group {
+        &self.group
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> GroupId {
+        self.group.id()
+    }
+
+    /// Its file.
+    #[must_use]
+    pub const fn object(&self) -> &Arc<[u8]> {
+        &self.object
+    }
+
+    /// Whether every member can open it.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.group.has_all_envelopes(&self.envelopes)
+    }
+
+    /// Whether something of `other` is missing here, or envelopes are.
+    #[must_use]
+    pub fn lacks(&self, other: &Self) -> bool {
+        let order = self.group.compare(&other.group);
+        !matches!(order, LogOrder::Same | LogOrder::Ahead) || !self.is_whole() || !has_pairs_of(self, other)
+    }
+
+    /// What is held from now on, when `account` meets `found` and has held this; `None` where that is this. Two that have
+    /// grown apart are united, and what lacks envelopes or older pairs gets them.
+    ///
+    /// # Errors
+    /// [`SealError`] where the union cannot be sealed, for one of two logs of one id which begin otherwise.
+    pub fn join(&self, found: Self, account: &Account, now: Timestamp) -> Result<Option<Self>, SealError> {
+        match found.group.compare(&self.group) {
+            LogOrder::Behind => Ok(None),
+            LogOrder::Same if self.is_whole() => Ok(None),
+            LogOrder::Same | LogOrder::Ahead if !found.lacks(self) => Ok(Some(found)),
+            LogOrder::Same | LogOrder::Ahead | LogOrder::Diverged => {
+                let mut union = self.group.clone();
+                union.merge(&found.group)?;
+                let all = self.envelopes.envelopes().chain(found.envelopes.envelopes());
+                let known = Access::build(all.take(MAX_ENVELOPES));
+                Self::seal_with(union, known.ok().as_ref(), account, now).map(Some)
+            }
+        }
+    }
+}
+
+/// What became of a group's file that was met.
+#[derive(Debug)]
+pub struct Held {
+    /// What is held from now on.
+    pub group: Arc<HeldGroup>,
+    /// Whether that is more than before.
+    pub is_news: bool,
+    /// Whether the file that was met lacks some of it.
+    pub is_behind: bool,
+}
+
+/// Whether `found` opens all that `held` opens: somebody in the group may have dropped an older pair.
+fn has_pairs_of(found: &HeldGroup, held: &HeldGroup) -> bool {
+    found.group.pairs().count() >= held.group.pairs().count()
+}
+
+/// The name of a group's file in an encrypted folder.
+#[must_use]
+pub fn group_key(group: GroupId) -> StoreKey {
+    StoreKey(object_name(group.as_folder().root()).into())
+}
