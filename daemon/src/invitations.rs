@@ -44,6 +44,12 @@ pub fn member_change(
             MemberChange::Remove { subject: key(member)?, guests: guests(home, account, folder, stays)? }
         }
         MembersChange::Leave => MemberChange::Leave,
+        MembersChange::ShareWith { group, role } => MemberChange::ShareWith { group: *group, role: *role },
+        MembersChange::Unshare { group } => {
+            let guests = guests(home, account, folder, |_, _| true)?;
+            MemberChange::Unshare { group: *group, guests }
+        }
+        MembersChange::LearnGroups => MemberChange::LearnGroups,
         MembersChange::Invite { invitations } => {
             let open = account::open_invitations(home, account)?;
             let invited = |id: &InvitationId| {

@@ -105,7 +105,8 @@ pub fn read_roster(store: &dyn EncryptedStore, key: &StoreKey) -> Option<Vec<u8>
     read_bounded(store, key, MAX_ROSTER_FILE_BYTES)
 }
 
-fn read_bounded(store: &dyn EncryptedStore, key: &StoreKey, limit: u64) -> Option<Vec<u8>> {
+/// The bytes of a file, as [`read_roster`]; `None` for more than `limit`.
+pub fn read_bounded(store: &dyn EncryptedStore, key: &StoreKey, limit: u64) -> Option<Vec<u8>> {
     let read = || {
         let file = store.open(key)?;
         let length = file.stamp()?.length;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::hex::HexArray;
 use super::server::BundleDocument;
 use crate::format::roster::Role;
-use crate::ids::{FileId, Fingerprint, FolderId, InvitationId};
+use crate::ids::{FileId, Fingerprint, FolderId, GroupId, InvitationId};
 use crate::plan::{Problem, ProblemClass, Subject};
 use crate::time::Timestamp;
 
@@ -471,6 +471,20 @@ pub enum MembersChange {
     },
     /// Removes this account.
     Leave,
+    /// Shares the folder with a group that this account is in, or changes what its members may do.
+    ShareWith {
+        /// The group.
+        group: GroupId,
+        /// Reader or writer.
+        role: Role,
+    },
+    /// Takes the folder away from a group.
+    Unshare {
+        /// The group.
+        group: GroupId,
+    },
+    /// Takes in what is new about the folder's groups.
+    LearnGroups,
     /// Lets the guests of invitations read that this account made.
     Invite {
         /// The invitations, which the account remembers.

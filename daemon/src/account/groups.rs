@@ -74,6 +74,9 @@ impl GroupFiles {
         account: &Account,
         now: Timestamp,
     ) -> Result<Option<Held>, AccountError> {
+        if let Some(group) = self.all(account)?.into_iter().find(|held| **held.object() == *object) {
+            return Ok(Some(Held { group, is_news: false, is_behind: false }));
+        }
         let Ok(found) = HeldGroup::open(object, account) else { return Ok(None) };
         let id = found.id();
         let remembered = known_people(&self.home, account)?;

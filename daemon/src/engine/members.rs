@@ -7,14 +7,15 @@ use std::sync::Arc;
 use ensafer_core::account::SignedBundle;
 use ensafer_core::clock::Dot;
 use ensafer_core::crypto::{FolderKey, InviteKey, SystemRandom, VerifyingKey};
-use ensafer_core::format::roster::{Role, Roster, RosterError};
+use ensafer_core::format::roster::{LogOrder, Role, Roster, RosterError};
 use ensafer_core::format::{Manifest, object_name, open_header};
-use ensafer_core::ids::{FileId, InvitationId, StatementHash};
+use ensafer_core::ids::{FileId, GroupId, InvitationId, StatementHash};
 use ensafer_core::plan::ProblemClass;
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::StoreKey;
 use rayon::prelude::*;
 
+use super::groups::{losing, with_news};
 use super::{EngineError, Env, Folder};
 use crate::folder_keys::{Guests, OpenFolder};
 use crate::membership::Membership;
@@ -50,6 +51,22 @@ pub enum MemberChange {
     },
     /// Removes this account.
     Leave,
+    /// Shares the folder with a group that this account is in, or changes what the group's members may do.
+    ShareWith {
+        /// The group.
+        group: GroupId,
+        /// What its members may do: reader or writer.
+        role: Role,
+    },
+    /// Takes the folder away from a group.
+    Unshare {
+        /// The group.
+        group: GroupId,
+        /// Who can read as a guest now, and shall in the new epoch.
+        guests: Vec<(InvitationId, Arc<InviteKey>)>,
+    },
+    /// Takes in what is new about the folder's groups. Whoever may write does it.
+    LearnGroups,
     /// Lets guests read by these keys until they are members.
     Invite {
         /// Invitations, and their reading keys.
@@ -88,6 +105,9 @@ pub enum MembersError {
     /// There is no such member.
     #[error("nobody of that address is a member of the folder")]
     NoMember,
+    /// The account is in no such group, or the folder is not shared with it.
+    #[error("this account knows no such group, or the folder is not shared with it")]
+    NoGroup,
     /// They are a member already.
     #[error("they are a member of the folder already")]
     AlreadyMember,
@@ -141,7 +161,7 @@ impl Folder {
             self.last_look = now;
             let stamp = self.look_at_roster_now(env, now)?;
             let keys = self.keys(env)?;
-            let Some((roster, guests)) = self.changed(&keys, change, now)? else { return Ok(()) };
+            let Some((roster, guests)) = self.changed(&keys, change, env, now)? else { return Ok(()) };
             if self.publish_roster(&roster, &[], &guests, stamp, env, now)? {
                 return Ok(());
             }
@@ -167,12 +187,14 @@ impl Folder {
         &mut self,
         keys: &OpenFolder,
         change: &MemberChange,
+        env: &Env<'_>,
         now: Timestamp,
     ) -> Result<Option<(Roster, Guests)>, MembersError> {
         let mut roster = keys.roster().clone();
         let mut guests = Guests::default();
         let (me, signer) = (keys.authorship.writer, keys.signer());
-        if !matches!(change, MemberChange::Leave) && !roster.state().may_administer(&me) {
+        let is_for_all = matches!(change, MemberChange::Leave | MemberChange::LearnGroups);
+        if !is_for_all && !roster.state().may_administer(&me) {
             return Err(MembersError::NotAllowed);
         }
         match change {
@@ -188,19 +210,30 @@ impl Folder {
                     return Err(MembersError::AlreadyMember);
                 }
                 let loses = before >= Role::Writer && *role < Role::Writer;
-                let manifest = if loses { self.write_manifest(keys, subject, now)? } else { None };
+                let manifest = if loses { self.write_manifest(keys, &roster, subject, now)? } else { None };
                 roster.set_role(*subject, *role, manifest, signer)?;
             }
             MemberChange::Remove { subject, guests: kept } => {
                 role_of(&roster, subject)?;
-                let manifest = self.write_manifest(keys, subject, now)?;
+                let manifest = self.write_manifest(keys, &roster, subject, now)?;
                 roster.remove(*subject, manifest, FolderKey::generate(&mut SystemRandom), signer)?;
                 guests.invited = still_invited(keys, kept);
             }
             MemberChange::Leave => {
                 role_of(&roster, &me)?;
-                let manifest = self.write_manifest(keys, &me, now)?;
+                let manifest = self.write_manifest(keys, &roster, &me, now)?;
                 roster.leave(manifest, signer)?;
+            }
+            MemberChange::ShareWith { group, role } => self.share_with(keys, &mut roster, *group, *role, env, now)?,
+            MemberChange::Unshare { group, guests: kept } => {
+                self.unshare(keys, &mut roster, *group, now)?;
+                guests.invited = still_invited(keys, kept);
+            }
+            MemberChange::LearnGroups => {
+                self.expect_news_of_groups();
+                let held = env.vault.groups().map_err(EngineError::from)?;
+                let Some(grown) = with_news(&roster, &held).filter(|_| self.may_publish) else { return Ok(None) };
+                roster = grown;
             }
             MemberChange::Invite { invited } => {
                 let missing = invited.iter().filter(|(id, _)| !keys.has_invitation(*id));
@@ -225,15 +258,58 @@ impl Folder {
                 guests.gone.push(*invitation);
             }
         }
-        let is_change = roster.log() != keys.roster().log();
+        let is_change = roster.compare(keys.roster()) != LogOrder::Same;
         let has_guests = !guests.invited.is_empty() || !guests.gone.is_empty();
         Ok((is_change || has_guests).then_some((roster, guests)))
     }
 
-    /// Writes the manifest of what `subject` has written; nothing, where that is nothing.
-    fn write_manifest(
+    fn share_with(
         &mut self,
         keys: &OpenFolder,
+        roster: &mut Roster,
+        group: GroupId,
+        role: Role,
+        env: &Env<'_>,
+        now: Timestamp,
+    ) -> Result<(), MembersError> {
+        let held = env.vault.groups().map_err(EngineError::from)?;
+        let held = held.iter().find(|held| held.id() == group).ok_or(MembersError::NoGroup)?;
+        let log = held.group().log();
+        let is_listed = roster.state().groups.iter().any(|known| (known.id, known.role) == (group, role));
+        if is_listed && !roster.clone().learn(log) {
+            return Err(MembersError::AlreadyMember);
+        }
+        let mut after = roster.clone();
+        after.share_with(log, role, Vec::new(), keys.signer())?;
+        let lost = losing(roster.state(), after.state());
+        let written = self.write_manifests(keys, roster, &lost, now)?;
+        Ok(roster.share_with(log, role, written, keys.signer())?)
+    }
+
+    fn unshare(
+        &mut self,
+        keys: &OpenFolder,
+        roster: &mut Roster,
+        group: GroupId,
+        now: Timestamp,
+    ) -> Result<(), MembersError> {
+        if roster.state().groups.iter().all(|known| known.id != group) {
+            return Err(MembersError::NoGroup);
+        }
+        let key = || FolderKey::generate(&mut SystemRandom);
+        let mut after = roster.clone();
+        after.unshare_with(group, Vec::new(), key(), keys.signer())?;
+        let lost = losing(roster.state(), after.state());
+        let written = self.write_manifests(keys, roster, &lost, now)?;
+        Ok(roster.unshare_with(group, written, key(), keys.signer())?)
+    }
+
+    /// Writes the manifest of what `subject` has written, as the next entry of `roster` will name it; nothing, where that is
+    /// nothing.
+    pub(super) fn write_manifest(
+        &mut self,
+        keys: &OpenFolder,
+        roster: &Roster,
         subject: &VerifyingKey,
         now: Timestamp,
     ) -> Result<Option<StatementHash>, MembersError> {
@@ -244,7 +320,7 @@ impl Folder {
         let manifest: Manifest = versions.into_iter().collect();
         let dot = Dot { counter: self.state.next_counter(), device: self.identity.device };
         self.state.take_counters(1).map_err(EngineError::from)?;
-        let id = keys.roster().manifest_id(subject);
+        let id = roster.manifest_id(subject);
         let said = (&keys.authorship, dot, now);
         let sealed = manifest
             .seal(&keys.seal(), id, said, keys.signer(), &mut SystemRandom)

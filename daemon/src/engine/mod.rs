@@ -6,6 +6,7 @@
 mod brake;
 mod encrypted;
 mod expiry;
+mod groups;
 mod identity;
 mod ledger;
 mod members;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ensafer_core::format::roster::Role;
+use ensafer_core::format::roster::{LogOrder, Role};
 use ensafer_core::format::{HeaderError, SealError};
 use ensafer_core::ids::{DeviceId, FileId};
 use ensafer_core::plan::{Conflict, Plan, Subject};
@@ -271,6 +272,7 @@ impl Folder {
             standing,
         };
         folder.recall_manifests()?;
+        folder.recall_groups()?;
         Ok(folder)
     }
 
@@ -511,11 +513,12 @@ impl Folder {
             self.state.put(MAY_PUBLISH, &may_publish)?;
             self.may_publish = may_publish;
         }
-        let head = |keys: &OpenFolder| keys.authorship.roster_head;
-        if self.keys.as_deref().map(head) != Some(head(&keys)) {
+        let is_same = |known: &OpenFolder| known.roster().compare(keys.roster()) == LogOrder::Same;
+        if !self.keys.as_deref().is_some_and(is_same) {
             self.encrypted.forget_judgements(&self.records);
         }
         self.name_manifests(keys.roster().state())?;
+        self.name_groups(keys.roster().state())?;
         self.keys = Some(keys);
         Ok(())
     }

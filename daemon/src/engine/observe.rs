@@ -89,12 +89,15 @@ impl Folder {
             // Stays so if an error ends the step: what was not read has to be, before anything counts as observed.
             self.encrypted_changed = true;
             let listing = self.store.list()?;
+            self.observe_groups(&listing, env, now);
             if !self.observe_roster(&listing, env, now)? {
                 found.problems.extend(self.roster.problem.clone());
                 found.problems.extend(self.encrypted.problems(&self.standing, now));
                 return Ok(false);
             }
             self.take_in_roster_copies(&listing, env, now)?;
+            self.learn_groups(&listing, env, now)?;
+            self.put_groups(env, now)?;
             let read = self.read_changed(&listing, env)?;
             self.renew_used_identity(&read)?;
             self.encrypted.update(listing, &self.roster, read);

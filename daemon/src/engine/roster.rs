@@ -15,8 +15,9 @@ use ensafer_core::time::Timestamp;
 use ensafer_core::tree::StoreKey;
 
 use super::encrypted::named_id;
+use super::groups::GroupsBeside;
 use super::observe::PUT_BACK_AFTER;
-use super::{EngineError, Env, Folder};
+use super::{EngineError, Env, Folder, MembersError};
 use crate::folder_keys::{FolderKeysError, Guests, OpenFolder};
 use crate::membership::{manifest_key, read_roster};
 use crate::store::{Listed, Listing, StoreStamp};
@@ -28,7 +29,7 @@ const UNSETTLED: &str = "roster-unsettled";
 /// Name under which the state keeps the files of the manifests that the accepted roster names.
 const MANIFESTS: &str = "manifests";
 
-/// The roster's file, and those of the manifests that the roster names.
+/// The roster's file, and those of the manifests and the groups that the roster names.
 #[derive(Debug, Clone)]
 pub struct RosterFile {
     key: StoreKey,
@@ -36,13 +37,15 @@ pub struct RosterFile {
     pub problem: Option<(Problem, Option<StoreStamp>)>,
     /// As last listed.
     manifests: HashMap<StoreKey, Option<StoreStamp>>,
+    /// The groups that the roster names.
+    pub(super) groups: GroupsBeside,
 }
 
 impl RosterFile {
     /// The roster of `folder`.
     pub fn new(folder: FolderId) -> Self {
         let key = StoreKey(object_name(folder.root()).into());
-        Self { key, problem: None, manifests: HashMap::new() }
+        Self { key, problem: None, manifests: HashMap::new(), groups: GroupsBeside::default() }
     }
 
     /// Its name in the encrypted folder.
@@ -59,7 +62,10 @@ impl RosterFile {
     /// Whether a file of the encrypted folder holds what the folder says of itself, and nothing that shows in the work
     /// folder.
     pub fn is_own(&self, key: &StoreKey) -> bool {
-        *key == self.key || self.manifests.contains_key(key) || self.is_copy(key)
+        *key == self.key
+            || self.manifests.contains_key(key)
+            || self.groups.is_own(key)
+            || self.is_copy(key)
     }
 
     /// Takes over which manifests are there. Returns whether one is new or another than before.
@@ -247,15 +253,34 @@ impl Folder {
             return Ok(false);
         }
         if has_to_start_epoch {
-            let mut roster = found.roster().clone();
-            let key = FolderKey::generate(&mut SystemRandom);
-            if roster.start_epoch(key, found.signer()).is_err() {
-                self.roster.report(ProblemClass::Inconsistent, Some(stamp), "no new epoch can be started");
-                return Ok(true);
-            }
-            self.publish_roster(&roster, &[], &Guests::default(), stamp, env, now)?;
+            self.start_epoch(found, stamp, env, now)?;
         }
         Ok(true)
+    }
+
+    /// Shuts out whoever has left, and names what they had written where nobody has done so. Where that cannot be now, it is
+    /// tried again at the next look.
+    fn start_epoch(
+        &mut self,
+        found: &OpenFolder,
+        stamp: StoreStamp,
+        env: &Env<'_>,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
+        let mut roster = found.roster().clone();
+        match self.name_written(found, &mut roster, now) {
+            Ok(()) => {}
+            Err(MembersError::Engine(error)) => return Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "what former members had written is not named yet");
+                return Ok(());
+            }
+        }
+        if roster.start_epoch(FolderKey::generate(&mut SystemRandom), found.signer()).is_err() {
+            self.roster.report(ProblemClass::Inconsistent, Some(stamp), "no new epoch can be started");
+            return Ok(());
+        }
+        self.publish_roster(&roster, &[], &Guests::default(), stamp, env, now).map(drop)
     }
 
     /// Goes on with the union of both rosters, and publishes it; a reader does not. Returns whether the folder can be
