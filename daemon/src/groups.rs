@@ -7,7 +7,9 @@ use ensafer_core::account::Account;
 use ensafer_core::clock::{Clock, Dot};
 use ensafer_core::crypto::{Random, SystemRandom};
 use ensafer_core::format::roster::{Group, LogOrder, RosterStatement, open_group_object, seal_group_object};
-use ensafer_core::format::{Access, HeaderError, MAX_ENVELOPES, SealError, object_name};
+use ensafer_core::format::{
+    Access, EnvelopeType, HeaderError, MAX_ENVELOPES, PREFIX_LEN, Prefix, SealError, object_name,
+};
 use ensafer_core::ids::{DeviceId, GroupId};
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::StoreKey;
@@ -126,6 +128,18 @@ pub struct Held {
 /// Whether `found` opens all that `held` opens: somebody in the group may have dropped an older pair.
 fn has_pairs_of(found: &HeldGroup, held: &HeldGroup) -> bool {
     found.group.pairs().count() >= held.group.pairs().count()
+}
+
+/// Whether a file that begins with `start`, PREFIX and ACCESS, is a group's: whoever is in a group has an envelope of a kind
+/// of its own.
+#[must_use]
+pub fn is_group_file(start: &[u8]) -> bool {
+    let access = Prefix::parse(start)
+        .ok()
+        .filter(|prefix| prefix.roster)
+        .and_then(|prefix| Access::parse(start.get(PREFIX_LEN..PREFIX_LEN + prefix.access_len)?).ok());
+    access
+        .is_some_and(|access| access.envelopes().any(|envelope| envelope.kind == EnvelopeType::GROUP_MEMBER))
 }
 
 /// The name of a group's file in an encrypted folder.
