@@ -108,6 +108,35 @@ fn the_roster_of_another_folder_is_no_roster_of_this_one() {
             a.lose_state();
         }
         assert_eq!(a.read("f"), "text");
+        world.clock.advance(TEN_MINUTES * 200);
+        a.look();
+        assert_eq!(world.snapshot(), store, "whoever has accepted none has none to put back");
+    }
+}
+
+#[test]
+fn rule_19_the_roster_is_put_back_where_another_folders_lies() {
+    for account in [alice(), bob()] {
+        let world = World::new();
+        let mut a = world.device("a");
+        a.write("f", "text");
+        a.settle();
+        let path = world.cloud().join(a.roster_key());
+        let good = fs::read(&path).unwrap();
+        let elsewhere = world.path().join("another cloud");
+        fs::create_dir(&elsewhere).unwrap();
+        let other = world.device_of("other", &account, &elsewhere);
+        let foreign = fs::read(elsewhere.join(other.roster_key())).unwrap();
+        fs::write(&path, &foreign).unwrap();
+        a.settle();
+        assert_eq!(a.problems().get(&a.roster_key()), Some(&ProblemClass::Foreign));
+        assert_eq!(fs::read(&path).unwrap(), foreign);
+        world.clock.advance(DAMAGED_AFTER);
+        a.settle();
+        assert_eq!(fs::read(&path).unwrap(), good);
+        assert!(a.is_in_trash(&foreign));
+        a.settle();
+        assert!(a.problems().is_empty(), "{:?}", a.problems());
     }
 }
 
