@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ensafer_core::clock::Dot;
 use ensafer_core::crypto::{FolderKey, SystemRandom};
-use ensafer_core::format::roster::{LogOrder, Roster, RosterState};
+use ensafer_core::format::roster::{LogOrder, Role, Roster, RosterState};
 use ensafer_core::format::{HeaderError, Prefix, grace, object_name};
 use ensafer_core::ids::FolderId;
 use ensafer_core::plan::{Problem, ProblemClass, Subject};
@@ -214,6 +214,11 @@ impl Folder {
         match ours {
             Some(ours) if prefix.key_epoch < ours.roster().state().epoch => {
                 // All older keys are known: this is a fork that somebody else has to merge, or no roster at all.
+                self.unreadable_roster(HeaderError::Unauthentic, stamp, now)?;
+                Ok(true)
+            }
+            // Nobody can remove the owner: by whoever it is made, it is none of this folder.
+            Some(ours) if ours.role() == Role::Owner => {
                 self.unreadable_roster(HeaderError::Unauthentic, stamp, now)?;
                 Ok(true)
             }
