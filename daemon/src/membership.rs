@@ -69,17 +69,22 @@ impl<'a> Membership<'a> {
     /// The manifests that the roster names, as far as they are there.
     fn read_manifests(&self) -> Vec<(ManifestName, Manifest)> {
         let names = &self.folder.roster().state().manifests;
-        names.iter().filter_map(|name| Some((*name, self.read_manifest(name)?))).collect()
+        names.iter().filter_map(|name| Some((*name, read_manifest(self.folder, self.store, name)?))).collect()
     }
+}
 
-    fn read_manifest(&self, name: &ManifestName) -> Option<Manifest> {
-        let bytes = read_bounded(self.store, &manifest_key(name), MAX_MANIFEST_LEN + MOST_OVERHEAD)?;
-        match Manifest::open(&bytes, name, &self.folder.source()) {
-            Ok(manifest) => Some(manifest),
-            Err(error) => {
-                tracing::debug!(%error, "a manifest cannot be read");
-                None
-            }
+/// The manifest that the roster of `folder` names, where it is whole.
+pub fn read_manifest(
+    folder: &OpenFolder,
+    store: &dyn EncryptedStore,
+    name: &ManifestName,
+) -> Option<Manifest> {
+    let bytes = read_bounded(store, &manifest_key(name), MAX_MANIFEST_LEN + MOST_OVERHEAD)?;
+    match Manifest::open(&bytes, name, &folder.source()) {
+        Ok(manifest) => Some(manifest),
+        Err(error) => {
+            tracing::debug!(%error, "a manifest cannot be read");
+            None
         }
     }
 }

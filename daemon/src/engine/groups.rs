@@ -8,6 +8,7 @@ use ensafer_core::crypto::VerifyingKey;
 use ensafer_core::format::grace;
 use ensafer_core::format::roster::{MAX_GROUP_OBJECT_LEN, Role, Roster, RosterState, Written};
 use ensafer_core::ids::GroupId;
+use ensafer_core::plan::ProblemClass;
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::StoreKey;
 
@@ -138,8 +139,18 @@ impl Folder {
             let Some(stamp) = stamp.filter(|stamp| self.is_accepted(*stamp).unwrap_or(false)) else {
                 return Ok(());
             };
-            if !self.publish_roster(&roster, &[], &Guests::default(), stamp, env, now)? {
-                return Ok(());
+            match self.publish_roster(&roster, &[], &Guests::default(), stamp, env, now) {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                // A group's admin can let its log grow until no roster has room for it: the folder goes on without.
+                Err(EngineError::Seal(error)) => {
+                    self.roster.report(
+                        ProblemClass::Inconsistent,
+                        Some(stamp),
+                        &format!("a group's news: {error}"),
+                    );
+                }
+                Err(error) => return Err(error),
             }
         }
         self.roster.groups.are_learnt = true;
@@ -244,7 +255,8 @@ pub(super) fn losing(before: &RosterState, after: &RosterState) -> Vec<Verifying
     people
 }
 
-fn stamp_of(listing: &Listing, key: &StoreKey) -> Option<StoreStamp> {
+/// A listed file's stamp.
+pub(super) fn stamp_of(listing: &Listing, key: &StoreKey) -> Option<StoreStamp> {
     let at = listing.objects.binary_search_by(|listed: &Listed| listed.key.cmp(key));
     at.ok().map(|at| listing.objects[at].stamp)
 }

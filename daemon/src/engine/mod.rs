@@ -9,6 +9,7 @@ mod expiry;
 mod groups;
 mod identity;
 mod ledger;
+mod manifests;
 mod members;
 mod observe;
 mod preview;

@@ -91,19 +91,20 @@ impl Folder {
             let listing = self.store.list()?;
             self.observe_groups(&listing, env, now);
             if !self.observe_roster(&listing, env, now)? {
-                found.problems.extend(self.roster.problem.clone());
+                found.problems.extend(self.roster.problems());
                 found.problems.extend(self.encrypted.problems(&self.standing, now));
                 return Ok(false);
             }
             self.take_in_roster_copies(&listing, env, now)?;
             self.learn_groups(&listing, env, now)?;
             self.put_groups(env, now)?;
+            self.tend_manifests(&listing, env, now)?;
             let read = self.read_changed(&listing, env)?;
             self.renew_used_identity(&read)?;
             self.encrypted.update(listing, &self.roster, read);
             self.encrypted_changed = false;
         }
-        found.problems.extend(self.roster.problem.clone());
+        found.problems.extend(self.roster.problems());
         found.problems.extend(self.encrypted.problems(&self.standing, now));
         Ok(true)
     }
@@ -114,7 +115,7 @@ impl Folder {
         listing: &Listing,
         env: &Env<'_>,
     ) -> Result<Vec<(StoreKey, Seen)>, EngineError> {
-        if self.roster.note_manifests(listing) {
+        if self.roster.manifests.note(listing) {
             self.encrypted.forget_former_members();
         }
         if self.encrypted.unread(listing, &self.roster).is_empty() {

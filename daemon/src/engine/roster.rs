@@ -1,13 +1,12 @@
 //! The folder's roster in the encrypted folder: accepted when it has grown, refused when it has shrunk, merged where two
 //! have grown, put back when it is gone (`docs/format.md`, "The roster"; engine rule 19).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ensafer_core::clock::Dot;
 use ensafer_core::crypto::{FolderKey, SystemRandom};
-use ensafer_core::format::roster::{LogOrder, Role, Roster, RosterState};
+use ensafer_core::format::roster::{LogOrder, Role, Roster};
 use ensafer_core::format::{HeaderError, Prefix, grace, object_name};
 use ensafer_core::ids::FolderId;
 use ensafer_core::plan::{Problem, ProblemClass, Subject};
@@ -16,18 +15,17 @@ use ensafer_core::tree::StoreKey;
 
 use super::encrypted::named_id;
 use super::groups::GroupsBeside;
+use super::manifests::Manifests;
 use super::observe::PUT_BACK_AFTER;
 use super::{EngineError, Env, Folder, MembersError};
 use crate::folder_keys::{FolderKeysError, Guests, OpenFolder};
-use crate::membership::{manifest_key, read_roster};
+use crate::membership::read_roster;
 use crate::store::{Listed, Listing, StoreStamp};
 
 /// Name under which the state keeps the stamp of the accepted roster's file.
 const STAMP: &str = "roster-stamp";
 /// Name under which the state keeps whether something is left to be done about the accepted roster.
 const UNSETTLED: &str = "roster-unsettled";
-/// Name under which the state keeps the files of the manifests that the accepted roster names.
-const MANIFESTS: &str = "manifests";
 
 /// The roster's file, and those of the manifests and the groups that the roster names.
 #[derive(Debug, Clone)]
@@ -35,8 +33,8 @@ pub struct RosterFile {
     key: StoreKey,
     /// What is not in order with it, as of the last listing.
     pub problem: Option<(Problem, Option<StoreStamp>)>,
-    /// As last listed.
-    manifests: HashMap<StoreKey, Option<StoreStamp>>,
+    /// The manifests that the roster names.
+    pub(super) manifests: Manifests,
     /// The groups that the roster names.
     pub(super) groups: GroupsBeside,
 }
@@ -45,7 +43,7 @@ impl RosterFile {
     /// The roster of `folder`.
     pub fn new(folder: FolderId) -> Self {
         let key = StoreKey(object_name(folder.root()).into());
-        Self { key, problem: None, manifests: HashMap::new(), groups: GroupsBeside::default() }
+        Self { key, problem: None, manifests: Manifests::default(), groups: GroupsBeside::default() }
     }
 
     /// Its name in the encrypted folder.
@@ -62,26 +60,19 @@ impl RosterFile {
     /// Whether a file of the encrypted folder holds what the folder says of itself, and nothing that shows in the work
     /// folder.
     pub fn is_own(&self, key: &StoreKey) -> bool {
-        *key == self.key || self.manifests.contains_key(key) || self.groups.is_own(key) || self.is_copy(key)
+        *key == self.key || self.manifests.is_own(key) || self.groups.is_own(key) || self.is_copy(key)
     }
 
-    /// Takes over which manifests are there. Returns whether one is new or another than before.
-    pub fn note_manifests(&mut self, listing: &Listing) -> bool {
-        let mut is_news = false;
-        for (key, known) in &mut self.manifests {
-            let at = listing.objects.binary_search_by(|listed| listed.key.cmp(key));
-            let stamp = at.ok().map(|at| listing.objects[at].stamp);
-            is_news |= stamp.is_some() && stamp != *known;
-            *known = stamp;
-        }
-        is_news
+    /// What is not in order with the roster and the manifests.
+    pub fn problems(&self) -> impl Iterator<Item = (Problem, Option<StoreStamp>)> {
+        self.problem.iter().chain(&self.manifests.problems).cloned()
     }
 
     fn subject(&self) -> Subject {
         Subject::Object(self.key.clone())
     }
 
-    fn report(&mut self, class: ProblemClass, stamp: Option<StoreStamp>, detail: &str) {
+    pub(super) fn report(&mut self, class: ProblemClass, stamp: Option<StoreStamp>, detail: &str) {
         let problem = Problem { class, subject: self.subject(), detail: detail.into() };
         self.problem = Some((problem, stamp));
     }
@@ -431,12 +422,7 @@ impl Folder {
     }
 
     /// Another folder's roster, or anything else, under the name of this one's: as good as damaged.
-    fn foreign_roster(
-        &mut self,
-        detail: &str,
-        stamp: StoreStamp,
-        now: Timestamp,
-    ) -> Result<(), EngineError> {
+    fn foreign_roster(&mut self, detail: &str, stamp: StoreStamp, now: Timestamp) -> Result<(), EngineError> {
         let is_long_there = self.roster_stood(stamp, now) >= grace(true);
         self.roster.report(ProblemClass::Foreign, Some(stamp), detail);
         if is_long_there { self.put_roster_back(Some(stamp)) } else { Ok(()) }
@@ -490,23 +476,5 @@ impl Folder {
                 Ok(None)
             }
         }
-    }
-
-    /// The manifests' files that the roster names.
-    pub(super) fn name_manifests(&mut self, state: &RosterState) -> Result<(), EngineError> {
-        let named = state.manifests.iter().chain(&state.void_manifests);
-        let keys: Vec<StoreKey> = named.map(manifest_key).collect();
-        if keys.len() != self.roster.manifests.len() || keys.iter().any(|key| !self.roster.is_own(key)) {
-            self.state.put(MANIFESTS, &keys)?;
-            self.roster.manifests = keys.into_iter().map(|key| (key, None)).collect();
-        }
-        Ok(())
-    }
-
-    /// As the last start left them.
-    pub(super) fn recall_manifests(&mut self) -> Result<(), EngineError> {
-        let keys: Vec<StoreKey> = self.state.get(MANIFESTS)?.unwrap_or_default();
-        self.roster.manifests = keys.into_iter().map(|key| (key, None)).collect();
-        Ok(())
     }
 }

@@ -181,6 +181,43 @@ fn what_a_removed_member_signs_later_is_quarantined() {
 }
 
 #[test]
+fn rule_19_a_manifest_that_is_lost_or_damaged_is_put_back() {
+    let world = World::new();
+    let (mut a, mut b) = shared(&world);
+    b.write("by bob", "in time");
+    world.settle(&mut [&mut a, &mut b]);
+    let before = world.names();
+    a.expel(&bob()).unwrap();
+    a.settle();
+    let is_new = |name: &&String| !before.contains(name);
+    let name = world.names().iter().find(is_new).unwrap().clone();
+    let path = world.cloud().join(&name);
+    let good = fs::read(&path).unwrap();
+    let mut bad = good.clone();
+    let end = bad.len() - 1;
+    bad[end] ^= 1;
+    for (written, class) in [(None, ProblemClass::Missing), (Some(bad), ProblemClass::StillArriving)] {
+        match &written {
+            None => fs::remove_file(&path).unwrap(),
+            Some(bad) => fs::write(&path, bad).unwrap(),
+        }
+        // After a start, too.
+        a.start();
+        a.settle();
+        assert_eq!(a.problems().get(&name), Some(&class));
+        assert_eq!(fs::read(&path).ok(), written, "it may still arrive");
+        world.clock.advance(TEN_MINUTES);
+        a.look();
+        assert_eq!(fs::read(&path).unwrap(), good);
+        a.settle();
+        assert!(a.problems().is_empty(), "{:?}", a.problems());
+    }
+    let mut fresh = world.device("fresh");
+    fresh.settle();
+    assert_eq!(fresh.read("by bob"), "in time");
+}
+
+#[test]
 fn a_manifest_that_comes_late_brings_what_it_lists() {
     let world = World::new();
     let (mut a, mut b) = shared(&world);
