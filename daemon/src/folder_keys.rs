@@ -68,9 +68,9 @@ pub enum FolderKeysError {
     /// The account was removed from the folder.
     #[error("this account is no member of the encrypted folder any more")]
     NotAMember,
-    /// The roster lacks the key that it names.
-    #[error("the folder's current key is not in its roster")]
-    KeyMissing(#[from] RosterError),
+    /// The roster opens, and is of no use.
+    #[error("the folder's roster cannot be used")]
+    Unusable(#[from] RosterError),
 }
 
 /// Everything that is needed to read and write a folder's objects.

@@ -16,6 +16,7 @@ mod restless;
 mod roster;
 mod settle;
 pub mod task;
+mod uncounted;
 mod wishes;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -27,7 +28,7 @@ use std::time::Duration;
 use ensafer_core::format::roster::Role;
 use ensafer_core::format::{HeaderError, SealError};
 use ensafer_core::ids::{DeviceId, FileId};
-use ensafer_core::plan::{Conflict, Plan, Subject};
+use ensafer_core::plan::{Conflict, Plan, ProblemClass, Subject};
 use ensafer_core::safety::{Brake, History, Verdict};
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::BaseTree;
@@ -44,6 +45,7 @@ use preview::expect;
 use reencrypt::Reencryption;
 use restless::Restless;
 pub use settle::{Settled, settle};
+use uncounted::Uncounted;
 use wishes::{CONFLICTS, DESCRIPTIONS};
 pub use wishes::{keep_description, kept_conflict_count};
 
@@ -193,6 +195,7 @@ pub struct Folder {
     may_publish: bool,
     put_back: HashSet<FileId>,
     reencryption: Option<Reencryption>,
+    uncounted: Uncounted,
     /// Whether headers were read since base's records were last compared with them.
     has_read: bool,
     last_look: Timestamp,
@@ -249,6 +252,7 @@ impl Folder {
             may_publish: state.get(MAY_PUBLISH)?.unwrap_or(true),
             put_back: HashSet::new(),
             reencryption: None,
+            uncounted: Uncounted::load(&state)?,
             has_read: false,
             last_look: now,
             keys: None,
@@ -356,6 +360,9 @@ impl Folder {
         self.observe_work(now, &mut found);
         if !self.observe_encrypted(now, env, &mut found)? {
             self.remember_problems(found, now)?;
+            if self.shut() == Some(ProblemClass::NotAMember) {
+                self.forget_reencryption()?;
+            }
             return Ok(Step { later: Some(observe::PUT_BACK_AFTER), ..Step::default() });
         }
         let plan = self.plan(now, env, &mut found)?;
@@ -511,9 +518,13 @@ impl Folder {
             self.state.put(MAY_PUBLISH, &may_publish)?;
             self.may_publish = may_publish;
         }
+        if !may_publish {
+            self.forget_reencryption()?;
+        }
         let head = |keys: &OpenFolder| keys.authorship.roster_head;
         if self.keys.as_deref().map(head) != Some(head(&keys)) {
             self.encrypted.forget_judgements(&self.records);
+            self.uncounted.is_due = true;
         }
         self.name_manifests(keys.roster().state())?;
         self.keys = Some(keys);
