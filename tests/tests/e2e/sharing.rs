@@ -1,6 +1,7 @@
 //! A folder of several people: each an account and a home of their own, one encrypted folder that a cloud carries.
 
 use std::fs;
+use std::path::PathBuf;
 
 use ensafer_tests::device::text;
 use ensafer_tests::{Device, KeyServer, World, tree};
@@ -324,7 +325,7 @@ fn a_dispute_is_told_with_who_decides_it() {
     circle.let_in(carol, "admin");
     let encrypted = circle.world.encrypted();
     let with_both = tree::snapshot(&encrypted);
-    let is_roster = |name: &&String| before.get(*name) != with_both.get(*name);
+    let is_roster = |name: &&PathBuf| before.get(*name) != with_both.get(*name);
     let roster = encrypted.join(with_both.keys().find(is_roster).expect("the roster was changed"));
     for device in [bob, carol] {
         device.sync().expect_any(&[0, 4]);
