@@ -66,7 +66,7 @@ pub enum FolderKeysError {
         login: String,
     },
     /// The account was removed from the folder.
-    #[error("this account is no member of the encrypted folder any more")]
+    #[error("you are no longer a member of the folder; your copies stay here")]
     NotAMember,
     /// The roster opens, and is of no use.
     #[error("the folder's roster cannot be used")]

@@ -71,7 +71,7 @@ pub(super) fn print(shell: &Shell, status: &Status) -> Result<()> {
 }
 
 /// One line for all. A folder that is closed to this account is no file that needs attention.
-fn headline(status: &Status) -> &'static str {
+pub(super) fn headline(status: &Status) -> &'static str {
     let mut urgent = status.folders.iter().filter(|folder| folder.state == status.state);
     if status.state == State::Attention && urgent.all(|folder| folder.shut.is_some()) {
         "A folder is not synced"

@@ -75,8 +75,9 @@ impl Folder {
         let problem = |id: &FileId| {
             let is_deleted = self.base.entries.get(id)?.object.content.is_tombstone();
             let what = if is_deleted { "deleted" } else { "written" };
-            let detail =
-                format!("{what} after you lost the right to write, or unseen before: others do not take it");
+            let detail = format!(
+                "{what} after you lost the right to write, or unseen before: others take it when you may write again"
+            );
             let subject = Subject::Path(self.path_in_base(id)?);
             Some((Problem { class: ProblemClass::ReadOnly, subject, detail }, None))
         };
