@@ -151,6 +151,14 @@ pub enum ProblemClass {
     ReadOnly,
 }
 
+impl ProblemClass {
+    /// Whether it is about the folder's members, and keeps the folder as a whole from being synced here.
+    #[must_use]
+    pub const fn shuts(self) -> bool {
+        matches!(self, Self::NotAMember | Self::Disputed)
+    }
+}
+
 /// One object or path that is not in order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Problem {

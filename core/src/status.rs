@@ -72,8 +72,8 @@ pub enum Event {
     Paused(Option<String>),
     /// A side cannot be reached; with the system's reason.
     Unreachable(Side, String),
-    /// By its own members the folder is closed to this account, or to everybody, with the reason; or it is open again.
-    Shut(Option<String>),
+    /// By its own members the folder is closed to this account, or to everybody, for this reason; or it is open again.
+    Shut(Option<ProblemClass>),
     /// A side may have changed: what is known of it is out of date.
     Disturbed(Side),
     /// A side was observed whole, after all that disturbed it so far.
@@ -113,7 +113,7 @@ pub struct Facts {
     stopped: bool,
     paused: Option<String>,
     unreachable: [Option<String>; 2],
-    shut: Option<String>,
+    shut: Option<ProblemClass>,
     reencrypting: Option<u64>,
     observed: [bool; 2],
     settled: bool,
@@ -242,13 +242,14 @@ impl Facts {
         let why = match state {
             State::Paused => self.paused.clone(),
             State::Offline => self.unreachable.iter().flatten().next().cloned(),
-            State::Attention => self.shut.clone(),
+            State::Attention => self.shut.map(|class| class.what().to_owned()),
             _ => None,
         };
         FolderStatus {
             folder: self.folder,
             state,
             why,
+            shut: self.shut,
             progress: self.progress,
             problems: self.problems,
             still_arriving: self.arriving,
@@ -272,6 +273,9 @@ pub struct FolderStatus {
     /// Why it is paused, closed to this account, or cannot be reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// Why its members keep it from being synced here: [`ProblemClass::NotAMember`] or [`ProblemClass::Disputed`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shut: Option<ProblemClass>,
     /// What is being done, while it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,

@@ -61,7 +61,7 @@ impl ProblemClass {
             Self::FormerMember => {
                 "The file was written by somebody who may not write in this folder any more, after that or unseen before."
             }
-            Self::NotAMember => "This account may not open the folder (any more).",
+            Self::NotAMember => "You are no longer a member of this folder; your copies stay here.",
             Self::Disputed => "Two admins of the folder have removed each other.",
             Self::Misnamed => "The encrypted file has the name of another.",
             Self::RolledBack => "The cloud has replaced the file by an older version.",
@@ -94,7 +94,7 @@ impl ProblemClass {
                 "Ask a member who has the file in the work folder to save it once more; else it stays as it is."
             }
             Self::NotAMember => {
-                "Ask an admin of the folder to add you; your files stay as they are. To stop asking: ensafer folder remove."
+                "To take it off the list: ensafer folder remove WORK. To come back, ask an admin of the folder to add you."
             }
             Self::Disputed => {
                 "The folder's owner decides: ensafer share add, share role or share remove on the owner's computer."

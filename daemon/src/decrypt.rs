@@ -180,6 +180,11 @@ fn open(
     rosters: &mut Rosters,
 ) -> Result<Option<Opened>, Refused> {
     let store = |error: StoreError| (error.class(), describe(&error));
+    if let Err(error) = fs::metadata(path)
+        && error.kind() == io::ErrorKind::NotFound
+    {
+        return Err((ProblemClass::Missing, "there is no such file".to_owned()).into());
+    }
     let file = LoneFile::open(path).map_err(store)?;
     let length = file.stamp().map_err(store)?.length;
     let head = read_head(&file, length).map_err(store)?;
@@ -250,10 +255,7 @@ fn write(
         let local = to_local_name(&name, System::CURRENT).map_err(|error| refused(error.to_string()))?;
         path.push(local.as_str());
     }
-    let failed = |source: io::Error| {
-        let error = io_error(source, &path);
-        (error.class(), describe(&error))
-    };
+    let failed = |source: io::Error| not_written(source, &path);
     match &opened.object.content {
         Content::Directory | Content::Tombstone { was: Kind::Directory, .. } => {
             fs::create_dir(&path).map_err(failed)?;
@@ -267,6 +269,15 @@ fn write(
     Ok(path)
 }
 
+/// Why nothing was written at `path`.
+fn not_written(source: io::Error, path: &Path) -> (ProblemClass, String) {
+    if source.kind() == io::ErrorKind::AlreadyExists {
+        return (ProblemClass::Failed, format!("{} exists already", path.display()));
+    }
+    let error = io_error(source, path);
+    (error.class(), describe(&error))
+}
+
 /// Writes beside `path` first: the file appears whole and verified, or not at all.
 fn write_file(
     opened: &Opened,
@@ -274,13 +285,14 @@ fn write_file(
     executable: bool,
     progress: &Progress,
 ) -> Result<(), (ProblemClass, String)> {
-    let failed = |source: io::Error| {
-        let error = io_error(source, path);
-        (error.class(), describe(&error))
-    };
+    let failed = |source: io::Error| not_written(source, path);
     let temporary = path.with_file_name(format!(".~ensafer-{}.tmp", opened.object.id));
-    let file =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary).map_err(failed)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)
+        .map_err(|source| not_written(source, &temporary))?;
     let written = open_payload(
         &opened.file,
         &opened.header,

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::account::AccountError;
 use crate::config::ConfigError;
 use crate::engine::MembersError;
+use crate::folder_keys::FolderKeysError;
 use crate::home::HomeError;
 use crate::local_api::ClientError;
 
@@ -122,7 +123,14 @@ fn of_link(link: &(dyn std::error::Error + 'static)) -> Option<Exit> {
         return Some(error.exit());
     }
     if let Some(error) = link.downcast_ref::<MembersError>() {
-        return Some(if error.is_for_later() { Exit::RetryLater } else { Exit::Error });
+        return Some(match error {
+            MembersError::NotAMember => Exit::NotARecipient,
+            error if error.is_for_later() => Exit::RetryLater,
+            _ => Exit::Error,
+        });
+    }
+    if let Some(FolderKeysError::NotAMember) = link.downcast_ref::<FolderKeysError>() {
+        return Some(Exit::NotARecipient);
     }
     link.is::<ConfigError>().then_some(Exit::Usage)
 }

@@ -80,11 +80,11 @@ pub enum FolderKeysError {
         login: String,
     },
     /// The account was removed from the folder.
-    #[error("this account is no member of the encrypted folder any more")]
+    #[error("you are no longer a member of the folder; your copies stay here")]
     NotAMember,
-    /// The roster lacks the key that it names.
-    #[error("the folder's current key is not in its roster")]
-    KeyMissing(#[from] RosterError),
+    /// The roster opens, and is of no use.
+    #[error("the folder's roster cannot be used")]
+    Unusable(#[from] RosterError),
 }
 
 /// Everything that is needed to read and write a folder's objects.

@@ -12,6 +12,7 @@ use ensafer_core::api::local::{
 };
 use ensafer_core::format::roster::RosterState;
 use ensafer_core::ids::{DeviceId, Fingerprint, FolderId};
+use ensafer_core::plan::ProblemClass;
 use ensafer_core::status::{Event, Facts, Status};
 
 use crate::account::{Unlocked, known_people};
@@ -28,7 +29,7 @@ use crate::engine::{
     Env, Folder, MemberChange, Preview, Settings, Settled, keep_allowed, kept_brake, kept_conflict_count,
     settle,
 };
-use crate::folder_keys::{OpenFolder, Vault};
+use crate::folder_keys::{FolderKeysError, OpenFolder, Vault};
 use crate::folders::{FolderEntry, Folders};
 use crate::home::host_name;
 use crate::invitations::{self, member_change};
@@ -135,10 +136,11 @@ impl Engine for LocalEngine {
             let standing = reader.as_ref().map_or(Ok(Vec::new()), StateReader::problems)?;
             let brake = reader.as_ref().map_or(Ok(None), kept_brake)?;
             let conflicts = reader.as_ref().map_or(Ok(0), kept_conflict_count)?;
-            let classes = standing.iter().map(|standing| standing.problem.class).collect();
+            let classes: Vec<_> = standing.iter().map(|standing| standing.problem.class).collect();
             // A brake is more worth knowing than that nothing runs.
             let events = [
                 Event::Stopped(brake.is_none()),
+                Event::Shut(classes.iter().copied().find(|class| class.shuts())),
                 Event::Problems(classes),
                 Event::Brake(brake),
                 Event::Conflicts(conflicts),
@@ -179,6 +181,12 @@ impl Engine for LocalEngine {
     }
 
     fn roster(&self, shell: &Shell, folder: &FolderEntry) -> Result<RosterState> {
+        let folders = Folders::load(shell.home.data_dir())?;
+        let standing = reader(&folders, folder)?.map_or(Ok(Vec::new()), |reader| reader.problems())?;
+        // The last accepted roster is one that still has this account in it.
+        if standing.iter().any(|standing| standing.problem.class == ProblemClass::NotAMember) {
+            return Err(FolderKeysError::NotAMember.into());
+        }
         let vault = ShellVault::new(shell, true)?;
         Ok(open_folder(shell, folder, &vault)?.roster().state().clone())
     }

@@ -84,11 +84,41 @@ impl Output {
     }
 }
 
+/// How the words of errors begin. Whatever else stands at a start may be a name or a path, which is spelt as it is.
+const BEGINNINGS: [&str; 26] = [
+    "a",
+    "an",
+    "another",
+    "belongs",
+    "cannot",
+    "damaged",
+    "expected",
+    "interrupted",
+    "it",
+    "malformed",
+    "no",
+    "nobody",
+    "not",
+    "of",
+    "only",
+    "shorter",
+    "the",
+    "there",
+    "these",
+    "they",
+    "this",
+    "too",
+    "two",
+    "what",
+    "written",
+    "you",
+];
+
 /// The text with a capital at its start, unless it starts with something that is spelt as it is.
 #[must_use]
 pub fn sentence(text: &str) -> String {
     let first = text.split(' ').next().unwrap_or_default();
-    if first.is_empty() || !first.bytes().all(|b| b.is_ascii_lowercase()) {
+    if !BEGINNINGS.contains(&first) {
         return text.to_owned();
     }
     text[..1].to_uppercase() + &text[1..]
@@ -142,6 +172,7 @@ mod tests {
     fn text_is_fit_for_a_terminal() {
         assert_eq!(sentence("no daemon runs"), "No daemon runs");
         assert_eq!(sentence("settle_ms = 1"), "settle_ms = 1");
+        assert_eq!(sentence("work does not exist. Make it?"), "work does not exist. Make it?");
         assert_eq!(printable("a\u{1b}[2Jb\nc é 😀"), "a\u{FFFD}[2Jb\u{FFFD}c é 😀");
         for turning in "\u{61c}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202e}\u{2066}\u{2069}".chars() {
             assert_eq!(printable(&format!("a{turning}b")), "a\u{FFFD}b", "{turning:?}");

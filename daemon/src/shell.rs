@@ -22,13 +22,15 @@ pub struct Shell {
     pub output: Output,
     /// The account, once it was opened in this process.
     opened: Arc<Mutex<Option<Unlocked>>>,
+    /// The password that opened it, where a daemon runs that may want it, too.
+    typed: Arc<Mutex<Option<Password>>>,
 }
 
 impl Shell {
     /// With no account opened yet.
     #[must_use]
     pub fn new(home: Home, config: Config, output: Output) -> Self {
-        Self { home, config, output, opened: Arc::default() }
+        Self { home, config, output, opened: Arc::default(), typed: Arc::default() }
     }
 
     /// Refuses, with the command to type, where no account is set up.
@@ -49,7 +51,18 @@ impl Shell {
         if let Some(account) = self.open_with_device()? {
             return Ok(account);
         }
-        Ok(prompt::tried_password(self.output, "Password: ", |password| Ok(self.unlock(password)?))?.1)
+        let (password, unlocked) =
+            prompt::tried_password(self.output, "Password: ", |password| Ok(self.unlock(password)?))?;
+        if self.home.running_socket().is_some() {
+            *self.typed.lock().unwrap_or_else(PoisonError::into_inner) = Some(password);
+        }
+        Ok(unlocked)
+    }
+
+    /// The password that [`open_account`](Self::open_account) was given, once: nobody is asked twice.
+    #[must_use]
+    pub fn take_typed_password(&self) -> Option<Password> {
+        self.typed.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Opens the account without asking anybody: with this device's key, else with the password that

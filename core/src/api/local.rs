@@ -513,6 +513,8 @@ pub enum RefusalClass {
     RetryLater,
     /// It is not for this account to do, or makes no sense as things are.
     NotAllowed,
+    /// The account is no member of the folder any more.
+    NotAMember,
     /// The request makes no sense.
     BadRequest,
     /// It failed.

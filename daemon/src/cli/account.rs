@@ -71,7 +71,7 @@ pub(super) enum Command {
     },
     /// Delete the account on the server; on this computer it stays
     Delete {
-        /// Do not ask
+        /// Do not have the address typed; the password is wanted all the same
         #[arg(short, long)]
         yes: bool,
     },

@@ -133,9 +133,19 @@ fn exit(results: &[Decrypted]) -> Exit {
         Exit::Partial
     } else if failed.iter().all(|r| r.class == Some(ProblemClass::NotARecipient)) {
         Exit::NotARecipient
+    } else if failed.iter().all(|r| r.class == Some(ProblemClass::Missing)) {
+        Exit::Usage
+    } else if failed.iter().all(|r| r.class.is_some_and(is_of_system)) {
+        Exit::Error
     } else {
         Exit::VerificationFailed
     }
+}
+
+/// Whether it says nothing about the encrypted file: that is not there, or what is in it cannot be written.
+const fn is_of_system(class: ProblemClass) -> bool {
+    use ProblemClass::{BadName, DiskFull, Failed, Missing};
+    matches!(class, BadName | DiskFull | Failed | Missing)
 }
 
 #[cfg(test)]
@@ -162,6 +172,11 @@ mod tests {
         assert_eq!(exit(&[good, bad.clone()]), Exit::Partial);
         assert_eq!(exit(&[foreign.clone(), bad]), Exit::VerificationFailed);
         assert_eq!(exit(&[foreign]), Exit::NotARecipient);
+        let (missing, failed) = (result(Some(ProblemClass::Missing)), result(Some(ProblemClass::Failed)));
+        assert_eq!(exit(std::slice::from_ref(&missing)), Exit::Usage);
+        assert_eq!(exit(&[missing.clone(), failed]), Exit::Error);
+        let damaged = result(Some(ProblemClass::Damaged));
+        assert_eq!(exit(&[missing, damaged]), Exit::VerificationFailed);
     }
 
     #[test]

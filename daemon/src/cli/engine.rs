@@ -74,7 +74,7 @@ pub trait Engine {
     /// What a folder's last accepted roster says.
     ///
     /// # Errors
-    /// The roster cannot be opened.
+    /// The roster cannot be opened, or this account is no member any more.
     fn roster(&self, shell: &Shell, folder: &FolderEntry) -> Result<RosterState>;
 
     /// Changes a folder's members while no daemon runs. The home's lock is held.

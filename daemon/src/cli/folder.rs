@@ -11,14 +11,16 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Subcommand;
 use ensafer_core::account::Known;
-use ensafer_core::api::local::FolderReport;
+use ensafer_core::api::local::{FolderReport, ProblemReport};
 use ensafer_core::ids::Fingerprint;
-use ensafer_core::status::{State, Status};
+use ensafer_core::plan::ProblemClass;
+use ensafer_core::status::{FolderStatus, State, Status};
 
 pub(super) use choose::{Chosen, encrypted as choose_encrypted};
 pub(super) use find::line_of;
 
 use super::engine::Engine;
+use super::share::members::no_member;
 use super::{Format, named_path};
 use crate::account;
 use crate::daemon::exit_on_interrupt;
@@ -26,6 +28,7 @@ use crate::engine::Preview;
 use crate::exit::{Exit, Failure};
 use crate::folders::{FolderEntry, Folders};
 use crate::local_api::Client;
+use crate::output::printable;
 use crate::progress::Progress;
 use crate::prompt;
 use crate::refusals;
@@ -201,40 +204,65 @@ fn reencrypt(work: &Path, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
     let folder = at(work, shell)?;
     exit_on_interrupt()?;
     let progress = shell.progress("Encrypting anew");
-    let held_up = match Client::connect_if_running(&shell.home)? {
+    let (held_up, problems, status) = match Client::connect_if_running(&shell.home)? {
         Some(client) => {
             client.reencrypt(folder.id)?;
-            watch_reencryption(&client, &folder, &progress)?
+            let status = watch_reencryption(&client, &folder, &progress)?;
+            let left = of_folder(&status, &folder).filter(|known| known.reencrypting.is_some());
+            (left.map(|known| known.state.text()), client.problems()?, status)
         }
         None => {
             let _lock = shell.home.lock()?;
             let outcome = engine.reencrypt(shell, &folder, &progress)?;
-            (outcome.incomplete || outcome.braked).then_some("not everything could be done")
+            let left = (outcome.incomplete || outcome.braked).then_some("not everything could be done");
+            (left, engine.problems(shell)?, engine.status(shell)?)
         }
     };
     drop(progress);
+    match of_folder(&status, &folder).and_then(|known| known.shut) {
+        Some(ProblemClass::NotAMember) => return Err(no_member(&folder).into()),
+        Some(class) => {
+            return Err(Failure::new(Exit::RetryLater, class.what()).with_remedy(class.remedy()).into());
+        }
+        None => {}
+    }
     if let Some(why) = held_up {
         let failure = Failure::new(Exit::RetryLater, format!("Not everything is encrypted anew yet: {why}"));
         return Err(failure.with_remedy("ensafer status. It goes on by itself once that is over").into());
     }
-    shell.output.note(format_args!("Everything in {} lies under the newest key.", folder.work.display()));
-    Ok(Exit::Success)
+    let left: Vec<_> = problems.iter().filter(|problem| is_left(problem, &folder)).collect();
+    if left.is_empty() {
+        shell.output.note(format_args!("Everything in {} lies under the newest key.", folder.work.display()));
+        return Ok(Exit::Success);
+    }
+    shell.output.warn(format_args!(
+        "All but {} encrypted files of {} lie under the newest key. These cannot be used, and stay as they are (ensafer problems):",
+        left.len(),
+        folder.work.display()
+    ));
+    for problem in left {
+        let (subject, what) = (printable(problem.subject()), printable(&problem.what));
+        shell.output.plain(format_args!("  {subject}: {what}"));
+    }
+    Ok(Exit::Partial)
 }
 
-/// Waits until the daemon is done, or somebody else has to do something first: what that is.
-fn watch_reencryption(
-    client: &Client,
-    folder: &FolderEntry,
-    progress: &Progress,
-) -> Result<Option<&'static str>> {
-    let of_folder = |status: &Status| status.folders.iter().find(|known| known.folder == folder.id).cloned();
-    let status = client.wait_for(FOREVER, |status| {
-        let known = of_folder(status);
-        known.as_ref().and_then(|known| known.progress).into_iter().for_each(|reached| progress.set(reached));
+/// Whether it is about an encrypted file that is there and was not encrypted anew.
+fn is_left(problem: &ProblemReport, folder: &FolderEntry) -> bool {
+    problem.folder == folder.id && problem.object.is_some() && problem.class != ProblemClass::Missing
+}
+
+fn of_folder<'a>(status: &'a Status, folder: &FolderEntry) -> Option<&'a FolderStatus> {
+    status.folders.iter().find(|known| known.folder == folder.id)
+}
+
+/// Waits until the daemon is done, or somebody else has to do something first.
+fn watch_reencryption(client: &Client, folder: &FolderEntry, progress: &Progress) -> Result<Status> {
+    Ok(client.wait_for(FOREVER, |status| {
+        let known = of_folder(status, folder);
+        known.and_then(|known| known.progress).into_iter().for_each(|reached| progress.set(reached));
         known.is_none_or(|known| known.reencrypting.is_none() || is_held_up(known.state))
-    })?;
-    let left = of_folder(&status).filter(|known| known.reencrypting.is_some());
-    Ok(left.map(|known| known.state.text()))
+    })?)
 }
 
 /// Whether somebody has to do something before the folder's work goes on.

@@ -17,7 +17,7 @@ use super::account::opened;
 use super::engine::Engine;
 use super::folder;
 use super::share::GivenRole;
-use super::share::members::{change, may, shown};
+use super::share::members::{change, may, refuse_oneself, shown};
 use crate::account::{self, Unlocked};
 use crate::exit::{Exit, Failure};
 use crate::folders::{FolderEntry, Folders};
@@ -118,6 +118,7 @@ fn add(arguments: &AddArguments, shell: &Shell, engine: &dyn Engine) -> Result<E
     let folder = folder::at(&arguments.work, shell)?;
     let (login, role) = (account::parse_login(&arguments.email)?, Role::from(arguments.role));
     let unlocked = opened(shell)?;
+    refuse_oneself(&unlocked, &login)?;
     refuse_account(shell, &unlocked, &login, &folder)?;
     let roster = engine.roster(shell, &folder)?;
     if !roster.may_administer(&unlocked.account.identity().public()) {

@@ -82,6 +82,9 @@ pub(super) struct RoleArguments {
     /// What they may do from now on
     #[arg(value_enum)]
     role: GivenRole,
+    /// Do not ask, where an admin gives up their own role
+    #[arg(short, long)]
+    yes: bool,
 }
 
 #[derive(Debug, Args)]

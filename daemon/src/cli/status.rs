@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 use clap::Args;
+use ensafer_core::plan::ProblemClass;
 use ensafer_core::safety::{Brake, BrakeKind};
-use ensafer_core::status::{FolderStatus, Status};
+use ensafer_core::status::{FolderStatus, State, Status};
 
 use super::Format;
 use super::engine::Engine;
@@ -12,7 +13,7 @@ use crate::account;
 use crate::exit::Exit;
 use crate::folders::Folders;
 use crate::local_api::Client;
-use crate::output::printable;
+use crate::output::{printable, shell_word};
 use crate::shell::Shell;
 
 #[derive(Debug, Args)]
@@ -36,12 +37,18 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
 
 /// Prints the status for people: one line for all, and some for each folder.
 pub(super) fn print(shell: &Shell, status: &Status) -> Result<()> {
-    shell.output.line(status.state.text())?;
+    shell.output.line(headline(status))?;
     let folders = Folders::load(shell.home.data_dir())?;
     for folder in &status.folders {
         let entry = folders.entries().iter().find(|entry| entry.id == folder.folder);
         let name = entry.map_or_else(|| folder.folder.to_string(), |entry| entry.work.display().to_string());
         shell.output.line(format_args!("{}: {}", printable(&name), describe(folder)))?;
+        if folder.shut == Some(ProblemClass::NotAMember) {
+            let work = shell_word(&printable(&name));
+            shell.output.line(format_args!("  Do: ensafer folder remove {work}, to take it off the list"))?;
+        } else if let Some(class) = folder.shut {
+            shell.output.line(format_args!("  Do: {}", class.remedy()))?;
+        }
         if let Some(brake) = &folder.brake {
             shell.output.line(format_args!("  {}", describe_brake(brake)))?;
             shell
@@ -63,7 +70,20 @@ pub(super) fn print(shell: &Shell, status: &Status) -> Result<()> {
     Ok(())
 }
 
+/// One line for all. A folder that is closed to this account is no file that needs attention.
+pub(super) fn headline(status: &Status) -> &'static str {
+    let mut urgent = status.folders.iter().filter(|folder| folder.state == status.state);
+    if status.state == State::Attention && urgent.all(|folder| folder.shut.is_some()) {
+        "A folder is not synced"
+    } else {
+        status.state.text()
+    }
+}
+
 fn describe(folder: &FolderStatus) -> String {
+    if let Some(class) = folder.shut {
+        return class.what().to_owned();
+    }
     let mut text = folder.state.text().to_owned();
     if let Some(why) = &folder.why {
         text += &format!(" ({})", printable(why));
@@ -114,7 +134,12 @@ mod tests {
         let facts = Facts::new(FolderId::new([1; 16]), now);
         let paused = facts.clone().fold(Event::Paused(Some("for\u{1b} an hour".into())), now);
         assert_eq!(describe(&paused.status()), "Paused (for\u{FFFD} an hour)");
-        let conflicts = facts.fold(Event::Conflicts(2), now);
+        let conflicts = facts.clone().fold(Event::Conflicts(2), now);
         assert_eq!(describe(&conflicts.status()), "Checking both sides, 2 kept twice");
+        let shut = facts.fold(Event::Shut(Some(ProblemClass::NotAMember)), now).status();
+        assert_eq!(describe(&shut), "You are no longer a member of this folder; your copies stay here.");
+        assert_eq!(headline(&Status::of(vec![shut.clone()])), "A folder is not synced");
+        let damaged = FolderStatus { shut: None, ..shut.clone() };
+        assert_eq!(headline(&Status::of(vec![shut, damaged])), "Some files need attention");
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::engine::Engine;
 use super::folder::{Chosen, choose_encrypted};
 use super::named_path;
+use super::status::headline;
 use crate::account;
 use crate::daemon;
 use crate::exit::{Exit, Failure};
@@ -136,7 +137,7 @@ fn tell(output: Output, mut status: watch::Receiver<Status>) {
                 None => {}
             }
             if last.replace(now.state) != Some(now.state) && now.state != State::Working {
-                output.note(now.state.text());
+                output.note(headline(&now));
             }
         }
     });

@@ -96,6 +96,12 @@ pub enum MembersError {
     /// The roster is not there, or something is not in order with it.
     #[error("the folder's member list is not there, or not in order")]
     NoRoster,
+    /// This account is no member.
+    #[error("you are no longer a member of the folder; your copies stay here")]
+    NotAMember,
+    /// Some of the encrypted folder cannot be listed: what somebody has written cannot be told.
+    #[error("the encrypted folder cannot be read whole: {0}")]
+    Unlisted(String),
     /// Others changed it at the same moment, again and again.
     #[error("the folder's member list is being changed by somebody else")]
     Busy,
@@ -129,7 +135,7 @@ impl MembersError {
     /// Whether it may go well when it is tried again later.
     #[must_use]
     pub const fn is_for_later(&self) -> bool {
-        matches!(self, Self::NoRoster | Self::Busy)
+        matches!(self, Self::NoRoster | Self::Busy | Self::Unlisted(_))
     }
 }
 
@@ -156,9 +162,17 @@ impl Folder {
     /// # Errors
     /// [`MembersError`]; the members are unchanged then.
     pub fn change_members(&mut self, change: &MemberChange, env: &Env<'_>) -> Result<(), MembersError> {
+        let changed = self.try_to_change_members(change, env);
+        // Nobody may look at the folder again before somebody asks how it stands.
+        self.remember_shut(env.clock.now())?;
+        changed
+    }
+
+    fn try_to_change_members(&mut self, change: &MemberChange, env: &Env<'_>) -> Result<(), MembersError> {
         for _ in 0..ATTEMPTS {
             let now = env.clock.now();
             self.last_look = now;
+            self.roster.refusal = None;
             let stamp = self.look_at_roster_now(env, now)?;
             let keys = self.keys(env)?;
             let Some((roster, guests)) = self.changed(&keys, change, env, now)? else { return Ok(()) };
@@ -166,7 +180,7 @@ impl Folder {
                 return Ok(());
             }
         }
-        Err(MembersError::Busy)
+        Err(self.roster.refusal.take().map_or(MembersError::Busy, MembersError::from))
     }
 
     /// The stamp of the roster's file, which is the accepted one.
@@ -175,6 +189,9 @@ impl Folder {
         let stamp = look(self)?.ok_or(MembersError::NoRoster)?;
         self.roster.problem = None;
         let can_sync = self.look_at_roster(stamp, env, now)?;
+        if self.shut() == Some(ProblemClass::NotAMember) {
+            return Err(MembersError::NotAMember);
+        }
         let is_disputed = self.shut() == Some(ProblemClass::Disputed);
         // A look may have merged it with another one.
         let stamp = look(self)?.ok_or(MembersError::NoRoster)?;
@@ -347,7 +364,8 @@ impl Folder {
     ) -> Result<Vec<(FileId, StatementHash)>, MembersError> {
         let listing = self.store.list()?;
         if !listing.complete {
-            return Err(MembersError::Busy);
+            let why: Vec<_> = listing.problems.iter().map(|problem| &*problem.detail).collect();
+            return Err(MembersError::Unlisted(why.join("; ")));
         }
         let membership = Membership::new(keys, &*self.store);
         let version = |listed: &Listed| {

@@ -18,6 +18,7 @@ mod restless;
 mod roster;
 mod settle;
 pub mod task;
+mod uncounted;
 mod wishes;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -29,7 +30,7 @@ use std::time::Duration;
 use ensafer_core::format::roster::{LogOrder, Role};
 use ensafer_core::format::{HeaderError, SealError};
 use ensafer_core::ids::{DeviceId, FileId};
-use ensafer_core::plan::{Conflict, Plan, Subject};
+use ensafer_core::plan::{Conflict, Plan, ProblemClass, Subject};
 use ensafer_core::safety::{Brake, History, Verdict};
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::BaseTree;
@@ -46,6 +47,7 @@ use preview::expect;
 use reencrypt::Reencryption;
 use restless::Restless;
 pub use settle::{Settled, settle};
+use uncounted::Uncounted;
 use wishes::{CONFLICTS, DESCRIPTIONS};
 pub use wishes::{keep_description, kept_conflict_count};
 
@@ -195,6 +197,7 @@ pub struct Folder {
     may_publish: bool,
     put_back: HashSet<FileId>,
     reencryption: Option<Reencryption>,
+    uncounted: Uncounted,
     /// Whether headers were read since base's records were last compared with them.
     has_read: bool,
     last_look: Timestamp,
@@ -251,6 +254,7 @@ impl Folder {
             may_publish: state.get(MAY_PUBLISH)?.unwrap_or(true),
             put_back: HashSet::new(),
             reencryption: None,
+            uncounted: Uncounted::load(&state)?,
             has_read: false,
             last_look: now,
             keys: None,
@@ -359,6 +363,9 @@ impl Folder {
         self.observe_work(now, &mut found);
         if !self.observe_encrypted(now, env, &mut found)? {
             self.remember_problems(found, now)?;
+            if self.shut() == Some(ProblemClass::NotAMember) {
+                self.forget_reencryption()?;
+            }
             return Ok(Step { later: Some(observe::PUT_BACK_AFTER), ..Step::default() });
         }
         let plan = self.plan(now, env, &mut found)?;
@@ -514,9 +521,13 @@ impl Folder {
             self.state.put(MAY_PUBLISH, &may_publish)?;
             self.may_publish = may_publish;
         }
+        if !may_publish {
+            self.forget_reencryption()?;
+        }
         let is_same = |known: &OpenFolder| known.roster().compare(keys.roster()) == LogOrder::Same;
         if !self.keys.as_deref().is_some_and(is_same) {
             self.encrypted.forget_judgements(&self.records);
+            self.uncounted.is_due = true;
         }
         self.name_manifests(keys.roster().state())?;
         self.name_groups(keys.roster().state())?;

@@ -106,6 +106,8 @@ impl Folder {
         }
         found.problems.extend(self.roster.problems());
         found.problems.extend(self.encrypted.problems(&self.standing, now));
+        self.judge_own_versions()?;
+        found.problems.extend(self.uncounted_problems());
         Ok(true)
     }
 
@@ -117,6 +119,7 @@ impl Folder {
     ) -> Result<Vec<(StoreKey, Seen)>, EngineError> {
         if self.roster.manifests.note(listing) {
             self.encrypted.forget_former_members();
+            self.uncounted.is_due = true;
         }
         if self.encrypted.unread(listing, &self.roster).is_empty() {
             return Ok(Vec::new());
@@ -263,6 +266,22 @@ impl Folder {
         if lost != self.lost_since {
             self.state.put("lost-since", &lost)?;
             self.lost_since = lost;
+        }
+        Ok(())
+    }
+
+    /// Remembers that the folder's members keep it from being synced here, beside what else is not in order.
+    pub(super) fn remember_shut(&mut self, now: Timestamp) -> Result<(), EngineError> {
+        let Some((problem, stamp)) = self.roster.problem.clone().filter(|(problem, _)| problem.class.shuts())
+        else {
+            return Ok(());
+        };
+        let known = self.standing.get(&problem.subject).filter(|known| known.problem == problem);
+        if known.is_none() {
+            let standing = StandingProblem { problem, since: now, stamp };
+            self.standing.insert(standing.problem.subject.clone(), standing);
+            let list = self.problems();
+            self.state.set_problems(&list)?;
         }
         Ok(())
     }

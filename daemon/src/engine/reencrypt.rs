@@ -58,6 +58,15 @@ impl Folder {
         is_wished.then(|| self.reencryption.as_ref().map_or(0, |work| work.left.len() as u64))
     }
 
+    /// Forgets the wish of somebody who may not write any more: it was theirs, and the folder is not.
+    pub(super) fn forget_reencryption(&mut self) -> Result<(), EngineError> {
+        self.reencryption = None;
+        if self.state.get(WISH)?.unwrap_or(false) {
+            self.state.put(WISH, &false)?;
+        }
+        Ok(())
+    }
+
     /// Goes on with it, where both sides are settled otherwise.
     pub(super) fn reencrypt_some(
         &mut self,
@@ -70,8 +79,7 @@ impl Folder {
             return Ok(());
         }
         if !self.may_publish {
-            // It was wished for when this account could write.
-            return Ok(self.state.put(WISH, &false)?);
+            return self.forget_reencryption();
         }
         let mut work = match self.reencryption.take() {
             Some(work) if !work.left.is_empty() => work,

@@ -20,7 +20,7 @@ use super::observe::PUT_BACK_AFTER;
 use super::{EngineError, Env, Folder, MembersError};
 use crate::folder_keys::{FolderKeysError, Guests, OpenFolder};
 use crate::membership::read_roster;
-use crate::store::{Listed, Listing, StoreStamp};
+use crate::store::{CommitError, Listed, Listing, StoreError, StoreStamp};
 
 /// Name under which the state keeps the stamp of the accepted roster's file.
 const STAMP: &str = "roster-stamp";
@@ -28,11 +28,13 @@ const STAMP: &str = "roster-stamp";
 const UNSETTLED: &str = "roster-unsettled";
 
 /// The roster's file, and those of the manifests and the groups that the roster names.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct RosterFile {
     key: StoreKey,
     /// What is not in order with it, as of the last listing.
     pub problem: Option<(Problem, Option<StoreStamp>)>,
+    /// Why the encrypted folder refused the last roster that was to be written.
+    pub refusal: Option<StoreError>,
     /// The manifests that the roster names.
     pub(super) manifests: Manifests,
     /// The groups that the roster names.
@@ -43,7 +45,8 @@ impl RosterFile {
     /// The roster of `folder`.
     pub fn new(folder: FolderId) -> Self {
         let key = StoreKey(object_name(folder.root()).into());
-        Self { key, problem: None, manifests: Manifests::default(), groups: GroupsBeside::default() }
+        let (manifests, groups) = (Manifests::default(), GroupsBeside::default());
+        Self { key, problem: None, refusal: None, manifests, groups }
     }
 
     /// Its name in the encrypted folder.
@@ -82,7 +85,7 @@ impl Folder {
     /// Why the folder's members keep it from being synced here, as of the last look.
     pub(super) fn shut(&self) -> Option<ProblemClass> {
         let class = self.roster.problem.as_ref().map(|(problem, _)| problem.class);
-        class.filter(|class| matches!(class, ProblemClass::NotAMember | ProblemClass::Disputed))
+        class.filter(|class| class.shuts())
     }
 
     /// Looks at the roster's file in `listing`. Returns whether the folder can be synced: the file is there, an
@@ -473,6 +476,10 @@ impl Folder {
             Ok(stamp) => Ok(Some(stamp)),
             Err(error) => {
                 tracing::warn!(%error, "the roster could not be written");
+                self.roster.refusal = match error {
+                    CommitError::Store(error) => Some(error),
+                    CommitError::Changed { .. } => None,
+                };
                 Ok(None)
             }
         }

@@ -31,6 +31,17 @@ pub struct Settled {
 }
 
 impl Settled {
+    /// This, and what was done after it.
+    #[must_use]
+    pub fn followed_by(self, later: Self) -> Self {
+        Self {
+            published: self.published + later.published,
+            applied: self.applied + later.applied,
+            conflicts: self.conflicts + later.conflicts,
+            ..later
+        }
+    }
+
     /// Adds this folder's part to what is said of all folders.
     pub fn add_to(&self, outcome: &mut SettleOutcome) {
         outcome.published += self.published;

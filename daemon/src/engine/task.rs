@@ -87,6 +87,7 @@ pub struct Shared {
 pub struct Task {
     sender: Sender<Message>,
     cancel: Arc<AtomicBool>,
+    member_changes: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -100,6 +101,7 @@ impl Task {
     ) -> std::io::Result<Self> {
         let (sender, inbox) = channel();
         let cancel = Arc::new(AtomicBool::new(false));
+        let member_changes = Arc::new(AtomicUsize::new(0));
         let hints = sender.clone();
         let worker = Worker {
             entry,
@@ -109,6 +111,7 @@ impl Task {
             hints,
             hint_count: Arc::default(),
             cancel: cancel.clone(),
+            member_changes: member_changes.clone(),
             folder: None,
             watch: None,
             running,
@@ -129,7 +132,7 @@ impl Task {
                 );
             }
         })?;
-        Ok(Self { sender, cancel, thread: Some(thread) })
+        Ok(Self { sender, cancel, member_changes, thread: Some(thread) })
     }
 
     /// Tells the thread something. Whatever asks it to stop what it does, or to do something at once, interrupts it after
@@ -139,6 +142,9 @@ impl Task {
             message,
             Message::Run(false) | Message::Quit | Message::Lock | Message::ChangeMembers(..)
         );
+        if matches!(message, Message::ChangeMembers(..)) {
+            self.member_changes.fetch_add(1, Ordering::Relaxed);
+        }
         if interrupts {
             self.cancel.store(true, Ordering::Relaxed);
         }
@@ -166,6 +172,8 @@ struct Worker {
     hints: Sender<Message>,
     hint_count: Arc<HintCount>,
     cancel: Arc<AtomicBool>,
+    /// How many changes of members are waiting.
+    member_changes: Arc<AtomicUsize>,
     folder: Option<Folder>,
     watch: Option<Watch>,
     running: bool,
@@ -234,13 +242,14 @@ impl Worker {
                 self.look_at_everything();
             }
             Message::Settle(reply) => {
-                let result = self.settle().map_err(|error| match error {
+                let result = self.settle_between_changes().map_err(|error| match error {
                     EngineError::Keys(FolderKeysError::Locked) => Unsettled::Locked,
                     error => Unsettled::Failed(crate::apply::describe(&error)),
                 });
                 let _ = reply.send(result);
             }
             Message::ChangeMembers(change, reply) => {
+                self.member_changes.fetch_sub(1, Ordering::Relaxed);
                 self.cancel.store(false, Ordering::Relaxed);
                 let changed = self.with_folder(|folder, env| Ok(folder.change_members(&change, env)));
                 let _ = reply.send(changed.unwrap_or_else(|error| Err(error.into())));
@@ -347,8 +356,7 @@ impl Worker {
         let lost = (!step.planned && shut.is_none()).then(|| {
             Event::Unreachable(StatusSide::Encrypted, "the folder's member list is not there".into())
         });
-        let shut = Event::Shut(shut.map(|class| class.what().to_owned()));
-        self.tell(observed.chain(rest).chain([shut]).chain(lost));
+        self.tell(observed.chain(rest).chain([Event::Shut(shut)]).chain(lost));
     }
 
     fn tell(&self, events: impl IntoIterator<Item = Event>) {
@@ -373,6 +381,25 @@ impl Worker {
         self.watch = None;
         self.tell([Event::Finished { settled: false }, Event::Unreachable(side, why)]);
         Instant::now() + TRY_AGAIN
+    }
+
+    /// Settles, and goes on after each change of members that interrupts it.
+    fn settle_between_changes(&mut self) -> Result<Settled, EngineError> {
+        let mut all = Settled::default();
+        loop {
+            while self.has_member_changes() && !self.quit {
+                let message = self.inbox.recv().unwrap_or(Message::Quit);
+                self.handle(message);
+            }
+            all = all.followed_by(self.settle()?);
+            if all.complete || self.quit || !self.has_member_changes() {
+                return Ok(all);
+            }
+        }
+    }
+
+    fn has_member_changes(&self) -> bool {
+        self.member_changes.load(Ordering::Relaxed) > 0
     }
 
     fn settle(&mut self) -> Result<Settled, EngineError> {

@@ -12,12 +12,12 @@ use super::origin::Origin;
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// No answer came.
-    #[error("the server {origin} cannot be reached")]
+    #[error("the key server {origin} cannot be reached: {}", reason(.error))]
     Unreachable {
         /// It.
         origin: Origin,
-        /// Why.
-        source: reqwest::Error,
+        /// Why. Not a source: the library's own words say little to people.
+        error: reqwest::Error,
     },
     /// Somebody answered whose certificate does not prove that it is the server.
     #[error("the certificate of {origin} is not valid: {reason}")]
@@ -52,6 +52,18 @@ pub enum ServerError {
         /// Why.
         reason: String,
     },
+}
+
+/// What the system, or the library, says at the bottom of it.
+fn reason(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "it did not answer in time".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    short(&cause.to_string())
 }
 
 /// The kind's words, and the server's detail where it gave one.
@@ -108,7 +120,7 @@ impl ServerError {
     #[must_use]
     pub fn leaves_open(&self) -> bool {
         match self {
-            Self::Unreachable { source, .. } => !source.is_connect(),
+            Self::Unreachable { error, .. } => !error.is_connect(),
             Self::NotAKeyServer { .. } => true,
             Self::Refused { kind, .. } => {
                 matches!(kind, ProblemKind::RequestTimeout | ProblemKind::Unavailable | ProblemKind::Internal)

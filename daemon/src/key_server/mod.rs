@@ -165,7 +165,7 @@ impl KeyServer {
             Some(reason) => {
                 ServerError::Certificate { origin: self.origin.clone(), reason: error::short(&reason) }
             }
-            None => ServerError::Unreachable { origin: self.origin.clone(), source: error },
+            None => ServerError::Unreachable { origin: self.origin.clone(), error },
         }
     }
 }

@@ -79,6 +79,7 @@ impl ClientError {
                 RefusalClass::Locked | RefusalClass::WrongPassword => Exit::WrongPassword,
                 RefusalClass::NoSuchBrake | RefusalClass::BadRequest => Exit::Usage,
                 RefusalClass::RetryLater => Exit::RetryLater,
+                RefusalClass::NotAMember => Exit::NotARecipient,
                 RefusalClass::NotAllowed | RefusalClass::Failed => Exit::Error,
             },
         }
@@ -90,12 +91,18 @@ impl ClientError {
         matches!(self, Self::Refused(refusal) if refusal.class == RefusalClass::WrongPassword)
     }
 
+    /// Whether the daemon's keys are locked.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if refusal.class == RefusalClass::Locked)
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn remedy(&self) -> Option<&str> {
         match self {
             Self::NotRunning => Some("ensafer start"),
-            Self::Refused(refusal) if refusal.class == RefusalClass::Locked => Some("ensafer unlock"),
+            _ if self.is_locked() => Some("ensafer unlock"),
             Self::Refused(refusal) if refusal.class == RefusalClass::NoSuchBrake => Some("ensafer status"),
             Self::Timeout | Self::Answer(_) => Some("ensafer daemon --quit, then ensafer start"),
             _ => None,

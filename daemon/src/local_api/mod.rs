@@ -57,6 +57,7 @@ impl ControlError {
             Self::WrongPassword => RefusalClass::WrongPassword,
             Self::NoSuchBrake => RefusalClass::NoSuchBrake,
             Self::BadRequest(_) => RefusalClass::BadRequest,
+            Self::Members(MembersError::NotAMember) => RefusalClass::NotAMember,
             Self::Members(error) if error.is_for_later() => RefusalClass::RetryLater,
             Self::Members(MembersError::Engine(_)) | Self::Failed(_) => RefusalClass::Failed,
             Self::Members(_) => RefusalClass::NotAllowed,

@@ -356,6 +356,7 @@ impl IntoResponse for ControlError {
                 Some(known) => (known.class(), known.to_string()),
                 None => (RefusalClass::Failed, crate::exit::describe(error)),
             },
+            Self::Members(error) => (self.class(), crate::apply::describe(error)),
             known => (known.class(), known.to_string()),
         };
         let status = match class {
@@ -363,7 +364,9 @@ impl IntoResponse for ControlError {
             | RefusalClass::Locked
             | RefusalClass::NoSuchBrake
             | RefusalClass::RetryLater => StatusCode::CONFLICT,
-            RefusalClass::WrongPassword | RefusalClass::NotAllowed => StatusCode::FORBIDDEN,
+            RefusalClass::WrongPassword | RefusalClass::NotAllowed | RefusalClass::NotAMember => {
+                StatusCode::FORBIDDEN
+            }
             RefusalClass::BadRequest => StatusCode::BAD_REQUEST,
             RefusalClass::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         };

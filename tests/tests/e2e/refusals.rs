@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use ensafer_tests::account::Person;
 use ensafer_tests::device::text;
-use ensafer_tests::{Device, World, store, tree};
+use ensafer_tests::{Device, World, process, store, tree};
 use serde_json::Value;
 
 use crate::places::{Guest, small_disk};
@@ -124,6 +125,28 @@ fn a_file_and_a_directory_that_cannot_be_read_are_listed_and_the_rest_goes_on() 
     fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)).unwrap();
     assert_eq!(fs::read(directory.join("inside.txt")).unwrap(), b"inside");
     guest.run(&["sync", "--once"]).expect(0);
+}
+
+#[test]
+fn problems_say_which_of_several_folders_they_are_in() {
+    let (world, device) = World::with_one_device();
+    let _socket = UnixListener::bind(device.at("socket")).unwrap();
+    device.sync().expect(3);
+    let line = device.run(&["problems"]).expect(0).stdout;
+    assert!(line.starts_with("socket: "), "{line}");
+    let (work, encrypted) = (world.directory("other work"), world.directory("other cloud"));
+    device.run(&["folder", "add", text(&work), text(&encrypted)]).expect(0);
+    let line = device.run(&["problems"]).expect(0).stdout;
+    assert!(line.starts_with(&format!("{}: ", device.at("socket").display())), "{line}");
+}
+
+#[test]
+fn a_path_is_spelt_as_it_was_typed() {
+    let world = World::new();
+    let device = world.idle_device("laptop");
+    let mut command = device.command(&["up", "--work", "absent", "--encrypted", text(&world.encrypted())]);
+    let refused = process::run(command.current_dir(world.directory("here"))).expect(2);
+    refused.expect_says("Error: absent does not exist");
 }
 
 #[test]

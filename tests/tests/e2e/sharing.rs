@@ -1,5 +1,8 @@
 //! A folder of several people: each an account and a home of their own, one encrypted folder that a cloud carries.
 
+use std::fs;
+use std::path::PathBuf;
+
 use ensafer_tests::device::text;
 use ensafer_tests::{Device, KeyServer, World, tree};
 use serde_json::Value;
@@ -171,7 +174,17 @@ fn roles_are_kept_to_and_only_admins_change_them() {
     circle.meet(&[alice, bob, carol]);
     bob.run(&["share", "remove", work, ALICE, "-y"]).expect(1).expect_says("owner");
     bob.run(&["share", "role", work, ALICE, "reader"]).expect(1).expect_says("owner");
-    alice.run(&["share", "leave", text(&alice.work), "-y"]).expect(1).expect_says("owner");
+    let owned = text(&alice.work);
+    for refused in [
+        vec!["share", "leave", owned, "-y"],
+        vec!["share", "remove", owned, ALICE],
+        vec!["share", "role", owned, ALICE, "writer"],
+    ] {
+        let refused = alice.run(&refused).expect(1);
+        refused.expect_says("You are the owner").expect_says("ensafer folder remove");
+    }
+    bob.run(&["share", "remove", work, BOB]).expect(2).expect_says("ensafer share leave");
+    bob.run(&["share", "role", work, BOB, "writer"]).expect(2).expect_says("only another admin");
     alice
         .run(&["share", "remove", text(&alice.work), "nobody@example.com"])
         .expect(2)
@@ -180,7 +193,12 @@ fn roles_are_kept_to_and_only_admins_change_them() {
         .run(&["share", "add", text(&alice.work), "nobody@example.com"])
         .expect(1)
         .expect_says("Nobody has that address");
-    alice.run(&["share", "add", text(&alice.work), ALICE]).expect(2);
+    for oneself in [vec!["share", "add", owned, ALICE], vec!["invite", "add", owned, ALICE]] {
+        alice.run(&oneself).expect(2).expect_says("your own address");
+    }
+    alice.run(&["share", "verify", ALICE]).expect(2).expect_says("your own address");
+    bob.run(&["share", "role", work, BOB, "writer", "-y"]).expect(0);
+    assert_eq!(members(bob)[1], (BOB.into(), "writer".into(), "self".into()));
     alice.run(&["share", "list", text(&circle.world.path("elsewhere"))]).expect_any(&[1, 2]);
 }
 
@@ -216,14 +234,24 @@ fn whoever_is_removed_keeps_what_they_had_and_gets_nothing_new() {
     );
     let said = carol.json(&["sync", "--once"]);
     assert_eq!((&said["applied"], &said["published"]), (&Value::from(0), &Value::from(0)));
-    bob.run(&["folder", "reencrypt", text(&bob.work)]).expect(5);
+    let work = text(&bob.work);
+    for line in
+        [vec!["folder", "reencrypt", work], vec!["share", "list", work], vec!["share", "leave", work, "-y"]]
+    {
+        let refused = bob.run(&line).expect(13);
+        refused.expect_says("no longer a member").expect_says("ensafer folder remove");
+    }
+    let status = bob.run(&["status"]).expect(0).expect_says("no longer a member");
+    assert!(!status.says("Some files need attention"), "{status}");
 
     // He comes back, and what he wrote meanwhile comes with him.
     circle.alice.run(&["share", "add", text(&alice.work), BOB]).expect(0);
     circle.meet(&[bob, alice, carol]);
     assert_eq!(bob.read("secret.txt").as_deref(), Some("not for Bob"));
     assert_eq!(carol.read("late.txt").as_deref(), Some("too late"));
-    carol.run(&["share", "leave", text(&carol.work), "-y"]).expect(0);
+    carol.run(&["share", "leave", text(&carol.work), "-y"]).expect(0).expect_says("folder remove");
+    carol.run(&["share", "list", text(&carol.work)]).expect(13);
+    carol.run(&["share", "leave", text(&carol.work), "-y"]).expect(13);
     carol.sync().expect(3);
     circle.meet(&[alice, bob]);
     assert_eq!(members(alice).len(), 2);
@@ -242,6 +270,12 @@ fn a_running_daemon_changes_members_and_its_friends_follow() {
     alice.wait_for_content("live.txt", "by Bob");
     alice.run(&["share", "remove", text(&alice.work), BOB, "-y"]).expect(0);
     bob.wait_for_state("attention");
+    assert_eq!(bob.json(&["status"])["folders"][0]["shut"], "not-a-member");
+    bob.run(&["status"]).expect_says("A folder is not synced").expect_says("ensafer folder remove");
+    for line in [vec!["share", "list", text(&bob.work)], vec!["share", "leave", text(&bob.work), "-y"]] {
+        bob.run(&line).expect(13).expect_says("no longer a member");
+    }
+    bob.run(&["folder", "reencrypt", text(&bob.work)]).expect(13);
     alice.write("later.txt", "after Bob");
     alice.wait_for_state("up-to-date");
     let before = tree::snapshot(&circle.world.encrypted());
@@ -260,4 +294,73 @@ fn nothing_is_shared_without_a_server() {
     laptop.run(&["share", "add", text(&laptop.work), BOB]).expect(10).expect_says("register --server");
     let list = laptop.json(&["share", "list", text(&laptop.work)]);
     assert_eq!(list.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn what_cannot_be_encrypted_anew_is_counted_and_named() {
+    let circle = Circle::new();
+    let (alice, bob) = (&circle.alice, &circle.bob);
+    circle.let_in(bob, "writer");
+    circle.meet(&[alice, bob]);
+    alice.run(&["share", "remove", text(&alice.work), BOB, "-y"]).expect(0);
+    let damaged = circle.world.encrypted().join(format!("{}.ensafer", "5a".repeat(16)));
+    fs::write(&damaged, [0x5a; 4096]).unwrap();
+    let name = damaged.file_name().unwrap().to_str().unwrap();
+    let reencrypt = ["folder", "reencrypt", text(&alice.work)];
+    alice.run(&reencrypt).expect(3).expect_says("All but 1 encrypted files").expect_says(name);
+    alice.run(&["start"]).expect(0);
+    let again = alice.run(&reencrypt).expect(3).expect_says(name);
+    assert!(!again.says("Everything"), "{again}");
+    fs::remove_file(&damaged).unwrap();
+    alice.wait_for_state("up-to-date");
+    alice.run(&reencrypt).expect(0).expect_says("Everything in");
+}
+
+#[test]
+fn a_dispute_is_told_with_who_decides_it() {
+    let circle = Circle::new();
+    let (alice, bob, carol) = (&circle.alice, &circle.bob, &circle.carol);
+    circle.let_in(bob, "admin");
+    let before = tree::snapshot(&circle.world.encrypted());
+    circle.let_in(carol, "admin");
+    let encrypted = circle.world.encrypted();
+    let with_both = tree::snapshot(&encrypted);
+    let is_roster = |name: &&PathBuf| before.get(*name) != with_both.get(*name);
+    let roster = encrypted.join(with_both.keys().find(is_roster).expect("the roster was changed"));
+    for device in [bob, carol] {
+        device.sync().expect_any(&[0, 4]);
+    }
+    let both = fs::read(&roster).unwrap();
+    bob.run(&["share", "remove", text(&bob.work), CAROL, "-y"]).expect(0);
+    let of_bob = fs::read(&roster).unwrap();
+    fs::write(&roster, both).unwrap();
+    carol.run(&["share", "remove", text(&carol.work), BOB, "-y"]).expect(0);
+    alice.sync().expect_any(&[0, 4]);
+    fs::write(&roster, of_bob).unwrap();
+    alice.sync().expect(3);
+    let told = "removed each other";
+    alice.run(&["share", "list", text(&alice.work)]).expect(0).expect_says(told).expect_says("you decide");
+    alice.run(&["status"]).expect(0).expect_says(told);
+    bob.sync().expect(3);
+    bob.run(&["share", "list", text(&bob.work)]).expect(0).expect_says(told).expect_says(ALICE);
+}
+
+#[test]
+fn a_server_that_is_gone_is_told_in_the_same_words_by_all() {
+    let mut circle = Circle::new();
+    circle.server.stop().expect(0);
+    let (alice, plain) = (&circle.alice, circle.alice.at("plans/old.txt"));
+    let work = text(&alice.work);
+    for line in [
+        vec!["share", "add", work, BOB],
+        vec!["share", "verify", BOB],
+        vec!["invite", "add", work, "dave@example.com"],
+        vec!["invite", "list"],
+        vec!["encrypt", text(&plain), "--to", BOB],
+    ] {
+        let refused = alice.run(&line).expect(14);
+        let words =
+            format!("Error: The key server {} cannot be reached: Connection refused", circle.server.url);
+        assert!(refused.says(&words), "{refused}");
+    }
 }

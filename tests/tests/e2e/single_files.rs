@@ -202,6 +202,23 @@ fn nothing_is_encrypted_where_anything_is_wrong_with_the_line() {
 }
 
 #[test]
+fn what_is_not_there_and_what_is_in_the_way_are_no_damaged_files() {
+    let scene = Scene::new();
+    let alice = scene.person(ALICE);
+    let mailed = scene.encrypt(&alice, &scene.file("a.txt", b"a"), &[ALICE]);
+    let (missing, output) = (scene.world.path("missing.ensafer"), scene.world.directory("twice"));
+    scene
+        .decrypt(&alice, &missing, &[])
+        .expect(2)
+        .expect_says("missing.ensafer failed: there is no such file");
+    scene.decrypt(&alice, &missing, &[text(&mailed)]).expect(3);
+    let decrypt = ["decrypt", text(&mailed), "--output", text(&output)];
+    alice.run(&decrypt).expect(0);
+    let existing = format!("{} exists already", output.join("a.txt").display());
+    alice.run(&decrypt).expect(1).expect_says(&existing);
+}
+
+#[test]
 fn row_01_changed_keys_stop_an_encryption() {
     let scene = Scene::new();
     let [alice, bob] = [ALICE, BOB].map(|login| scene.person(login));

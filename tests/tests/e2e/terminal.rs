@@ -103,6 +103,22 @@ fn a_daemon_is_given_the_password_that_was_typed_right() {
 }
 
 #[test]
+fn whoever_types_the_password_for_a_change_of_members_need_not_unlock_the_daemon_before() {
+    let world = World::new();
+    let server = KeyServer::start(&world);
+    let mut alice = Device::bare(&world.path("a"));
+    (alice.work, alice.encrypted) = (world.directory("work"), world.encrypted());
+    alice.register(EMAIL, &server.url).expect(0);
+    Device::bare(&world.path("b")).register("bob@example.com", &server.url).expect(0);
+    alice.add_folder().expect(0);
+    alice.start_daemon();
+    alice.run(&["lock"]).expect(0);
+    let mut terminal = alice.at_terminal(&["share", "add", text(&alice.work), "bob@example.com"]);
+    terminal.expect("Password: ").type_hidden(PASSWORD);
+    terminal.expect("bob@example.com may read and write").finish(0);
+}
+
+#[test]
 fn somebody_logs_in_and_out_at_a_terminal() {
     let world = World::new();
     let server = KeyServer::start(&world);

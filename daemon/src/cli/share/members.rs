@@ -5,17 +5,17 @@ use ensafer_core::account::{Known, SignedBundle};
 use ensafer_core::api::hex::HexArray;
 use ensafer_core::api::local::{MemberReport, MembersChange, Standing};
 use ensafer_core::crypto::Login;
-use ensafer_core::format::roster::Role;
+use ensafer_core::format::roster::{Role, RosterState};
 
 use super::super::account::opened;
 use super::super::engine::Engine;
 use super::super::folder;
 use super::{AddArguments, LeaveArguments, ListArguments, MemberArguments, RoleArguments};
-use crate::account::{self, AccountError, Person};
-use crate::exit::{Exit, Failure};
+use crate::account::{self, AccountError, Person, Unlocked};
+use crate::exit::{self, Exit, Failure};
 use crate::folders::FolderEntry;
 use crate::local_api::Client;
-use crate::output::printable;
+use crate::output::{printable, shell_word};
 use crate::prompt;
 use crate::shell::Shell;
 
@@ -23,10 +23,7 @@ pub(super) fn add(arguments: &AddArguments, shell: &Shell, engine: &dyn Engine) 
     let folder = folder::at(&arguments.work, shell)?;
     let (login, role) = (account::parse_login(&arguments.email)?, Role::from(arguments.role));
     let unlocked = opened(shell)?;
-    if unlocked.account.login() == &login {
-        let failure = Failure::new(Exit::Usage, format!("{login} is the address of this account"));
-        return Err(failure.with_remedy("Name somebody else's").into());
-    }
+    refuse_oneself(&unlocked, &login)?;
     let person = account::find_person(&shell.home, &shell.config, &unlocked, &login);
     let person = person.map_err(|error| invite_instead(error, &login, &folder))?;
     let members = members(shell, engine, &folder)?;
@@ -45,6 +42,15 @@ pub(super) fn add(arguments: &AddArguments, shell: &Shell, engine: &dyn Engine) 
     change(shell, engine, &folder, MembersChange::Add { bundle: (&person.bundle).into(), role })?;
     tell_added(shell, &folder, &login, role, &person, unlocked.account.login());
     Ok(Exit::Success)
+}
+
+/// Nobody is added, or invited, twice.
+pub(in crate::cli) fn refuse_oneself(unlocked: &Unlocked, login: &Login) -> Result<()> {
+    if unlocked.account.login() != login {
+        return Ok(());
+    }
+    let what = format!("{login} is your own address: you are a member already");
+    Err(Failure::new(Exit::Usage, what).with_remedy("Name somebody else's").into())
 }
 
 /// Whoever has no account is invited.
@@ -82,8 +88,10 @@ pub(super) fn remove(arguments: &MemberArguments, shell: &Shell, engine: &dyn En
     let login = account::parse_login(&arguments.email)?;
     let member = member(&members(shell, engine, &folder)?, &login, &folder)?;
     if member.standing == Standing::Own {
-        let failure = Failure::new(Exit::Usage, format!("{login} is the address of this account"));
-        return Err(failure.with_remedy(format!("ensafer share leave {}", shown(&folder))).into());
+        refuse_owner(&member, &folder)?;
+        let failure = Failure::new(Exit::Usage, format!("{login} is your own address"));
+        let remedy = format!("To leave the folder: ensafer share leave {}", word(&folder));
+        return Err(failure.with_remedy(remedy).into());
     }
     if !prompt::confirm(&format!("Remove {login} from {}?", shown(&folder)), arguments.yes)? {
         return Err(Failure::new(Exit::Interrupted, "Nobody was removed").into());
@@ -117,6 +125,17 @@ pub(super) fn set_role(arguments: &RoleArguments, shell: &Shell, engine: &dyn En
         shell.output.note(format_args!("{login} is a member of {} as {role} already.", shown(&folder)));
         return Ok(Exit::Success);
     }
+    if member.standing == Standing::Own {
+        refuse_owner(&member, &folder)?;
+        let loses = member.role == Role::Admin && role < Role::Admin;
+        let question = format!(
+            "You will not add, remove or change people in {} any more, and only another admin can give that back. Go on?",
+            shown(&folder)
+        );
+        if loses && !prompt::confirm(&question, arguments.yes)? {
+            return Err(Failure::new(Exit::Interrupted, "You are still an admin").into());
+        }
+    }
     change(shell, engine, &folder, MembersChange::SetRole { member: member.identity, role })?;
     shell.output.note(format_args!("{login} may {} {} from now on.", may(role), shown(&folder)));
     Ok(Exit::Success)
@@ -124,21 +143,35 @@ pub(super) fn set_role(arguments: &RoleArguments, shell: &Shell, engine: &dyn En
 
 pub(super) fn leave(arguments: &LeaveArguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
     let folder = folder::at(&arguments.work, shell)?;
+    match members(shell, engine, &folder) {
+        Ok(members) => members
+            .iter()
+            .filter(|member| member.standing == Standing::Own)
+            .try_for_each(|own| refuse_owner(own, &folder))?,
+        // As of the last look, which may be long ago: the change looks once more.
+        Err(error) if exit::of(&error) == Exit::NotARecipient => {}
+        Err(error) => return Err(error),
+    }
     let question = format!("Leave {}? Only an admin of the folder can let you in again.", shown(&folder));
     if !prompt::confirm(&question, arguments.yes)? {
         return Err(Failure::new(Exit::Interrupted, "You are still a member").into());
     }
     change(shell, engine, &folder, MembersChange::Leave)?;
     shell.output.note(format_args!(
-        "You are no member of {} any more. The files in it stay; to stop watching it: ensafer folder remove {0}",
-        shown(&folder)
+        "You are no longer a member of {}; your copies stay here. To take it off the list: ensafer folder remove {}",
+        shown(&folder),
+        word(&folder)
     ));
     Ok(Exit::Success)
 }
 
 pub(super) fn list(arguments: &ListArguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
     let folder = folder::at(&arguments.work, shell)?;
-    let members = members(shell, engine, &folder)?;
+    let roster = roster(shell, engine, &folder)?;
+    let members = members_of(&roster, shell)?;
+    if roster.disputed {
+        tell_dispute(shell, &members);
+    }
     if arguments.format.json {
         shell.output.document(&members)?;
         return Ok(Exit::Success);
@@ -149,6 +182,18 @@ pub(super) fn list(arguments: &ListArguments, shell: &Shell, engine: &dyn Engine
         shell.output.line(format_args!("{login:width$}  {:6}  {}", member.role, words(member.standing)))?;
     }
     Ok(Exit::Success)
+}
+
+/// Says who has to decide.
+fn tell_dispute(shell: &Shell, members: &[MemberReport]) {
+    let decides = match members.iter().find(|member| member.role == Role::Owner) {
+        Some(owner) if owner.standing == Standing::Own => "you decide, the owner".to_owned(),
+        Some(owner) => format!("the owner, {}, decides", printable(&owner.login)),
+        None => "the owner decides".to_owned(),
+    };
+    shell.output.warn(format_args!(
+        "Two admins of the folder have removed each other. Nothing is synced until {decides}: ensafer share add, share role or share remove on the owner's computer."
+    ));
 }
 
 const fn words(standing: Standing) -> &'static str {
@@ -163,9 +208,47 @@ const fn words(standing: Standing) -> &'static str {
 
 /// The folder's members, and what this account knows of each.
 fn members(shell: &Shell, engine: &dyn Engine, folder: &FolderEntry) -> Result<Vec<MemberReport>> {
-    let roster = engine.roster(shell, folder)?;
+    members_of(&roster(shell, engine, folder)?, shell)
+}
+
+fn members_of(roster: &RosterState, shell: &Shell) -> Result<Vec<MemberReport>> {
     let account = shell.open_account()?.account;
-    Ok(crate::members::report(&roster, &account, &account::known_people(&shell.home, &account)?))
+    Ok(crate::members::report(roster, &account, &account::known_people(&shell.home, &account)?))
+}
+
+/// The folder's last accepted roster.
+fn roster(shell: &Shell, engine: &dyn Engine, folder: &FolderEntry) -> Result<RosterState> {
+    engine.roster(shell, folder).map_err(|error| for_people(error, folder))
+}
+
+/// Whoever is no member hears what that means for the folder.
+fn for_people(error: anyhow::Error, folder: &FolderEntry) -> anyhow::Error {
+    if exit::of(&error) == Exit::NotARecipient { no_member(folder).into() } else { error }
+}
+
+/// This account has left the folder, or was removed from it.
+pub(in crate::cli) fn no_member(folder: &FolderEntry) -> Failure {
+    let what = format!("You are no longer a member of {}; your copies stay here", shown(folder));
+    Failure::new(Exit::NotARecipient, what).with_remedy(format!(
+        "ensafer folder remove {} takes it off the list. To come back, ask an admin of the folder to add you",
+        word(folder)
+    ))
+}
+
+/// An owner stays. What else an owner may want has other ways.
+fn refuse_owner(own: &MemberReport, folder: &FolderEntry) -> Result<()> {
+    if own.role != Role::Owner {
+        return Ok(());
+    }
+    let work = word(folder);
+    let what = format!(
+        "You are the owner of {}: you can neither leave nor be removed, nor get another role",
+        shown(folder)
+    );
+    let remedy = format!(
+        "To stop syncing it here: ensafer folder remove {work}. To have it alone again: ensafer share remove {work} EMAIL, for each. Whoever shall own it makes a new folder, and you move the files there"
+    );
+    Err(Failure::new(Exit::Error, what).with_remedy(remedy).into())
 }
 
 /// Changes the members in the daemon where one runs, else here.
@@ -175,12 +258,30 @@ pub(in crate::cli) fn change(
     folder: &FolderEntry,
     change: MembersChange,
 ) -> Result<()> {
-    match Client::connect_if_running(&shell.home)? {
-        Some(client) => Ok(client.change_members(folder.id, change)?),
+    let changed = match Client::connect_if_running(&shell.home)? {
+        Some(client) => change_in_daemon(shell, &client, folder, change),
         None => {
             let _lock = shell.home.lock()?;
             engine.change_members(shell, folder, &change)
         }
+    };
+    changed.map_err(|error| for_people(error, folder))
+}
+
+/// A daemon that is locked gets the password that somebody has typed for this command.
+fn change_in_daemon(
+    shell: &Shell,
+    client: &Client,
+    folder: &FolderEntry,
+    change: MembersChange,
+) -> Result<()> {
+    match client.change_members(folder.id, change.clone()) {
+        Err(error) if error.is_locked() => {
+            let password = shell.take_typed_password().ok_or(error)?;
+            client.unlock(&password)?;
+            Ok(client.change_members(folder.id, change)?)
+        }
+        changed => Ok(changed?),
     }
 }
 
@@ -217,6 +318,11 @@ fn refuse_other_keys(members: &[MemberReport], bundle: &SignedBundle) -> Result<
 
 fn is(member: &MemberReport, bundle: &SignedBundle) -> bool {
     member.identity == HexArray(*bundle.bundle().identity.as_bytes())
+}
+
+/// The work folder as one word of a command.
+fn word(folder: &FolderEntry) -> String {
+    shell_word(&shown(folder))
 }
 
 pub(in crate::cli) fn shown(folder: &FolderEntry) -> String {

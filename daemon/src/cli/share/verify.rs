@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::super::Format;
 use super::super::account::opened;
-use crate::account::{self, Person};
+use crate::account::{self, Person, Unlocked};
 use crate::exit::{Exit, Failure};
 use crate::output::printable;
 use crate::qr;
@@ -50,6 +50,7 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
     let login = account::parse_login(&arguments.email)?;
     arguments.matches.as_deref().map_or(Ok(()), refuse_fragment)?;
     let unlocked = opened(shell)?;
+    refuse_oneself(&unlocked, &login)?;
     let (home, config) = (&shell.home, &shell.config);
     let person = if arguments.changed {
         account::look_at_person(home, config, &unlocked, &login)?
@@ -91,6 +92,18 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
         }
     });
     Ok(Exit::Success)
+}
+
+/// Nobody stands between somebody and themselves: there is nothing to compare.
+fn refuse_oneself(unlocked: &Unlocked, login: &Login) -> Result<()> {
+    if unlocked.account.login() != login {
+        return Ok(());
+    }
+    let what = format!("{login} is your own address: safety numbers are compared with somebody else");
+    let remedy = format!(
+        "Name their address. On their computer it is: ensafer share verify {login}. Your own fingerprint: ensafer account show"
+    );
+    Err(Failure::new(Exit::Usage, what).with_remedy(remedy).into())
 }
 
 /// Draws the number for the other side's camera: both sides' pictures are the same.

@@ -1,6 +1,7 @@
 //! Decorators of the encrypted folder: one that meddles at the right moment, one in which the power fails.
 
 use std::any::Any;
+use std::io::ErrorKind;
 use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::Arc;
@@ -35,6 +36,10 @@ pub struct Watched<F> {
 pub trait Watcher: Send + Sync + 'static {
     fn before(&self, op: &Op);
     fn after(&self, _op: &Op) {}
+    /// Whether nothing can be staged, because the disk is full.
+    fn is_full(&self) -> bool {
+        false
+    }
     /// Whether temporary files stay behind, as after a kill.
     fn leaves_temporaries(&self) -> bool {
         false
@@ -77,6 +82,12 @@ impl<F: Watcher> EncryptedStore for Watched<F> {
     }
 
     fn stage(&self) -> Result<Box<dyn StagedObject>, StoreError> {
+        if self.watcher.is_full() {
+            return Err(StoreError::DiskFull {
+                what: "the cloud".into(),
+                source: ErrorKind::StorageFull.into(),
+            });
+        }
         let inner = self.during(&Op::Stage, || self.inner.stage())?;
         Ok(Box::new(WatchedStage { inner: ManuallyDrop::new(inner), watcher: self.watcher.clone() }))
     }

@@ -12,10 +12,12 @@ use ensafer_core::plan::ProblemClass;
 use ensafer_core::time::Timestamp;
 
 use super::accounts::{alice, bob, carol};
+use super::faults::{Op, Watcher, watched};
 use super::world::{Device, EVIL, TEN_MINUTES, World};
-use crate::engine::{MemberChange, MembersError};
+use crate::engine::{EngineError, MemberChange, MembersError};
 use crate::exit::{Exit, of};
 use crate::folder_keys::OpenFolder;
+use crate::store::StoreError;
 
 /// Alice's folder with Bob as a writer, each on one device.
 fn shared(world: &World) -> (Device, Device) {
@@ -256,6 +258,67 @@ fn whoever_leaves_is_gone_and_an_admins_device_starts_a_new_epoch() {
     world.settle(&mut [&mut a, &mut fresh]);
     assert_eq!(fresh.read("by bob"), "written in time");
     assert!(a.problems().is_empty() && fresh.problems().is_empty());
+}
+
+#[test]
+fn whoever_is_no_member_hears_so_at_once_and_each_time() {
+    let world = World::new();
+    let (mut a, mut b) = shared(&world);
+    world.settle(&mut [&mut a, &mut b]);
+    b.change(&MemberChange::Leave).unwrap();
+    for _ in 0..2 {
+        // Nobody has looked since.
+        assert_eq!(b.problems().get(&b.roster_key()), Some(&ProblemClass::NotAMember));
+        assert!(matches!(b.change(&MemberChange::Leave), Err(MembersError::NotAMember)));
+        b.start();
+    }
+    // Under a new key, which he cannot open, it is the same.
+    a.settle();
+    assert!(matches!(b.change(&MemberChange::Leave), Err(MembersError::NotAMember)));
+    a.add(&bob(), Role::Writer).unwrap();
+    b.settle();
+    assert!(b.problems().is_empty(), "{:?}", b.problems());
+}
+
+#[test]
+fn the_wish_to_encrypt_anew_ends_with_the_right_to_write() {
+    let world = World::new();
+    let (mut a, mut b) = shared(&world);
+    world.settle(&mut [&mut a, &mut b]);
+    b.reencrypt().unwrap();
+    a.expel(&bob()).unwrap();
+    assert_eq!(b.folder().reencryption_left(), Some(0));
+    b.look();
+    assert_eq!(b.folder().reencryption_left(), None);
+    a.add(&bob(), Role::Writer).unwrap();
+    b.settle();
+    b.reencrypt().unwrap();
+    // Also where something else holds the folder up.
+    fs::remove_dir_all(b.path(".ensafer")).unwrap();
+    a.set_role(&bob(), Role::Reader).unwrap();
+    assert!(b.look().brake.is_some());
+    assert_eq!(b.folder().reencryption_left(), None);
+}
+
+/// A disk on which nothing has room.
+struct Full;
+
+impl Watcher for Full {
+    fn before(&self, _: &Op) {}
+    fn is_full(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_full_disk_is_not_somebody_else_who_changes_members() {
+    let world = World::new();
+    let mut a = world.device("a");
+    a.settle();
+    a.start_with(watched(Arc::new(Full)));
+    let refused = a.add(&bob(), Role::Writer).unwrap_err();
+    let is_full = matches!(&refused, MembersError::Engine(EngineError::Store(StoreError::DiskFull { .. })));
+    assert!(is_full, "{refused:?}");
 }
 
 #[test]

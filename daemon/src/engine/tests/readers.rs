@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use ensafer_core::clock::Dot;
 use ensafer_core::format::roster::Role;
@@ -295,6 +296,56 @@ fn a_writer_who_becomes_a_reader_and_a_writer_again_loses_nothing() {
     for device in [&a, &b, &fresh] {
         assert!(device.problems().is_empty(), "{:?}", device.problems());
     }
+}
+
+#[test]
+fn a_writer_who_was_demoted_hears_what_the_others_do_not_take() {
+    let world = World::new();
+    let mut a = world.device("a");
+    a.write("f", "text");
+    a.settle();
+    a.add(&bob(), Role::Writer).unwrap();
+    let mut b = world.guest("b", &bob());
+    b.write("in time", "in time");
+    b.write("gone", "deleted too late");
+    world.settle(&mut [&mut a, &mut b]);
+    let roster = world.cloud().join(a.roster_key());
+    let as_writer = fs::read(&roster).unwrap();
+    a.set_role(&bob(), Role::Reader).unwrap();
+    let as_reader = fs::read(&roster).unwrap();
+    // Bob's device has not heard of it, and goes on under the old roster.
+    fs::write(&roster, as_writer).unwrap();
+    b.write("d/late", "too late");
+    b.write("f", "edited too late");
+    b.remove("gone");
+    b.settle();
+    world.clock.advance(TEN_MINUTES);
+    b.settle();
+    fs::write(&roster, as_reader).unwrap();
+    b.settle();
+    let told = |device: &Device| {
+        let told = device.problems().into_iter().filter(|(_, class)| *class == ProblemClass::ReadOnly);
+        told.map(|(path, _)| path).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&b), ["d", "d/late", "f", "gone"]);
+    a.settle();
+    assert_eq!((a.read("f").as_str(), a.read("gone").as_str()), ("text", "deleted too late"));
+    // After a start without the keys, too.
+    b.vault.is_locked.store(true, Ordering::Relaxed);
+    b.start();
+    b.look();
+    b.vault.is_locked.store(false, Ordering::Relaxed);
+    assert_eq!(told(&b), ["d", "d/late", "f", "gone"]);
+    // Somebody who may write goes on with one of them.
+    a.write("f", "edited by Alice");
+    world.settle(&mut [&mut a, &mut b]);
+    assert_eq!(a.read("f"), "edited by Alice");
+    assert!(!told(&b).contains(&"f".to_owned()), "{:?}", b.problems());
+
+    a.set_role(&bob(), Role::Writer).unwrap();
+    world.settle(&mut [&mut a, &mut b]);
+    assert_eq!(told(&b), Vec::<String>::new());
+    assert_eq!(a.read("d/late"), "too late");
 }
 
 /// `f`, as a later version by the device that is not honest.

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use ensafer_core::format::roster::Role;
 use ensafer_core::status::{State, Status};
+use tokio::sync::oneshot;
 
+use super::accounts::bob;
 use super::world::{Device, World};
 use crate::board::Board;
 use crate::clock::SystemClock;
+use crate::engine::MemberChange;
 use crate::engine::task::{Message, Shared, Task};
 
 /// Longer than anything here takes, even on a busy machine.
@@ -86,6 +90,25 @@ fn what_is_locked_is_shown_as_locked_until_it_is_unlocked() {
     wait_for(&board, is(State::UpToDate));
     task.tell(Message::Lock);
     wait_for(&board, is(State::Locked));
+    task.finish();
+}
+
+#[test]
+fn a_change_of_members_leaves_no_sync_half_done() {
+    let world = World::new();
+    let mut a = world.device("a");
+    for number in 0..40 {
+        a.write(&number.to_string(), "text");
+    }
+    let (_board, task) = start(&mut a);
+    let (settled, answer) = oneshot::channel();
+    task.tell(Message::Settle(settled));
+    let bundle = Box::new(bob().bundle().clone());
+    let (changed, done) = oneshot::channel();
+    task.tell(Message::ChangeMembers(MemberChange::Add { bundle, role: Role::Writer }, changed));
+    let settled = answer.blocking_recv().unwrap().unwrap();
+    assert!(settled.complete, "{settled:?}");
+    done.blocking_recv().unwrap().unwrap();
     task.finish();
 }
 
