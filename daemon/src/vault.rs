@@ -86,8 +86,8 @@ impl Vault for ShellVault {
     }
 
     fn invitation(&self, folder: FolderId) -> Result<Option<(InvitationId, InviteKey)>, FolderKeysError> {
-        let device = self.unlocked()?.device;
-        let accepted = account::accepted_invitation(&self.shell.home, &device, folder);
+        let account = self.unlocked()?.account;
+        let accepted = account::accepted_invitation(&self.shell.home, &account, folder);
         accepted.map_err(|error| FolderKeysError::Account(error.into()))
     }
 

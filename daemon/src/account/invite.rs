@@ -295,7 +295,7 @@ pub fn accept(
         proof: HexArray(acceptance.prove(keys)),
     };
     with_token(home, config, &unlocked.account, |server, token| server.accept_invitation(token, *id, &body))?;
-    super::keep_invitation(home, &unlocked.device, record.folder, *id, &keys.reading)
+    super::keep_invitation(home, &unlocked.account, record.folder, *id, &keys.reading)
 }
 
 /// Seconds since 1970 by this computer's clock.
