@@ -187,7 +187,7 @@ impl Engine for LocalEngine {
         let vault = ShellVault::new(shell, true)?;
         let folders = Folders::load(shell.home.data_dir())?;
         let clock = SystemClock::default();
-        let change = member_change(&shell.home, &vault.unlocked()?.account, folder.id, change)?;
+        let change = member_change(change)?;
         let change = |folder: &mut Folder, env: &Env<'_>| Ok(folder.change_members(&change, env)?);
         with_folder(shell, &folders, folder, &vault, &clock, &Progress::hidden(), change)
     }

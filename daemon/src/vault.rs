@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
+use ensafer_core::account::OpenInvitation;
 use ensafer_core::crypto::InviteKey;
 use ensafer_core::ids::{Fingerprint, FolderId, InvitationId};
 
@@ -89,6 +90,12 @@ impl Vault for ShellVault {
         let account = self.unlocked()?.account;
         let accepted = account::accepted_invitation(&self.shell.home, &account, folder);
         accepted.map_err(|error| FolderKeysError::Account(error.into()))
+    }
+
+    fn guests(&self, folder: FolderId) -> Result<Vec<(InvitationId, OpenInvitation)>, FolderKeysError> {
+        let open = account::open_invitations(&self.shell.home, &self.unlocked()?.account);
+        let open = open.map_err(|error| FolderKeysError::Account(error.into()))?;
+        Ok(open.into_iter().filter(|(_, invitation)| invitation.folder == folder).collect())
     }
 
     fn knows(&self, identity: &Fingerprint) -> Result<bool, FolderKeysError> {

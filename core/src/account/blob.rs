@@ -6,8 +6,8 @@ use super::bundle::{Bundle, SignedBundle};
 use super::seals;
 use crate::api::server::recovery_version;
 use crate::crypto::{
-    AccountMasterKey, DeviceKey, DeviceSession, EnvelopePrivateKey, InviteKey, Key, Login, LoginPrivateKey, OpenError,
-    Passphrase, PasswordError, PasswordKek, PasswordParameters, PrivateKeys, Random, RecoveryKek,
+    AccountMasterKey, DeviceKey, DeviceSession, EnvelopePrivateKey, InviteKey, Key, Login, LoginPrivateKey,
+    OpenError, Passphrase, PasswordError, PasswordKek, PasswordParameters, PrivateKeys, Random, RecoveryKek,
     RecoveryKey, SEALED_KEY_BYTES, SigningKey, cobblestone, open_key, purpose, seal_key,
 };
 use crate::ids::{AccountId, DeviceId, Fingerprint, FolderId, InvitationId};

@@ -466,8 +466,6 @@ pub enum MembersChange {
     Remove {
         /// The member's identity key.
         member: HexArray<32>,
-        /// The member's address.
-        login: String,
     },
     /// Removes this account.
     Leave,

@@ -147,9 +147,9 @@ fn go_on(shell: &Shell, engine: &dyn Engine, target: &Target, folder: FolderId) 
         let roster = engine.roster(shell, &entry)?;
         if roster.member(&unlocked.account.identity().public()).is_some() {
             let work = shown(&entry);
-            shell.output.note(format_args!(
-                "You have accepted this invitation already, and are a member of {work}."
-            ));
+            shell
+                .output
+                .note(format_args!("You have accepted this invitation already, and are a member of {work}."));
             return Ok(Exit::Success);
         }
         let what = format!(

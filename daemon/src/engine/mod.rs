@@ -6,6 +6,7 @@
 mod brake;
 mod encrypted;
 mod expiry;
+mod guests;
 mod identity;
 mod ledger;
 mod members;

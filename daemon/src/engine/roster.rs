@@ -15,6 +15,7 @@ use ensafer_core::time::Timestamp;
 use ensafer_core::tree::StoreKey;
 
 use super::encrypted::named_id;
+use super::guests::{reading_keys, staying};
 use super::observe::PUT_BACK_AFTER;
 use super::{EngineError, Env, Folder};
 use crate::folder_keys::{FolderKeysError, Guests, OpenFolder};
@@ -236,24 +237,34 @@ impl Folder {
         }
         let state = found.roster().state();
         let has_to_start_epoch = state.needs_epoch && state.may_administer(&found.authorship.writer);
+        let shut_out = self.guests_shut_out(found, env)?;
         // Whatever is interrupted is done again.
         self.state.put(UNSETTLED, &true)?;
         self.state.set_roster(bytes)?;
         self.state.put(STAMP, &stamp)?;
         self.set_keys(found.clone())?;
-        self.state.put(UNSETTLED, &(state.disputed || has_to_start_epoch))?;
+        let has_to_write = has_to_start_epoch || !shut_out.is_empty();
+        self.state.put(UNSETTLED, &(state.disputed || has_to_write))?;
         if state.disputed {
             self.roster.report(ProblemClass::Disputed, Some(stamp), "");
             return Ok(false);
         }
-        if has_to_start_epoch {
+        if has_to_write {
             let mut roster = found.roster().clone();
-            let key = FolderKey::generate(&mut SystemRandom);
-            if roster.start_epoch(key, found.signer()).is_err() {
-                self.roster.report(ProblemClass::Inconsistent, Some(stamp), "no new epoch can be started");
-                return Ok(true);
+            let mut invited = reading_keys(shut_out);
+            if has_to_start_epoch {
+                let key = FolderKey::generate(&mut SystemRandom);
+                if roster.start_epoch(key, found.signer()).is_err() {
+                    self.roster.report(
+                        ProblemClass::Inconsistent,
+                        Some(stamp),
+                        "no new epoch can be started",
+                    );
+                    return Ok(true);
+                }
+                invited.extend(staying(found, &roster, self.own_guests_as_known(env)));
             }
-            self.publish_roster(&roster, &[], &Guests::default(), stamp, env, now)?;
+            self.publish_roster(&roster, &[], &Guests { invited, gone: Vec::new() }, stamp, env, now)?;
         }
         Ok(true)
     }

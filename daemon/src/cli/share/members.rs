@@ -88,12 +88,7 @@ pub(super) fn remove(arguments: &MemberArguments, shell: &Shell, engine: &dyn En
     if !prompt::confirm(&format!("Remove {login} from {}?", shown(&folder)), arguments.yes)? {
         return Err(Failure::new(Exit::Interrupted, "Nobody was removed").into());
     }
-    change(
-        shell,
-        engine,
-        &folder,
-        MembersChange::Remove { member: member.identity, login: member.login.clone() },
-    )?;
+    change(shell, engine, &folder, MembersChange::Remove { member: member.identity })?;
     shell.output.note(format_args!(
         "{login} is no member of {} any more, and cannot open what is written from now on.",
         shown(&folder)

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use ensafer_core::account::{Account, SealedAccount};
+use ensafer_core::account::{Account, OpenInvitation, SealedAccount};
 use ensafer_core::crypto::{DeviceKey, InvitationSecrets, InviteKey, PasswordParameters, TestRandom};
 use ensafer_core::ids::{Fingerprint, FolderId, InvitationId};
 
@@ -48,6 +48,8 @@ pub struct TestVault {
     pub met: Mutex<HashSet<Fingerprint>>,
     /// The invitation that the account has.
     pub invited: Mutex<Option<(FolderId, InvitationId, InvitationSecrets)>>,
+    /// The invitations that the account has made.
+    pub guests: Mutex<Vec<(InvitationId, OpenInvitation)>>,
 }
 
 impl TestVault {
@@ -61,6 +63,7 @@ impl TestVault {
             is_locked: AtomicBool::new(false),
             met: Mutex::default(),
             invited: Mutex::default(),
+            guests: Mutex::default(),
         }
     }
 }
@@ -87,6 +90,11 @@ impl Vault for TestVault {
         let invited = self.invited.lock().unwrap();
         let secrets = invited.as_ref().filter(|(to, ..)| *to == folder);
         Ok(secrets.map(|(_, id, secrets)| (*id, secrets.derive(*id).reading)))
+    }
+
+    fn guests(&self, folder: FolderId) -> Result<Vec<(InvitationId, OpenInvitation)>, FolderKeysError> {
+        let guests = self.guests.lock().unwrap();
+        Ok(guests.iter().filter(|(_, guest)| guest.folder == folder).cloned().collect())
     }
 
     fn knows(&self, identity: &Fingerprint) -> Result<bool, FolderKeysError> {
