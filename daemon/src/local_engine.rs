@@ -11,13 +11,13 @@ use ensafer_core::api::local::{
     VerifyReport,
 };
 use ensafer_core::format::roster::RosterState;
-use ensafer_core::ids::{DeviceId, Fingerprint, FolderId};
+use ensafer_core::ids::{DeviceId, Fingerprint, FolderId, InvitationId};
 use ensafer_core::status::{Event, Facts, Status};
 
 use crate::account::{Unlocked, known_people};
 use crate::account_watch::{AccountWatch, Wishes};
 use crate::board::Board;
-use crate::cli::engine::Engine;
+use crate::cli::engine::{Engine, ReadingGuests};
 use crate::clock::{Clock, SystemClock};
 use crate::clouds::CloudWatch;
 use crate::config::Padding;
@@ -181,6 +181,18 @@ impl Engine for LocalEngine {
     fn roster(&self, shell: &Shell, folder: &FolderEntry) -> Result<RosterState> {
         let vault = ShellVault::new(shell, true)?;
         Ok(open_folder(shell, folder, &vault)?.roster().state().clone())
+    }
+
+    fn reading_guests(
+        &self,
+        shell: &Shell,
+        folder: &FolderEntry,
+        own: &[InvitationId],
+    ) -> Result<ReadingGuests> {
+        let keys = open_folder(shell, folder, &ShellVault::new(shell, true)?)?;
+        let own: Vec<_> = own.iter().copied().filter(|id| keys.has_invitation(*id)).collect();
+        let of_others = keys.invitation_count().saturating_sub(own.len());
+        Ok(ReadingGuests { own, of_others })
     }
 
     fn change_members(&self, shell: &Shell, folder: &FolderEntry, change: &MembersChange) -> Result<()> {

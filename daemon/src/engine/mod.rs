@@ -63,6 +63,8 @@ use crate::work_dir::{WorkDir, WorkError};
 const AUTHOR: &str = "author";
 /// Name under which the state keeps whether this account may write, for the same reason.
 const MAY_PUBLISH: &str = "may-publish";
+/// Name under which the state keeps whether this account is a guest, for the words of what it may not publish.
+const IS_GUEST: &str = "is-guest";
 
 /// A file that is open for writing is waited for so long (engine rule 4).
 const BUSY_LIMIT: Duration = Duration::from_secs(30);
@@ -192,6 +194,8 @@ pub struct Folder {
     author: Option<Arc<str>>,
     /// Whether this account may write in the folder.
     may_publish: bool,
+    /// Whether it reads by an invitation.
+    is_guest: bool,
     put_back: HashSet<FileId>,
     reencryption: Option<Reencryption>,
     /// Whether headers were read since base's records were last compared with them.
@@ -248,6 +252,7 @@ impl Folder {
             conflicts: state.get(CONFLICTS)?.unwrap_or_default(),
             author: state.get(AUTHOR)?,
             may_publish: state.get(MAY_PUBLISH)?.unwrap_or(true),
+            is_guest: state.get(IS_GUEST)?.unwrap_or(false),
             put_back: HashSet::new(),
             reencryption: None,
             has_read: false,
@@ -512,6 +517,10 @@ impl Folder {
             self.state.put(MAY_PUBLISH, &may_publish)?;
             self.may_publish = may_publish;
         }
+        if self.is_guest != keys.is_guest() {
+            self.state.put(IS_GUEST, &keys.is_guest())?;
+            self.is_guest = keys.is_guest();
+        }
         let head = |keys: &OpenFolder| keys.authorship.roster_head;
         if self.keys.as_deref().map(head) != Some(head(&keys)) {
             self.encrypted.forget_judgements(&self.records);
@@ -523,4 +532,4 @@ impl Folder {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

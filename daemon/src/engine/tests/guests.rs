@@ -85,7 +85,7 @@ fn a_guest_reads_until_made_a_member_and_publishes_nothing_before() {
     c.write("by the guest", "not yet");
     c.settle();
     assert_eq!((c.read("f").as_str(), world.snapshot()), ("text", cloud));
-    assert_eq!(c.problems().get("by the guest"), Some(&ProblemClass::ReadOnly));
+    assert_eq!(c.problems().get("by the guest"), Some(&ProblemClass::NotYetAMember));
     c.start();
     c.settle();
     assert_eq!(c.read("f"), "text", "after a restart, too");

@@ -1,7 +1,7 @@
 //! The engine over real directories: two or three devices of one account share an encrypted folder, and a fake clock
 //! moves.
 
-mod accounts;
+pub(crate) mod accounts;
 mod applying;
 mod braking;
 mod crash;
