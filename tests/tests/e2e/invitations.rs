@@ -231,6 +231,7 @@ fn directories_that_do_not_fit_use_no_invitation_up() {
         carol.run(&["account", "show"]).expect(10);
     }
     assert_eq!(guests(&alice)[0]["standing"], "invited");
+    fs::remove_dir(inner).unwrap();
     accept(&carol, &link, &password).expect(0);
     carol.settle();
     assert_eq!(carol.read("old.txt").as_deref(), Some("older than the guest"));
@@ -255,7 +256,8 @@ fn a_mistyped_one_time_password_is_asked_for_again_and_the_account_s_only_once()
     let shown = terminal.finish(0);
     assert!(!shown.contains("Password: "), "{shown}");
 
-    let mut terminal = device(&world, "thief").at_terminal(&["accept", &link]);
+    let thief = device(&world, "thief");
+    let mut terminal = thief.at_terminal(&["accept", &link]);
     for _ in 0..3 {
         terminal.expect("One-time password: ").type_hidden(&other).expect("do not belong together");
     }

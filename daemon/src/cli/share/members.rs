@@ -155,7 +155,8 @@ pub(super) fn list(arguments: &ListArguments, shell: &Shell, engine: &dyn Engine
         let (login, words) = (printable(&guest.invited), guests::words(standing, guest));
         shell.output.line(format_args!("{login:width$}  {:6}  {words}", guest.role))?;
     }
-    tell_of_others_guests(shell, &folder, guests.len() - invited().count());
+    let is_admin = members.iter().any(|m| m.standing == Standing::Own && m.role >= Role::Admin);
+    tell_of_others_guests(shell, &folder, guests.len() - invited().count(), is_admin);
     Ok(Exit::Success)
 }
 
@@ -167,10 +168,16 @@ enum Listed {
     Guest(GuestReport),
 }
 
-fn tell_of_others_guests(shell: &Shell, folder: &FolderEntry, count: usize) {
-    if count > 0 {
+fn tell_of_others_guests(shell: &Shell, folder: &FolderEntry, count: usize, is_admin: bool) {
+    if count == 0 {
+        return;
+    }
+    shell.output.note(format_args!(
+        "Beside these, {count} may read by invitations that other admins have made. Only those admins can list and end them: ensafer invite list, ensafer invite revoke"
+    ));
+    if is_admin {
         shell.output.note(format_args!(
-            "Beside these, {count} may read by invitations that other admins have made. Only those admins can list and end them (ensafer invite list, invite revoke). To end those of an admin whom you do not trust any more, take the role: ensafer share role {} EMAIL writer",
+            "Those of an admin whom you do not trust any more end with the role: ensafer share role {} EMAIL writer",
             shown(folder)
         ));
     }
