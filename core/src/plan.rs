@@ -149,6 +149,8 @@ pub enum ProblemClass {
     Disputed,
     /// A reader's own: new, changed or kept in a folder that this account may only read.
     ReadOnly,
+    /// The same of a guest, whose invitation is not completed yet.
+    NotYetAMember,
 }
 
 impl ProblemClass {

@@ -24,7 +24,7 @@ impl State {
 
 impl ProblemClass {
     /// Every class.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::StillArriving,
         Self::Damaged,
         Self::NewerVersion,
@@ -44,6 +44,7 @@ impl ProblemClass {
         Self::Unsupported,
         Self::NestedMount,
         Self::ReadOnly,
+        Self::NotYetAMember,
         Self::DiskFull,
         Self::Failed,
     ];
@@ -73,6 +74,9 @@ impl ProblemClass {
             Self::Unsupported => "This is no file, directory or symbolic link.",
             Self::NestedMount => "Another disk is mounted here, and is not synced.",
             Self::ReadOnly => "It is only on this computer: you may read this folder, not change it.",
+            Self::NotYetAMember => {
+                "It is kept on this computer until a computer of whoever invited you has completed the invitation."
+            }
             Self::DiskFull => "There was no space left.",
             Self::Failed => "Writing failed.",
         }
@@ -114,6 +118,9 @@ impl ProblemClass {
             Self::NestedMount => "Add that disk as a folder of its own, or unmount it.",
             Self::ReadOnly => {
                 "Move it out of the work folder, or ask an admin of the folder for the right to write."
+            }
+            Self::NotYetAMember => {
+                "Nothing: if you are to write in this folder, it is published then. If it takes long, ask them to start Ensafer there, or to type ensafer invite list."
             }
             Self::DiskFull => "Free some space; it goes on by itself.",
             Self::Failed => "Check the disk and the permissions; it is tried again by itself.",

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ensafer_core::account::Account;
+use ensafer_core::account::{Account, OpenInvitation};
 use ensafer_core::clock::{Clock, Dot};
 use ensafer_core::crypto::{FolderKey, FolderKeyName, InviteKey, SigningKey, SystemRandom, VerifyingKey};
 use ensafer_core::format::roster::{
@@ -57,6 +57,12 @@ pub trait Vault: Send + Sync {
     /// # Errors
     /// As [`unlocked`](Self::unlocked).
     fn hold_group(&self, object: &[u8], now: Timestamp) -> Result<Option<Held>, FolderKeysError>;
+
+    /// The invitations to a folder that the account made, and that are open as far as this computer has heard.
+    ///
+    /// # Errors
+    /// As [`unlocked`](Self::unlocked).
+    fn guests(&self, folder: FolderId) -> Result<Vec<(InvitationId, OpenInvitation)>, FolderKeysError>;
 }
 
 /// A folder's keys cannot be had.
@@ -214,6 +220,12 @@ impl OpenFolder {
     #[must_use]
     pub fn has_invitation(&self, id: InvitationId) -> bool {
         Roster::has_invitation(&self.envelopes, id)
+    }
+
+    /// How many invitations there are by which somebody can read.
+    #[must_use]
+    pub fn invitation_count(&self) -> usize {
+        self.envelopes.envelopes().filter(|envelope| envelope.kind == EnvelopeType::INVITE).count()
     }
 
     /// Whether the roster may follow on `before`: written by somebody who has, or had, a part in it, with an envelope for

@@ -1,35 +1,27 @@
 //! What becomes of the invitations that this account made: a folder lets their guests read, guests who have proven
 //! themselves become members, and what has ended is taken back.
 
-use std::sync::Arc;
-
 use anyhow::{Context, Result, bail};
-use ensafer_core::account::{Account, OpenInvitation, SignedBundle};
+use ensafer_core::account::{OpenInvitation, SignedBundle};
 use ensafer_core::api::hex::HexArray;
 use ensafer_core::api::local::MembersChange;
 use ensafer_core::api::server::InvitationReport;
-use ensafer_core::crypto::{InviteKey, VerifyingKey};
+use ensafer_core::crypto::VerifyingKey;
 use ensafer_core::ids::{FolderId, InvitationId};
 
 use crate::account::{self, AccountError, Unlocked};
-use crate::engine::MemberChange;
+use crate::engine::{MemberChange, MembersError};
 use crate::folders::Folders;
-use crate::home::Home;
 use crate::shell::Shell;
 
 /// Changes a folder's members.
 pub type ChangeMembers<'a> = &'a dyn Fn(FolderId, MemberChange) -> Result<()>;
 
-/// A change of `folder`'s members as the engine carries it out: with keys for what a request only names.
+/// A change of a folder's members as the engine carries it out: with keys for what a request only names.
 ///
 /// # Errors
-/// Keys that are none, or an invitation that the account does not have.
-pub fn member_change(
-    home: &Home,
-    account: &Account,
-    folder: FolderId,
-    change: &MembersChange,
-) -> Result<MemberChange> {
+/// Keys that are none.
+pub fn member_change(change: &MembersChange) -> Result<MemberChange> {
     let key = |bytes: &HexArray<32>| VerifyingKey::new(bytes.0).context("this is no public key");
     Ok(match change {
         MembersChange::Add { bundle, role } => {
@@ -39,43 +31,16 @@ pub fn member_change(
         MembersChange::SetRole { member, role } => {
             MemberChange::SetRole { subject: key(member)?, role: *role }
         }
-        MembersChange::Remove { member, login } => {
-            let stays = |_: &InvitationId, invitation: &OpenInvitation| invitation.invited.as_str() != login;
-            MemberChange::Remove { subject: key(member)?, guests: guests(home, account, folder, stays)? }
-        }
+        MembersChange::Remove { member } => MemberChange::Remove { subject: key(member)? },
         MembersChange::Leave => MemberChange::Leave,
         MembersChange::ShareWith { group, role } => MemberChange::ShareWith { group: *group, role: *role },
-        MembersChange::Unshare { group } => {
-            let guests = guests(home, account, folder, |_, _| true)?;
-            MemberChange::Unshare { group: *group, guests }
-        }
+        MembersChange::Unshare { group } => MemberChange::Unshare { group: *group },
         MembersChange::LearnGroups => MemberChange::LearnGroups,
-        MembersChange::Invite { invitations } => {
-            let open = account::open_invitations(home, account)?;
-            let invited = |id: &InvitationId| {
-                let invitation = open.get(id).context("the account has no such invitation")?;
-                Ok((*id, Arc::new(invitation.secrets.derive(*id).reading)))
-            };
-            MemberChange::Invite { invited: invitations.iter().map(invited).collect::<Result<_>>()? }
-        }
+        MembersChange::Invite { invitations } => MemberChange::Invite { invitations: invitations.clone() },
         MembersChange::Uninvite { invitations } => {
-            let stays = |id: &InvitationId, _: &OpenInvitation| !invitations.contains(id);
-            let guests = guests(home, account, folder, stays)?;
-            MemberChange::Uninvite { invitations: invitations.clone(), guests }
+            MemberChange::Uninvite { invitations: invitations.clone() }
         }
     })
-}
-
-/// Those of the account's own guests of a folder who stay when a new epoch starts.
-fn guests(
-    home: &Home,
-    account: &Account,
-    folder: FolderId,
-    stays: impl Fn(&InvitationId, &OpenInvitation) -> bool,
-) -> Result<Vec<(InvitationId, Arc<InviteKey>)>, AccountError> {
-    let open = account::open_invitations(home, account)?;
-    let guests = open.into_iter().filter(|(id, guest)| guest.folder == folder && stays(id, guest));
-    Ok(guests.map(|(id, invitation)| (id, Arc::new(invitation.secrets.derive(id).reading))).collect())
 }
 
 /// Makes members of the guests who have accepted, and takes back what has ended, in the folders of this computer. Says
@@ -121,18 +86,27 @@ fn tend_one(
         // Another of the account's computers has the folder.
         return Ok(false);
     }
+    let end = || change(invitation.folder, MemberChange::Uninvite { invitations: vec![id] });
     if invitation.expires_at_s < account::now_s() {
-        let guests = guests(&shell.home, &unlocked.account, invitation.folder, |other, _| *other != id)?;
-        change(invitation.folder, MemberChange::Uninvite { invitations: vec![id], guests })?;
+        // Whoever is no admin any more has no guests either: whoever took the role saw to that.
+        end().or_else(|error| if is(&error, &MembersError::NotAllowed) { Ok(()) } else { Err(error) })?;
     } else if let Some(report) = report.filter(|report| report.acceptance.is_some()) {
         let guest = account::proven_guest(id, invitation, report, &unlocked.account);
         let Some(guest) = guest else { bail!("the server shows an acceptance that proves nothing") };
         account::meet_guest(&shell.home, &shell.config, unlocked, &guest)?;
-        let bundle = Box::new(guest);
-        change(invitation.folder, MemberChange::Complete { invitation: id, bundle, role: invitation.role })?;
+        let (bundle, role) = (Box::new(guest), invitation.role);
+        match change(invitation.folder, MemberChange::Complete { invitation: id, bundle, role }) {
+            Err(error) if is(&error, &MembersError::Former) => end()?,
+            completed => completed?,
+        }
     } else {
         return Ok(false);
     }
     account::end_invitation(&shell.home, &shell.config, unlocked, id)?;
     Ok(true)
+}
+
+fn is(error: &anyhow::Error, what: &MembersError) -> bool {
+    let found = error.chain().find_map(|link| link.downcast_ref::<MembersError>());
+    found.is_some_and(|found| std::mem::discriminant(found) == std::mem::discriminant(what))
 }

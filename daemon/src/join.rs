@@ -68,6 +68,26 @@ pub fn add(
     Ok(entry(id))
 }
 
+/// Refuses directories in which the folder `id` cannot be joined, or not yet: for whoever is about to do something for it
+/// that cannot be done twice. Nothing is changed, and no key is needed.
+///
+/// # Errors
+/// The folder's roster has not arrived, or either directory is another folder's.
+pub fn check_before_joining(pair: &Pair, id: FolderId) -> Result<()> {
+    let work = WorkDir::open(&pair.work)?;
+    work.probe()?;
+    refuse_other_folder(work.read_marker()?.as_ref(), id, pair)?;
+    let store = DirectoryStore::open(&pair.encrypted, DeviceId::new([0; 16]))?;
+    store.probe()?;
+    let Some(bytes) = find_roster(&store)? else { return Err(not_arrived(pair).into()) };
+    if Prefix::parse(&bytes)?.file_id == id.root() {
+        return Ok(());
+    }
+    let what = format!("{} holds another folder than the one that is meant", pair.encrypted.display());
+    let remedy = format!("Name the directory that holds {}: ensafer folder find", object_name(id.root()));
+    Err(Failure::new(Exit::NotARecipient, what).with_remedy(remedy).into())
+}
+
 /// The bytes of the roster in `encrypted`.
 ///
 /// # Errors
@@ -118,12 +138,14 @@ fn find_roster(store: &DirectoryStore) -> Result<Option<Vec<u8>>> {
 
 /// Whoever names an owner wants no folder of their own.
 fn refuse_absent(owner: Option<Fingerprint>, pair: &Pair) -> Result<()> {
-    if owner.is_none() {
-        return Ok(());
-    }
+    if owner.is_none() { Ok(()) } else { Err(not_arrived(pair).into()) }
+}
+
+fn not_arrived(pair: &Pair) -> Failure {
     let what = format!("No encrypted folder is in {} yet", pair.encrypted.display());
-    let remedy = "Wait until the cloud client has fetched it, then the same once more; ensafer folder find looks where your clients keep theirs";
-    Err(Failure::new(Exit::RetryLater, what).with_remedy(remedy).into())
+    Failure::new(Exit::RetryLater, what).with_remedy(
+        "Wait until the cloud client has fetched it, then the same once more; ensafer folder find looks where your clients keep theirs",
+    )
 }
 
 /// Whoever names the owner wants that person's folder and no other.

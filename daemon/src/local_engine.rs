@@ -11,14 +11,14 @@ use ensafer_core::api::local::{
     VerifyReport,
 };
 use ensafer_core::format::roster::RosterState;
-use ensafer_core::ids::{DeviceId, Fingerprint, FolderId};
+use ensafer_core::ids::{DeviceId, Fingerprint, FolderId, InvitationId};
 use ensafer_core::plan::ProblemClass;
 use ensafer_core::status::{Event, Facts, Status};
 
 use crate::account::{Unlocked, known_people};
 use crate::account_watch::{AccountWatch, Wishes};
 use crate::board::Board;
-use crate::cli::engine::Engine;
+use crate::cli::engine::{Engine, ReadingGuests};
 use crate::clock::{Clock, SystemClock};
 use crate::clouds::CloudWatch;
 use crate::config::Padding;
@@ -191,11 +191,23 @@ impl Engine for LocalEngine {
         Ok(open_folder(shell, folder, &vault)?.roster().state().clone())
     }
 
+    fn reading_guests(
+        &self,
+        shell: &Shell,
+        folder: &FolderEntry,
+        own: &[InvitationId],
+    ) -> Result<ReadingGuests> {
+        let keys = open_folder(shell, folder, &ShellVault::new(shell, true)?)?;
+        let own: Vec<_> = own.iter().copied().filter(|id| keys.has_invitation(*id)).collect();
+        let of_others = keys.invitation_count().saturating_sub(own.len());
+        Ok(ReadingGuests { own, of_others })
+    }
+
     fn change_members(&self, shell: &Shell, folder: &FolderEntry, change: &MembersChange) -> Result<()> {
         let vault = ShellVault::new(shell, true)?;
         let folders = Folders::load(shell.home.data_dir())?;
         let clock = SystemClock::default();
-        let change = member_change(&shell.home, &vault.unlocked()?.account, folder.id, change)?;
+        let change = member_change(change)?;
         let change = |folder: &mut Folder, env: &Env<'_>| Ok(folder.change_members(&change, env)?);
         with_folder(shell, &folders, folder, &vault, &clock, &Progress::hidden(), change)
     }

@@ -190,6 +190,20 @@ pub fn asked(question: &str) -> Result<Password> {
     typed(question)?.ok_or_else(|| missing().into())
 }
 
+/// Asks for a secret as [`asked`] does and tries it: at a terminal again where it was mistyped or is the wrong one, up to
+/// three times in all.
+///
+/// # Errors
+/// As [`asked`], or what `attempt` says.
+pub fn tried_answer<T>(
+    output: Output,
+    question: &str,
+    mut attempt: impl FnMut(&Password) -> Result<T>,
+) -> Result<T> {
+    let is_slip = |error: &anyhow::Error| matches!(exit::of(error), Exit::Usage | Exit::WrongPassword);
+    tried(output, None, is_slip, || attempt(&asked(question)?))
+}
+
 /// A password that is typed, where the command of `variable` does not give it.
 fn typed_password(question: &str, variable: &str) -> Result<Password> {
     typed(question)?.ok_or_else(|| no_password(variable).into())

@@ -305,12 +305,12 @@ impl Control for Arc<Supervisor> {
         folder: FolderId,
         change: MembersChange,
     ) -> Result<oneshot::Receiver<Result<(), MembersError>>, ControlError> {
-        let unlocked = self.vault.unlocked().map_err(|error| match error {
+        self.vault.unlocked().map_err(|error| match error {
             FolderKeysError::Locked => ControlError::Locked,
             error => ControlError::Failed(error.into()),
         })?;
-        let change = member_change(&self.shell.home, &unlocked.account, folder, &change);
-        let change = change.map_err(|error| ControlError::BadRequest(exit::describe(&error)))?;
+        let change =
+            member_change(&change).map_err(|error| ControlError::BadRequest(exit::describe(&error)))?;
         Ok(self.tell_change(folder, change)?)
     }
 

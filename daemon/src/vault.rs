@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
+use ensafer_core::account::OpenInvitation;
 use ensafer_core::crypto::InviteKey;
 use ensafer_core::ids::{Fingerprint, FolderId, InvitationId};
 use ensafer_core::time::Timestamp;
@@ -91,8 +92,8 @@ impl Vault for ShellVault {
     }
 
     fn invitation(&self, folder: FolderId) -> Result<Option<(InvitationId, InviteKey)>, FolderKeysError> {
-        let device = self.unlocked()?.device;
-        let accepted = account::accepted_invitation(&self.shell.home, &device, folder);
+        let account = self.unlocked()?.account;
+        let accepted = account::accepted_invitation(&self.shell.home, &account, folder);
         accepted.map_err(|error| FolderKeysError::Account(error.into()))
     }
 
@@ -104,6 +105,12 @@ impl Vault for ShellVault {
     fn hold_group(&self, object: &[u8], now: Timestamp) -> Result<Option<Held>, FolderKeysError> {
         let account = self.unlocked()?.account;
         self.groups.hold(object, &account, now).map_err(|error| FolderKeysError::Account(error.into()))
+    }
+
+    fn guests(&self, folder: FolderId) -> Result<Vec<(InvitationId, OpenInvitation)>, FolderKeysError> {
+        let open = account::open_invitations(&self.shell.home, &self.unlocked()?.account);
+        let open = open.map_err(|error| FolderKeysError::Account(error.into()))?;
+        Ok(open.into_iter().filter(|(_, invitation)| invitation.folder == folder).collect())
     }
 
     fn knows(&self, identity: &Fingerprint) -> Result<bool, FolderKeysError> {

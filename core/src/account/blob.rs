@@ -6,11 +6,11 @@ use super::bundle::{Bundle, SignedBundle};
 use super::seals;
 use crate::api::server::recovery_version;
 use crate::crypto::{
-    AccountMasterKey, DeviceKey, DeviceSession, EnvelopePrivateKey, Key, Login, LoginPrivateKey, OpenError,
-    Passphrase, PasswordError, PasswordKek, PasswordParameters, PrivateKeys, Random, RecoveryKek,
+    AccountMasterKey, DeviceKey, DeviceSession, EnvelopePrivateKey, InviteKey, Key, Login, LoginPrivateKey,
+    OpenError, Passphrase, PasswordError, PasswordKek, PasswordParameters, PrivateKeys, Random, RecoveryKek,
     RecoveryKey, SEALED_KEY_BYTES, SigningKey, cobblestone, open_key, purpose, seal_key,
 };
-use crate::ids::{AccountId, DeviceId, Fingerprint};
+use crate::ids::{AccountId, DeviceId, Fingerprint, FolderId, InvitationId};
 
 /// Version of the device seal's layout: version byte, seal id, sealed key.
 const DEVICE_SEAL_VERSION: u8 = 1;
@@ -155,6 +155,31 @@ impl Account {
         sealed: &[u8],
     ) -> Result<DeviceSession, OpenError> {
         DeviceSession::open(&self.master, &seals::session_context(self.id(), device, realm), sealed)
+    }
+
+    /// Seals the reading key of an invitation to `folder` that the account has accepted. It stays on this computer.
+    #[must_use]
+    pub fn seal_reading_key(
+        &self,
+        folder: FolderId,
+        invitation: InvitationId,
+        key: &InviteKey,
+        rng: &mut (impl Random + ?Sized),
+    ) -> Vec<u8> {
+        seal_key(&self.master, key, &seals::reading_context(self.id(), folder, invitation), rng).to_vec()
+    }
+
+    /// Opens what [`seal_reading_key`](Self::seal_reading_key) sealed.
+    ///
+    /// # Errors
+    /// [`OpenError`] if it belongs to another account, folder or invitation, or was altered.
+    pub fn open_reading_key(
+        &self,
+        folder: FolderId,
+        invitation: InvitationId,
+        sealed: &[u8],
+    ) -> Result<InviteKey, OpenError> {
+        open_key(&self.master, &seals::reading_context(self.id(), folder, invitation), sealed)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The account master key, sealed several times: what is bound to each seal.
 
 use crate::crypto::PasswordParameters;
-use crate::ids::{AccountId, DeviceId};
+use crate::ids::{AccountId, DeviceId, FolderId, InvitationId};
 
 /// Who a seal is for: the first field of its context, so that none passes for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,4 +52,10 @@ pub fn state_context(account: AccountId, version: u64) -> Vec<u8> {
 /// A device's session under the account master key: account, device, the server's origin.
 pub fn session_context(account: AccountId, device: DeviceId, realm: &str) -> Vec<u8> {
     [account.as_bytes().as_slice(), device.as_bytes(), realm.as_bytes()].concat()
+}
+
+/// The reading key of an accepted invitation under the account master key: account, folder, invitation.
+pub fn reading_context(account: AccountId, folder: FolderId, invitation: InvitationId) -> Vec<u8> {
+    let label = b"ensafer/v1/accepted-invitation\0".as_slice();
+    [label, account.as_bytes(), folder.as_bytes(), invitation.as_bytes()].concat()
 }

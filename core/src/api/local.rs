@@ -355,6 +355,58 @@ pub struct MemberReport {
     pub standing: Standing,
 }
 
+/// Somebody who reads a folder by an invitation, and is no member yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestReport {
+    /// How far the invitation is.
+    pub standing: GuestStanding,
+    /// More of an invitation that this account has made. Of another's nobody but its maker knows more.
+    #[serde(flatten)]
+    pub invitation: Option<InvitedReport>,
+}
+
+/// An invitation that this account has made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitedReport {
+    /// Its id.
+    pub id: InvitationId,
+    /// Whom it is for.
+    pub invited: String,
+    /// What they will be.
+    pub role: Role,
+    /// When it ends.
+    pub expires: String,
+    /// Who has accepted it, to become a member when a computer of the inviter's that has the folder sees it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_by: Option<AcceptedBy>,
+}
+
+/// Who has accepted an invitation, as the key server says, with a proof that holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedBy {
+    /// The account's name.
+    pub login: String,
+    /// What they call themselves; nothing vouches for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether the invitation was made for this address.
+    pub is_invited_address: bool,
+}
+
+/// How far an invitation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GuestStanding {
+    /// Nobody has accepted it yet.
+    Invited,
+    /// Somebody has accepted it, and reads.
+    Accepted,
+    /// The folder has no key for its guest: another admin has started a new one.
+    ShutOut,
+    /// Somebody else has made it.
+    OfAnother,
+}
+
 /// What an account knows of somebody's keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -466,8 +518,6 @@ pub enum MembersChange {
     Remove {
         /// The member's identity key.
         member: HexArray<32>,
-        /// The member's address.
-        login: String,
     },
     /// Removes this account.
     Leave,

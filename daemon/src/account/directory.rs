@@ -78,6 +78,13 @@ pub fn look_at_person(
     Ok(person(unlocked, bundle, display_name, met.unwrap_or(Known::Pinned), has_changed))
 }
 
+/// What somebody of these very keys calls themselves, if the server says it.
+#[must_use]
+pub fn name_of(home: &Home, config: &Config, unlocked: &Unlocked, person: &SignedBundle) -> Option<String> {
+    let (served, name) = fetch(home, config, unlocked, &person.bundle().login).ok()?;
+    name.filter(|_| served.fingerprint() == person.fingerprint())
+}
+
 /// Remembers the keys that `person` has in the place of those that were seen before: only for keys whose safety number
 /// was compared.
 ///

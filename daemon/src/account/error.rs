@@ -239,6 +239,12 @@ impl AccountError {
         matches!(self, Self::Server(error) if error.kind() == Some(ProblemKind::UserUnknown))
     }
 
+    /// Whether the server knows no such open invitation.
+    #[must_use]
+    pub fn is_unknown_invitation(&self) -> bool {
+        matches!(self, Self::Server(error) if error.kind() == Some(ProblemKind::InvitationUnknown))
+    }
+
     /// Whether a code was mailed and is waited for.
     #[must_use]
     pub fn is_unconfirmed_address(&self) -> bool {

@@ -1,11 +1,13 @@
 //! Invitations that this computer has accepted: by their reading keys it reads folders until it is a member of them.
 //!
-//! `invitations.json` holds the keys, sealed under the device key.
+//! `invitations.json` holds the keys, sealed under the account's master key: with a new session comes another device key, and
+//! a guest reads on.
 
 use std::path::{Path, PathBuf};
 
+use ensafer_core::account::Account;
 use ensafer_core::api::hex::HexBytes;
-use ensafer_core::crypto::{DeviceKey, InviteKey, SystemRandom, open_key, seal_key};
+use ensafer_core::crypto::{InviteKey, SystemRandom};
 use ensafer_core::ids::{FolderId, InvitationId};
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +16,6 @@ use super::files::{io_error, lock, read_own};
 use crate::home::Home;
 use crate::private_file;
 
-/// Context of a reading key, sealed under the device key.
-const LABEL: &[u8] = b"ensafer/v1/accepted-invitation\0";
 /// How to do without the file.
 const WITHOUT_FILE: &str =
     "Remove that file; a folder that you are still a guest in asks for its invitation again";
@@ -34,7 +34,7 @@ struct Kept {
 /// The file cannot be read or written.
 pub fn keep_invitation(
     home: &Home,
-    device: &DeviceKey,
+    account: &Account,
     folder: FolderId,
     invitation: InvitationId,
     key: &InviteKey,
@@ -43,25 +43,33 @@ pub fn keep_invitation(
     let path = file(home);
     let mut all = read(&path)?;
     all.retain(|kept| kept.folder != folder);
-    let sealed = seal_key(device, key, &context(folder, invitation), &mut SystemRandom);
-    all.push(Kept { folder, invitation, sealed: HexBytes(sealed.to_vec()) });
+    let sealed = account.seal_reading_key(folder, invitation, key, &mut SystemRandom);
+    all.push(Kept { folder, invitation, sealed: HexBytes(sealed) });
     let bytes = serde_json::to_vec_pretty(&all).expect("ids and hex digits are JSON");
     private_file::replace(&path, &bytes).map_err(io_error(&path))
 }
 
-/// The invitation to `folder` that this computer has accepted, if it has one. One that was kept under another device key is
-/// none.
+/// The folder to which this computer has accepted the invitation, if it has. No key is needed to know it.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn accepted_folder(home: &Home, invitation: InvitationId) -> Result<Option<FolderId>, AccountError> {
+    let all = read(&file(home))?;
+    Ok(all.iter().find(|kept| kept.invitation == invitation).map(|kept| kept.folder))
+}
+
+/// The invitation to `folder` that this computer has accepted, if it has one. One of another account is none.
 ///
 /// # Errors
 /// The file cannot be read.
 pub fn accepted_invitation(
     home: &Home,
-    device: &DeviceKey,
+    account: &Account,
     folder: FolderId,
 ) -> Result<Option<(InvitationId, InviteKey)>, AccountError> {
     let all = read(&file(home))?;
     let Some(kept) = all.iter().find(|kept| kept.folder == folder) else { return Ok(None) };
-    let opened = open_key(device, &context(folder, kept.invitation), &kept.sealed.0);
+    let opened = account.open_reading_key(folder, kept.invitation, &kept.sealed.0);
     Ok(opened.ok().map(|key| (kept.invitation, key)))
 }
 
@@ -71,8 +79,4 @@ fn read(path: &Path) -> Result<Vec<Kept>, AccountError> {
 
 fn file(home: &Home) -> PathBuf {
     home.data_dir().join("invitations.json")
-}
-
-fn context(folder: FolderId, invitation: InvitationId) -> Vec<u8> {
-    [LABEL, folder.as_bytes(), invitation.as_bytes()].concat()
 }

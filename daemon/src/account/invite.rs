@@ -295,11 +295,69 @@ pub fn accept(
         proof: HexArray(acceptance.prove(keys)),
     };
     with_token(home, config, &unlocked.account, |server, token| server.accept_invitation(token, *id, &body))?;
-    super::keep_invitation(home, &unlocked.device, record.folder, *id, &keys.reading)
+    super::keep_invitation(home, &unlocked.account, record.folder, *id, &keys.reading)
 }
 
 /// Seconds since 1970 by this computer's clock.
 #[must_use]
 pub fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ensafer_core::api::server::AcceptanceReport;
+    use ensafer_core::crypto::TestRandom;
+    use ensafer_core::ids::{FolderId, StatementHash};
+
+    use super::*;
+    use crate::engine::tests::accounts::{alice, carol};
+
+    const ID: InvitationId = InvitationId::new([0x1D; 16]);
+    const FOLDER: FolderId = FolderId::new([0xF0; 16]);
+
+    /// Whatever a server says, and however right both secrets and the proof are.
+    #[test]
+    fn what_has_ended_is_neither_opened_nor_completed() {
+        let (inviter, guest, invited) = (alice(), carol(), "carol@example.com".parse().unwrap());
+        for (expires_at_s, holds) in [(now_s() + 60, true), (now_s() - 1, false)] {
+            let secrets = InvitationSecrets::generate(&mut TestRandom::new(1));
+            let keys = secrets.derive(ID);
+            let record = InvitationRecord {
+                folder: FOLDER,
+                inviter: inviter.bundle().clone(),
+                owner: inviter.bundle().clone(),
+                roster_head: StatementHash::new([3; 32]),
+                role: Role::Writer,
+                invited: Login::clone(&invited),
+                folder_name: "Holidays".to_owned(),
+                expires_at_s,
+            };
+            let sealed = record.seal(ID, &keys, &mut SystemRandom).unwrap();
+            let opened = open_invitation(ID, &secrets, &(sealed, false));
+            assert!(if holds {
+                opened.is_ok()
+            } else {
+                matches!(opened, Err(AccountError::InvitationEnded))
+            });
+
+            let inviter_of_it = inviter.fingerprint();
+            let acceptance =
+                Acceptance { invitation: ID, folder: FOLDER, inviter: inviter_of_it, guest: guest.bundle() };
+            let acceptance = AcceptanceReport {
+                login: "carol@example.com".to_owned(),
+                bundle: guest.bundle().into(),
+                proof: HexArray(acceptance.prove(&keys)),
+                accepted_at_s: 0,
+            };
+            let report =
+                InvitationReport { id: ID, created_at_s: 0, expires_at_s, acceptance: Some(acceptance) };
+            let (invited, role) = (Login::clone(&invited), Role::Writer);
+            let open =
+                OpenInvitation { folder: FOLDER, invited, role, expires_at_s, secrets: Arc::new(secrets) };
+            assert_eq!(proven_guest(ID, &open, &report, &inviter).is_some(), holds);
+        }
+    }
 }

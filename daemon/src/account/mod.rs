@@ -31,10 +31,12 @@ use crate::prompt::Password;
 
 pub use changes::{change_login, change_password, change_recovery_key, delete, leave_server};
 pub use device::{KeepAccountKey, account_key};
-pub use directory::{Person, find_person, known_people, look_at_person, replace_person, set_person_verified};
+pub use directory::{
+    Person, find_person, known_people, look_at_person, name_of, replace_person, set_person_verified,
+};
 pub use error::AccountError;
 pub use groups::GroupFiles;
-pub use guest::{accepted_invitation, keep_invitation};
+pub use guest::{accepted_folder, accepted_invitation, keep_invitation};
 pub use invite::{
     Invitation, Received, accept, end_invitation, fetch_invitation, invite, link, mail_link, meet_guest,
     now_s, open_invitation, open_invitations, proven_guest, served_invitations,

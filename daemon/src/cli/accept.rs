@@ -1,23 +1,24 @@
 //! `accept LINK`: a guest's first steps.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
 use ensafer_core::account::{InvitationLink, SafetyNumber};
 use ensafer_core::crypto::{InvitationPassword, InvitationSecrets};
-use ensafer_core::ids::Fingerprint;
+use ensafer_core::ids::{Fingerprint, FolderId};
 
 use super::engine::Engine;
-use super::share::members::may;
-use super::{account as account_verbs, folder, register};
-use crate::account::{self, AccountError, Received};
+use super::share::members::{may, shown};
+use super::{account as account_verbs, folder, named_path, register};
+use crate::account::{self, AccountError, Received, Standing, Unlocked};
 use crate::exit::{Exit, Failure};
-use crate::folders::Folders;
+use crate::folders::{FolderEntry, Folders};
 use crate::key_server::Origin;
 use crate::output::printable;
-use crate::prompt;
+use crate::refusals::{self, Pair};
 use crate::shell::Shell;
+use crate::{join, prompt};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -38,52 +39,151 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
     let link: InvitationLink = arguments.link.parse().map_err(AccountError::from)?;
     let origin: Origin = link.origin.parse().map_err(AccountError::from)?;
     refuse_other_server(shell, &origin)?;
-    let fetched = account::fetch_invitation(&shell.config, &origin, link.id)?;
+    // An invitation is accepted once: what would be in the way of the folder is said before.
+    let target = Target::of(arguments, shell)?;
+    let fetched = match account::fetch_invitation(&shell.config, &origin, link.id) {
+        Err(error) if error.is_unknown_invitation() => {
+            let folder = account::accepted_folder(&shell.home, link.id)?.ok_or(error)?;
+            return go_on(shell, engine, &target, folder);
+        }
+        fetched => fetched?,
+    };
     let received = open(shell, link, &fetched)?;
+    target.check_for(shell, received.record.folder)?;
     tell(shell, &received);
-    if account::exists(&shell.home) {
-        account_verbs::opened(shell)?;
-    } else {
-        let email = arguments.email.clone().unwrap_or_else(|| received.record.invited.to_string());
-        register::register_at(shell, &origin, &email)?;
-        // With the session came another device key.
-        shell.forget_account();
-    }
-    if !account::is_logged_in(&shell.home)? {
-        let what = "The account waits for the code that was mailed to you";
-        let remedy = "ensafer account confirm, then the same ensafer accept once more";
-        return Err(Failure::new(Exit::RetryLater, what).with_remedy(remedy).into());
-    }
-    let unlocked = account_verbs::opened(shell)?;
+    let unlocked = account_of_guest(arguments, shell, &origin, &received)?;
     account::accept(&shell.home, &shell.config, &unlocked, &received)?;
     let inviter = &received.record.inviter;
     let number = SafetyNumber::of(&unlocked.account.fingerprint(), &inviter.fingerprint());
     shell.output.note(format_args!("The safety number with {}: {number}", inviter.bundle().login));
-    shell
-        .output
-        .note("Accepted. You can read at once; a computer of whoever invited you does the rest by itself.");
-    match (&arguments.work, &arguments.encrypted) {
-        _ if is_synced(shell, &received)? => {}
-        (Some(work), Some(encrypted)) => {
-            join(shell, engine, work, encrypted, received.record.owner.fingerprint())?;
-        }
-        _ => shell.output.note(format_args!(
-            "Once your cloud client has fetched the encrypted folder (it holds {}): ensafer folder add WORK ENCRYPTED",
-            ensafer_core::format::object_name(received.record.folder.root())
-        )),
+    shell.output.note(
+        "Accepted. You can read at once. What you write is kept on this computer until a computer of whoever invited you has completed the invitation, which it does by itself.",
+    );
+    let folder = received.record.folder;
+    match &target {
+        _ if synced(shell, folder)?.is_some() => {}
+        Target::Pair(pair) => join(shell, engine, pair, Some(received.record.owner.fingerprint()))?,
+        _ => tell_how_to_join(shell, folder),
     }
     Ok(Exit::Success)
 }
 
-fn is_synced(shell: &Shell, received: &Received) -> Result<bool> {
-    let folders = Folders::load(shell.home.data_dir())?;
-    Ok(folders.entries().iter().any(|folder| folder.id == received.record.folder))
+/// Where the folder is to be.
+enum Target {
+    /// Somewhere, later.
+    Later,
+    /// In these directories, which may be synced.
+    Pair(Pair),
+    /// In directories that are synced already.
+    Listed(FolderId),
 }
 
-fn join(shell: &Shell, engine: &dyn Engine, work: &Path, encrypted: &Path, owner: Fingerprint) -> Result<()> {
-    let added = folder::add(shell, engine, work, encrypted, Some(owner))?;
+impl Target {
+    /// Refuses, as `folder add` does, directories that cannot be synced.
+    fn of(arguments: &Arguments, shell: &Shell) -> Result<Self> {
+        let Some((work, encrypted)) = arguments.work.as_ref().zip(arguments.encrypted.as_ref()) else {
+            return Ok(Self::Later);
+        };
+        let folders = Folders::load(shell.home.data_dir())?;
+        let (at, encrypted_at) = (named_path(work)?, named_path(encrypted)?);
+        let is_same = |folder: &&FolderEntry| folder.work == at && folder.encrypted == encrypted_at;
+        if let Some(folder) = folders.entries().iter().find(is_same) {
+            return Ok(Self::Listed(folder.id));
+        }
+        let own = shell.home.directories();
+        Ok(Self::Pair(refusals::check_pair(work, encrypted, folders.entries(), &own)?))
+    }
+
+    /// Refuses directories that are another folder's than `folder`, or where it has not arrived yet.
+    fn check_for(&self, shell: &Shell, folder: FolderId) -> Result<()> {
+        match self {
+            Self::Later => Ok(()),
+            // The same folder in two places of one computer would be synced with itself.
+            Self::Pair(pair) => match synced(shell, folder)? {
+                Some(entry) => {
+                    let what = format!("The folder is synced with {} already", shown(&entry));
+                    Err(Failure::new(Exit::Usage, what).with_remedy("ensafer folder list").into())
+                }
+                None => join::check_before_joining(pair, folder),
+            },
+            Self::Listed(listed) if *listed == folder => Ok(()),
+            Self::Listed(_) => {
+                let what = "These directories are synced already, as another folder than the one that you are invited to";
+                let remedy = "ensafer folder list, and name other directories";
+                Err(Failure::new(Exit::Usage, what).with_remedy(remedy).into())
+            }
+        }
+    }
+}
+
+/// The account that accepts: this computer's, or one that is made.
+fn account_of_guest(
+    arguments: &Arguments,
+    shell: &Shell,
+    origin: &Origin,
+    received: &Received,
+) -> Result<Unlocked> {
+    if !account::exists(&shell.home) {
+        let email = arguments.email.clone().unwrap_or_else(|| received.record.invited.to_string());
+        register::register_at(shell, origin, &email)?;
+    }
+    match account::standing(&shell.home)? {
+        Some(Standing::LoggedIn) => account_verbs::opened(shell),
+        Some(Standing::WaitsForCode) => {
+            let what = "The account waits for the code that was mailed to you";
+            let remedy = "ensafer account confirm, then the same ensafer accept once more";
+            Err(Failure::new(Exit::RetryLater, what).with_remedy(remedy).into())
+        }
+        _ => Err(AccountError::NotLoggedIn.into()),
+    }
+}
+
+/// The server has forgotten the invitation, and this computer had accepted it: whoever accepts it again is where it leads
+/// to, or is brought there.
+fn go_on(shell: &Shell, engine: &dyn Engine, target: &Target, folder: FolderId) -> Result<Exit> {
+    target.check_for(shell, folder)?;
+    let unlocked = account_verbs::opened(shell)?;
+    if let Some(entry) = synced(shell, folder)? {
+        let roster = engine.roster(shell, &entry)?;
+        if roster.member(&unlocked.account.identity().public()).is_some() {
+            let work = shown(&entry);
+            shell
+                .output
+                .note(format_args!("You have accepted this invitation already, and are a member of {work}."));
+            return Ok(Exit::Success);
+        }
+        let what = format!(
+            "You have accepted this invitation, and it is over, but this computer has not seen yet that you are a member of {}",
+            shown(&entry)
+        );
+        let remedy = "ensafer sync --once. If that says that you are none: the invitation was taken back, or ended too early; ask for a new one";
+        return Err(Failure::new(Exit::RetryLater, what).with_remedy(remedy).into());
+    }
+    shell.output.note("You have accepted this invitation already, and it is over.");
+    match target {
+        // Whose folder it is, was kept when the invitation was accepted.
+        Target::Pair(pair) => join(shell, engine, pair, None)?,
+        _ => tell_how_to_join(shell, folder),
+    }
+    Ok(Exit::Success)
+}
+
+fn synced(shell: &Shell, folder: FolderId) -> Result<Option<FolderEntry>> {
+    let folders = Folders::load(shell.home.data_dir())?;
+    Ok(folders.entries().iter().find(|entry| entry.id == folder).cloned())
+}
+
+fn join(shell: &Shell, engine: &dyn Engine, pair: &Pair, owner: Option<Fingerprint>) -> Result<()> {
+    let added = folder::add(shell, engine, &pair.work, &pair.encrypted, owner)?;
     shell.output.note(format_args!("{} will be synced with {}: ensafer start", added.work, added.encrypted));
     Ok(())
+}
+
+fn tell_how_to_join(shell: &Shell, folder: FolderId) {
+    shell.output.note(format_args!(
+        "Once your cloud client has fetched the encrypted folder (it holds {}): ensafer folder add WORK ENCRYPTED",
+        ensafer_core::format::object_name(folder.root())
+    ));
 }
 
 /// An account is on one server.
@@ -112,9 +212,13 @@ fn refuse_other_server(shell: &Shell, origin: &Origin) -> Result<()> {
 /// Asks for the password that was told by another way, and opens the invitation.
 fn open(shell: &Shell, link: InvitationLink, fetched: &(Vec<u8>, bool)) -> Result<Received> {
     let InvitationLink { id, fragment, .. } = link;
-    let typed = prompt::asked("One-time password: ")?;
-    let password: InvitationPassword = typed.expose().parse().map_err(AccountError::from)?;
-    let received = account::open_invitation(id, &InvitationSecrets { password, fragment }, fetched)?;
+    let fragment = fragment.to_text();
+    let received = prompt::tried_answer(shell.output, "One-time password: ", |typed| {
+        let password: InvitationPassword = typed.expose().parse().map_err(AccountError::from)?;
+        let fragment = fragment.parse().map_err(AccountError::from)?;
+        let secrets = InvitationSecrets { password, fragment };
+        Ok(account::open_invitation(id, &secrets, fetched)?)
+    })?;
     if received.accepted && !account::exists(&shell.home) {
         let what = "Somebody has accepted this invitation already";
         let remedy =

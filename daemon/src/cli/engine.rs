@@ -7,7 +7,7 @@ use ensafer_core::api::local::{
     Decrypted, FolderReport, MembersChange, ProblemReport, SettleOutcome, VerifyReport,
 };
 use ensafer_core::format::roster::RosterState;
-use ensafer_core::ids::Fingerprint;
+use ensafer_core::ids::{Fingerprint, InvitationId};
 use ensafer_core::status::Status;
 
 use crate::daemon::{QuitSignal, Running};
@@ -17,6 +17,15 @@ use crate::local_api::Queries;
 use crate::progress::Progress;
 use crate::refusals::Pair;
 use crate::shell::Shell;
+
+/// Who reads a folder by an invitation.
+#[derive(Debug)]
+pub struct ReadingGuests {
+    /// Invitations of this account.
+    pub own: Vec<InvitationId>,
+    /// How many others there are.
+    pub of_others: usize,
+}
 
 /// The engine. Keys are opened through [`Shell::open_account`] when they are first needed, and not before.
 pub trait Engine {
@@ -76,6 +85,18 @@ pub trait Engine {
     /// # Errors
     /// The roster cannot be opened, or this account is no member any more.
     fn roster(&self, shell: &Shell, folder: &FolderEntry) -> Result<RosterState>;
+
+    /// By which of the account's `own` invitations somebody can read a folder, and by how many others, as its last accepted
+    /// roster says.
+    ///
+    /// # Errors
+    /// As [`roster`](Self::roster).
+    fn reading_guests(
+        &self,
+        shell: &Shell,
+        folder: &FolderEntry,
+        own: &[InvitationId],
+    ) -> Result<ReadingGuests>;
 
     /// Changes a folder's members while no daemon runs. The home's lock is held.
     ///

@@ -1,21 +1,23 @@
 //! `invite`: people who have no account yet.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use ensafer_core::account::OpenInvitation;
-use ensafer_core::api::local::MembersChange;
+use ensafer_core::api::local::{GuestReport, MembersChange};
+use ensafer_core::api::server::InvitationReport;
 use ensafer_core::crypto::Login;
 use ensafer_core::format::roster::Role;
 use ensafer_core::ids::InvitationId;
-use ensafer_core::time::Timestamp;
 use serde::Serialize;
 
 use super::Format;
 use super::account::opened;
 use super::engine::Engine;
 use super::folder;
+use super::guests::{self, at};
 use super::share::GivenRole;
 use super::share::members::{change, may, refuse_oneself, shown};
 use crate::account::{self, Unlocked};
@@ -93,13 +95,11 @@ struct Sent<'a> {
 /// An invitation as it is listed.
 #[derive(Serialize)]
 struct Listed {
-    id: InvitationId,
-    invited: String,
-    role: Role,
+    #[serde(flatten)]
+    guest: GuestReport,
     /// The work folder, where the folder is on this computer.
     #[serde(skip_serializing_if = "Option::is_none")]
     work: Option<String>,
-    expires: String,
     /// Whether the guest has accepted, and a computer with the folder is to make a member of them.
     accepted: bool,
 }
@@ -119,6 +119,7 @@ fn add(arguments: &AddArguments, shell: &Shell, engine: &dyn Engine) -> Result<E
     let (login, role) = (account::parse_login(&arguments.email)?, Role::from(arguments.role));
     let unlocked = opened(shell)?;
     refuse_oneself(&unlocked, &login)?;
+    refuse_open(shell, &unlocked, &login, &folder)?;
     refuse_account(shell, &unlocked, &login, &folder)?;
     let roster = engine.roster(shell, &folder)?;
     if !roster.may_administer(&unlocked.account.identity().public()) {
@@ -141,6 +142,51 @@ fn add(arguments: &AddArguments, shell: &Shell, engine: &dyn Engine) -> Result<E
     ));
     send(shell, &unlocked, made.id, &made.open, &arguments.sending)?;
     Ok(Exit::Success)
+}
+
+/// One invitation to a folder is enough for one address.
+fn refuse_open(shell: &Shell, unlocked: &Unlocked, login: &Login, folder: &FolderEntry) -> Result<()> {
+    let open = of_person(shell, unlocked, login, folder)?;
+    let Some(open) = open.values().find(|open| open.expires_at_s >= account::now_s()) else { return Ok(()) };
+    let until = at(open.expires_at_s);
+    let what = format!("{login} is invited to {} already, as {}, until {until}", shown(folder), open.role);
+    let remedy = format!(
+        "ensafer invite resend {login} shows link and password once more. For another role: ensafer invite revoke {login}, then this once more"
+    );
+    Err(Failure::new(Exit::Usage, what).with_remedy(remedy).into())
+}
+
+/// This account's invitations of an address to a folder.
+fn of_person(
+    shell: &Shell,
+    unlocked: &Unlocked,
+    login: &Login,
+    folder: &FolderEntry,
+) -> Result<BTreeMap<InvitationId, OpenInvitation>> {
+    let mut open = account::open_invitations(&shell.home, &unlocked.account)?;
+    open.retain(|_, invitation| invitation.folder == folder.id && invitation.invited == *login);
+    Ok(open)
+}
+
+/// Ends the invitations of somebody who has become a member without them.
+pub(super) fn end_for_member(
+    shell: &Shell,
+    engine: &dyn Engine,
+    unlocked: &Unlocked,
+    login: &Login,
+    folder: &FolderEntry,
+) -> Result<()> {
+    let ids: Vec<_> = of_person(shell, unlocked, login, folder)?.into_keys().collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let ended = change(shell, engine, folder, MembersChange::Uninvite { invitations: ids.clone() });
+    ended.with_context(|| format!("{login} was added, but is still invited as well"))?;
+    for id in ids {
+        account::end_invitation(&shell.home, &shell.config, unlocked, id)?;
+    }
+    shell.output.note(format_args!("The invitation of {login} is over: it is not needed any more."));
+    Ok(())
 }
 
 /// Whoever has an account needs no invitation.
@@ -205,17 +251,10 @@ fn list(format: &Format, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
         None => tend(shell, engine)?,
     }
     let served = account::served_invitations(&shell.home, &shell.config, &unlocked)?;
-    let folders = Folders::load(shell.home.data_dir())?;
-    let open = account::open_invitations(&shell.home, &unlocked.account)?;
-    let listed = open.iter().map(|(id, invitation)| Listed {
-        id: *id,
-        invited: invitation.invited.to_string(),
-        role: invitation.role,
-        work: folders.entries().iter().find(|f| f.id == invitation.folder).map(shown),
-        expires: at(invitation.expires_at_s),
-        accepted: served.iter().any(|report| report.id == *id && report.acceptance.is_some()),
-    });
-    let listed: Vec<Listed> = listed.collect();
+    let listed = account::open_invitations(&shell.home, &unlocked.account)?
+        .iter()
+        .map(|(id, invitation)| listed(shell, engine, &unlocked, (*id, invitation), &served))
+        .collect::<Result<Vec<Listed>>>()?;
     if format.json {
         shell.output.document(&listed)?;
         return Ok(Exit::Success);
@@ -223,12 +262,30 @@ fn list(format: &Format, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
     if listed.is_empty() {
         shell.output.note("No invitation is open.");
     }
-    for Listed { invited, role, work, expires, accepted, .. } in &listed {
+    for Listed { guest, work, .. } in &listed {
+        let Some(invitation) = &guest.invitation else { continue };
         let work = work.as_deref().unwrap_or("(a folder of another computer)");
-        let standing = if *accepted { "accepted".to_owned() } else { format!("open until {expires}") };
-        shell.output.line(format_args!("{}  {role:6}  {work}  {standing}", printable(invited)))?;
+        let (invited, role) = (printable(&invitation.invited), invitation.role);
+        let words = guests::words(guest.standing, invitation);
+        shell.output.line(format_args!("{invited}  {role:6}  {work}  {words}"))?;
     }
     Ok(Exit::Success)
+}
+
+fn listed(
+    shell: &Shell,
+    engine: &dyn Engine,
+    unlocked: &Unlocked,
+    (id, invitation): (InvitationId, &OpenInvitation),
+    served: &[InvitationReport],
+) -> Result<Listed> {
+    let folder = folder_of(shell, invitation)?;
+    // Of a folder that is not here, or not open to this account any more, nobody can say it.
+    let reading = folder.as_ref().and_then(|folder| engine.reading_guests(shell, folder, &[id]).ok());
+    let is_in = reading.is_none_or(|reading| !reading.own.is_empty());
+    let guest = guests::report(shell, unlocked, id, invitation, served, is_in);
+    let accepted = served.iter().any(|report| report.id == id && report.acceptance.is_some());
+    Ok(Listed { guest, work: folder.as_ref().map(shown), accepted })
 }
 
 /// Sees to invitations where no daemon does.
@@ -295,8 +352,4 @@ fn find(shell: &Shell, unlocked: &Unlocked, whom: &str) -> Result<(InvitationId,
                 .into())
         }
     }
-}
-
-fn at(seconds: u64) -> String {
-    Timestamp::from_parts(i64::try_from(seconds).unwrap_or(i64::MAX), 0).to_string()
 }

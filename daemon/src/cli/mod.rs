@@ -12,6 +12,7 @@ mod encrypt;
 pub mod engine;
 mod filestatus;
 mod folder;
+mod guests;
 mod invite;
 mod keys;
 mod locate;

@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
             if account::exists(&shell.home) {
                 publish_existing(arguments, shell, &origin)?;
             } else {
-                register_new(arguments, shell, &origin)?;
+                drop(register_new(arguments, shell, &origin)?);
             }
         }
     }
@@ -97,8 +97,9 @@ fn make(shell: &Shell, login: &Login, password: &Password, with_account_key: boo
     Ok(Made { recovery_key: made.1.to_text(), account_key: account_key.map(|key| key.to_text()) })
 }
 
-/// Makes an account and publishes it. The server is asked first whether it takes it, before anything is made.
-fn register_new(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Result<()> {
+/// Makes an account and publishes it. The server is asked first whether it takes it, before anything is made. Returns
+/// the password that was set.
+fn register_new(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Result<Password> {
     let needs_address = || {
         Failure::new(Exit::Usage, "An account on a server needs an e-mail address")
             .with_remedy("ensafer register --email YOU@EXAMPLE.COM --server URL")
@@ -119,13 +120,14 @@ fn register_new(arguments: &Arguments, shell: &Shell, origin: &Origin) -> Result
         shell.forget_account();
         account::forget(&shell.home, &shell.config)?;
         published?;
-        return Ok(());
+        return Ok(password);
     }
     made.show(shell)?;
     if published.is_err() {
         shell.output.warn("The account is on this computer only so far. The keys above are its own, and the same command publishes it.");
     }
-    finish(shell, origin, &login, published?, &password)
+    finish(shell, origin, &login, published?, &password)?;
+    Ok(password)
 }
 
 /// Whether a server that refuses so cannot have kept the account: it may have where it failed half-way, or says that
@@ -192,10 +194,16 @@ pub(super) fn refuse_invented(login: &Login, is_typed: bool) -> Result<()> {
     Err(Failure::new(Exit::Usage, what).with_remedy(remedy).into())
 }
 
-/// Makes an account on this server, for somebody who has none.
+/// Makes an account on this server, for somebody who has none, and opens it.
 pub(super) fn register_at(shell: &Shell, origin: &Origin, email: &str) -> Result<()> {
     let arguments = Arguments { email: Some(email.to_owned()), server: None, account_key: false };
-    register_new(&arguments, shell, origin)
+    let password = register_new(&arguments, shell, origin)?;
+    // With the session came another device key. Whoever has just typed the password is not asked for it again.
+    shell.forget_account();
+    if account::is_logged_in(&shell.home)? {
+        shell.unlock(&password)?;
+    }
+    Ok(())
 }
 
 /// Asks the server what it wants and whether the address is free, and the user for an authorisation code where it

@@ -8,7 +8,6 @@ use ensafer_core::crypto::VerifyingKey;
 use ensafer_core::format::grace;
 use ensafer_core::format::roster::{MAX_GROUP_OBJECT_LEN, Role, Roster, RosterState, Written};
 use ensafer_core::ids::GroupId;
-use ensafer_core::plan::ProblemClass;
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::StoreKey;
 
@@ -132,25 +131,17 @@ impl Folder {
         if self.roster.groups.are_learnt || self.roster.groups.files.is_empty() || !self.may_publish {
             return Ok(());
         }
-        let keys = self.keys(env)?;
-        let Ok(held) = env.vault.groups() else { return Ok(()) };
+        // While the account is locked, news waits.
+        let (Ok(keys), Ok(held)) = (self.keys(env), env.vault.groups()) else { return Ok(()) };
         if let Some(roster) = with_news(keys.roster(), &held) {
             let stamp = stamp_of(listing, self.roster.key());
             let Some(stamp) = stamp.filter(|stamp| self.is_accepted(*stamp).unwrap_or(false)) else {
                 return Ok(());
             };
-            match self.publish_roster(&roster, &[], &Guests::default(), stamp, env, now) {
-                Ok(true) => {}
-                Ok(false) => return Ok(()),
-                // A group's admin can let its log grow until no roster has room for it: the folder goes on without.
-                Err(EngineError::Seal(error)) => {
-                    self.roster.report(
-                        ProblemClass::Inconsistent,
-                        Some(stamp),
-                        &format!("a group's news: {error}"),
-                    );
-                }
-                Err(error) => return Err(error),
+            let published = self.publish_roster(&roster, &[], &Guests::default(), stamp, env, now);
+            // A group's admin can let its log grow until no roster has room for it: the folder goes on without.
+            if !self.unless_too_large(published, stamp)? {
+                return Ok(());
             }
         }
         self.roster.groups.are_learnt = true;

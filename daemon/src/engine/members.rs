@@ -2,11 +2,10 @@
 //! event of this device (engine rule 18).
 
 use std::path::Path;
-use std::sync::Arc;
 
 use ensafer_core::account::SignedBundle;
 use ensafer_core::clock::Dot;
-use ensafer_core::crypto::{FolderKey, InviteKey, SystemRandom, VerifyingKey};
+use ensafer_core::crypto::{FolderKey, SystemRandom, VerifyingKey};
 use ensafer_core::format::roster::{LogOrder, Role, Roster, RosterError};
 use ensafer_core::format::{Manifest, object_name, open_header};
 use ensafer_core::ids::{FileId, GroupId, InvitationId, StatementHash};
@@ -16,6 +15,7 @@ use ensafer_core::tree::StoreKey;
 use rayon::prelude::*;
 
 use super::groups::{losing, with_news};
+use super::guests::{reading_keys, staying};
 use super::{EngineError, Env, Folder};
 use crate::folder_keys::{Guests, OpenFolder};
 use crate::membership::Membership;
@@ -46,8 +46,6 @@ pub enum MemberChange {
     Remove {
         /// Whom.
         subject: VerifyingKey,
-        /// Who can read as a guest now, and shall in the new epoch.
-        guests: Vec<(InvitationId, Arc<InviteKey>)>,
     },
     /// Removes this account.
     Leave,
@@ -62,22 +60,18 @@ pub enum MemberChange {
     Unshare {
         /// The group.
         group: GroupId,
-        /// Who can read as a guest now, and shall in the new epoch.
-        guests: Vec<(InvitationId, Arc<InviteKey>)>,
     },
     /// Takes in what is new about the folder's groups. Whoever may write does it.
     LearnGroups,
-    /// Lets guests read by these keys until they are members.
+    /// Lets guests of this account's invitations read until they are members.
     Invite {
-        /// Invitations, and their reading keys.
-        invited: Vec<(InvitationId, Arc<InviteKey>)>,
+        /// The invitations.
+        invitations: Vec<InvitationId>,
     },
     /// Takes that back, with a new epoch: whoever had the key knows it.
     Uninvite {
-        /// Invitations.
+        /// The invitations.
         invitations: Vec<InvitationId>,
-        /// Who can read as a guest now, and shall in the new epoch.
-        guests: Vec<(InvitationId, Arc<InviteKey>)>,
     },
     /// Adds the guest of an invitation that is still open.
     Complete {
@@ -123,6 +117,9 @@ pub enum MembersError {
     /// The folder does not know the invitation (any more).
     #[error("the folder has no such open invitation")]
     NoInvitation,
+    /// They were removed, and an invitation that was left over lets nobody in again.
+    #[error("they were removed from the folder, and no invitation lets them in again")]
+    Former,
     /// There is no room for more.
     #[error("the folder's member list is full")]
     Full,
@@ -226,15 +223,18 @@ impl Folder {
                 if before == *role {
                     return Err(MembersError::AlreadyMember);
                 }
+                if before == Role::Admin {
+                    guests = self.without_guests_of(subject, keys, &mut roster, env)?;
+                }
                 let loses = before >= Role::Writer && *role < Role::Writer;
                 let manifest = if loses { self.write_manifest(keys, &roster, subject, now)? } else { None };
                 roster.set_role(*subject, *role, manifest, signer)?;
             }
-            MemberChange::Remove { subject, guests: kept } => {
+            MemberChange::Remove { subject } => {
                 role_of(&roster, subject)?;
                 let manifest = self.write_manifest(keys, &roster, subject, now)?;
                 roster.remove(*subject, manifest, FolderKey::generate(&mut SystemRandom), signer)?;
-                guests.invited = still_invited(keys, kept);
+                guests.invited = staying(keys, &roster, self.own_guests(env)?);
             }
             MemberChange::Leave => {
                 role_of(&roster, &me)?;
@@ -244,9 +244,9 @@ impl Folder {
             MemberChange::ShareWith { group, role } => {
                 self.share_with(keys, &mut roster, *group, *role, env, now)?
             }
-            MemberChange::Unshare { group, guests: kept } => {
+            MemberChange::Unshare { group } => {
                 self.unshare(keys, &mut roster, *group, now)?;
-                guests.invited = still_invited(keys, kept);
+                guests.invited = staying(keys, &roster, self.own_guests(env)?);
             }
             MemberChange::LearnGroups => {
                 self.expect_news_of_groups();
@@ -256,21 +256,27 @@ impl Folder {
                 };
                 roster = grown;
             }
-            MemberChange::Invite { invited } => {
-                let missing = invited.iter().filter(|(id, _)| !keys.has_invitation(*id));
-                guests.invited = missing.cloned().collect();
+            MemberChange::Invite { invitations } => {
+                let mut own = self.own_guests(env)?;
+                own.retain(|(id, _)| invitations.contains(id) && !keys.has_invitation(*id));
+                guests.invited = reading_keys(own);
             }
-            MemberChange::Uninvite { invitations, guests: kept } => {
+            MemberChange::Uninvite { invitations } => {
                 // Also where there is no envelope: a guest who had one may have put an older roster back.
                 roster.start_epoch(FolderKey::generate(&mut SystemRandom), signer)?;
                 guests.gone.clone_from(invitations);
-                guests.invited = still_invited(keys, kept);
+                let mut own = self.own_guests(env)?;
+                own.retain(|(id, _)| !invitations.contains(id));
+                guests.invited = staying(keys, &roster, own);
             }
             MemberChange::Complete { invitation, bundle, role } => {
                 let identity = bundle.bundle().identity;
                 let was_removed = roster.state().former.iter().any(|f| f.bundle().identity == identity);
                 // Nobody who was removed comes back by an invitation that was left over.
-                if was_removed || !keys.has_invitation(*invitation) {
+                if was_removed {
+                    return Err(MembersError::Former);
+                }
+                if !keys.has_invitation(*invitation) {
                     return Err(MembersError::NoInvitation);
                 }
                 if roster.state().member(&bundle.bundle().identity).is_none() {
@@ -393,14 +399,6 @@ fn refuse_known(roster: &Roster, bundle: &SignedBundle) -> Result<(), MembersErr
         }
         _ => Ok(()),
     }
-}
-
-/// Those of `kept` who can read as guests before the change.
-fn still_invited(
-    keys: &OpenFolder,
-    kept: &[(InvitationId, Arc<InviteKey>)],
-) -> Vec<(InvitationId, Arc<InviteKey>)> {
-    kept.iter().filter(|(id, _)| keys.has_invitation(*id)).cloned().collect()
 }
 
 /// What a member who can be changed may do.

@@ -7,6 +7,7 @@ mod brake;
 mod encrypted;
 mod expiry;
 mod groups;
+mod guests;
 mod identity;
 mod ledger;
 mod manifests;
@@ -66,6 +67,8 @@ use crate::work_dir::{WorkDir, WorkError};
 const AUTHOR: &str = "author";
 /// Name under which the state keeps whether this account may write, for the same reason.
 const MAY_PUBLISH: &str = "may-publish";
+/// Name under which the state keeps whether this account is a guest, for the words of what it may not publish.
+const IS_GUEST: &str = "is-guest";
 
 /// A file that is open for writing is waited for so long (engine rule 4).
 const BUSY_LIMIT: Duration = Duration::from_secs(30);
@@ -195,6 +198,8 @@ pub struct Folder {
     author: Option<Arc<str>>,
     /// Whether this account may write in the folder.
     may_publish: bool,
+    /// Whether it reads by an invitation.
+    is_guest: bool,
     put_back: HashSet<FileId>,
     reencryption: Option<Reencryption>,
     uncounted: Uncounted,
@@ -252,6 +257,7 @@ impl Folder {
             conflicts: state.get(CONFLICTS)?.unwrap_or_default(),
             author: state.get(AUTHOR)?,
             may_publish: state.get(MAY_PUBLISH)?.unwrap_or(true),
+            is_guest: state.get(IS_GUEST)?.unwrap_or(false),
             put_back: HashSet::new(),
             reencryption: None,
             uncounted: Uncounted::load(&state)?,
@@ -524,6 +530,10 @@ impl Folder {
         if !may_publish {
             self.forget_reencryption()?;
         }
+        if self.is_guest != keys.is_guest() {
+            self.state.put(IS_GUEST, &keys.is_guest())?;
+            self.is_guest = keys.is_guest();
+        }
         let is_same = |known: &OpenFolder| known.roster().compare(keys.roster()) == LogOrder::Same;
         if !self.keys.as_deref().is_some_and(is_same) {
             self.encrypted.forget_judgements(&self.records);
@@ -537,4 +547,4 @@ impl Folder {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -232,7 +232,11 @@ impl Folder {
             }
         };
         let mut ids = Ids { fresh: &mut || FileId::new(SystemRandom.array()), copy: &copy };
-        let plan = reconcile(&self.base, &scanned.tree, encrypted, &policy, &mut ids);
+        let mut plan = reconcile(&self.base, &scanned.tree, encrypted, &policy, &mut ids);
+        if self.is_guest {
+            let own = plan.problems.iter_mut().filter(|problem| problem.class == ProblemClass::ReadOnly);
+            own.for_each(|problem| problem.class = ProblemClass::NotYetAMember);
+        }
         (plan, needs_keys.get())
     }
 

@@ -15,9 +15,10 @@ use ensafer_core::tree::StoreKey;
 
 use super::encrypted::named_id;
 use super::groups::GroupsBeside;
+use super::guests::{OwnGuests, reading_keys, staying};
 use super::manifests::Manifests;
 use super::observe::PUT_BACK_AFTER;
-use super::{EngineError, Env, Folder, MembersError};
+use super::{EngineError, Env, Folder};
 use crate::folder_keys::{FolderKeysError, Guests, OpenFolder};
 use crate::membership::read_roster;
 use crate::store::{CommitError, Listed, Listing, StoreError, StoreStamp};
@@ -33,6 +34,8 @@ pub struct RosterFile {
     key: StoreKey,
     /// What is not in order with it, as of the last listing.
     pub problem: Option<(Problem, Option<StoreStamp>)>,
+    /// Whether this look has published already what the accepted roster made necessary: once is enough.
+    is_settled: bool,
     /// Why the encrypted folder refused the last roster that was to be written.
     pub refusal: Option<StoreError>,
     /// The manifests that the roster names.
@@ -46,7 +49,7 @@ impl RosterFile {
     pub fn new(folder: FolderId) -> Self {
         let key = StoreKey(object_name(folder.root()).into());
         let (manifests, groups) = (Manifests::default(), GroupsBeside::default());
-        Self { key, problem: None, refusal: None, manifests, groups }
+        Self { key, problem: None, is_settled: false, refusal: None, manifests, groups }
     }
 
     /// Its name in the encrypted folder.
@@ -113,6 +116,7 @@ impl Folder {
         now: Timestamp,
     ) -> Result<bool, EngineError> {
         let is_settled = !self.state.get(UNSETTLED)?.unwrap_or(false);
+        self.roster.is_settled = false;
         if is_settled && self.is_accepted(stamp)? {
             return Ok(true);
         }
@@ -239,45 +243,67 @@ impl Folder {
         }
         let state = found.roster().state();
         let has_to_start_epoch = state.needs_epoch && state.may_administer(&found.authorship.writer);
+        let shut_out = self.guests_shut_out(found, env)?;
         // Whatever is interrupted is done again.
         self.state.put(UNSETTLED, &true)?;
         self.state.set_roster(bytes)?;
         self.state.put(STAMP, &stamp)?;
         self.set_keys(found.clone())?;
-        self.state.put(UNSETTLED, &(state.disputed || has_to_start_epoch))?;
+        let has_to_write = has_to_start_epoch || !shut_out.is_empty();
+        self.state.put(UNSETTLED, &(state.disputed || has_to_write))?;
         if state.disputed {
             self.roster.report(ProblemClass::Disputed, Some(stamp), "");
             return Ok(false);
         }
-        if has_to_start_epoch {
-            self.start_epoch(found, stamp, env, now)?;
+        if has_to_write && !std::mem::replace(&mut self.roster.is_settled, true) {
+            self.settle_roster(found, shut_out, stamp, env, now)?;
         }
         Ok(true)
     }
 
-    /// Shuts out whoever has left, and names what they had written where nobody has done so. Where that cannot be now, it is
-    /// tried again at the next look.
-    fn start_epoch(
+    /// Publishes what `found`, which was accepted, makes necessary: a new epoch that shuts out whoever has left, with what
+    /// they had written where nobody has named it, and envelopes for the guests of this account whom others' epochs
+    /// have `shut_out`. Where it cannot be now, it is tried again at the next look.
+    fn settle_roster(
         &mut self,
         found: &OpenFolder,
+        shut_out: OwnGuests,
         stamp: StoreStamp,
         env: &Env<'_>,
         now: Timestamp,
     ) -> Result<(), EngineError> {
         let mut roster = found.roster().clone();
-        match self.name_written(found, &mut roster, now) {
-            Ok(()) => {}
-            Err(MembersError::Engine(error)) => return Err(error),
-            Err(error) => {
-                tracing::debug!(%error, "what former members had written is not named yet");
+        let mut invited = reading_keys(shut_out);
+        if roster.state().needs_epoch && roster.state().may_administer(&found.authorship.writer) {
+            if let Err(error) = self.name_written(found, &mut roster, now) {
+                tracing::warn!(%error, "what former members had written is not named yet");
                 return Ok(());
             }
+            if roster.start_epoch(FolderKey::generate(&mut SystemRandom), found.signer()).is_err() {
+                let detail = "no new epoch can be started";
+                self.roster.report(ProblemClass::Inconsistent, Some(stamp), detail);
+                return Ok(());
+            }
+            invited.extend(staying(found, &roster, self.own_guests_as_known(env)));
         }
-        if roster.start_epoch(FolderKey::generate(&mut SystemRandom), found.signer()).is_err() {
-            self.roster.report(ProblemClass::Inconsistent, Some(stamp), "no new epoch can be started");
-            return Ok(());
+        let guests = Guests { invited, gone: Vec::new() };
+        let published = self.publish_roster(&roster, &[], &guests, stamp, env, now);
+        self.unless_too_large(published, stamp).map(drop)
+    }
+
+    /// A roster that has no room for more is reported, and the folder goes on with the one before: `true` then, too.
+    pub(super) fn unless_too_large(
+        &mut self,
+        published: Result<bool, EngineError>,
+        stamp: StoreStamp,
+    ) -> Result<bool, EngineError> {
+        match published {
+            Err(EngineError::Seal(error)) => {
+                self.roster.report(ProblemClass::Inconsistent, Some(stamp), &error.to_string());
+                Ok(true)
+            }
+            other => other,
         }
-        self.publish_roster(&roster, &[], &Guests::default(), stamp, env, now).map(drop)
     }
 
     /// Goes on with the union of both rosters, and publishes it; a reader does not. Returns whether the folder can be
@@ -295,21 +321,19 @@ impl Folder {
             self.roster.report(ProblemClass::Inconsistent, Some(stamp), "two rosters that cannot be merged");
             return Ok(true);
         }
-        if self.may_publish {
-            match self.publish_roster(&union, &[found], &Guests::default(), stamp, env, now) {
-                Ok(true) => {}
-                Ok(false) => return Ok(false),
-                Err(EngineError::Seal(error)) => {
-                    self.roster.report(ProblemClass::Inconsistent, Some(stamp), &error.to_string());
-                    return Ok(true);
-                }
-                Err(error) => return Err(error),
-            }
+        let (others, guests) = ([found], Guests::default());
+        let published = if self.may_publish {
+            self.publish_roster(&union, &others, &guests, stamp, env, now)
         } else {
-            let bytes = self.seal_roster(ours, &union, &[found], &Guests::default(), now)?;
-            self.go_on_with(&bytes, stamp, env, now)?;
+            let sealed = self.seal_roster(ours, &union, &others, &guests, now);
+            sealed.and_then(|bytes| self.go_on_with(&bytes, stamp, env, now)).map(|()| true)
+        };
+        let is_too_large = matches!(published, Err(EngineError::Seal(_)));
+        if !self.unless_too_large(published, stamp)? {
+            return Ok(false);
         }
-        Ok(!union.state().disputed && union.state().role_of(&ours.authorship.writer).is_some())
+        let state = union.state();
+        Ok(is_too_large || (!state.disputed && state.role_of(&ours.authorship.writer).is_some()))
     }
 
     /// Gives `roster`, which has grown from the accepted one and perhaps from `others`, the place of the file that has

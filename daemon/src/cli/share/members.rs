@@ -3,13 +3,14 @@
 use anyhow::Result;
 use ensafer_core::account::{Known, SignedBundle};
 use ensafer_core::api::hex::HexArray;
-use ensafer_core::api::local::{MemberReport, MembersChange, Standing};
+use ensafer_core::api::local::{GuestReport, MemberReport, MembersChange, Standing};
 use ensafer_core::crypto::Login;
 use ensafer_core::format::roster::{Role, RosterState};
+use serde::Serialize;
 
 use super::super::account::opened;
 use super::super::engine::Engine;
-use super::super::folder;
+use super::super::{folder, guests, invite};
 use super::{AddArguments, LeaveArguments, ListArguments, MemberArguments, RoleArguments};
 use crate::account::{self, AccountError, Person, Unlocked};
 use crate::exit::{self, Exit, Failure};
@@ -36,11 +37,13 @@ pub(super) fn add(arguments: &AddArguments, shell: &Shell, engine: &dyn Engine) 
         }
         if member.sequence >= person.bundle.bundle().sequence {
             shell.output.note(format_args!("{login} is a member of {} already.", shown(&folder)));
+            invite::end_for_member(shell, engine, &unlocked, &login, &folder)?;
             return Ok(Exit::Success);
         }
     }
     change(shell, engine, &folder, MembersChange::Add { bundle: (&person.bundle).into(), role })?;
     tell_added(shell, &folder, &login, role, &person, unlocked.account.login());
+    invite::end_for_member(shell, engine, &unlocked, &login, &folder)?;
     Ok(Exit::Success)
 }
 
@@ -96,12 +99,7 @@ pub(super) fn remove(arguments: &MemberArguments, shell: &Shell, engine: &dyn En
     if !prompt::confirm(&format!("Remove {login} from {}?", shown(&folder)), arguments.yes)? {
         return Err(Failure::new(Exit::Interrupted, "Nobody was removed").into());
     }
-    change(
-        shell,
-        engine,
-        &folder,
-        MembersChange::Remove { member: member.identity, login: member.login.clone() },
-    )?;
+    change(shell, engine, &folder, MembersChange::Remove { member: member.identity })?;
     shell.output.note(format_args!(
         "{login} is no member of {} any more, and cannot open what is written from now on.",
         shown(&folder)
@@ -172,15 +170,26 @@ pub(super) fn list(arguments: &ListArguments, shell: &Shell, engine: &dyn Engine
     if roster.disputed {
         tell_dispute(shell, &members);
     }
+    let guests = guests::of_folder(shell, engine, &folder)?;
     if arguments.format.json {
-        shell.output.document(&members)?;
+        let members = members.into_iter().map(Listed::Member);
+        let all: Vec<_> = members.chain(guests.into_iter().map(Listed::Guest)).collect();
+        shell.output.document(&all)?;
         return Ok(Exit::Success);
     }
-    let width = members.iter().map(|member| printable(&member.login).chars().count()).max().unwrap_or(0);
+    let invited = || guests.iter().filter_map(|guest| Some((guest.standing, guest.invitation.as_ref()?)));
+    let names = members.iter().map(|member| &member.login).chain(invited().map(|(_, guest)| &guest.invited));
+    let width = names.map(|name| printable(name).chars().count()).max().unwrap_or(0);
     for member in &members {
         let login = printable(&member.login);
         shell.output.line(format_args!("{login:width$}  {:6}  {}", member.role, words(member.standing)))?;
     }
+    for (standing, guest) in invited() {
+        let (login, words) = (printable(&guest.invited), guests::words(standing, guest));
+        shell.output.line(format_args!("{login:width$}  {:6}  {words}", guest.role))?;
+    }
+    let is_admin = members.iter().any(|m| m.standing == Standing::Own && m.role >= Role::Admin);
+    tell_of_others_guests(shell, &folder, guests.len() - invited().count(), is_admin);
     Ok(Exit::Success)
 }
 
@@ -194,6 +203,29 @@ fn tell_dispute(shell: &Shell, members: &[MemberReport]) {
     shell.output.warn(format_args!(
         "Two admins of the folder have removed each other. Nothing is synced until {decides}: ensafer share add, share role or share remove on the owner's computer."
     ));
+}
+
+/// An entry of `share list --json`: a guest has no `login`, because nobody is a member by it.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Listed {
+    Member(MemberReport),
+    Guest(GuestReport),
+}
+
+fn tell_of_others_guests(shell: &Shell, folder: &FolderEntry, count: usize, is_admin: bool) {
+    if count == 0 {
+        return;
+    }
+    shell.output.note(format_args!(
+        "Beside these, {count} may read by invitations that other admins have made. Only those admins can list and end them: ensafer invite list, ensafer invite revoke"
+    ));
+    if is_admin {
+        shell.output.note(format_args!(
+            "Those of an admin whom you do not trust any more end with the role: ensafer share role {} EMAIL writer",
+            shown(folder)
+        ));
+    }
 }
 
 const fn words(standing: Standing) -> &'static str {

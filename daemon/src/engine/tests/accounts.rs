@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use ensafer_core::account::{Account, SealedAccount};
+use ensafer_core::account::{Account, OpenInvitation, SealedAccount};
 use ensafer_core::crypto::{DeviceKey, InvitationSecrets, InviteKey, PasswordParameters, TestRandom};
 use ensafer_core::ids::{Fingerprint, FolderId, InvitationId};
 use ensafer_core::time::Timestamp;
@@ -52,6 +52,8 @@ pub struct TestVault {
     pub invited: Mutex<Option<(FolderId, InvitationId, InvitationSecrets)>>,
     /// The groups that the account is in.
     pub groups: Mutex<Vec<Arc<HeldGroup>>>,
+    /// The invitations that the account has made.
+    pub guests: Mutex<Vec<(InvitationId, OpenInvitation)>>,
 }
 
 impl TestVault {
@@ -66,6 +68,7 @@ impl TestVault {
             met: Mutex::default(),
             invited: Mutex::default(),
             groups: Mutex::default(),
+            guests: Mutex::default(),
         }
     }
 }
@@ -118,6 +121,11 @@ impl Vault for TestVault {
             *before = Arc::new(joined);
         }
         Ok(Some(Held { group: before.clone(), is_news, is_behind }))
+    }
+
+    fn guests(&self, folder: FolderId) -> Result<Vec<(InvitationId, OpenInvitation)>, FolderKeysError> {
+        let guests = self.guests.lock().unwrap();
+        Ok(guests.iter().filter(|(_, guest)| guest.folder == folder).cloned().collect())
     }
 
     fn knows(&self, identity: &Fingerprint) -> Result<bool, FolderKeysError> {

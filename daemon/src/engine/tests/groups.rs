@@ -82,7 +82,7 @@ fn a_group_is_shared_with_like_a_person() {
     assert!(matches!(again, Err(MembersError::AlreadyMember)), "{again:?}");
     let by_bob = b.change(&MemberChange::ShareWith { group, role: Role::Reader });
     assert!(matches!(by_bob, Err(MembersError::NotAllowed)), "{by_bob:?}");
-    let unknown = a.change(&MemberChange::Unshare { group: GroupId::new([9; 16]), guests: Vec::new() });
+    let unknown = a.change(&MemberChange::Unshare { group: GroupId::new([9; 16]) });
     assert!(matches!(unknown, Err(MembersError::NoGroup)), "{unknown:?}");
     // After a start, too, nothing of it shows in the work folder.
     for device in [&mut a, &mut b] {
@@ -196,7 +196,7 @@ fn a_group_that_the_folder_is_taken_from_gets_nothing_new() {
     let (mut a, mut b, group) = shared(&world);
     b.write("by bob", "in time");
     world.settle(&mut [&mut a, &mut b]);
-    a.change(&MemberChange::Unshare { group, guests: Vec::new() }).unwrap();
+    a.change(&MemberChange::Unshare { group }).unwrap();
     a.write("new", "not for the group");
     a.settle();
     b.settle();

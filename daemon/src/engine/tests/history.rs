@@ -110,7 +110,7 @@ impl History {
             }
             Deed::Remove { by, whom } => {
                 let subject = self.accounts[whom].identity().public();
-                if self.change(by, &MemberChange::Remove { subject, guests: Vec::new() }) {
+                if self.change(by, &MemberChange::Remove { subject }) {
                     self.roles[whom] = None;
                     self.insiders.remove(&whom);
                 }

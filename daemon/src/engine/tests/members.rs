@@ -4,10 +4,9 @@ use std::fs;
 use std::sync::Arc;
 
 use ensafer_core::clock::{Clock, Dot};
-use ensafer_core::crypto::{InvitationSecrets, SystemRandom, TestRandom, VerifyingKey};
+use ensafer_core::crypto::{SystemRandom, VerifyingKey};
 use ensafer_core::format::roster::{Role, RosterStatement, seal_roster_object};
 use ensafer_core::format::{Access, open_header};
-use ensafer_core::ids::InvitationId;
 use ensafer_core::plan::ProblemClass;
 use ensafer_core::time::Timestamp;
 
@@ -497,71 +496,4 @@ fn everything_is_encrypted_anew_by_a_wish_that_outlives_a_restart() {
         assert_eq!(device.step().committed + device.look().published, 0);
         assert!(device.problems().is_empty());
     }
-}
-
-/// Secrets of an invitation, and what Alice does to make it.
-fn invitation(number: u8) -> (InvitationId, InvitationSecrets, MemberChange) {
-    let (id, seed) = (InvitationId::new([number; 16]), u64::from(number));
-    let secrets = || InvitationSecrets::generate(&mut TestRandom::new(seed));
-    let invited = vec![(id, Arc::new(secrets().derive(id).reading))];
-    (id, secrets(), MemberChange::Invite { invited })
-}
-
-#[test]
-fn a_guest_reads_until_made_a_member_and_publishes_nothing_before() {
-    let world = World::new();
-    let mut a = world.device("a");
-    a.write("f", "text");
-    a.settle();
-    let (id, secrets, invite) = invitation(1);
-    a.change(&invite).unwrap();
-    let folder = a.entry.id;
-    let mut c = world.invited("c", &carol(), (folder, id, secrets)).unwrap();
-    let cloud = world.snapshot();
-    c.write("by the guest", "not yet");
-    c.settle();
-    assert_eq!((c.read("f").as_str(), world.snapshot()), ("text", cloud));
-    assert_eq!(c.problems().get("by the guest"), Some(&ProblemClass::ReadOnly));
-    c.start();
-    c.settle();
-    assert_eq!(c.read("f"), "text", "after a restart, too");
-
-    let bundle = || Box::new(carol().bundle().clone());
-    let complete = MemberChange::Complete { invitation: id, bundle: bundle(), role: Role::Writer };
-    a.change(&complete).unwrap();
-    world.settle(&mut [&mut a, &mut c]);
-    assert_eq!(a.read("by the guest"), "not yet");
-    assert!(c.problems().is_empty() && logins(&a).len() == 2);
-    assert!(matches!(a.change(&complete), Err(MembersError::NoInvitation)), "once");
-    let (other, ..) = invitation(2);
-    let unknown = MemberChange::Complete { invitation: other, bundle: bundle(), role: Role::Admin };
-    assert!(matches!(a.change(&unknown), Err(MembersError::NoInvitation)));
-}
-
-#[test]
-fn an_invitation_that_is_taken_back_ends_the_guests_reading_and_no_other_guests() {
-    let world = World::new();
-    let mut a = world.device("a");
-    a.write("f", "text");
-    a.settle();
-    let (gone, stays) = (invitation(1), invitation(2));
-    a.change(&gone.2).unwrap();
-    a.change(&stays.2).unwrap();
-    let folder = a.entry.id;
-    let mut b = world.invited("b", &bob(), (folder, gone.0, gone.1)).unwrap();
-    let mut c = world.invited("c", &carol(), (folder, stays.0, stays.1)).unwrap();
-    world.settle(&mut [&mut a, &mut b, &mut c]);
-    let MemberChange::Invite { invited } = stays.2 else { unreachable!() };
-    a.change(&MemberChange::Uninvite { invitations: vec![gone.0], guests: invited.clone() }).unwrap();
-    assert_eq!(epoch(&a), 2);
-    a.write("g", "not for Bob");
-    a.settle();
-    assert!(!b.look().planned);
-    c.settle();
-    assert_eq!((c.read("g").as_str(), b.tree().contains_key("g")), ("not for Bob", false));
-    // Also where no envelope is left: a guest may have put an older roster back.
-    a.change(&MemberChange::Uninvite { invitations: vec![gone.0], guests: invited }).unwrap();
-    assert_eq!(epoch(&a), 3);
-    c.settle();
-    assert!(c.problems().is_empty());
 }

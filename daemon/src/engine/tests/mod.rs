@@ -1,13 +1,14 @@
 //! The engine over real directories: two or three devices of one account share an encrypted folder, and a fake clock
 //! moves.
 
-mod accounts;
+pub(crate) mod accounts;
 mod applying;
 mod braking;
 mod crash;
 mod deciding;
 mod faults;
 mod groups;
+mod guests;
 mod history;
 mod hostile;
 mod identity;

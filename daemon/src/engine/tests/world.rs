@@ -237,7 +237,7 @@ impl Device {
     }
 
     pub fn expel(&mut self, account: &Account) -> Result<(), MembersError> {
-        self.change(&MemberChange::Remove { subject: account.identity().public(), guests: Vec::new() })
+        self.change(&MemberChange::Remove { subject: account.identity().public() })
     }
 
     fn with_env<T>(&mut self, work: impl FnOnce(&mut Folder, &Env<'_>) -> T) -> T {
