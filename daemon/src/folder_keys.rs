@@ -14,12 +14,12 @@ use ensafer_core::format::{
     Access, AccessList, AccountAlone, Authorship, EnvelopeType, FolderSeal, HeaderError, Invited,
     MAX_ENVELOPES, OpenedFolderKey, OpenedHeader, Prefix, SealError, Statement, SyncedFolder,
 };
-use ensafer_core::ids::{FileId, Fingerprint, FolderId, InvitationId};
+use ensafer_core::ids::{DeviceId, FileId, Fingerprint, FolderId, GroupId, InvitationId};
 use ensafer_core::time::Timestamp;
 
 use crate::account::Unlocked;
 use crate::envelopes::{EnvelopeName, Envelopes};
-use crate::groups::{Held, HeldGroup};
+use crate::groups::{HeldGroup, Met};
 use crate::state::Identity;
 
 /// Opens the account when its keys are first needed, and not before.
@@ -51,12 +51,11 @@ pub trait Vault: Send + Sync {
     /// As [`unlocked`](Self::unlocked).
     fn groups(&self) -> Result<Vec<Arc<HeldGroup>>, FolderKeysError>;
 
-    /// Keeps a group's file that was met at `now`, unless a newer one is held. `None` where it is no group that the account
-    /// can open, or older than the account has seen.
+    /// Keeps what was met of `group` at `now`, unless what is held says more.
     ///
     /// # Errors
     /// As [`unlocked`](Self::unlocked).
-    fn hold_group(&self, object: &[u8], now: Timestamp) -> Result<Option<Held>, FolderKeysError>;
+    fn hold_group(&self, group: GroupId, object: &[u8], now: Timestamp) -> Result<Met, FolderKeysError>;
 
     /// The invitations to a folder that the account made, and that are open as far as this computer has heard.
     ///
@@ -126,6 +125,7 @@ pub struct Guests {
 #[derive(Debug, Clone)]
 struct Version {
     writer: VerifyingKey,
+    device: DeviceId,
     created: Timestamp,
 }
 
@@ -194,7 +194,11 @@ impl OpenFolder {
                 device_name,
                 roster_head: state.head,
             },
-            version: Version { writer: statement.writer, created: statement.created },
+            version: Version {
+                writer: statement.writer,
+                device: statement.device,
+                created: statement.created,
+            },
             is_outsider,
             file_envelopes: Roster::file_envelopes(&access),
             envelopes: access,
@@ -229,12 +233,14 @@ impl OpenFolder {
     }
 
     /// Whether the roster may follow on `before`: written by somebody who has, or had, a part in it, with an envelope for
-    /// every member and for nobody else, those of the same epoch as they were, and with every key that was known.
+    /// every member and for nobody else, those of the same epoch as they were, and with every key that was known. What this
+    /// device has written itself gives way to what somebody else wrote at the same moment, or neither would ever end.
     #[must_use]
     pub fn may_follow(&self, before: Option<&Self>) -> bool {
+        let settled = before.filter(|before| before.version.device != before.authorship.device);
         self.roster.state().login_of(&self.version.writer).is_some()
             && self.roster.without_envelope(&self.envelopes).next().is_none()
-            && !self.roster.has_strange_envelopes(&self.envelopes, before.map(|before| &before.envelopes))
+            && !self.roster.has_strange_envelopes(&self.envelopes, settled.map(|before| &before.envelopes))
             && before.is_none_or(|before| self.roster.has_keys_of(&before.roster))
     }
 

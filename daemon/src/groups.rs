@@ -1,11 +1,12 @@
 //! Groups that the account is in, opened: which of two versions is kept, and how a changed one is sealed (`docs/format.md`,
 //! "Groups").
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use ensafer_core::account::Account;
 use ensafer_core::clock::{Clock, Dot};
-use ensafer_core::crypto::{Random, SystemRandom};
+use ensafer_core::crypto::{EnvelopePrivateKey, Random, SystemRandom};
 use ensafer_core::format::roster::{Group, LogOrder, RosterStatement, open_group_object, seal_group_object};
 use ensafer_core::format::{
     Access, EnvelopeType, HeaderError, MAX_ENVELOPES, PREFIX_LEN, Prefix, SealError, object_name,
@@ -100,10 +101,9 @@ impl HeldGroup {
     /// [`SealError`] where the union cannot be sealed, for one of two logs of one id which begin otherwise.
     pub fn join(&self, found: Self, account: &Account, now: Timestamp) -> Result<Option<Self>, SealError> {
         match found.group.compare(&self.group) {
-            LogOrder::Behind => Ok(None),
-            LogOrder::Same if self.is_whole() => Ok(None),
+            LogOrder::Behind | LogOrder::Same if self.is_whole() && has_pairs_of(self, &found) => Ok(None),
             LogOrder::Same | LogOrder::Ahead if !found.lacks(self) => Ok(Some(found)),
-            LogOrder::Same | LogOrder::Ahead | LogOrder::Diverged => {
+            _ => {
                 let mut union = self.group.clone();
                 union.merge(&found.group)?;
                 let all = self.envelopes.envelopes().chain(found.envelopes.envelopes());
@@ -116,6 +116,29 @@ impl HeldGroup {
 
 /// What became of a group's file that was met.
 #[derive(Debug)]
+pub enum Met {
+    /// It is the group.
+    Held(Held),
+    /// It may be the group, but not one that this account can judge: it is not in it (any more), a newer version of Ensafer
+    /// wrote it, or the account has seen a newer one.
+    NotForUs,
+    /// It is no such group.
+    Damaged,
+}
+
+impl Met {
+    /// What a file is that does not open.
+    #[must_use]
+    pub fn unopened(error: &HeaderError) -> Self {
+        match error {
+            HeaderError::NotARecipient | HeaderError::NewerVersion => Self::NotForUs,
+            _ => Self::Damaged,
+        }
+    }
+}
+
+/// A group's file that opened.
+#[derive(Debug)]
 pub struct Held {
     /// What is held from now on.
     pub group: Arc<HeldGroup>,
@@ -127,7 +150,15 @@ pub struct Held {
 
 /// Whether `found` opens all that `held` opens: somebody in the group may have dropped an older pair.
 fn has_pairs_of(found: &HeldGroup, held: &HeldGroup) -> bool {
-    found.group.pairs().count() >= held.group.pairs().count()
+    let hash = |pair: &Arc<EnvelopePrivateKey>| pair.public().spki_hash();
+    let pairs: HashSet<_> = found.group.pairs().map(hash).collect();
+    held.group.pairs().map(hash).all(|pair| pairs.contains(&pair))
+}
+
+/// Whether a file is one of `group`, by its first bytes.
+#[must_use]
+pub fn is_of_group(object: &[u8], group: GroupId) -> bool {
+    Prefix::parse(object).is_ok_and(|prefix| prefix.file_id == group.as_folder().root())
 }
 
 /// Whether a file that begins with `start`, PREFIX and ACCESS, is a group's: whoever is in a group has an envelope of a kind

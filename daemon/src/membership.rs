@@ -18,6 +18,9 @@ const MOST_OVERHEAD: u64 = 2 << 20;
 /// The longest file that may be a roster's.
 pub const MAX_ROSTER_FILE_BYTES: u64 = MAX_ROSTER_LEN + MOST_OVERHEAD;
 
+/// The longest file that may be a manifest's.
+pub const MAX_MANIFEST_FILE_BYTES: u64 = MAX_MANIFEST_LEN + MOST_OVERHEAD;
+
 /// Judges headers of one folder. Manifests are read when the first version needs one, and forgotten with this.
 pub struct Membership<'a> {
     folder: &'a OpenFolder,
@@ -54,6 +57,10 @@ impl<'a> Membership<'a> {
         if known == Some(header.statement_hash) || self.is_listed(header) {
             return Ok(());
         }
+        // Nobody has named yet what they had written when they left their group: it may be this.
+        if state.groups.iter().any(|group| group.left.contains(&statement.writer)) {
+            return Err(ProblemClass::UnknownSigner);
+        }
         let was_writer = state.role_of(&statement.writer).is_none()
             || state.manifests.iter().any(|name| name.subject == statement.writer);
         Err(if was_writer { ProblemClass::FormerMember } else { ProblemClass::UnknownSigner })
@@ -79,8 +86,13 @@ pub fn read_manifest(
     store: &dyn EncryptedStore,
     name: &ManifestName,
 ) -> Option<Manifest> {
-    let bytes = read_bounded(store, &manifest_key(name), MAX_MANIFEST_LEN + MOST_OVERHEAD)?;
-    match Manifest::open(&bytes, name, &folder.source()) {
+    let bytes = read_bounded(store, &manifest_key(name), MAX_MANIFEST_FILE_BYTES)?;
+    open_manifest(folder, &bytes, name)
+}
+
+/// The manifest in these bytes, if it is the one that the roster of `folder` names.
+pub fn open_manifest(folder: &OpenFolder, bytes: &[u8], name: &ManifestName) -> Option<Manifest> {
+    match Manifest::open(bytes, name, &folder.source()) {
         Ok(manifest) => Some(manifest),
         Err(error) => {
             tracing::debug!(%error, "a manifest cannot be read");

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Result;
 use ensafer_core::account::OpenInvitation;
 use ensafer_core::crypto::InviteKey;
-use ensafer_core::ids::{Fingerprint, FolderId, InvitationId};
+use ensafer_core::ids::{Fingerprint, FolderId, GroupId, InvitationId};
 use ensafer_core::time::Timestamp;
 
 use crate::account::{self, AccountError, GroupFiles, Unlocked};
 use crate::envelopes::Envelopes;
 use crate::folder_keys::{FolderKeysError, Vault};
-use crate::groups::{Held, HeldGroup};
+use crate::groups::{HeldGroup, Met};
 use crate::prompt::Password;
 use crate::shell::Shell;
 
@@ -102,9 +102,9 @@ impl Vault for ShellVault {
         self.groups.all(&account).map_err(|error| FolderKeysError::Account(error.into()))
     }
 
-    fn hold_group(&self, object: &[u8], now: Timestamp) -> Result<Option<Held>, FolderKeysError> {
+    fn hold_group(&self, group: GroupId, object: &[u8], now: Timestamp) -> Result<Met, FolderKeysError> {
         let account = self.unlocked()?.account;
-        self.groups.hold(object, &account, now).map_err(|error| FolderKeysError::Account(error.into()))
+        self.groups.hold(group, object, &account, now).map_err(|error| FolderKeysError::Account(error.into()))
     }
 
     fn guests(&self, folder: FolderId) -> Result<Vec<(InvitationId, OpenInvitation)>, FolderKeysError> {

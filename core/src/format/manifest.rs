@@ -36,6 +36,18 @@ impl Manifest {
         self.0.contains(&(header.prefix.file_id, header.statement_hash))
     }
 
+    /// Whether it lists all that `other` does.
+    #[must_use]
+    pub fn has_all_of(&self, other: &Self) -> bool {
+        self.0.is_superset(&other.0)
+    }
+
+    /// Whether it lists nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn encode(&self) -> Vec<u8> {
         self.0.iter().flat_map(|(id, hash)| [&id.as_bytes()[..], hash.as_bytes()].concat()).collect()
     }

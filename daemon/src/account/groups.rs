@@ -15,7 +15,7 @@ use ensafer_core::time::Timestamp;
 
 use super::files::{io_error, lock};
 use super::{AccountError, known_people};
-use crate::groups::{Held, HeldGroup};
+use crate::groups::{Held, HeldGroup, Met, is_of_group};
 use crate::home::Home;
 use crate::private_file;
 
@@ -63,40 +63,46 @@ impl GroupFiles {
         Ok(all)
     }
 
-    /// Keeps a group, in the place of a version that says less, durably. `None` where the file is no group that `account`
-    /// can open, or an older one than it has seen.
+    /// Keeps what was met of `group`, in the place of a version that says less, durably.
     ///
     /// # Errors
     /// The files cannot be read or written.
     pub fn hold(
         &self,
+        group: GroupId,
         object: &[u8],
         account: &Account,
         now: Timestamp,
-    ) -> Result<Option<Held>, AccountError> {
+    ) -> Result<Met, AccountError> {
         if let Some(group) = self.all(account)?.into_iter().find(|held| **held.object() == *object) {
-            return Ok(Some(Held { group, is_news: false, is_behind: false }));
+            return Ok(Met::Held(Held { group, is_news: false, is_behind: false }));
         }
-        let Ok(found) = HeldGroup::open(object, account) else { return Ok(None) };
-        let id = found.id();
+        if !is_of_group(object, group) {
+            return Ok(Met::Damaged);
+        }
+        let found = match HeldGroup::open(object, account) {
+            Ok(found) => found,
+            Err(error) => return Ok(Met::unopened(&error)),
+        };
         let remembered = known_people(&self.home, account)?;
-        if remembered.groups().get(&id).is_some_and(|known| !known.is_in(found.group().log())) {
-            tracing::warn!(group = %id, "an older group than was seen is not used");
-            return Ok(None);
+        if remembered.groups().get(&group).is_some_and(|known| !known.is_in(found.group().log())) {
+            tracing::warn!(%group, "an older group than was seen is not used");
+            return Ok(Met::NotForUs);
         }
         let _lock = lock(&self.home)?;
-        let before = self.all(account)?.into_iter().find(|held| held.id() == id);
+        let before = self.all(account)?.into_iter().find(|held| held.id() == group);
         let Some(before) = before else {
             if self.list()?.len() >= MAX_KNOWN_GROUPS {
-                return Ok(None);
+                return Ok(Met::NotForUs);
             }
-            return Ok(Some(Held { group: self.keep(found)?, is_news: true, is_behind: false }));
+            return Ok(Met::Held(Held { group: self.keep(found)?, is_news: true, is_behind: false }));
         };
-        let lacks = found.lacks(&before);
-        let joined = before.join(found, account, now).map_err(|_| AccountError::Inconsistent)?;
+        let is_behind = found.lacks(&before);
+        // Two logs of one id that begin otherwise cannot be united: only the group's owner can make them.
+        let Ok(joined) = before.join(found, account, now) else { return Ok(Met::NotForUs) };
         let is_news = joined.is_some();
         let group = joined.map_or(Ok(before), |joined| self.keep(joined))?;
-        Ok(Some(Held { group, is_news, is_behind: lacks }))
+        Ok(Met::Held(Held { group, is_news, is_behind }))
     }
 
     /// Forgets a group. It comes back where a folder still lists it.

@@ -5,16 +5,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ensafer_core::crypto::VerifyingKey;
-use ensafer_core::format::grace;
-use ensafer_core::format::roster::{MAX_GROUP_OBJECT_LEN, Role, Roster, RosterState, Written};
+use ensafer_core::format::roster::{
+    LogOrder, MAX_GROUP_OBJECT_LEN, MAX_WRITTEN, Member, Role, Roster, RosterState, Written,
+};
 use ensafer_core::ids::GroupId;
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::StoreKey;
 
-use super::members::write_object;
+use super::members::{Judged, VersionsBy, write_object};
+use super::observe::PUT_BACK_AFTER;
 use super::{EngineError, Env, Folder, MembersError};
 use crate::folder_keys::{Guests, OpenFolder};
-use crate::groups::{HeldGroup, group_key};
+use crate::groups::{HeldGroup, Met, group_key};
 use crate::membership::read_bounded;
 use crate::store::{Listed, Listing, StoreStamp};
 
@@ -42,18 +44,35 @@ struct GroupFile {
 
 #[derive(Debug, Clone, Copy)]
 enum Standing {
-    /// It says what is known here, or more; or this account is not in the group.
+    /// It was not looked at yet.
+    New,
+    /// It says what is known here, or more; or this account cannot judge it.
     Fine,
     /// It lacks something that is known here.
     Behind,
-    /// It has been unreadable since then.
-    Unreadable(Timestamp),
+    /// It is missing, or no such group, since then.
+    Missing(Timestamp),
+}
+
+impl GroupFile {
+    fn is_due(&self, now: Timestamp) -> bool {
+        match self.standing {
+            Standing::New | Standing::Fine => false,
+            Standing::Behind => self.is_listed,
+            Standing::Missing(since) => self.is_listed && now.since(since) >= PUT_BACK_AFTER,
+        }
+    }
 }
 
 impl GroupsBeside {
     /// Whether a file of the encrypted folder is that of a group.
     pub fn is_own(&self, key: &StoreKey) -> bool {
         self.files.contains_key(key)
+    }
+
+    /// Whether a file has to be written by now.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.files.values().any(|file| file.is_due(now))
     }
 }
 
@@ -84,41 +103,50 @@ impl Folder {
 
     fn take_group_names(&mut self, groups: Vec<(GroupId, bool)>) {
         let files = groups.into_iter().map(|(group, is_listed)| {
-            (group_key(group), GroupFile { group, is_listed, seen: None, standing: Standing::Behind })
+            (group_key(group), GroupFile { group, is_listed, seen: None, standing: Standing::New })
         });
         self.roster.groups = GroupsBeside { files: files.collect(), are_learnt: false };
     }
 
     /// Reads the groups' files that are new or changed. What opens the roster may be in one of them.
     pub(super) fn observe_groups(&mut self, listing: &Listing, env: &Env<'_>, now: Timestamp) {
-        let changed: Vec<(StoreKey, Option<StoreStamp>)> = self
-            .roster
-            .groups
-            .files
-            .iter()
-            .map(|(key, file)| (key, file.seen, stamp_of(listing, key)))
-            .filter(|(_, seen, stamp)| seen != stamp)
-            .map(|(key, _, stamp)| (key.clone(), stamp))
-            .collect();
-        for (key, stamp) in changed {
-            let standing = stamp.map_or(Some(Standing::Behind), |_| self.look_at_group(&key, env, now));
-            let Some(standing) = standing else { continue };
-            if let Some(file) = self.roster.groups.files.get_mut(&key) {
-                (file.seen, file.standing) = (stamp, standing);
-            }
+        for key in self.roster.groups.files.keys().cloned().collect::<Vec<_>>() {
+            let Some(file) = self.roster.groups.files.get(&key).cloned() else { continue };
+            let stamp = stamp_of(listing, &key);
+            let standing = match (stamp, file.standing) {
+                (None, Standing::Behind) => Standing::Behind,
+                (None, Standing::Missing(since)) if file.seen.is_none() => Standing::Missing(since),
+                (None, _) => Standing::Missing(now),
+                (Some(_), standing) if stamp == file.seen => standing,
+                (Some(_), _) => match self.look_at_group(file.group, &key, env, now) {
+                    Some(standing) => standing,
+                    None => continue,
+                },
+            };
+            self.roster.groups.files.insert(key, GroupFile { seen: stamp, standing, ..file });
         }
     }
 
-    /// `None` while the account is locked.
-    fn look_at_group(&mut self, key: &StoreKey, env: &Env<'_>, now: Timestamp) -> Option<Standing> {
+    /// `None` while it cannot be judged: the account is locked, say.
+    fn look_at_group(
+        &mut self,
+        group: GroupId,
+        key: &StoreKey,
+        env: &Env<'_>,
+        now: Timestamp,
+    ) -> Option<Standing> {
         let Some(bytes) = read_bounded(&*self.store, key, MAX_GROUP_OBJECT_LEN as u64) else {
-            return Some(Standing::Unreadable(now));
+            return Some(Standing::Missing(now));
         };
-        let held = env.vault.hold_group(&bytes, now);
-        let held = held.inspect_err(|error| tracing::debug!(%error, "a group cannot be looked at")).ok()?;
-        let Some(held) = held else { return Some(Standing::Unreadable(now)) };
-        self.roster.groups.are_learnt &= !held.is_news;
-        Some(if held.is_behind { Standing::Behind } else { Standing::Fine })
+        let met = env.vault.hold_group(group, &bytes, now);
+        match met.inspect_err(|error| tracing::debug!(%error, "a group cannot be looked at")).ok()? {
+            Met::NotForUs => Some(Standing::Fine),
+            Met::Damaged => Some(Standing::Missing(now)),
+            Met::Held(held) => {
+                self.roster.groups.are_learnt &= !held.is_news;
+                Some(if held.is_behind { Standing::Behind } else { Standing::Fine })
+            }
+        }
     }
 
     /// Publishes the roster with what is new about the folder's groups.
@@ -148,21 +176,20 @@ impl Folder {
         Ok(())
     }
 
-    /// Writes the files of the groups that this account is in, where they are missing or say less than is known here.
+    /// Writes the files of the groups that this account is in, where they say less than is known here, or have been missing
+    /// for a while.
     pub(super) fn put_groups(&mut self, env: &Env<'_>, now: Timestamp) -> Result<(), EngineError> {
-        let is_due = |file: &GroupFile| match file.standing {
-            Standing::Fine => false,
-            Standing::Behind => true,
-            Standing::Unreadable(since) => now.since(since) >= grace(true),
-        };
-        let due = self.roster.groups.files.iter().filter(|(_, file)| file.is_listed && is_due(file));
+        let due = self.roster.groups.files.iter().filter(|(_, file)| file.is_due(now));
         let due: Vec<_> = due.map(|(key, file)| (key.clone(), file.clone())).collect();
         if due.is_empty() || !self.may_publish {
             return Ok(());
         }
-        let Ok(held) = env.vault.groups() else { return Ok(()) };
+        let (Ok(keys), Ok(held)) = (self.keys(env), env.vault.groups()) else { return Ok(()) };
         for (key, file) in due {
-            let Some(held) = held.iter().find(|held| held.id() == file.group) else { continue };
+            let is_newest = |held: &&Arc<HeldGroup>| is_newest(held, &keys);
+            let Some(held) = held.iter().filter(|held| held.id() == file.group).find(is_newest) else {
+                continue;
+            };
             let keep = match file.seen {
                 Some(_) => Some(self.work.open_trash(self.last_look).reserve(&key.0)?),
                 None => None,
@@ -178,29 +205,33 @@ impl Folder {
         Ok(())
     }
 
-    /// The files of groups that this device holds in a newer version are written at the next look.
-    pub(super) fn expect_news_of_groups(&mut self) {
+    /// Writes the files of groups that this device holds in a newer version, or is the first to have here.
+    pub(super) fn put_news_of_groups(&mut self, env: &Env<'_>, now: Timestamp) -> Result<(), EngineError> {
         for file in self.roster.groups.files.values_mut() {
-            file.seen = None;
+            (file.seen, file.standing) = (None, Standing::Behind);
         }
-        self.roster.groups.are_learnt = false;
-        self.encrypted_changed = true;
+        let listing = self.store.list()?;
+        self.observe_groups(&listing, env, now);
+        self.put_groups(env, now)
     }
 
-    /// Names in `roster` what those had written who were in one of its groups and may not write any more, for each group
-    /// that has a newer epoch than it names.
+    /// Names in `roster` what those have written by now who have left one of its groups since the entries that list it, and may
+    /// not write any more.
     pub(super) fn name_written(
         &mut self,
         keys: &OpenFolder,
         roster: &mut Roster,
         now: Timestamp,
     ) -> Result<(), MembersError> {
-        let behind: Vec<_> = roster.state().groups.iter().filter(|group| group.is_behind).cloned().collect();
-        for group in behind.into_iter().filter(|group| group.role >= Role::Writer) {
-            let former = group.state.former.iter().map(|bundle| bundle.bundle().identity);
-            let lost: Vec<_> = former.filter(|key| !roster.state().may_write(key)).collect();
-            let written = self.write_manifests(keys, roster, &lost, now)?;
-            if let Some(log) = roster.group_log(group.id).filter(|_| !written.is_empty()).cloned() {
+        for group in roster.state().groups.clone() {
+            let lost: Vec<_> = group.left.into_iter().filter(|key| !roster.state().may_write(key)).collect();
+            if group.role < Role::Writer || lost.is_empty() {
+                continue;
+            }
+            let log = roster.group_log(group.id).cloned().ok_or(MembersError::NoGroup)?;
+            let versions = self.versions_by(keys, &lost, Judged::BySignature)?;
+            for people in lost.chunks(MAX_WRITTEN) {
+                let written = self.write_manifests(keys, roster, people, &versions, now)?;
                 roster.share_with(&log, group.role, written, keys.signer())?;
             }
         }
@@ -213,17 +244,27 @@ impl Folder {
         keys: &OpenFolder,
         roster: &Roster,
         people: &[VerifyingKey],
+        versions: &VersionsBy,
         now: Timestamp,
     ) -> Result<Vec<Written>, MembersError> {
         let mut written = Vec::new();
         for subject in people {
-            if let Some(manifest) = self.write_manifest(keys, roster, subject, now)? {
+            if let Some(manifest) = self.write_manifest(keys, roster, subject, versions, now)? {
                 written.push(Written { subject: *subject, manifest });
             }
         }
         written.sort_by_key(|written| written.subject);
         Ok(written)
     }
+}
+
+/// Whether what is held is all that the folder's roster and the account's own memory know of the group, and the account is
+/// in it by that.
+fn is_newest(held: &HeldGroup, keys: &OpenFolder) -> bool {
+    let known = keys.roster().group_log(held.id());
+    let has_known = known
+        .is_none_or(|known| matches!(held.group().log().compare(known), LogOrder::Same | LogOrder::Ahead));
+    has_known && held.group().state().member(&keys.authorship.writer).is_some()
 }
 
 /// The roster with what is known here of its groups and not in it; `None` where it has everything.
@@ -239,7 +280,7 @@ pub(super) fn with_news(roster: &Roster, held: &[Arc<HeldGroup>]) -> Option<Rost
 /// Those who may write by `before`, and not by `after`.
 pub(super) fn losing(before: &RosterState, after: &RosterState) -> Vec<VerifyingKey> {
     let in_groups = before.groups.iter().flat_map(|group| &group.state.members);
-    let mut people: Vec<_> = before.members.iter().chain(in_groups).map(|member| member.key()).collect();
+    let mut people: Vec<_> = before.members.iter().chain(in_groups).map(Member::key).collect();
     people.sort_unstable();
     people.dedup();
     people.retain(|key| before.may_write(key) && !after.may_write(key));

@@ -1,7 +1,7 @@
 //! Manifests beside the roster: kept, and put back where they are gone or damaged (`docs/format.md`, "Manifests"; engine
 //! rule 19).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use ensafer_core::format::roster::RosterState;
@@ -13,13 +13,14 @@ use super::groups::stamp_of;
 use super::members::write_object;
 use super::observe::PUT_BACK_AFTER;
 use super::{EngineError, Env, Folder};
-use crate::membership::{manifest_key, read_bounded, read_manifest};
+use crate::membership::{MAX_MANIFEST_FILE_BYTES, manifest_key, open_manifest, read_bounded};
+use crate::state::StandingProblem;
 use crate::store::{Listing, StoreStamp};
 
 /// Name under which the state keeps which manifests the accepted roster names, and whether their entries count.
 const MANIFESTS: &str = "manifest-files";
 /// Longest manifest that a device keeps to put it back: some 80,000 versions.
-const MAX_KEPT_BYTES: u64 = 4 << 20;
+const MAX_KEPT_BYTES: usize = 4 << 20;
 /// What people are told that it is.
 const DETAIL: &str = "the list of what somebody had written who may not write any more";
 
@@ -47,6 +48,15 @@ impl Manifests {
         self.files.contains_key(key)
     }
 
+    /// Whether one has been missing or damaged for so long that it is put back.
+    pub fn is_due(&self, standing: &HashMap<Subject, StandingProblem>, now: Timestamp) -> bool {
+        let is_due = |(problem, stamp): &(Problem, Option<StoreStamp>)| {
+            let known = standing.get(&problem.subject).filter(|known| known.stamp == *stamp);
+            known.is_some_and(|known| now.since(known.since) >= PUT_BACK_AFTER)
+        };
+        self.problems.iter().any(is_due)
+    }
+
     /// Takes over which are there. Returns whether one is new or another than before.
     pub fn note(&mut self, listing: &Listing) -> bool {
         let mut is_news = false;
@@ -64,7 +74,10 @@ impl Folder {
     pub(super) fn name_manifests(&mut self, state: &RosterState) -> Result<(), EngineError> {
         let counting = state.manifests.iter().map(|name| (manifest_key(name), true));
         let void = state.void_manifests.iter().map(|name| (manifest_key(name), false));
-        let names: Vec<(StoreKey, bool)> = counting.chain(void).collect();
+        // One file may have several names.
+        let mut names: BTreeMap<StoreKey, bool> = void.collect();
+        names.extend(counting);
+        let names: Vec<(StoreKey, bool)> = names.into_iter().collect();
         let files = &self.roster.manifests.files;
         let is_known = |(key, counts): &(StoreKey, bool)| files.get(key).is_some_and(|f| f.counts == *counts);
         if names.len() != files.len() || !names.iter().all(is_known) {
@@ -120,12 +133,15 @@ impl Folder {
         let kept: Option<(StoreStamp, Vec<u8>)> = self.state.get(&kept_name(key))?;
         if kept.is_none_or(|(known, _)| known != stamp) {
             let Ok(keys) = self.keys(env) else { return Ok(true) };
-            let names = &keys.roster().state().manifests;
-            let name = names.iter().find(|name| manifest_key(name) == *key);
-            if name.is_none_or(|name| read_manifest(&keys, &*self.store, name).is_none()) {
+            let Some(bytes) = read_bounded(&*self.store, key, MAX_MANIFEST_FILE_BYTES) else {
+                return Ok(false);
+            };
+            // Two admins may have named one at the same moment: what lies there is that of one of them.
+            let mut names = keys.roster().state().manifests.iter().filter(|name| manifest_key(name) == *key);
+            if !names.any(|name| open_manifest(&keys, &bytes, name).is_some()) {
                 return Ok(false);
             }
-            if let Some(bytes) = read_bounded(&*self.store, key, MAX_KEPT_BYTES) {
+            if bytes.len() <= MAX_KEPT_BYTES {
                 self.state.put(&kept_name(key), &(stamp, bytes))?;
             }
         }

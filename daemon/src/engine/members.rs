@@ -1,12 +1,13 @@
 //! Changes of a folder's members, made by this account's wish. They happen in the folder's own thread, because each is an
 //! event of this device (engine rule 18).
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use ensafer_core::account::SignedBundle;
 use ensafer_core::clock::Dot;
 use ensafer_core::crypto::{FolderKey, SystemRandom, VerifyingKey};
-use ensafer_core::format::roster::{LogOrder, Role, Roster, RosterError};
+use ensafer_core::format::roster::{LogOrder, ManifestName, Role, Roster, RosterError};
 use ensafer_core::format::{Manifest, object_name, open_header};
 use ensafer_core::ids::{FileId, GroupId, InvitationId, StatementHash};
 use ensafer_core::plan::ProblemClass;
@@ -18,7 +19,7 @@ use super::groups::{losing, with_news};
 use super::guests::{reading_keys, staying};
 use super::{EngineError, Env, Folder};
 use crate::folder_keys::{Guests, OpenFolder};
-use crate::membership::Membership;
+use crate::membership::{MAX_MANIFEST_FILE_BYTES, Membership, manifest_key, read_bounded};
 use crate::payload::read_head;
 use crate::store::{CommitError, EncryptedStore, Listed, StoreError, StoreStamp};
 
@@ -82,6 +83,24 @@ pub enum MemberChange {
         /// What they may do.
         role: Role,
     },
+}
+
+/// Versions by who has written them.
+pub(super) type VersionsBy = HashMap<VerifyingKey, Vec<(FileId, StatementHash)>>;
+
+/// Which of somebody's versions are theirs to have written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Judged {
+    /// Those that count by the roster.
+    ByRoster,
+    /// All that they signed: by now they may not write, and until now nobody has said when that began.
+    BySignature,
+}
+
+/// Whose manifest, and where.
+struct ManifestId {
+    subject: VerifyingKey,
+    id: FileId,
 }
 
 /// Why a folder's members are not changed.
@@ -174,6 +193,9 @@ impl Folder {
             let keys = self.keys(env)?;
             let Some((roster, guests)) = self.changed(&keys, change, env, now)? else { return Ok(()) };
             if self.publish_roster(&roster, &[], &guests, stamp, env, now)? {
+                if matches!(change, MemberChange::ShareWith { .. } | MemberChange::LearnGroups) {
+                    self.put_news_of_groups(env, now)?;
+                }
                 return Ok(());
             }
         }
@@ -211,6 +233,10 @@ impl Folder {
         if !is_for_all && !roster.state().may_administer(&me) {
             return Err(MembersError::NotAllowed);
         }
+        if roster.state().may_administer(&me) {
+            // A new epoch names the groups' newest entries: what those had written who left them is named first.
+            self.name_written(keys, &mut roster, now)?;
+        }
         match change {
             MemberChange::Add { bundle, role } => {
                 refuse_known(&roster, bundle)?;
@@ -227,31 +253,33 @@ impl Folder {
                     guests = self.without_guests_of(subject, keys, &mut roster, env)?;
                 }
                 let loses = before >= Role::Writer && *role < Role::Writer;
-                let manifest = if loses { self.write_manifest(keys, &roster, subject, now)? } else { None };
+                let manifest =
+                    if loses { self.write_manifest_of(keys, &roster, subject, now)? } else { None };
                 roster.set_role(*subject, *role, manifest, signer)?;
             }
             MemberChange::Remove { subject } => {
                 role_of(&roster, subject)?;
-                let manifest = self.write_manifest(keys, &roster, subject, now)?;
+                let manifest = self.write_manifest_of(keys, &roster, subject, now)?;
                 roster.remove(*subject, manifest, FolderKey::generate(&mut SystemRandom), signer)?;
                 guests.invited = staying(keys, &roster, self.own_guests(env)?);
             }
             MemberChange::Leave => {
                 role_of(&roster, &me)?;
-                let manifest = self.write_manifest(keys, &roster, &me, now)?;
+                let manifest = self.write_manifest_of(keys, &roster, &me, now)?;
                 roster.leave(manifest, signer)?;
             }
             MemberChange::ShareWith { group, role } => {
-                self.share_with(keys, &mut roster, *group, *role, env, now)?
+                self.share_with(keys, &mut roster, *group, *role, env, now)?;
             }
             MemberChange::Unshare { group } => {
                 self.unshare(keys, &mut roster, *group, now)?;
                 guests.invited = staying(keys, &roster, self.own_guests(env)?);
             }
             MemberChange::LearnGroups => {
-                self.expect_news_of_groups();
                 let held = env.vault.groups().map_err(EngineError::from)?;
                 let Some(grown) = with_news(&roster, &held).filter(|_| self.may_publish) else {
+                    // Others may have published it, and not the group's file.
+                    self.put_news_of_groups(env, now)?;
                     return Ok(None);
                 };
                 roster = grown;
@@ -309,7 +337,8 @@ impl Folder {
         let mut after = roster.clone();
         after.share_with(log, role, Vec::new(), keys.signer())?;
         let lost = losing(roster.state(), after.state());
-        let written = self.write_manifests(keys, roster, &lost, now)?;
+        let versions = self.versions_by(keys, &lost, Judged::ByRoster)?;
+        let written = self.write_manifests(keys, roster, &lost, &versions, now)?;
         Ok(roster.share_with(log, role, written, keys.signer())?)
     }
 
@@ -327,47 +356,86 @@ impl Folder {
         let mut after = roster.clone();
         after.unshare_with(group, Vec::new(), key(), keys.signer())?;
         let lost = losing(roster.state(), after.state());
-        let written = self.write_manifests(keys, roster, &lost, now)?;
+        let versions = self.versions_by(keys, &lost, Judged::ByRoster)?;
+        let written = self.write_manifests(keys, roster, &lost, &versions, now)?;
         Ok(roster.unshare_with(group, written, key(), keys.signer())?)
     }
 
-    /// Writes the manifest of what `subject` has written, as the next entry of `roster` will name it; nothing, where that is
-    /// nothing.
-    pub(super) fn write_manifest(
+    /// Writes the manifest of what `subject` has written that counts, as the next entry of `roster` will name it; nothing, where
+    /// that is nothing.
+    fn write_manifest_of(
         &mut self,
         keys: &OpenFolder,
         roster: &Roster,
         subject: &VerifyingKey,
         now: Timestamp,
     ) -> Result<Option<StatementHash>, MembersError> {
-        let versions = self.versions_by(keys, subject)?;
-        if versions.is_empty() {
+        let versions = self.versions_by(keys, &[*subject], Judged::ByRoster)?;
+        self.write_manifest(keys, roster, subject, &versions, now)
+    }
+
+    /// The same of what is known to be theirs.
+    pub(super) fn write_manifest(
+        &mut self,
+        keys: &OpenFolder,
+        roster: &Roster,
+        subject: &VerifyingKey,
+        versions: &VersionsBy,
+        now: Timestamp,
+    ) -> Result<Option<StatementHash>, MembersError> {
+        let manifest: Manifest = versions.get(subject).into_iter().flatten().copied().collect();
+        if manifest.is_empty() {
             return Ok(None);
         }
-        let manifest: Manifest = versions.into_iter().collect();
+        let id = roster.manifest_id(subject);
+        let key = StoreKey(object_name(id).into());
+        if let Some(statement) = self.written_manifest(keys, &ManifestId { subject: *subject, id }, &manifest)
+        {
+            return Ok(Some(statement));
+        }
         let dot = Dot { counter: self.state.next_counter(), device: self.identity.device };
         self.state.take_counters(1).map_err(EngineError::from)?;
-        let id = roster.manifest_id(subject);
         let said = (&keys.authorship, dot, now);
         let sealed = manifest
             .seal(&keys.seal(), id, said, keys.signer(), &mut SystemRandom)
             .map_err(EngineError::from)?;
-        let key = StoreKey(object_name(id).into());
-        // Left by an attempt that was interrupted before anything named it.
         let before = self.store.look(&key)?;
-        match write_object(&*self.store, &key, &sealed.bytes, before, None) {
+        let keep = match before {
+            Some(_) => Some(self.work.open_trash(self.last_look).reserve(&key.0).map_err(EngineError::from)?),
+            None => None,
+        };
+        match write_object(&*self.store, &key, &sealed.bytes, before, keep.as_deref()) {
             Ok(_) => Ok(Some(sealed.statement_hash)),
             Err(CommitError::Changed { .. }) => Err(MembersError::Busy),
             Err(CommitError::Store(error)) => Err(error.into()),
         }
     }
 
-    /// The objects in the encrypted folder whose versions are by `subject` and count.
-    fn versions_by(
+    /// The statement of the manifest that lies there already and says all that `manifest` does: of an attempt that was
+    /// interrupted before anything named it, or of another admin's device, which says the same at the same moment.
+    fn written_manifest(
         &self,
         keys: &OpenFolder,
-        subject: &VerifyingKey,
-    ) -> Result<Vec<(FileId, StatementHash)>, MembersError> {
+        of: &ManifestId,
+        manifest: &Manifest,
+    ) -> Option<StatementHash> {
+        let name = |statement| ManifestName { subject: of.subject, id: of.id, statement };
+        let key = manifest_key(&name(StatementHash::new([0; 32])));
+        let bytes = read_bounded(&*self.store, &key, MAX_MANIFEST_FILE_BYTES)?;
+        let header = open_header(&bytes, &keys.source()).ok()?;
+        let writer = header.statement.writer;
+        let is_trusted = writer == keys.authorship.writer || keys.roster().state().may_administer(&writer);
+        let found = Manifest::open(&bytes, &name(header.statement_hash), &keys.source()).ok()?;
+        (is_trusted && found.has_all_of(manifest)).then_some(header.statement_hash)
+    }
+
+    /// The objects in the encrypted folder whose versions are by each of `people`.
+    pub(super) fn versions_by(
+        &self,
+        keys: &OpenFolder,
+        people: &[VerifyingKey],
+        judged: Judged,
+    ) -> Result<VersionsBy, MembersError> {
         let listing = self.store.list()?;
         if !listing.complete {
             let why: Vec<_> = listing.problems.iter().map(|problem| &*problem.detail).collect();
@@ -378,14 +446,18 @@ impl Folder {
             let file = self.store.open(&listed.key).ok()?;
             let head = read_head(&*file, listed.stamp.length).ok()?;
             let header = open_header(&head, &keys.source()).ok()?;
-            let id = header.prefix.file_id;
+            let (id, writer) = (header.prefix.file_id, header.statement.writer);
             let known = self.records.get(&id).map(|record| record.statement);
-            let is_theirs = header.statement.writer == *subject
+            let is_theirs = people.contains(&writer)
                 && !header.prefix.roster
-                && membership.judge(&header, known).is_ok();
-            is_theirs.then_some((id, header.statement_hash))
+                && (judged == Judged::BySignature || membership.judge(&header, known).is_ok());
+            is_theirs.then_some((writer, (id, header.statement_hash)))
         };
-        Ok(listing.objects.par_iter().filter_map(version).collect())
+        let mut by_writer = VersionsBy::new();
+        for (writer, version) in listing.objects.par_iter().filter_map(version).collect::<Vec<_>>() {
+            by_writer.entry(writer).or_default().push(version);
+        }
+        Ok(by_writer)
     }
 }
 

@@ -85,29 +85,42 @@ impl Folder {
         found: &mut Found,
     ) -> Result<bool, EngineError> {
         // What is published again must be missing or damaged now, not only when it was last listed.
+        let mut can_sync = true;
         if self.encrypted_changed || self.is_something_due(now) {
-            // Stays so if an error ends the step: what was not read has to be, before anything counts as observed.
-            self.encrypted_changed = true;
-            let listing = self.store.list()?;
-            self.observe_groups(&listing, env, now);
-            if !self.observe_roster(&listing, env, now)? {
-                found.problems.extend(self.roster.problems());
-                found.problems.extend(self.encrypted.problems(&self.standing, now));
-                return Ok(false);
-            }
-            self.take_in_roster_copies(&listing, env, now)?;
-            self.learn_groups(&listing, env, now)?;
-            self.put_groups(env, now)?;
-            self.tend_manifests(&listing, env, now)?;
-            let read = self.read_changed(&listing, env)?;
-            self.renew_used_identity(&read)?;
-            self.encrypted.update(listing, &self.roster, read);
             self.encrypted_changed = false;
+            let read = self.read_encrypted(now, env);
+            // What was not read has to be, before anything counts as observed.
+            self.encrypted_changed |= !matches!(read, Ok(true));
+            can_sync = read?;
         }
         found.problems.extend(self.roster.problems());
         found.problems.extend(self.encrypted.problems(&self.standing, now));
-        self.judge_own_versions()?;
-        found.problems.extend(self.uncounted_problems());
+        if can_sync {
+            self.judge_own_versions()?;
+            found.problems.extend(self.uncounted_problems());
+        }
+        Ok(can_sync)
+    }
+
+    /// Lists the encrypted folder, sees to what the folder says of itself, and reads what changed. Returns whether the
+    /// roster is there and accepted.
+    fn read_encrypted(&mut self, now: Timestamp, env: &Env<'_>) -> Result<bool, EngineError> {
+        let listing = self.store.list()?;
+        self.observe_groups(&listing, env, now);
+        if !self.observe_roster(&listing, env, now)? {
+            return Ok(false);
+        }
+        self.take_in_roster_copies(&listing, env, now)?;
+        self.learn_groups(&listing, env, now)?;
+        self.put_groups(env, now)?;
+        self.tend_manifests(&listing, env, now)?;
+        // What was published meanwhile may have shut out this account itself.
+        if self.shut().is_some() {
+            return Ok(false);
+        }
+        let read = self.read_changed(&listing, env)?;
+        self.renew_used_identity(&read)?;
+        self.encrypted.update(listing, &self.roster, read);
         Ok(true)
     }
 
@@ -160,6 +173,8 @@ impl Folder {
     fn is_something_due(&self, now: Timestamp) -> bool {
         let is_long_lost = |since: &Timestamp| now.since(*since) >= PUT_BACK_AFTER;
         self.lost_since.values().any(is_long_lost)
+            || self.roster.groups.is_due(now)
+            || self.roster.manifests.is_due(&self.standing, now)
             || self.encrypted.problems(&self.standing, now).iter().any(|(problem, _)| {
                 problem.class == ProblemClass::Damaged
                     && self.encrypted.healable(&problem.subject, &self.base).is_some()

@@ -8,7 +8,7 @@ use crate::format::statement::read_verifying_key;
 use crate::ids::{FolderId, GroupId, StatementHash};
 
 /// Most manifests that the removal of a group names.
-const MAX_MANIFESTS: u64 = 512;
+const MAX_MANIFESTS: u64 = super::MAX_WRITTEN as u64;
 
 impl Entry {
     pub(super) fn encode(&self) -> Vec<u8> {

@@ -317,6 +317,11 @@ pub struct SignedEntry {
 }
 
 impl SignedEntry {
+    /// Whether by it its signer leaves.
+    pub(crate) fn is_leaving(&self) -> bool {
+        matches!(&self.entry.operation, Operation::Remove { subject, .. } if *subject == self.entry.signer)
+    }
+
     /// Encodes and signs.
     pub(crate) fn sign(entry: Entry, signer: &SigningKey) -> Result<Self, Malformed> {
         check(entry.signer == signer.public())?;

@@ -127,7 +127,7 @@ impl Fold<'_> {
             return if self.is_sound(i, Role::Owner) { Verdict::Counts } else { Verdict::Void };
         }
         match self.role(About::Person(signer), |a| self.ancestry.follows(i, a)) {
-            Some(_) if self.leaves(i) => return Verdict::Counts,
+            Some(_) if self.entries[i].is_leaving() => return Verdict::Counts,
             Some(role) if self.is_sound(i, role) => {}
             _ => return Verdict::Void,
         }
@@ -143,12 +143,6 @@ impl Fold<'_> {
             }
         }
         verdict
-    }
-
-    /// Whether by entry `i` its signer, who is not the owner, leaves.
-    fn leaves(&self, i: usize) -> bool {
-        let entry = &self.entries[i].entry;
-        matches!(&entry.operation, Operation::Remove { subject, .. } if *subject == entry.signer)
     }
 
     /// Whether entry `i` is one that its signer, with this role, may make.
@@ -303,8 +297,10 @@ impl Fold<'_> {
                 (Some(role), Some(known)) if has_heads => {
                     state.needs_epoch |= !self.covers_epoch_of(group, known, current);
                     let is_behind = !in_force.iter().all(|a| self.knows_epoch_of(*a, known));
+                    let named: Vec<_> = in_force.iter().flat_map(|a| self.heads_of(*a)).copied().collect();
+                    let left = known.left_since(&named);
                     let of_group = Arc::clone(&known.state);
-                    state.groups.push(ListedGroup { id: group, role, is_behind, state: of_group });
+                    state.groups.push(ListedGroup { id: group, role, is_behind, left, state: of_group });
                 }
                 (Some(_), _) => state.unknown_groups.push(group),
                 (None, Some(known)) if is_ever_listed => {

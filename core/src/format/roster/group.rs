@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::entry::{FolderLayout, Operation, Role};
+use super::entry::{FolderLayout, Operation, Role, SignedEntry};
 use super::log::{Log, LogOrder};
 use super::object::{
     RosterStatement, check_statement, decode_log_and_keys, encode_log_and_keys, seal_payload,
@@ -332,17 +332,19 @@ fn decode_payload(payload: &[u8], current: &OpenedGroupKey) -> Result<Group, Mal
     Ok(Group { roster, pairs })
 }
 
-/// Opens the private half of the epoch, whose public one is in an entry that names the epoch's key: anybody in the group
-/// can add another entry of that name, which does not count.
+/// Opens the private half of the epoch, whose public one is in the entry that names the epoch's key. Anybody in the group can
+/// add another entry of that name, which does not count: one that does not is asked only where a merge has voided all.
 fn open_pair(
     roster: &Roster<purpose::Group>,
     id: EpochId,
     sealed: &[u8],
 ) -> Result<EnvelopePrivateKey, Malformed> {
     let key = roster.keys.get(&id).ok_or(Malformed)?;
-    let operations = roster.log.entries().iter().map(|entry| &entry.entry.operation);
     let name = FolderKeyName { folder: roster.state.folder, epoch: id.0, key_id: id.1 };
-    let mut of_epoch = operations.filter(|operation| operation.epoch() == Some(id));
-    let open = |operation: &Operation| key.open_pair(&name, operation.public()?, sealed).ok();
-    of_epoch.find_map(open).ok_or(Malformed)
+    let of_epoch = |entry: &&SignedEntry| entry.entry.operation.epoch() == Some(id);
+    let is_void = |entry: &&SignedEntry| roster.state.void.contains(&entry.hash);
+    let (void, counting): (Vec<_>, Vec<_>) = roster.log.entries().iter().filter(of_epoch).partition(is_void);
+    let mut asked = if counting.is_empty() { void } else { counting }.into_iter();
+    let open = |entry: &SignedEntry| key.open_pair(&name, entry.entry.operation.public()?, sealed).ok();
+    asked.find_map(open).ok_or(Malformed)
 }

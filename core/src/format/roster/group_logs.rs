@@ -9,11 +9,14 @@ use super::log::{Log, LogOrder};
 use super::state::RosterState;
 use super::{Roster, RosterError, fold};
 use crate::cbor::{Malformed, Reader, Writer, check};
-use crate::crypto::{FolderKey, SigningKey};
+use crate::crypto::{FolderKey, SigningKey, VerifyingKey};
 use crate::ids::GroupId;
 
 /// Most groups that a folder is, or ever was, shared with.
 pub const MAX_GROUPS: usize = 64;
+
+/// Most people whose manifests one entry names.
+pub const MAX_WRITTEN: usize = 512;
 
 /// The logs of a folder's groups.
 pub(crate) type GroupLogs = BTreeMap<GroupId, GroupLog>;
@@ -29,6 +32,13 @@ impl GroupLog {
     fn new(log: Log) -> Self {
         let state = Arc::new(fold::fold(&log, &GroupLogs::new()));
         Self { log, state }
+    }
+
+    /// Who was in the group by the entries `named`, and is not by all of them.
+    pub(crate) fn left_since(&self, named: &[EntryHash]) -> Vec<VerifyingKey> {
+        let before = self.log.until(named).map(|log| fold::fold(&log, &GroupLogs::new()));
+        let members = before.into_iter().flat_map(|before| before.members);
+        members.map(|member| member.key()).filter(|key| self.state.member(key).is_none()).collect()
     }
 
     /// What an entry that lists the group names of its log.
@@ -173,11 +183,13 @@ impl Roster {
     /// Takes in the entries, groups and keys of another roster of this folder.
     ///
     /// # Errors
-    /// [`RosterError::OtherFolder`], [`RosterError::Malformed`] for too many entries or groups together.
+    /// [`RosterError::OtherFolder`], [`RosterError::Malformed`] for too many entries or groups together, or a group of which
+    /// two logs are told that begin otherwise, which only its owner can make.
     pub fn merge(&mut self, other: &Self) -> Result<(), RosterError> {
         let mut groups = self.groups.clone();
         for (group, theirs) in &other.groups {
             join(&mut groups, *group, &theirs.log);
+            check(groups.get(group).is_some_and(|joined| joined.log.has_all_of(&theirs.log)))?;
         }
         check(groups.len() <= MAX_GROUPS)?;
         let union = self.joined_log(other)?;

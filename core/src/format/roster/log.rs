@@ -106,6 +106,11 @@ impl Log {
 
     /// Whether `entry` is one of `heads`, or one that they follow.
     pub(crate) fn reaches(&self, heads: &[EntryHash], entry: EntryHash) -> bool {
+        self.reached(heads).contains(&entry)
+    }
+
+    /// `heads`, and what they follow.
+    fn reached(&self, heads: &[EntryHash]) -> HashSet<EntryHash> {
         let mut reached: HashSet<_> = heads.iter().copied().collect();
         // Causes come before effects: from the end, every follower is met before what it follows.
         for SignedEntry { entry, hash, .. } in self.entries.iter().rev() {
@@ -113,7 +118,7 @@ impl Log {
                 reached.extend(&entry.prev);
             }
         }
-        reached.contains(&entry)
+        reached
     }
 
     /// The entries that no other follows, ascending.
@@ -143,6 +148,13 @@ impl Log {
         LogOrder::of(self.has_all_of(other), other.has_all_of(self))
     }
 
+    /// Those of its entries that `heads` are or follow, with their causes; `None` where it has none of them.
+    pub(crate) fn until(&self, heads: &[EntryHash]) -> Option<Self> {
+        let reached = self.reached(heads);
+        let entries: Vec<_> = self.entries.iter().filter(|e| reached.contains(&e.hash)).cloned().collect();
+        Self::new(entries).ok()
+    }
+
     pub(crate) fn has_all_of(&self, other: &Self) -> bool {
         let mine: HashSet<_> = self.entries.iter().map(|e| e.hash).collect();
         other.entries.iter().all(|e| mine.contains(&e.hash))
@@ -162,14 +174,16 @@ impl Log {
     }
 
     /// What the next entry follows: of the entries that are not `void`, those that no other such entry follows. So what
-    /// strangers add bars nobody from writing. Of more than [`MAX_PREV`], the newest.
+    /// strangers add bars nobody from writing. Of more than [`MAX_PREV`], the newest; but people's own leaving, which always
+    /// counts and of which one person can sign any number, only as far as there is room.
     pub(crate) fn next_prev(&self, void: &[EntryHash]) -> Vec<EntryHash> {
         let void: HashSet<_> = void.iter().collect();
         let sound = || self.entries.iter().filter(|entry| !void.contains(&entry.hash));
         let followed: HashSet<_> = sound().flat_map(|entry| &entry.entry.prev).collect();
+        let ends = sound().filter(|entry| !followed.contains(&entry.hash));
         // In the order of the log: the newest come last.
-        let ends = sound().map(|entry| entry.hash).filter(|hash| !followed.contains(hash));
-        let mut prev: Vec<_> = ends.collect();
+        let (leavings, others): (Vec<_>, Vec<_>) = ends.partition(|entry| entry.is_leaving());
+        let mut prev: Vec<_> = leavings.iter().chain(&others).map(|entry| entry.hash).collect();
         prev.drain(..prev.len().saturating_sub(MAX_PREV));
         prev.sort_unstable();
         prev

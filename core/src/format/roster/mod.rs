@@ -28,7 +28,7 @@ pub use group::{
     Group, MAX_GROUP_LEN, MAX_GROUP_OBJECT_LEN, OpenedGroup, OpenedGroupKey, open_group_object,
     seal_group_object,
 };
-pub use group_logs::MAX_GROUPS;
+pub use group_logs::{MAX_GROUPS, MAX_WRITTEN};
 pub use log::{Log, LogOrder, MAX_ENTRIES};
 pub use object::{MAX_ROSTER_LEN, OpenedRoster, RosterStatement, open_roster_object, seal_roster_object};
 pub use state::{ListedGroup, Member, RosterState};

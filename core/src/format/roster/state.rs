@@ -35,6 +35,9 @@ pub struct ListedGroup {
     pub role: Role,
     /// Its newest epoch is not the one that the folder's entries name: the folder's next epoch names it first.
     pub is_behind: bool,
+    /// Who was in the group by what the folder's entries name of its log, and is not any more: what they had written by now
+    /// is named with its next entries.
+    pub left: Vec<VerifyingKey>,
     /// What its own log makes, as far as the folder's roster holds it.
     pub state: Arc<RosterState>,
 }

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use ensafer_core::account::{Account, OpenInvitation, SealedAccount};
 use ensafer_core::crypto::{DeviceKey, InvitationSecrets, InviteKey, PasswordParameters, TestRandom};
-use ensafer_core::ids::{Fingerprint, FolderId, InvitationId};
+use ensafer_core::ids::{Fingerprint, FolderId, GroupId, InvitationId};
 use ensafer_core::time::Timestamp;
 
 use crate::account::Unlocked;
 use crate::envelopes::Envelopes;
 use crate::folder_keys::{FolderKeysError, Vault};
-use crate::groups::{Held, HeldGroup};
+use crate::groups::{Held, HeldGroup, Met, is_of_group};
 
 const ALICE: &[u8] = include_bytes!("../../../testdata/accounts/test-only-alice.ensafer-account");
 const ALICE_RECOVERY: &str = include_str!("../../../testdata/accounts/test-only-alice.recovery-key");
@@ -102,17 +102,19 @@ impl Vault for TestVault {
         Ok(self.groups.lock().unwrap().clone())
     }
 
-    fn hold_group(&self, object: &[u8], now: Timestamp) -> Result<Option<Held>, FolderKeysError> {
+    fn hold_group(&self, group: GroupId, object: &[u8], now: Timestamp) -> Result<Met, FolderKeysError> {
         let account = self.unlocked()?.account;
-        let Ok(found) = HeldGroup::open(object, &account) else { return Ok(None) };
+        if !is_of_group(object, group) {
+            return Ok(Met::Damaged);
+        }
+        let found = match HeldGroup::open(object, &account) {
+            Ok(found) => found,
+            Err(error) => return Ok(Met::unopened(&error)),
+        };
         let mut groups = self.groups.lock().unwrap();
         let Some(before) = groups.iter_mut().find(|held| held.id() == found.id()) else {
             groups.push(Arc::new(found));
-            return Ok(groups.last().map(|group| Held {
-                group: group.clone(),
-                is_news: true,
-                is_behind: false,
-            }));
+            return Ok(Met::Held(Held { group: groups[0].clone(), is_news: true, is_behind: false }));
         };
         let is_behind = found.lacks(before);
         let joined = before.join(found, &account, now).unwrap();
@@ -120,7 +122,7 @@ impl Vault for TestVault {
         if let Some(joined) = joined {
             *before = Arc::new(joined);
         }
-        Ok(Some(Held { group: before.clone(), is_news, is_behind }))
+        Ok(Met::Held(Held { group: before.clone(), is_news, is_behind }))
     }
 
     fn guests(&self, folder: FolderId) -> Result<Vec<(InvitationId, OpenInvitation)>, FolderKeysError> {

@@ -72,6 +72,7 @@ fn epoch(device: &Device) -> u32 {
 fn a_group_is_shared_with_like_a_person() {
     let world = World::new();
     let (mut a, mut b, group) = shared(&world);
+    b.settle();
     b.write("by bob", "text");
     b.write("old", "edited by Bob");
     world.settle(&mut [&mut a, &mut b]);
@@ -116,7 +117,7 @@ fn whoever_comes_into_the_group_later_reads_everything() {
 #[test]
 fn row_20_whoever_is_removed_from_the_group_opens_nothing_new() {
     let world = World::new();
-    let (mut a, mut b, _) = shared(&world);
+    let (mut a, mut b, group) = shared(&world);
     b.write("by bob", "in time");
     world.settle(&mut [&mut a, &mut b]);
     change_group(&mut a, &alice(), expel_bob);
@@ -138,6 +139,69 @@ fn row_20_whoever_is_removed_from_the_group_opens_nothing_new() {
     b.settle();
     world.settle(&mut [&mut a, &mut fresh]);
     assert_eq!((a.read("by bob").as_str(), fresh.read("by bob").as_str()), ("in time", "in time"));
+    // He comes back, and the roster comes before the group's file.
+    let path = world.cloud().join(group_key(group).0.as_ref());
+    let without_him = fs::read(&path).unwrap();
+    change_group(&mut a, &alice(), |group, signer| {
+        group.add(bob().bundle().clone(), Role::Reader, signer).unwrap();
+    });
+    a.change(&MemberChange::LearnGroups).unwrap();
+    let with_him = fs::read(&path).unwrap();
+    fs::write(&path, without_him).unwrap();
+    b.look();
+    assert_eq!(b.problems().get(&a.roster_key()), Some(&ProblemClass::NotAMember));
+    fs::write(&path, with_him).unwrap();
+    b.look();
+    world.settle(&mut [&mut a, &mut b, &mut fresh]);
+    assert_eq!((b.read("new").as_str(), a.read("by bob").as_str()), ("not for Bob", "too late"));
+}
+
+#[test]
+fn what_nobody_had_seen_when_its_writer_left_the_group_is_not_lost() {
+    let world = World::new();
+    let (mut a, mut b, _) = shared(&world);
+    b.write("by bob", "seen");
+    world.settle(&mut [&mut a, &mut b]);
+    // Alice's computer is off.
+    b.write("by bob", "unseen");
+    b.write("more", "unseen, too");
+    b.settle();
+    change_group(&mut a, &alice(), expel_bob);
+    a.change(&MemberChange::LearnGroups).unwrap();
+    let mut fresh = world.device("fresh");
+    for _ in 0..3 {
+        world.settle(&mut [&mut a, &mut fresh]);
+        world.clock.advance(TEN_MINUTES);
+    }
+    assert_eq!((a.read("by bob"), a.read("more")), ("unseen".to_owned(), "unseen, too".to_owned()));
+    assert_eq!(fresh.tree(), a.tree());
+    assert!(a.problems().is_empty() && fresh.problems().is_empty(), "{:?}", a.problems());
+}
+
+/// Whoever was in the group holds an old version of it, and the new one does not open for them.
+#[test]
+fn whoever_left_a_group_and_still_writes_leaves_its_file_alone() {
+    let world = World::new();
+    let (mut a, mut b, group) = shared(&world);
+    a.add(&bob(), Role::Writer).unwrap();
+    world.settle(&mut [&mut a, &mut b]);
+    change_group(&mut a, &alice(), expel_bob);
+    a.change(&MemberChange::LearnGroups).unwrap();
+    world.settle(&mut [&mut a, &mut b]);
+    let path = world.cloud().join(group_key(group).0.as_ref());
+    let newest = fs::read(&path).unwrap();
+    for _ in 0..3 {
+        world.clock.advance(TEN_MINUTES);
+        b.look();
+        assert_eq!(fs::read(&path).unwrap(), newest);
+    }
+    fs::remove_file(&path).unwrap();
+    for _ in 0..3 {
+        b.look();
+        world.clock.advance(TEN_MINUTES);
+    }
+    assert!(!path.exists(), "he has none that is good enough");
+    assert!(b.problems().is_empty(), "{:?}", b.problems());
 }
 
 #[test]
@@ -219,17 +283,27 @@ fn a_groups_file_that_is_lost_or_damaged_is_written_anew() {
     world.settle(&mut [&mut a, &mut b]);
     let path = world.cloud().join(group_key(group).0.as_ref());
     let good = fs::read(&path).unwrap();
-    fs::remove_file(&path).unwrap();
-    a.look();
-    assert_eq!(fs::read(&path).unwrap(), good);
     let mut bad = good.clone();
     let end = bad.len() - 1;
     bad[end] ^= 1;
-    fs::write(&path, bad).unwrap();
-    a.look();
-    world.clock.advance(TEN_MINUTES);
-    a.look();
-    assert_eq!(fs::read(&path).unwrap(), good);
+    let others = {
+        let bundle = alice().bundle().clone();
+        let pair = EnvelopePrivateKey::generate();
+        let other = Group::create(bundle, alice().identity(), [8; 16], pair, &mut SystemRandom).unwrap();
+        HeldGroup::seal(other, None, &alice(), world.clock.now()).unwrap().object().to_vec()
+    };
+    for written in [None, Some(bad), Some(others)] {
+        match &written {
+            None => fs::remove_file(&path).unwrap(),
+            Some(bytes) => fs::write(&path, bytes).unwrap(),
+        }
+        a.look();
+        assert_eq!(fs::read(&path).ok(), written, "it may still arrive");
+        world.clock.advance(TEN_MINUTES);
+        a.step();
+        assert_eq!(fs::read(&path).unwrap(), good);
+    }
+    assert_eq!(a.vault.groups.lock().unwrap().len(), 1, "a group under another's name is not kept");
     // An older one, too.
     change_group(&mut a, &alice(), |group, signer| {
         group.add(carol().bundle().clone(), Role::Reader, signer).unwrap();

@@ -379,6 +379,31 @@ fn two_rosters_that_grew_apart_are_merged() {
     }
 }
 
+/// Two devices mend it at the same moment, each with an envelope of its own, and the cloud keeps one of the files.
+#[test]
+fn two_devices_that_write_the_same_roster_do_not_go_on_for_ever() {
+    let world = World::new();
+    let (mut a, mut b) = shared(&world);
+    let mut other = world.device("other");
+    world.settle(&mut [&mut a, &mut b, &mut other]);
+    let path = world.cloud().join(a.roster_key());
+    let robbed = robbed(&b.keys(), &alice().identity().public());
+    fs::write(&path, &robbed).unwrap();
+    a.look();
+    let by_a = fs::read(&path).unwrap();
+    fs::write(&path, &robbed).unwrap();
+    other.look();
+    assert_ne!(fs::read(&path).unwrap(), by_a);
+    fs::write(&path, &by_a).unwrap();
+    for _ in 0..3 {
+        for device in [&mut other, &mut a, &mut b] {
+            device.look();
+            assert_eq!(fs::read(&path).unwrap(), by_a);
+        }
+    }
+    assert!([&a, &b, &other].iter().all(|device| device.problems().is_empty()), "{:?}", other.problems());
+}
+
 #[test]
 fn row_18_a_roster_without_a_members_envelope_is_mended() {
     let world = World::new();
