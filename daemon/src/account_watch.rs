@@ -88,8 +88,13 @@ impl Default for Wishes {
     }
 }
 
-/// Sees to the account's invitations, and says how many are open.
-pub type Tend = Box<dyn Fn(&Unlocked) -> Result<usize, AccountError> + Send>;
+/// What is seen to beside the session.
+pub struct Tend {
+    /// Sees to the account's invitations, and says how many are open.
+    pub invitations: Box<dyn Fn(&Unlocked) -> Result<usize, AccountError> + Send>,
+    /// Sees to the account's groups.
+    pub groups: Box<dyn Fn(&Unlocked) -> Result<(), AccountError> + Send>,
+}
 
 /// The thread that looks.
 #[derive(Debug)]
@@ -116,7 +121,7 @@ impl AccountWatch {
             let (mut pause, mut next_look) = (FIRST_RETRY, Instant::now());
             loop {
                 if Instant::now() >= next_look {
-                    let went_well = look(&shell, &vault, &board);
+                    let went_well = look(&shell, &vault, &board) && see_to_groups(&shell, &vault, &tend);
                     pause = if went_well { INTERVAL } else { (pause * 2).min(INTERVAL) };
                     next_look = Instant::now() + pause;
                 }
@@ -147,10 +152,19 @@ impl AccountWatch {
 /// Sees to invitations; whether some are left that somebody may accept.
 fn has_open_invitations(vault: &ShellVault, tend: &Tend) -> bool {
     let Ok(unlocked) = vault.unlocked() else { return false };
-    tend(&unlocked).unwrap_or_else(|error| {
+    (tend.invitations)(&unlocked).unwrap_or_else(|error| {
         tracing::debug!(%error, "invitations could not be seen to");
         0
     }) > 0
+}
+
+/// Sees to groups, where there is a server to ask. `false` where it is worth another try soon.
+fn see_to_groups(shell: &Shell, vault: &ShellVault, tend: &Tend) -> bool {
+    let is_logged_in = account::is_logged_in(&shell.home).unwrap_or(false);
+    let Some(unlocked) = vault.unlocked().ok().filter(|_| is_logged_in) else { return true };
+    (tend.groups)(&unlocked)
+        .inspect_err(|error| tracing::debug!(%error, "groups could not be seen to"))
+        .is_ok()
 }
 
 /// One look. `false` where it is worth another one soon.

@@ -7,10 +7,18 @@ use ensafer_core::account::Account;
 use ensafer_core::clock::{Clock, Dot};
 use ensafer_core::crypto::{Random, SystemRandom};
 use ensafer_core::format::roster::{Group, LogOrder, RosterStatement, open_group_object, seal_group_object};
-use ensafer_core::format::{Access, HeaderError, MAX_ENVELOPES, SealError, object_name};
+use ensafer_core::format::{
+    Access, EnvelopeType, HeaderError, MAX_ENVELOPES, PREFIX_LEN, Prefix, SealError, object_name,
+};
 use ensafer_core::ids::{DeviceId, GroupId};
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::StoreKey;
+
+use crate::account::{AccountError, FreshGroups, Groups};
+use crate::engine::MemberChange;
+use crate::exit;
+use crate::folders::FolderEntry;
+use crate::invitations::ChangeMembers;
 
 /// A version of a group that the account can open: its file, and what is in it.
 #[derive(Debug)]
@@ -132,4 +140,33 @@ fn has_pairs_of(found: &HeldGroup, held: &HeldGroup) -> bool {
 #[must_use]
 pub fn group_key(group: GroupId) -> StoreKey {
     StoreKey(object_name(group.as_folder().root()).into())
+}
+
+/// Looks at the account's groups, and has `folders` hear of what is new.
+///
+/// # Errors
+/// The server cannot be reached. What becomes of one group, or in one folder, is logged.
+pub fn tend(
+    groups: &Groups<'_>,
+    folders: &[FolderEntry],
+    change: ChangeMembers<'_>,
+) -> Result<FreshGroups, AccountError> {
+    let fresh = groups.refresh()?;
+    for folder in folders.iter().filter(|_| fresh.is_news) {
+        if let Err(error) = change(folder.id, MemberChange::LearnGroups) {
+            // It learns them when it next looks.
+            tracing::debug!(folder = %folder.id, error = exit::describe(&error), "news of groups did not arrive");
+        }
+    }
+    Ok(fresh)
+}
+
+/// Whether the file that begins so is a group's, and no folder's roster: by its envelopes, of which nothing is checked.
+#[must_use]
+pub fn is_group_file(head: &[u8]) -> bool {
+    let Some(prefix) = Prefix::parse(head).ok().filter(|prefix| prefix.roster) else { return false };
+    let access =
+        head.get(PREFIX_LEN..PREFIX_LEN + prefix.access_len).and_then(|bytes| Access::parse(bytes).ok());
+    access
+        .is_some_and(|access| access.envelopes().any(|envelope| envelope.kind == EnvelopeType::GROUP_MEMBER))
 }

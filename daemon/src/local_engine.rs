@@ -14,8 +14,8 @@ use ensafer_core::format::roster::RosterState;
 use ensafer_core::ids::{DeviceId, Fingerprint, FolderId};
 use ensafer_core::status::{Event, Facts, Status};
 
-use crate::account::{Unlocked, known_people};
-use crate::account_watch::{AccountWatch, Wishes};
+use crate::account::{FreshGroups, Groups, known_people};
+use crate::account_watch::{AccountWatch, Tend, Wishes};
 use crate::board::Board;
 use crate::cli::engine::Engine;
 use crate::clock::{Clock, SystemClock};
@@ -30,6 +30,7 @@ use crate::engine::{
 };
 use crate::folder_keys::{OpenFolder, Vault};
 use crate::folders::{FolderEntry, Folders};
+use crate::groups;
 use crate::home::host_name;
 use crate::invitations::{self, member_change};
 use crate::local_api::Queries;
@@ -67,11 +68,16 @@ impl Engine for LocalEngine {
         let wishes = Wishes::new();
         let waker = wishes.waker().and(clouds.waker());
         let supervisor = Supervisor::start(shell, vault.clone(), shared, waker, quit)?;
-        let guests = Arc::downgrade(&supervisor);
-        let tend = move |unlocked: &Unlocked| {
-            guests.upgrade().map_or(Ok(0), |guests| guests.tend_invitations(unlocked))
+        let (guests, groups) = (Arc::downgrade(&supervisor), Arc::downgrade(&supervisor));
+        let tend = Tend {
+            invitations: Box::new(move |unlocked| {
+                guests.upgrade().map_or(Ok(0), |guests| guests.tend_invitations(unlocked))
+            }),
+            groups: Box::new(move |unlocked| {
+                groups.upgrade().map_or(Ok(()), |groups| groups.tend_groups(unlocked))
+            }),
         };
-        let watch = AccountWatch::start(shell, vault, board, wishes, Box::new(tend));
+        let watch = AccountWatch::start(shell, vault, board, wishes, tend);
         let watch = watch.context("A thread cannot be started")?;
         let control = Arc::new(supervisor.clone());
         let finish = move || {
@@ -186,10 +192,8 @@ impl Engine for LocalEngine {
     fn change_members(&self, shell: &Shell, folder: &FolderEntry, change: &MembersChange) -> Result<()> {
         let vault = ShellVault::new(shell, true)?;
         let folders = Folders::load(shell.home.data_dir())?;
-        let clock = SystemClock::default();
         let change = member_change(&shell.home, &vault.unlocked()?.account, folder.id, change)?;
-        let change = |folder: &mut Folder, env: &Env<'_>| Ok(folder.change_members(&change, env)?);
-        with_folder(shell, &folders, folder, &vault, &clock, &Progress::hidden(), change)
+        change_members_of(shell, &folders, &vault, folder.id, &change)
     }
 
     fn reencrypt(&self, shell: &Shell, folder: &FolderEntry, progress: &Progress) -> Result<SettleOutcome> {
@@ -208,14 +212,18 @@ impl Engine for LocalEngine {
     fn tend_invitations(&self, shell: &Shell) -> Result<()> {
         let vault = ShellVault::new(shell, true)?;
         let folders = Folders::load(shell.home.data_dir())?;
-        let clock = SystemClock::default();
-        let change = |folder: FolderId, change: MemberChange| {
-            let entry = folders.entries().iter().find(|entry| entry.id == folder);
-            let entry = entry.context("the folder is not on this computer")?;
-            let change = |folder: &mut Folder, env: &Env<'_>| Ok(folder.change_members(&change, env)?);
-            with_folder(shell, &folders, entry, &vault, &clock, &Progress::hidden(), change)
-        };
+        let change = |folder, change| change_members_of(shell, &folders, &vault, folder, &change);
         Ok(invitations::tend(shell, &vault.unlocked()?, &change).map(drop)?)
+    }
+
+    fn tend_groups(&self, shell: &Shell) -> Result<FreshGroups> {
+        let vault = ShellVault::new(shell, true)?;
+        let folders = Folders::load(shell.home.data_dir())?;
+        let Shell { home, config, .. } = shell;
+        let (unlocked, now) = (vault.unlocked()?, SystemClock::default().now());
+        let groups = Groups { home, config, unlocked: &unlocked, files: vault.group_files(), now };
+        let change = |folder, change| change_members_of(shell, &folders, &vault, folder, &change);
+        Ok(groups::tend(&groups, folders.entries(), &change)?)
     }
 
     fn verify(&self, shell: &Shell, folder: &FolderEntry, progress: &Progress) -> Result<VerifyReport> {
@@ -258,6 +266,20 @@ fn with_folder<T>(
     let directory = folders.state_directory(entry.id)?;
     let mut folder = Folder::open(entry.clone(), settings(shell), &directory, clock.now())?;
     work(&mut folder, &Env { clock, vault, cancel: &AtomicBool::new(false), progress })
+}
+
+/// Changes the members of a folder in this process.
+fn change_members_of(
+    shell: &Shell,
+    folders: &Folders,
+    vault: &ShellVault,
+    folder: FolderId,
+    change: &MemberChange,
+) -> Result<()> {
+    let entry = folders.entries().iter().find(|entry| entry.id == folder);
+    let entry = entry.context("the folder is not on this computer")?;
+    let change = |folder: &mut Folder, env: &Env<'_>| Ok(folder.change_members(change, env)?);
+    with_folder(shell, folders, entry, vault, &SystemClock::default(), &Progress::hidden(), change)
 }
 
 /// Settles one folder in this process. Returns how many problems stand afterwards, too.

@@ -10,6 +10,7 @@ mod device;
 mod directory;
 mod error;
 mod files;
+mod group_server;
 mod groups;
 mod guest;
 mod invite;
@@ -33,6 +34,7 @@ pub use changes::{change_login, change_password, change_recovery_key, delete, le
 pub use device::{KeepAccountKey, account_key};
 pub use directory::{Person, find_person, known_people, look_at_person, replace_person, set_person_verified};
 pub use error::AccountError;
+pub use group_server::{FreshGroups, GroupError, Groups, was_left};
 pub use groups::GroupFiles;
 pub use guest::{accepted_invitation, keep_invitation};
 pub use invite::{

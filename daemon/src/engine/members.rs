@@ -224,7 +224,9 @@ impl Folder {
                 let manifest = self.write_manifest(keys, &roster, &me, now)?;
                 roster.leave(manifest, signer)?;
             }
-            MemberChange::ShareWith { group, role } => self.share_with(keys, &mut roster, *group, *role, env, now)?,
+            MemberChange::ShareWith { group, role } => {
+                self.share_with(keys, &mut roster, *group, *role, env, now)?
+            }
             MemberChange::Unshare { group, guests: kept } => {
                 self.unshare(keys, &mut roster, *group, now)?;
                 guests.invited = still_invited(keys, kept);
@@ -232,7 +234,9 @@ impl Folder {
             MemberChange::LearnGroups => {
                 self.expect_news_of_groups();
                 let held = env.vault.groups().map_err(EngineError::from)?;
-                let Some(grown) = with_news(&roster, &held).filter(|_| self.may_publish) else { return Ok(None) };
+                let Some(grown) = with_news(&roster, &held).filter(|_| self.may_publish) else {
+                    return Ok(None);
+                };
                 roster = grown;
             }
             MemberChange::Invite { invited } => {

@@ -62,10 +62,7 @@ impl RosterFile {
     /// Whether a file of the encrypted folder holds what the folder says of itself, and nothing that shows in the work
     /// folder.
     pub fn is_own(&self, key: &StoreKey) -> bool {
-        *key == self.key
-            || self.manifests.contains_key(key)
-            || self.groups.is_own(key)
-            || self.is_copy(key)
+        *key == self.key || self.manifests.contains_key(key) || self.groups.is_own(key) || self.is_copy(key)
     }
 
     /// Takes over which manifests are there. Returns whether one is new or another than before.
