@@ -136,6 +136,18 @@ fn has_pairs_of(found: &HeldGroup, held: &HeldGroup) -> bool {
     found.group.pairs().count() >= held.group.pairs().count()
 }
 
+/// Whether a file that begins with `start`, PREFIX and ACCESS, is a group's: whoever is in a group has an envelope of a kind
+/// of its own.
+#[must_use]
+pub fn is_group_file(start: &[u8]) -> bool {
+    let access = Prefix::parse(start)
+        .ok()
+        .filter(|prefix| prefix.roster)
+        .and_then(|prefix| Access::parse(start.get(PREFIX_LEN..PREFIX_LEN + prefix.access_len)?).ok());
+    access
+        .is_some_and(|access| access.envelopes().any(|envelope| envelope.kind == EnvelopeType::GROUP_MEMBER))
+}
+
 /// The name of a group's file in an encrypted folder.
 #[must_use]
 pub fn group_key(group: GroupId) -> StoreKey {

@@ -16,6 +16,7 @@ use crate::engine::current_identity;
 use crate::exit::{Exit, Failure};
 use crate::folder_keys::{FolderKeysError, OpenFolder, Vault};
 use crate::folders::{FolderEntry, Folders};
+use crate::groups::is_group_file;
 use crate::membership::MAX_ROSTER_FILE_BYTES;
 use crate::output::printable;
 use crate::refusals::Pair;
@@ -96,6 +97,11 @@ fn find_roster(store: &DirectoryStore) -> Result<Option<Vec<u8>>> {
         if !Prefix::parse(&start).is_ok_and(|prefix| is_roster(&prefix)) {
             continue;
         }
+        let mut bytes = vec![0; usize::try_from(stamp.length)?];
+        file.read_exact_at(0, &mut bytes)?;
+        if is_group_file(&bytes) {
+            continue;
+        }
         if found.is_some() {
             let failure = Failure::new(
                 Exit::VerificationFailed,
@@ -105,8 +111,6 @@ fn find_roster(store: &DirectoryStore) -> Result<Option<Vec<u8>>> {
                 .with_remedy("Ask its owner which one is theirs, and remove the other")
                 .into());
         }
-        let mut bytes = vec![0; usize::try_from(stamp.length)?];
-        file.read_exact_at(0, &mut bytes)?;
         found = Some(bytes);
     }
     Ok(found)

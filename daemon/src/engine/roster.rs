@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ensafer_core::clock::Dot;
 use ensafer_core::crypto::{FolderKey, SystemRandom};
-use ensafer_core::format::roster::{LogOrder, Roster, RosterState};
+use ensafer_core::format::roster::{LogOrder, Role, Roster, RosterState};
 use ensafer_core::format::{HeaderError, Prefix, grace, object_name};
 use ensafer_core::ids::FolderId;
 use ensafer_core::plan::{Problem, ProblemClass, Subject};
@@ -155,7 +155,7 @@ impl Folder {
             Ok(found) if found.id == self.entry.id => found,
             Ok(other) => {
                 let detail = format!("the roster of folder {}", other.id);
-                self.roster.report(ProblemClass::Foreign, Some(stamp), &detail);
+                self.foreign_roster(&detail, stamp, now)?;
                 return Ok(ours.is_some());
             }
             Err(FolderKeysError::Roster(HeaderError::NotARecipient)) => {
@@ -166,7 +166,8 @@ impl Folder {
                 return Ok(ours.is_some());
             }
             Err(FolderKeysError::OtherOwner { owner, .. }) => {
-                self.roster.report(ProblemClass::UnknownSigner, Some(stamp), &owner.to_string());
+                // Whose folder it is, its id says: this is not the one whose owner was vouched for.
+                self.foreign_roster(&format!("the roster of a folder of {owner}"), stamp, now)?;
                 return Ok(ours.is_some());
             }
             Err(error) => return Err(error.into()),
@@ -207,12 +208,17 @@ impl Folder {
     ) -> Result<bool, EngineError> {
         let prefix = Prefix::parse(bytes)?;
         if prefix.file_id != self.entry.id.root() {
-            self.roster.report(ProblemClass::Foreign, Some(stamp), "");
+            self.foreign_roster("", stamp, now)?;
             return Ok(ours.is_some());
         }
         match ours {
             Some(ours) if prefix.key_epoch < ours.roster().state().epoch => {
                 // All older keys are known: this is a fork that somebody else has to merge, or no roster at all.
+                self.unreadable_roster(HeaderError::Unauthentic, stamp, now)?;
+                Ok(true)
+            }
+            // Nobody can remove the owner: by whoever it is made, it is none of this folder.
+            Some(ours) if ours.role() == Role::Owner => {
                 self.unreadable_roster(HeaderError::Unauthentic, stamp, now)?;
                 Ok(true)
             }
@@ -416,14 +422,30 @@ impl Folder {
             self.roster.report(class, Some(stamp), &detail);
             return Ok(());
         }
-        let standing = self.standing.get(&self.roster.subject()).filter(|known| known.stamp == Some(stamp));
-        let age = standing.map_or(Duration::ZERO, |known| now.since(known.since));
-        if age < grace(is_full_length) {
+        if self.roster_stood(stamp, now) < grace(is_full_length) {
             self.roster.report(ProblemClass::StillArriving, Some(stamp), &detail);
             return Ok(());
         }
         self.roster.report(ProblemClass::Damaged, Some(stamp), &detail);
         self.put_roster_back(Some(stamp))
+    }
+
+    /// Another folder's roster, or anything else, under the name of this one's: as good as damaged.
+    fn foreign_roster(
+        &mut self,
+        detail: &str,
+        stamp: StoreStamp,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
+        let is_long_there = self.roster_stood(stamp, now) >= grace(true);
+        self.roster.report(ProblemClass::Foreign, Some(stamp), detail);
+        if is_long_there { self.put_roster_back(Some(stamp)) } else { Ok(()) }
+    }
+
+    /// For how long the problem with the roster's file of this stamp has stood.
+    fn roster_stood(&self, stamp: StoreStamp, now: Timestamp) -> Duration {
+        let standing = self.standing.get(&self.roster.subject()).filter(|known| known.stamp == Some(stamp));
+        standing.map_or(Duration::ZERO, |known| now.since(known.since))
     }
 
     /// A roster that is gone is put back when it has been gone for a while and other objects are still there: an

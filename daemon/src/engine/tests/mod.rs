@@ -7,6 +7,7 @@ mod braking;
 mod crash;
 mod deciding;
 mod faults;
+mod groups;
 mod history;
 mod hostile;
 mod identity;

@@ -108,7 +108,65 @@ fn the_roster_of_another_folder_is_no_roster_of_this_one() {
             a.lose_state();
         }
         assert_eq!(a.read("f"), "text");
+        world.clock.advance(TEN_MINUTES * 200);
+        a.look();
+        assert_eq!(world.snapshot(), store, "whoever has accepted none has none to put back");
     }
+}
+
+#[test]
+fn rule_19_the_roster_is_put_back_where_another_folders_lies() {
+    for account in [alice(), bob()] {
+        let world = World::new();
+        let mut a = world.device("a");
+        a.write("f", "text");
+        a.settle();
+        let path = world.cloud().join(a.roster_key());
+        let good = fs::read(&path).unwrap();
+        let elsewhere = world.path().join("another cloud");
+        fs::create_dir(&elsewhere).unwrap();
+        let other = world.device_of("other", &account, &elsewhere);
+        let foreign = fs::read(elsewhere.join(other.roster_key())).unwrap();
+        fs::write(&path, &foreign).unwrap();
+        a.settle();
+        assert_eq!(a.problems().get(&a.roster_key()), Some(&ProblemClass::Foreign));
+        assert_eq!(fs::read(&path).unwrap(), foreign);
+        world.clock.advance(DAMAGED_AFTER);
+        a.settle();
+        assert_eq!(fs::read(&path).unwrap(), good);
+        assert!(a.is_in_trash(&foreign));
+        a.settle();
+        assert!(a.problems().is_empty(), "{:?}", a.problems());
+    }
+}
+
+/// Anybody can write a roster that nobody can open. It stops who may have been removed, and not the owner.
+#[test]
+fn a_roster_under_an_unknown_key_does_not_shut_out_the_owner() {
+    let world = World::new();
+    let mut a = world.device("a");
+    a.write("f", "text");
+    a.settle();
+    a.add(&bob(), Role::Writer).unwrap();
+    let mut b = world.guest("b", &bob());
+    world.settle(&mut [&mut a, &mut b]);
+    let path = world.cloud().join(a.roster_key());
+    let good = fs::read(&path).unwrap();
+    let mut made = good.clone();
+    // The key epoch in PREFIX.
+    made[43] += 1;
+    fs::write(&path, &made).unwrap();
+    b.settle();
+    assert_eq!(b.problems().get(&a.roster_key()), Some(&ProblemClass::NotAMember));
+    a.write("g", "written meanwhile");
+    a.settle();
+    assert_eq!(a.problems().get(&a.roster_key()), Some(&ProblemClass::StillArriving));
+    world.clock.advance(DAMAGED_AFTER);
+    a.settle();
+    assert_eq!(fs::read(&path).unwrap(), good);
+    world.settle(&mut [&mut a, &mut b]);
+    assert_eq!(b.read("g"), "written meanwhile");
+    assert!(a.problems().is_empty() && b.problems().is_empty(), "{:?} {:?}", a.problems(), b.problems());
 }
 
 #[test]

@@ -1,0 +1,246 @@
+//! Folders that are shared with groups: joined, written, left, and news of a group that comes by whoever has it.
+
+use std::fs;
+use std::sync::Arc;
+
+use ensafer_core::account::Account;
+use ensafer_core::crypto::{EnvelopePrivateKey, SigningKey, SystemRandom};
+use ensafer_core::format::roster::{Group, Role};
+use ensafer_core::ids::GroupId;
+use ensafer_core::plan::ProblemClass;
+
+use super::accounts::{alice, bob, carol};
+use super::world::{Device, TEN_MINUTES, World};
+use crate::clock::Clock;
+use crate::engine::{MemberChange, MembersError};
+use crate::groups::{HeldGroup, group_key};
+
+/// Alice's group with Bob in it, as her device holds it.
+fn group_with_bob(a: &Device) -> GroupId {
+    let account = alice();
+    let (bundle, pair) = (account.bundle().clone(), EnvelopePrivateKey::generate());
+    let mut group = Group::create(bundle, account.identity(), [7; 16], pair, &mut SystemRandom).unwrap();
+    group.add(bob().bundle().clone(), Role::Reader, account.identity()).unwrap();
+    let held = HeldGroup::seal(group, None, &account, a.clock.now()).unwrap();
+    let id = held.id();
+    a.vault.groups.lock().unwrap().push(Arc::new(held));
+    id
+}
+
+/// Changes the one group that the device of `account` holds.
+fn change_group(device: &mut Device, account: &Account, change: impl FnOnce(&mut Group, &SigningKey)) {
+    let now = device.clock.now();
+    let mut groups = device.vault.groups.lock().unwrap();
+    let held = groups.first_mut().unwrap();
+    let mut group = held.group().clone();
+    change(&mut group, account.identity());
+    *held = Arc::new(HeldGroup::seal(group, Some(held), account, now).unwrap());
+}
+
+fn expel_bob(group: &mut Group, signer: &SigningKey) {
+    let pair = EnvelopePrivateKey::generate();
+    group.remove(bob().identity().public(), pair, signer, &mut SystemRandom).unwrap();
+}
+
+/// A device of somebody who is in the folder by the group only, whose file lies in the encrypted folder.
+fn member(world: &World, name: &str, account: &Arc<Account>, group: GroupId) -> Device {
+    let object = fs::read(world.cloud().join(group_key(group).0.as_ref())).unwrap();
+    let prepare = |vault: &super::accounts::TestVault| {
+        vault.meet(&alice());
+        vault.groups.lock().unwrap().push(Arc::new(HeldGroup::open(&object, account).unwrap()));
+    };
+    world.join(name, account, &world.cloud(), prepare).unwrap()
+}
+
+/// Alice's folder, shared with her group for writing; Bob is in it.
+fn shared(world: &World) -> (Device, Device, GroupId) {
+    let mut a = world.device("a");
+    a.write("old", "older than the group");
+    a.settle();
+    let group = group_with_bob(&a);
+    a.change(&MemberChange::ShareWith { group, role: Role::Writer }).unwrap();
+    a.settle();
+    let b = member(world, "b", &bob(), group);
+    (a, b, group)
+}
+
+fn epoch(device: &Device) -> u32 {
+    device.keys().roster().state().epoch
+}
+
+#[test]
+fn a_group_is_shared_with_like_a_person() {
+    let world = World::new();
+    let (mut a, mut b, group) = shared(&world);
+    b.write("by bob", "text");
+    b.write("old", "edited by Bob");
+    world.settle(&mut [&mut a, &mut b]);
+    assert_eq!((a.read("by bob").as_str(), a.read("old").as_str()), ("text", "edited by Bob"));
+    assert_eq!(a.tree(), b.tree());
+    assert!(a.problems().is_empty() && b.problems().is_empty(), "{:?} {:?}", a.problems(), b.problems());
+    let again = a.change(&MemberChange::ShareWith { group, role: Role::Writer });
+    assert!(matches!(again, Err(MembersError::AlreadyMember)), "{again:?}");
+    let by_bob = b.change(&MemberChange::ShareWith { group, role: Role::Reader });
+    assert!(matches!(by_bob, Err(MembersError::NotAllowed)), "{by_bob:?}");
+    let unknown = a.change(&MemberChange::Unshare { group: GroupId::new([9; 16]), guests: Vec::new() });
+    assert!(matches!(unknown, Err(MembersError::NoGroup)), "{unknown:?}");
+    // After a start, too, nothing of it shows in the work folder.
+    for device in [&mut a, &mut b] {
+        device.start();
+        device.settle();
+        assert!(device.problems().is_empty(), "{:?}", device.problems());
+    }
+}
+
+#[test]
+fn whoever_comes_into_the_group_later_reads_everything() {
+    let world = World::new();
+    let (mut a, mut b, group) = shared(&world);
+    b.write("by bob", "text");
+    world.settle(&mut [&mut a, &mut b]);
+    change_group(&mut a, &alice(), |group, signer| {
+        group.add(carol().bundle().clone(), Role::Reader, signer).unwrap();
+    });
+    a.change(&MemberChange::LearnGroups).unwrap();
+    world.settle(&mut [&mut a, &mut b]);
+    assert_eq!(epoch(&a), 1, "nobody has to be shut out");
+    let mut c = member(&world, "c", &carol(), group);
+    c.settle();
+    assert_eq!(c.tree(), a.tree());
+    c.write("by carol", "text");
+    world.settle(&mut [&mut a, &mut b, &mut c]);
+    assert_eq!(b.read("by carol"), "text");
+    assert!(b.problems().is_empty() && c.problems().is_empty());
+}
+
+#[test]
+fn row_20_whoever_is_removed_from_the_group_opens_nothing_new() {
+    let world = World::new();
+    let (mut a, mut b, _) = shared(&world);
+    b.write("by bob", "in time");
+    world.settle(&mut [&mut a, &mut b]);
+    change_group(&mut a, &alice(), expel_bob);
+    a.change(&MemberChange::LearnGroups).unwrap();
+    assert_eq!(epoch(&a), 2);
+    a.write("new", "not for Bob");
+    a.settle();
+    b.settle();
+    assert!(!b.tree().contains_key("new"));
+    let problems = b.problems();
+    assert_eq!(problems.get(&a.roster_key()), Some(&ProblemClass::NotAMember), "{problems:?}");
+    // What he had written stays, for who never saw it before, too.
+    let mut fresh = world.device("fresh");
+    fresh.settle();
+    assert_eq!(fresh.tree(), a.tree());
+    assert!(fresh.problems().is_empty() && a.problems().is_empty(), "{:?}", fresh.problems());
+    // What he writes now is nobody's.
+    b.write("by bob", "too late");
+    b.settle();
+    world.settle(&mut [&mut a, &mut fresh]);
+    assert_eq!((a.read("by bob").as_str(), fresh.read("by bob").as_str()), ("in time", "in time"));
+}
+
+#[test]
+fn news_of_a_group_comes_by_whoever_has_it_and_an_admin_shuts_out() {
+    let world = World::new();
+    let (mut a, mut b, group) = shared(&world);
+    change_group(&mut a, &alice(), |group, signer| {
+        group.add(carol().bundle().clone(), Role::Admin, signer).unwrap();
+    });
+    a.change(&MemberChange::LearnGroups).unwrap();
+    b.write("by bob", "in time");
+    world.settle(&mut [&mut a, &mut b]);
+    let mut c = member(&world, "c", &carol(), group);
+    c.settle();
+    // Carol administers the group, and in the folder she only writes.
+    change_group(&mut c, &carol(), expel_bob);
+    c.change(&MemberChange::LearnGroups).unwrap();
+    c.settle();
+    assert_eq!(epoch(&c), 1);
+    world.settle(&mut [&mut a, &mut c]);
+    assert_eq!((epoch(&a), epoch(&c)), (2, 2));
+    let newest = a.vault.groups.lock().unwrap()[0].group().state().epoch;
+    assert_eq!(newest, 2, "Alice's device heard of the group by its file");
+    c.write("new", "not for Bob");
+    world.settle(&mut [&mut a, &mut c]);
+    b.settle();
+    assert!(!b.tree().contains_key("new"));
+    let mut fresh = world.device("fresh");
+    fresh.settle();
+    assert_eq!(fresh.tree(), a.tree());
+    assert!([&a, &c, &fresh].iter().all(|device| device.problems().is_empty()));
+}
+
+#[test]
+fn what_a_groups_members_had_written_stays_when_they_may_only_read() {
+    let world = World::new();
+    let (mut a, mut b, group) = shared(&world);
+    b.write("by bob", "in time");
+    world.settle(&mut [&mut a, &mut b]);
+    a.change(&MemberChange::ShareWith { group, role: Role::Reader }).unwrap();
+    world.settle(&mut [&mut a, &mut b]);
+    let mut fresh = world.device("fresh");
+    fresh.settle();
+    assert_eq!((fresh.read("by bob"), epoch(&a)), ("in time".to_owned(), 1));
+    b.write("by bob", "an edit of a reader's");
+    a.write("new", "for readers, too");
+    world.settle(&mut [&mut a, &mut b, &mut fresh]);
+    assert_eq!(b.read("new"), "for readers, too");
+    assert_eq!((a.read("by bob"), fresh.read("by bob")), ("in time".to_owned(), "in time".to_owned()));
+    assert!(b.problems().values().any(|class| *class == ProblemClass::ReadOnly), "{:?}", b.problems());
+}
+
+#[test]
+fn a_group_that_the_folder_is_taken_from_gets_nothing_new() {
+    let world = World::new();
+    let (mut a, mut b, group) = shared(&world);
+    b.write("by bob", "in time");
+    world.settle(&mut [&mut a, &mut b]);
+    a.change(&MemberChange::Unshare { group, guests: Vec::new() }).unwrap();
+    a.write("new", "not for the group");
+    a.settle();
+    b.settle();
+    assert_eq!(epoch(&a), 2);
+    assert!(!b.tree().contains_key("new"));
+    let mut fresh = world.device("fresh");
+    fresh.settle();
+    assert_eq!(fresh.tree(), a.tree());
+    assert!(a.problems().is_empty() && fresh.problems().is_empty());
+    // And it may be shared with again.
+    a.change(&MemberChange::ShareWith { group, role: Role::Writer }).unwrap();
+    world.settle(&mut [&mut a, &mut b]);
+    assert_eq!(b.read("new"), "not for the group");
+}
+
+#[test]
+fn a_groups_file_that_is_lost_or_damaged_is_written_anew() {
+    let world = World::new();
+    let (mut a, mut b, group) = shared(&world);
+    world.settle(&mut [&mut a, &mut b]);
+    let path = world.cloud().join(group_key(group).0.as_ref());
+    let good = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    a.look();
+    assert_eq!(fs::read(&path).unwrap(), good);
+    let mut bad = good.clone();
+    let end = bad.len() - 1;
+    bad[end] ^= 1;
+    fs::write(&path, bad).unwrap();
+    a.look();
+    world.clock.advance(TEN_MINUTES);
+    a.look();
+    assert_eq!(fs::read(&path).unwrap(), good);
+    // An older one, too.
+    change_group(&mut a, &alice(), |group, signer| {
+        group.add(carol().bundle().clone(), Role::Reader, signer).unwrap();
+    });
+    a.change(&MemberChange::LearnGroups).unwrap();
+    a.settle();
+    let newer = fs::read(&path).unwrap();
+    assert_ne!(newer, good);
+    fs::write(&path, &good).unwrap();
+    a.look();
+    assert_eq!(fs::read(&path).unwrap(), newer);
+    world.settle(&mut [&mut a, &mut b]);
+    assert!(a.problems().is_empty() && b.problems().is_empty());
+}
