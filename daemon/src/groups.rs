@@ -172,13 +172,3 @@ pub fn tend(
     }
     Ok(fresh)
 }
-
-/// Whether the file that begins so is a group's, and no folder's roster: by its envelopes, of which nothing is checked.
-#[must_use]
-pub fn is_group_file(head: &[u8]) -> bool {
-    let Some(prefix) = Prefix::parse(head).ok().filter(|prefix| prefix.roster) else { return false };
-    let access =
-        head.get(PREFIX_LEN..PREFIX_LEN + prefix.access_len).and_then(|bytes| Access::parse(bytes).ok());
-    access
-        .is_some_and(|access| access.envelopes().any(|envelope| envelope.kind == EnvelopeType::GROUP_MEMBER))
-}

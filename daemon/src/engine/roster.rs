@@ -431,12 +431,7 @@ impl Folder {
     }
 
     /// Another folder's roster, or anything else, under the name of this one's: as good as damaged.
-    fn foreign_roster(
-        &mut self,
-        detail: &str,
-        stamp: StoreStamp,
-        now: Timestamp,
-    ) -> Result<(), EngineError> {
+    fn foreign_roster(&mut self, detail: &str, stamp: StoreStamp, now: Timestamp) -> Result<(), EngineError> {
         let is_long_there = self.roster_stood(stamp, now) >= grace(true);
         self.roster.report(ProblemClass::Foreign, Some(stamp), detail);
         if is_long_there { self.put_roster_back(Some(stamp)) } else { Ok(()) }

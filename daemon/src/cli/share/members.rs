@@ -10,6 +10,7 @@ use ensafer_core::format::roster::Role;
 use super::super::account::opened;
 use super::super::engine::Engine;
 use super::super::folder;
+use super::groups;
 use super::{AddArguments, LeaveArguments, ListArguments, MemberArguments, RoleArguments};
 use crate::account::{self, AccountError, Person};
 use crate::exit::{Exit, Failure};
@@ -139,8 +140,9 @@ pub(super) fn leave(arguments: &LeaveArguments, shell: &Shell, engine: &dyn Engi
 pub(super) fn list(arguments: &ListArguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
     let folder = folder::at(&arguments.work, shell)?;
     let members = members(shell, engine, &folder)?;
+    let groups = groups::of(shell, engine, &folder)?;
     if arguments.format.json {
-        shell.output.document(&members)?;
+        shell.output.document(&groups::document(&members, &groups))?;
         return Ok(Exit::Success);
     }
     let width = members.iter().map(|member| printable(&member.login).chars().count()).max().unwrap_or(0);
@@ -148,10 +150,11 @@ pub(super) fn list(arguments: &ListArguments, shell: &Shell, engine: &dyn Engine
         let login = printable(&member.login);
         shell.output.line(format_args!("{login:width$}  {:6}  {}", member.role, words(member.standing)))?;
     }
+    groups.iter().try_for_each(|group| groups::print(group, shell))?;
     Ok(Exit::Success)
 }
 
-const fn words(standing: Standing) -> &'static str {
+pub(super) const fn words(standing: Standing) -> &'static str {
     match standing {
         Standing::Own => "you",
         Standing::Verified => "verified",
