@@ -230,7 +230,7 @@ impl Engine for LocalEngine {
         let vault = ShellVault::new(shell, true)?;
         let open = open_folder(shell, folder, &vault)?;
         let store = DirectoryStore::open(&folder.encrypted, open.authorship.device)?;
-        verify::verify(&store, &open, progress)
+        verify::verify(&store, &open, &vault.unlocked()?.account, progress)
     }
 
     fn decrypt(
@@ -249,7 +249,11 @@ impl Engine for LocalEngine {
             AccountState::default()
         });
         let signers = Signers::new(&unlocked.account, known, accepted);
-        Ok(decrypt::decrypt(&unlocked.account, &signers, files, output, progress))
+        let groups = vault.groups().unwrap_or_else(|error| {
+            shell.output.warn(format_args!("The groups that this account is in cannot be read: {error}"));
+            Vec::new()
+        });
+        Ok(decrypt::decrypt(&unlocked.account, &groups, &signers, files, output, progress))
     }
 }
 
