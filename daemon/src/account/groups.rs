@@ -64,7 +64,7 @@ impl GroupFiles {
     }
 
     /// Keeps a group, in the place of a version that says less, durably. `None` where the file is no group that `account`
-    /// can open, or an older one than it has seen.
+    /// can open, or an older one than it has seen and nothing newer is held.
     ///
     /// # Errors
     /// The files cannot be read or written.
@@ -80,12 +80,16 @@ impl GroupFiles {
         let Ok(found) = HeldGroup::open(object, account) else { return Ok(None) };
         let id = found.id();
         let remembered = known_people(&self.home, account)?;
-        if remembered.groups().get(&id).is_some_and(|known| !known.is_in(found.group().log())) {
+        let _lock = lock(&self.home)?;
+        let before = self.all(account)?.into_iter().find(|held| held.id() == id);
+        // Beside one that has all that was seen, an older one is only behind.
+        let has_seen = |held: &HeldGroup| {
+            remembered.groups().get(&id).is_none_or(|known| known.is_in(held.group().log()))
+        };
+        if !has_seen(&found) && !before.as_ref().is_some_and(|before| has_seen(before)) {
             tracing::warn!(group = %id, "an older group than was seen is not used");
             return Ok(None);
         }
-        let _lock = lock(&self.home)?;
-        let before = self.all(account)?.into_iter().find(|held| held.id() == id);
         let Some(before) = before else {
             if self.list()?.len() >= MAX_KNOWN_GROUPS {
                 return Ok(None);
