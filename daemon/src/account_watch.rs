@@ -88,12 +88,15 @@ impl Default for Wishes {
     }
 }
 
+/// Does something for the account.
+type See<T> = Box<dyn Fn(&Unlocked) -> Result<T, AccountError> + Send>;
+
 /// What is seen to beside the session.
 pub struct Tend {
     /// Sees to the account's invitations, and says how many are open.
-    pub invitations: Box<dyn Fn(&Unlocked) -> Result<usize, AccountError> + Send>,
+    pub invitations: See<usize>,
     /// Sees to the account's groups.
-    pub groups: Box<dyn Fn(&Unlocked) -> Result<(), AccountError> + Send>,
+    pub groups: See<()>,
 }
 
 /// The thread that looks.
