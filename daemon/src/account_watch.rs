@@ -88,8 +88,16 @@ impl Default for Wishes {
     }
 }
 
-/// Sees to the account's invitations, and says how many are open.
-pub type Tend = Box<dyn Fn(&Unlocked) -> Result<usize, AccountError> + Send>;
+/// Does something for the account.
+type See<T> = Box<dyn Fn(&Unlocked) -> Result<T, AccountError> + Send>;
+
+/// What is seen to beside the session.
+pub struct Tend {
+    /// Sees to the account's invitations, and says how many are open.
+    pub invitations: See<usize>,
+    /// Sees to the account's groups.
+    pub groups: See<()>,
+}
 
 /// The thread that looks.
 #[derive(Debug)]
@@ -116,7 +124,7 @@ impl AccountWatch {
             let (mut pause, mut next_look) = (FIRST_RETRY, Instant::now());
             loop {
                 if Instant::now() >= next_look {
-                    let went_well = look(&shell, &vault, &board);
+                    let went_well = look(&shell, &vault, &board) && see_to_groups(&shell, &vault, &tend);
                     pause = if went_well { INTERVAL } else { (pause * 2).min(INTERVAL) };
                     next_look = Instant::now() + pause;
                 }
@@ -147,10 +155,19 @@ impl AccountWatch {
 /// Sees to invitations; whether some are left that somebody may accept.
 fn has_open_invitations(vault: &ShellVault, tend: &Tend) -> bool {
     let Ok(unlocked) = vault.unlocked() else { return false };
-    tend(&unlocked).unwrap_or_else(|error| {
+    (tend.invitations)(&unlocked).unwrap_or_else(|error| {
         tracing::debug!(%error, "invitations could not be seen to");
         0
     }) > 0
+}
+
+/// Sees to groups, where there is a server to ask. `false` where it is worth another try soon.
+fn see_to_groups(shell: &Shell, vault: &ShellVault, tend: &Tend) -> bool {
+    let is_logged_in = account::is_logged_in(&shell.home).unwrap_or(false);
+    let Some(unlocked) = vault.unlocked().ok().filter(|_| is_logged_in) else { return true };
+    (tend.groups)(&unlocked)
+        .inspect_err(|error| tracing::debug!(%error, "groups could not be seen to"))
+        .is_ok()
 }
 
 /// One look. `false` where it is worth another one soon.

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use ensafer_core::account::Account;
 use ensafer_core::api::local::{Decrypted, Membership, RecipientNote, SignerReport};
+use ensafer_core::format::roster::{MAX_GROUP_OBJECT_LEN, MAX_GROUPS};
 use ensafer_core::format::{
     AccountAlone, HeaderError, ObjectKind, OpenedHeader, System, open_header, to_local_name,
 };
@@ -23,6 +24,7 @@ use ensafer_core::tree::{Content, Folding, Kind, Object, Stamp};
 
 use crate::apply::describe;
 use crate::folder_keys::author;
+use crate::groups::{HeldGroup, is_group_file};
 use crate::payload::{PayloadFailure, open_payload, read_head};
 use crate::progress::Progress;
 use crate::signers::{Rosters, Signers};
@@ -89,15 +91,19 @@ impl From<(ProblemClass, String)> for Refused {
 
 /// Decrypts `files` into the directory `output`. Directories among them are made, and what belongs into them is put
 /// there; everything else goes to the top. Nothing that is there is overwritten, and no file appears before its
-/// signature and content were verified. Only what somebody has signed whose signature is taken.
+/// signature and content were verified. Only what somebody has signed whose signature is taken. What is for one of
+/// `groups`, or for a group whose file is given, too, opens by that.
 pub fn decrypt(
     account: &Account,
+    groups: &[Arc<HeldGroup>],
     signers: &Signers<'_>,
     files: &[PathBuf],
     output: &Path,
     progress: &Progress,
 ) -> Vec<Decrypted> {
-    let keys = AccountAlone::new(account.envelope(), Vec::new());
+    let given = given_groups(account, files);
+    let pairs = groups.iter().chain(&given).flat_map(|held| held.group().pairs());
+    let keys = AccountAlone::new(account.envelope(), Vec::new()).with_groups(pairs);
     let mut rosters = Rosters::default();
     let mut results = Vec::with_capacity(files.len());
     let mut opened = Vec::with_capacity(files.len());
@@ -172,7 +178,20 @@ fn failure(given: &Path, refused: Refused) -> Decrypted {
     Decrypted { object, output: None, class: Some(class), what, signer, recipients: Vec::new() }
 }
 
-/// Opens one file's header. Rosters and manifests hold nothing to decrypt: `None`.
+/// The groups whose files are among `files`, and that the account is in.
+fn given_groups(account: &Account, files: &[PathBuf]) -> Vec<Arc<HeldGroup>> {
+    let open = |path: &PathBuf| {
+        let file = LoneFile::open(path).ok()?;
+        let length = file.stamp().ok()?.length;
+        let is_group =
+            length <= MAX_GROUP_OBJECT_LEN as u64 && is_group_file(&read_head(&file, length).ok()?);
+        let bytes = is_group.then(|| fs::read(path).ok()).flatten()?;
+        HeldGroup::open(&bytes, account).ok().map(Arc::new)
+    };
+    files.iter().filter_map(open).take(MAX_GROUPS).collect()
+}
+
+/// Opens one file's header. Rosters, groups and manifests hold nothing to decrypt: `None`.
 fn open(
     path: &Path,
     keys: &AccountAlone<'_>,
@@ -188,6 +207,9 @@ fn open(
     let file = LoneFile::open(path).map_err(store)?;
     let length = file.stamp().map_err(store)?.length;
     let head = read_head(&file, length).map_err(store)?;
+    if is_group_file(&head) {
+        return Ok(None);
+    }
     let mut header = open_header(&head, keys).map_err(|error| (lone_class(&error), error.to_string()))?;
     if length != header.total_len {
         let class =

@@ -15,6 +15,12 @@ use ensafer_core::ids::{DeviceId, GroupId};
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::StoreKey;
 
+use crate::account::{AccountError, FreshGroups, Groups};
+use crate::engine::MemberChange;
+use crate::exit;
+use crate::folders::FolderEntry;
+use crate::invitations::ChangeMembers;
+
 /// A version of a group that the account can open: its file, and what is in it.
 #[derive(Debug)]
 pub struct HeldGroup {
@@ -177,4 +183,23 @@ pub fn is_group_file(start: &[u8]) -> bool {
 #[must_use]
 pub fn group_key(group: GroupId) -> StoreKey {
     StoreKey(object_name(group.as_folder().root()).into())
+}
+
+/// Looks at the account's groups, and has `folders` hear of what is new.
+///
+/// # Errors
+/// The server cannot be reached. What becomes of one group, or in one folder, is logged.
+pub fn tend(
+    groups: &Groups<'_>,
+    folders: &[FolderEntry],
+    change: ChangeMembers<'_>,
+) -> Result<FreshGroups, AccountError> {
+    let fresh = groups.refresh()?;
+    for folder in folders.iter().filter(|_| fresh.is_news) {
+        if let Err(error) = change(folder.id, MemberChange::LearnGroups) {
+            // It learns them when it next looks.
+            tracing::debug!(folder = %folder.id, error = exit::describe(&error), "news of groups did not arrive");
+        }
+    }
+    Ok(fresh)
 }

@@ -1,22 +1,27 @@
 //! Adding a pair of directories: makes a folder where the encrypted directory has none, joins it where it has one.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use ensafer_core::account::OpenInvitation;
 use ensafer_core::clock::{Clock as VersionVector, Dot};
-use ensafer_core::crypto::{FolderKey, Random, SystemRandom};
-use ensafer_core::format::roster::{FolderLayout, Roster, RosterStatement, seal_roster_object};
+use ensafer_core::crypto::{FolderKey, InviteKey, Random, SystemRandom};
+use ensafer_core::format::roster::{
+    FolderLayout, MAX_GROUP_OBJECT_LEN, MAX_GROUPS, Roster, RosterStatement, seal_roster_object,
+};
 use ensafer_core::format::{HeaderError, PREFIX_LEN, Prefix, object_name};
-use ensafer_core::ids::{DeviceId, Fingerprint, FolderId};
+use ensafer_core::ids::{DeviceId, Fingerprint, FolderId, GroupId, InvitationId};
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::StoreKey;
 
 use crate::account::Unlocked;
 use crate::engine::current_identity;
+use crate::envelopes::Envelopes;
 use crate::exit::{Exit, Failure};
 use crate::folder_keys::{FolderKeysError, OpenFolder, Vault};
 use crate::folders::{FolderEntry, Folders};
-use crate::groups::is_group_file;
+use crate::groups::{HeldGroup, Met, is_group_file};
 use crate::membership::MAX_ROSTER_FILE_BYTES;
 use crate::output::printable;
 use crate::refusals::Pair;
@@ -46,13 +51,16 @@ pub fn add(
     let marker = work.read_marker()?;
     let entry = |id| FolderEntry { id, work: pair.work.clone(), encrypted: pair.encrypted.clone() };
     let identity = Identity { device: provisional, machine: String::new() };
-    let id = match find_roster(&store)? {
+    let Found { roster, groups } = find_rosters(&store)?;
+    let id = match roster {
         Some(bytes) => {
-            let opened = OpenFolder::open(&bytes, vault, &identity, device_name, None);
+            let with_groups = WithGroups::new(vault, &groups, &unlocked);
+            let opened = OpenFolder::open(&bytes, &with_groups, &identity, device_name, None);
             let opened = check_joinable(opened, pair)?;
             refuse_other_owner(&opened, owner, pair)?;
             let id = opened.id;
             refuse_other_folder(marker.as_ref(), id, pair)?;
+            with_groups.keep_those_of(&opened, now)?;
             id
         }
         None => {
@@ -79,7 +87,7 @@ pub fn check_before_joining(pair: &Pair, id: FolderId) -> Result<()> {
     refuse_other_folder(work.read_marker()?.as_ref(), id, pair)?;
     let store = DirectoryStore::open(&pair.encrypted, DeviceId::new([0; 16]))?;
     store.probe()?;
-    let Some(bytes) = find_roster(&store)? else { return Err(not_arrived(pair).into()) };
+    let Some(bytes) = find_rosters(&store)?.roster else { return Err(not_arrived(pair).into()) };
     if Prefix::parse(&bytes)?.file_id == id.root() {
         return Ok(());
     }
@@ -94,16 +102,25 @@ pub fn check_before_joining(pair: &Pair, id: FolderId) -> Result<()> {
 /// There is none.
 pub fn read_roster(encrypted: &Path) -> Result<Vec<u8>> {
     let store = DirectoryStore::open(encrypted, DeviceId::new([0; 16]))?;
-    find_roster(&store)?.with_context(|| format!("{} has no roster", encrypted.display()))
+    find_rosters(&store)?.roster.with_context(|| format!("{} has no roster", encrypted.display()))
 }
 
-/// The bytes of the roster in an encrypted directory, `None` where there is none. It has its own name: copies have not.
+/// What of an encrypted directory says who may do what.
+#[derive(Default)]
+struct Found {
+    /// The folder's roster.
+    roster: Option<Vec<u8>>,
+    /// The files of groups, no more than a folder may have.
+    groups: Vec<Vec<u8>>,
+}
+
+/// The roster in an encrypted directory, and the files of groups. They have their own names: copies have not.
 ///
 /// # Errors
-/// Several are there: somebody has put another folder's into it.
-fn find_roster(store: &DirectoryStore) -> Result<Option<Vec<u8>>> {
+/// Several rosters are there: somebody has put another folder's into it.
+fn find_rosters(store: &DirectoryStore) -> Result<Found> {
     let listing = store.list()?;
-    let mut found: Option<Vec<u8>> = None;
+    let mut found = Found::default();
     for Listed { key, stamp } in &listing.objects {
         let Ok(file) = store.open(key) else { continue };
         let mut start = [0; PREFIX_LEN];
@@ -120,9 +137,12 @@ fn find_roster(store: &DirectoryStore) -> Result<Option<Vec<u8>>> {
         let mut bytes = vec![0; usize::try_from(stamp.length)?];
         file.read_exact_at(0, &mut bytes)?;
         if is_group_file(&bytes) {
+            if bytes.len() <= MAX_GROUP_OBJECT_LEN && found.groups.len() < MAX_GROUPS {
+                found.groups.push(bytes);
+            }
             continue;
         }
-        if found.is_some() {
+        if found.roster.is_some() {
             let failure = Failure::new(
                 Exit::VerificationFailed,
                 "The encrypted folder holds two folders' member lists",
@@ -131,9 +151,63 @@ fn find_roster(store: &DirectoryStore) -> Result<Option<Vec<u8>>> {
                 .with_remedy("Ask its owner which one is theirs, and remove the other")
                 .into());
         }
-        found = Some(bytes);
+        found.roster = Some(bytes);
     }
     Ok(found)
+}
+
+/// A vault with the groups whose files lie beside a roster, and open: only until it shows which of them the roster names.
+struct WithGroups<'a> {
+    vault: &'a dyn Vault,
+    beside: Vec<Arc<HeldGroup>>,
+}
+
+impl<'a> WithGroups<'a> {
+    fn new(vault: &'a dyn Vault, objects: &[Vec<u8>], unlocked: &Unlocked) -> Self {
+        let open = |object: &Vec<u8>| HeldGroup::open(object, &unlocked.account).ok().map(Arc::new);
+        Self { vault, beside: objects.iter().filter_map(open).collect() }
+    }
+
+    /// Keeps the groups that the folder is shared with.
+    fn keep_those_of(&self, opened: &OpenFolder, now: Timestamp) -> Result<(), FolderKeysError> {
+        let listed = &opened.roster().state().groups;
+        for held in self.beside.iter().filter(|held| listed.iter().any(|group| group.id == held.id())) {
+            self.vault.hold_group(held.id(), held.object(), now)?;
+        }
+        Ok(())
+    }
+}
+
+impl Vault for WithGroups<'_> {
+    fn unlocked(&self) -> Result<Unlocked, FolderKeysError> {
+        self.vault.unlocked()
+    }
+
+    fn envelopes(&self) -> &Envelopes {
+        self.vault.envelopes()
+    }
+
+    fn knows(&self, identity: &Fingerprint) -> Result<bool, FolderKeysError> {
+        self.vault.knows(identity)
+    }
+
+    fn invitation(&self, folder: FolderId) -> Result<Option<(InvitationId, InviteKey)>, FolderKeysError> {
+        self.vault.invitation(folder)
+    }
+
+    fn groups(&self) -> Result<Vec<Arc<HeldGroup>>, FolderKeysError> {
+        let mut groups = self.vault.groups()?;
+        groups.extend(self.beside.iter().cloned());
+        Ok(groups)
+    }
+
+    fn hold_group(&self, group: GroupId, object: &[u8], now: Timestamp) -> Result<Met, FolderKeysError> {
+        self.vault.hold_group(group, object, now)
+    }
+
+    fn guests(&self, folder: FolderId) -> Result<Vec<(InvitationId, OpenInvitation)>, FolderKeysError> {
+        self.vault.guests(folder)
+    }
 }
 
 /// Whoever names an owner wants no folder of their own.

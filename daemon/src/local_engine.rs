@@ -15,8 +15,8 @@ use ensafer_core::ids::{DeviceId, Fingerprint, FolderId, InvitationId};
 use ensafer_core::plan::ProblemClass;
 use ensafer_core::status::{Event, Facts, Status};
 
-use crate::account::{Unlocked, known_people};
-use crate::account_watch::{AccountWatch, Wishes};
+use crate::account::{FreshGroups, Groups, known_people};
+use crate::account_watch::{AccountWatch, Tend, Wishes};
 use crate::board::Board;
 use crate::cli::engine::{Engine, ReadingGuests};
 use crate::clock::{Clock, SystemClock};
@@ -31,6 +31,7 @@ use crate::engine::{
 };
 use crate::folder_keys::{FolderKeysError, OpenFolder, Vault};
 use crate::folders::{FolderEntry, Folders};
+use crate::groups;
 use crate::home::host_name;
 use crate::invitations::{self, member_change};
 use crate::local_api::Queries;
@@ -68,11 +69,16 @@ impl Engine for LocalEngine {
         let wishes = Wishes::new();
         let waker = wishes.waker().and(clouds.waker());
         let supervisor = Supervisor::start(shell, vault.clone(), shared, waker, quit)?;
-        let guests = Arc::downgrade(&supervisor);
-        let tend = move |unlocked: &Unlocked| {
-            guests.upgrade().map_or(Ok(0), |guests| guests.tend_invitations(unlocked))
+        let (guests, groups) = (Arc::downgrade(&supervisor), Arc::downgrade(&supervisor));
+        let tend = Tend {
+            invitations: Box::new(move |unlocked| {
+                guests.upgrade().map_or(Ok(0), |guests| guests.tend_invitations(unlocked))
+            }),
+            groups: Box::new(move |unlocked| {
+                groups.upgrade().map_or(Ok(()), |groups| groups.tend_groups(unlocked))
+            }),
         };
-        let watch = AccountWatch::start(shell, vault, board, wishes, Box::new(tend));
+        let watch = AccountWatch::start(shell, vault, board, wishes, tend);
         let watch = watch.context("A thread cannot be started")?;
         let control = Arc::new(supervisor.clone());
         let finish = move || {
@@ -206,10 +212,7 @@ impl Engine for LocalEngine {
     fn change_members(&self, shell: &Shell, folder: &FolderEntry, change: &MembersChange) -> Result<()> {
         let vault = ShellVault::new(shell, true)?;
         let folders = Folders::load(shell.home.data_dir())?;
-        let clock = SystemClock::default();
-        let change = member_change(change)?;
-        let change = |folder: &mut Folder, env: &Env<'_>| Ok(folder.change_members(&change, env)?);
-        with_folder(shell, &folders, folder, &vault, &clock, &Progress::hidden(), change)
+        change_members_of(shell, &folders, &vault, folder.id, &member_change(change)?)
     }
 
     fn reencrypt(&self, shell: &Shell, folder: &FolderEntry, progress: &Progress) -> Result<SettleOutcome> {
@@ -228,21 +231,25 @@ impl Engine for LocalEngine {
     fn tend_invitations(&self, shell: &Shell) -> Result<()> {
         let vault = ShellVault::new(shell, true)?;
         let folders = Folders::load(shell.home.data_dir())?;
-        let clock = SystemClock::default();
-        let change = |folder: FolderId, change: MemberChange| {
-            let entry = folders.entries().iter().find(|entry| entry.id == folder);
-            let entry = entry.context("the folder is not on this computer")?;
-            let change = |folder: &mut Folder, env: &Env<'_>| Ok(folder.change_members(&change, env)?);
-            with_folder(shell, &folders, entry, &vault, &clock, &Progress::hidden(), change)
-        };
+        let change = |folder, change| change_members_of(shell, &folders, &vault, folder, &change);
         Ok(invitations::tend(shell, &vault.unlocked()?, &change).map(drop)?)
+    }
+
+    fn tend_groups(&self, shell: &Shell) -> Result<FreshGroups> {
+        let vault = ShellVault::new(shell, true)?;
+        let folders = Folders::load(shell.home.data_dir())?;
+        let Shell { home, config, .. } = shell;
+        let (unlocked, now) = (vault.unlocked()?, SystemClock::default().now());
+        let groups = Groups { home, config, unlocked: &unlocked, files: vault.group_files(), now };
+        let change = |folder, change| change_members_of(shell, &folders, &vault, folder, &change);
+        Ok(groups::tend(&groups, folders.entries(), &change)?)
     }
 
     fn verify(&self, shell: &Shell, folder: &FolderEntry, progress: &Progress) -> Result<VerifyReport> {
         let vault = ShellVault::new(shell, true)?;
         let open = open_folder(shell, folder, &vault)?;
         let store = DirectoryStore::open(&folder.encrypted, open.authorship.device)?;
-        verify::verify(&store, &open, progress)
+        verify::verify(&store, &open, &vault.unlocked()?.account, progress)
     }
 
     fn decrypt(
@@ -261,7 +268,11 @@ impl Engine for LocalEngine {
             AccountState::default()
         });
         let signers = Signers::new(&unlocked.account, known, accepted);
-        Ok(decrypt::decrypt(&unlocked.account, &signers, files, output, progress))
+        let groups = vault.groups().unwrap_or_else(|error| {
+            shell.output.warn(format_args!("The groups that this account is in cannot be read: {error}"));
+            Vec::new()
+        });
+        Ok(decrypt::decrypt(&unlocked.account, &groups, &signers, files, output, progress))
     }
 }
 
@@ -278,6 +289,20 @@ fn with_folder<T>(
     let directory = folders.state_directory(entry.id)?;
     let mut folder = Folder::open(entry.clone(), settings(shell), &directory, clock.now())?;
     work(&mut folder, &Env { clock, vault, cancel: &AtomicBool::new(false), progress })
+}
+
+/// Changes the members of a folder in this process.
+fn change_members_of(
+    shell: &Shell,
+    folders: &Folders,
+    vault: &ShellVault,
+    folder: FolderId,
+    change: &MemberChange,
+) -> Result<()> {
+    let entry = folders.entries().iter().find(|entry| entry.id == folder);
+    let entry = entry.context("the folder is not on this computer")?;
+    let change = |folder: &mut Folder, env: &Env<'_>| Ok(folder.change_members(change, env)?);
+    with_folder(shell, folders, entry, vault, &SystemClock::default(), &Progress::hidden(), change)
 }
 
 /// Settles one folder in this process. Returns how many problems stand afterwards, too.

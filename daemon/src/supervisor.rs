@@ -14,7 +14,7 @@ use ensafer_core::ids::FolderId;
 use ensafer_core::status::Status;
 use tokio::sync::{oneshot, watch};
 
-use crate::account::{AccountError, Unlocked};
+use crate::account::{AccountError, Groups, Unlocked};
 use crate::account_watch::Waker;
 use crate::board::Board;
 use crate::daemon::QuitSignal;
@@ -23,6 +23,7 @@ use crate::engine::{EngineError, MemberChange, MembersError};
 use crate::exit;
 use crate::folder_keys::{FolderKeysError, Vault};
 use crate::folders::{FolderEntry, Folders};
+use crate::groups;
 use crate::invitations::{self, member_change};
 use crate::local_api::{Control, ControlError, Queries};
 use crate::prompt::Password;
@@ -133,6 +134,18 @@ impl Supervisor {
         invitations::tend(&self.shell, unlocked, &|folder, change| {
             Ok(self.tell_change(folder, change)?.blocking_recv().context("the folder's work has ended")??)
         })
+    }
+
+    /// Sees to the account's groups. Blocks until the folders have heard of what is new.
+    pub fn tend_groups(&self, unlocked: &Unlocked) -> Result<(), AccountError> {
+        let folders = self.folders_on_list().unwrap_or_default();
+        let Shell { home, config, .. } = &self.shell;
+        let (files, now) = (self.vault.group_files(), self.shared.clock.now());
+        let groups = Groups { home, config, unlocked, files, now };
+        let change = |folder, change| {
+            Ok(self.tell_change(folder, change)?.blocking_recv().context("the folder's work has ended")??)
+        };
+        groups::tend(&groups, &folders, &change).map(drop)
     }
 
     fn run(&self, running: bool) {

@@ -52,6 +52,12 @@ impl ShellVault {
         Ok(unlocked)
     }
 
+    /// The files of the groups that the account is in.
+    #[must_use]
+    pub const fn group_files(&self) -> &GroupFiles {
+        &self.groups
+    }
+
     /// Takes over what another device changed in the account, unless it was locked meanwhile.
     pub fn replace(&self, unlocked: Unlocked) {
         if !self.is_locked.load(Ordering::Relaxed) {

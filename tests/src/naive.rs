@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use ensafer_core::account::{AccountState, SealedAccount, SignedBundle};
 use ensafer_core::api::server::{AccountDocument, BundleDocument};
 use ensafer_core::crypto::RecoveryKey;
+use ensafer_core::format::roster::open_group_object;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::{Digest, Sha256, Sha512};
@@ -46,6 +47,19 @@ pub fn remembers_what_is_served(served: &Value, password: &str) -> AccountState 
     let account = sealed.open_with_password(password).unwrap();
     let state = sealed.state(&account).unwrap();
     state.map_or_else(AccountState::default, |state| AccountState::from_bytes(&state).unwrap())
+}
+
+/// Who is in a group by the file that is served, whatever was seen of the group, and whichever group it is.
+#[must_use]
+pub fn opens_any_group(served: &Value, password: &str, object: &Value) -> Vec<String> {
+    let sealed = SealedAccount::from_document(&parse::<AccountDocument>(served)).unwrap();
+    let account = sealed.open_with_password(password).unwrap();
+    let object = hex::decode(object.as_str().unwrap()).unwrap();
+    let opened = open_group_object(&object, account.envelope(), &[]).unwrap();
+    let members = opened.group.state().members.iter();
+    let mut people: Vec<_> = members.map(|member| member.bundle.bundle().login.to_string()).collect();
+    people.sort();
+    people
 }
 
 /// The proof of a password, derived with whatever the server asks for (`docs/protocol.md`, "Keys from the password").

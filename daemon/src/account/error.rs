@@ -7,6 +7,7 @@ use ensafer_core::account::{ParseLinkError, ParseStateError, PinError, SucceedEr
 use ensafer_core::api::server::ProblemKind;
 use ensafer_core::crypto::{Login, LoginError, ParsePrintedError, PasswordError};
 
+use super::GroupError;
 use crate::exit::Exit;
 use crate::key_server::{Origin, OriginError, ServerError};
 use crate::output::printable;
@@ -182,6 +183,9 @@ pub enum AccountError {
     /// There is no room for another invitation.
     #[error("too many invitations are open")]
     TooManyInvitations,
+    /// A group is not made or changed.
+    #[error(transparent)]
+    Group(#[from] GroupError),
     /// This device's secrets cannot be kept.
     #[error(transparent)]
     Secrets(#[from] SecretError),
@@ -215,6 +219,7 @@ impl AccountError {
             | Self::Link(_)
             | Self::Weak { .. }
             | Self::OtherRealm { .. }
+            | Self::Group(GroupError::Name { .. } | GroupError::Taken { .. })
             | Self::Parameters(PasswordError::Empty) => Exit::Usage,
             Self::NotOnServer { .. } | Self::NotLoggedIn => Exit::NotSetUp,
             Self::Server(error) | Self::Unanswered { lost: error, .. } => error.exit(),
@@ -298,6 +303,7 @@ impl AccountError {
                 Some("ensafer invite list, then ensafer invite revoke what nobody accepts")
             }
             Self::Login { .. } => Some("Write it like alice@example.com"),
+            Self::Group(error) => error.remedy(),
             Self::Damaged { .. } => Some(
                 "Where it is this computer's own, move it away, then ensafer login. Otherwise take the account from another computer: ensafer keys export, keys import",
             ),

@@ -85,12 +85,16 @@ impl GroupFiles {
             Err(error) => return Ok(Met::unopened(&error)),
         };
         let remembered = known_people(&self.home, account)?;
-        if remembered.groups().get(&group).is_some_and(|known| !known.is_in(found.group().log())) {
+        let _lock = lock(&self.home)?;
+        let before = self.all(account)?.into_iter().find(|held| held.id() == group);
+        // Beside one that has all that was seen, an older one is only behind.
+        let has_seen = |held: &HeldGroup| {
+            remembered.groups().get(&group).is_none_or(|known| known.is_in(held.group().log()))
+        };
+        if !has_seen(&found) && !before.as_ref().is_some_and(|before| has_seen(before)) {
             tracing::warn!(%group, "an older group than was seen is not used");
             return Ok(Met::NotForUs);
         }
-        let _lock = lock(&self.home)?;
-        let before = self.all(account)?.into_iter().find(|held| held.id() == group);
         let Some(before) = before else {
             if self.list()?.len() >= MAX_KNOWN_GROUPS {
                 return Ok(Met::NotForUs);

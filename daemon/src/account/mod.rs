@@ -10,6 +10,7 @@ mod device;
 mod directory;
 mod error;
 mod files;
+mod group_server;
 mod groups;
 mod guest;
 mod invite;
@@ -35,6 +36,7 @@ pub use directory::{
     Person, find_person, known_people, look_at_person, name_of, replace_person, set_person_verified,
 };
 pub use error::AccountError;
+pub use group_server::{FreshGroups, GroupError, Groups, was_left};
 pub use groups::GroupFiles;
 pub use guest::{accepted_folder, accepted_invitation, keep_invitation};
 pub use invite::{

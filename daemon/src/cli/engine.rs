@@ -10,6 +10,7 @@ use ensafer_core::format::roster::RosterState;
 use ensafer_core::ids::{Fingerprint, InvitationId};
 use ensafer_core::status::Status;
 
+use crate::account::FreshGroups;
 use crate::daemon::{QuitSignal, Running};
 use crate::engine::Preview;
 use crate::folders::FolderEntry;
@@ -115,6 +116,12 @@ pub trait Engine {
     /// # Errors
     /// The server says so. One invitation's trouble is logged.
     fn tend_invitations(&self, shell: &Shell) -> Result<()>;
+
+    /// Looks at the account's groups while no daemon runs, and has the folders hear of what is new. The home's lock is held.
+    ///
+    /// # Errors
+    /// The server cannot be reached. One group's trouble, or one folder's, is logged.
+    fn tend_groups(&self, shell: &Shell) -> Result<FreshGroups>;
 
     /// Opens every file of a folder's encrypted side to the last byte.
     ///

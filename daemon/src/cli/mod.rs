@@ -12,6 +12,7 @@ mod encrypt;
 pub mod engine;
 mod filestatus;
 mod folder;
+mod group;
 mod guests;
 mod invite;
 mod keys;
@@ -107,6 +108,9 @@ enum Command {
     /// Share folders: add people by e-mail, make sure of their keys
     #[command(subcommand)]
     Share(share::Command),
+    /// Make groups of people, with whom folders are shared as with one person
+    #[command(subcommand)]
+    Group(group::Command),
     /// Invite people who have no account yet
     #[command(subcommand)]
     Invite(invite::Command),
@@ -158,7 +162,12 @@ impl Command {
     fn is_of_account(&self) -> bool {
         matches!(
             self,
-            Self::Account(_) | Self::Login(_) | Self::Share(_) | Self::RecoveryKey(_) | Self::Encrypt(_)
+            Self::Account(_)
+                | Self::Login(_)
+                | Self::Share(_)
+                | Self::Group(_)
+                | Self::RecoveryKey(_)
+                | Self::Encrypt(_)
         )
     }
 }
@@ -236,6 +245,7 @@ fn dispatch(command: Command, shell: &Shell, engine: &dyn Engine) -> Result<Exit
         Command::Logout => login::log_out(shell),
         Command::Account(command) => account::run(&command, shell),
         Command::Share(command) => share::run(&command, shell, engine),
+        Command::Group(command) => group::run(&command, shell, engine),
         Command::Invite(command) => invite::run(&command, shell, engine),
         Command::Accept(arguments) => accept::run(&arguments, shell, engine),
         Command::Unlock => lock::unlock(shell),
@@ -304,6 +314,14 @@ mod tests {
             "ensafer share role /w bob@example.com admin",
             "ensafer share list /w --json",
             "ensafer share leave /w",
+            "ensafer share add /w Family --role reader",
+            "ensafer group create Family",
+            "ensafer group add Family bob@example.com --admin",
+            "ensafer group remove Family bob@example.com -y",
+            "ensafer group list",
+            "ensafer group list Family --json",
+            "ensafer group leave Family -y",
+            "ensafer group delete Family -y",
             "ensafer invite add /w carol@example.com --role reader --print-link --json",
             "ensafer invite list --json",
             "ensafer invite resend carol@example.com",

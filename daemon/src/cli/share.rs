@@ -1,5 +1,6 @@
-//! `share`: the members of a folder, and whose keys somebody's are.
+//! `share`: the members and groups of a folder, and whose keys somebody's are.
 
+mod groups;
 pub(super) mod members;
 mod verify;
 
@@ -55,7 +56,7 @@ impl From<GivenRole> for Role {
 pub(super) struct AddArguments {
     /// The work folder
     work: PathBuf,
-    /// The other's e-mail address
+    /// The other's e-mail address, or the name of a group
     email: String,
     /// What they may do
     #[arg(long, value_enum, default_value_t = GivenRole::Writer)]
@@ -66,7 +67,7 @@ pub(super) struct AddArguments {
 pub(super) struct MemberArguments {
     /// The work folder
     work: PathBuf,
-    /// The member's e-mail address
+    /// The member's e-mail address, or the name of a group
     email: String,
     /// Do not ask
     #[arg(short, long)]
@@ -77,7 +78,7 @@ pub(super) struct MemberArguments {
 pub(super) struct RoleArguments {
     /// The work folder
     work: PathBuf,
-    /// The member's e-mail address
+    /// The member's e-mail address, or the name of a group
     email: String,
     /// What they may do from now on
     #[arg(value_enum)]
@@ -107,6 +108,15 @@ pub(super) struct LeaveArguments {
 pub(super) fn run(command: &Command, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
     shell.require_account()?;
     match command {
+        Command::Add(arguments) if groups::is_group(&arguments.email) => {
+            groups::add(arguments, shell, engine)
+        }
+        Command::Remove(arguments) if groups::is_group(&arguments.email) => {
+            groups::remove(arguments, shell, engine)
+        }
+        Command::Role(arguments) if groups::is_group(&arguments.email) => {
+            groups::set_role(arguments, shell, engine)
+        }
         Command::Add(arguments) => members::add(arguments, shell, engine),
         Command::Remove(arguments) => members::remove(arguments, shell, engine),
         Command::Role(arguments) => members::set_role(arguments, shell, engine),

@@ -39,6 +39,11 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
                     .output
                     .warn(format_args!("Invitations were not looked after: {}", exit::describe(&error)));
             }
+            if super::group::has_any(shell)
+                && let Err(error) = engine.tend_groups(shell)
+            {
+                tracing::info!(error = exit::describe(&error), "groups were not looked at");
+            }
             let progress = shell.progress("Syncing");
             engine.sync_once(shell, &progress)?
         }

@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ensafer_core::format::roster::{MAX_GROUP_OBJECT_LEN, MAX_GROUPS};
 use ensafer_core::format::{
     Access, EnvelopeType, PREFIX_LEN, Prefix, StoreName, fan_out_directory, object_name, parse_store_name,
 };
@@ -11,6 +12,7 @@ use ensafer_core::ids::FolderId;
 use rustix::fs::OFlags;
 
 use super::{open_file, read_start};
+use crate::groups::is_group_file;
 use crate::membership::MAX_ROSTER_FILE_BYTES;
 
 /// How far below a client's directory is looked.
@@ -21,6 +23,8 @@ const MAX_ENTRIES: usize = 20_000;
 const MAX_HEADS: usize = 32;
 /// Most bytes of ACCESS that are read of such a file. An ordinary one has 8 members' envelopes at most: 4 KiB.
 const MAX_HEAD_BYTES: usize = 64 << 10;
+/// Most objects beside a roster whose beginning is read, to find groups by which it may open.
+const MAX_BESIDE: usize = 4096;
 /// Most encrypted folders that are found below one of a client's directories.
 const MAX_FOUND: usize = 256;
 
@@ -38,8 +42,25 @@ impl FoundRoster {
     /// The roster's bytes; `None` where it is gone, or larger than any roster.
     #[must_use]
     pub fn read(&self) -> Option<Vec<u8>> {
-        let bytes = read_start(&open_file(&self.file, OFlags::NOFOLLOW)?, MAX_ROSTER_FILE_BYTES + 1)?;
-        (bytes.len() as u64 <= MAX_ROSTER_FILE_BYTES).then_some(bytes)
+        read_whole(&self.file, MAX_ROSTER_FILE_BYTES)
+    }
+
+    /// The files of groups beside the roster, as many as a folder may have, of those that are looked at.
+    #[must_use]
+    pub fn read_groups(&self) -> Vec<Vec<u8>> {
+        let Some(Ok(entries)) = self.file.parent().map(fs::read_dir) else { return Vec::new() };
+        let is_small = |entry: &fs::DirEntry| {
+            entry.metadata().is_ok_and(|found| found.is_file() && found.len() <= MAX_GROUP_OBJECT_LEN as u64)
+        };
+        let is_object = |entry: &fs::DirEntry| {
+            entry
+                .file_name()
+                .to_str()
+                .is_some_and(|name| matches!(parse_store_name(name), StoreName::Object(_)))
+        };
+        let objects = entries.flatten().filter(|entry| is_object(entry) && is_small(entry));
+        let groups = objects.take(MAX_BESIDE).filter_map(|entry| read_group(&entry.path()));
+        groups.take(MAX_GROUPS).collect()
     }
 }
 
@@ -96,7 +117,8 @@ impl Search {
 fn roster_of(object: &Path) -> Option<FoundRoster> {
     let directory = object.parent()?;
     if let Some(prefix) = prefix_of(object).filter(|prefix| prefix.roster) {
-        return found(directory, FolderId::new(*prefix.file_id.as_bytes()));
+        let folder = FolderId::new(*prefix.file_id.as_bytes());
+        return found(directory, folder).filter(|_| read_group(object).is_none());
     }
     let folders: Vec<FolderId> = folders_of(object)?;
     folders.into_iter().find_map(|folder| found(directory, folder))
@@ -114,6 +136,18 @@ fn found(objects: &Path, folder: FolderId) -> Option<FoundRoster> {
         let is_its_roster = prefix.roster && prefix.file_id == folder.root();
         is_its_roster.then_some(FoundRoster { directory, folder, file })
     })
+}
+
+/// A group's file, whole; `None` for any other.
+fn read_group(object: &Path) -> Option<Vec<u8>> {
+    prefix_of(object).filter(|prefix| prefix.roster)?;
+    read_whole(object, MAX_GROUP_OBJECT_LEN as u64).filter(|bytes| is_group_file(bytes))
+}
+
+/// A file's bytes; `None` where it is gone, or longer than `limit`.
+fn read_whole(file: &Path, limit: u64) -> Option<Vec<u8>> {
+    let bytes = read_start(&open_file(file, OFlags::NOFOLLOW)?, limit + 1)?;
+    (bytes.len() as u64 <= limit).then_some(bytes)
 }
 
 fn prefix_of(file: &Path) -> Option<Prefix> {
@@ -232,6 +266,24 @@ mod tests {
         }
         write_roster(&root.join("team/11"), folder(0x11));
         assert_eq!(names(root, |_| false), ["team"]);
+    }
+
+    #[test]
+    fn a_groups_file_is_no_folder_and_lies_beside_one() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        let name = FolderKeyName { folder: folder(9), epoch: 1, key_id: [7; 32] };
+        let body = [&name.to_bytes()[..], &[0; 384]].concat();
+        let envelope = Envelope { kind: EnvelopeType::GROUP_MEMBER, flags: 0, hint: [0; 8], body: &body };
+        let access = Access::build([envelope]).unwrap();
+        let group = head(folder(9).root(), true, access.as_bytes());
+        write(&root.join("group alone"), folder(9).root(), &group);
+        write(&root.join("shared"), folder(9).root(), &group);
+        write_roster(&root.join("shared"), folder(1));
+        write_object(&root.join("shared"), 1, folder(1));
+        let found = below(root, |_| false);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].folder, found[0].read_groups()), (folder(1), vec![group]));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use ensafer_core::account::{Account, AccountState};
 use ensafer_core::api::local::{FoundFolder, Whose};
+use ensafer_core::format::HeaderError;
 use ensafer_core::ids::FolderId;
 
 use super::CloudDirectory;
@@ -107,7 +108,21 @@ fn judge(
     envelopes: &Envelopes,
     known: &AccountState,
 ) -> Option<Whose> {
-    let state = folder_keys::look_at_roster(&roster.read()?, unlocked, groups, envelopes).ok()?;
+    let object = roster.read()?;
+    let look = |groups: &[Arc<HeldGroup>]| folder_keys::look_at_roster(&object, unlocked, groups, envelopes);
+    let state = match look(groups) {
+        // The group by which it opens may never have been met: then its file lies beside the roster.
+        Err(HeaderError::NotARecipient) => {
+            let open = |object: &Vec<u8>| HeldGroup::open(object, &unlocked.account).ok().map(Arc::new);
+            let beside: Vec<_> = roster.read_groups().iter().filter_map(open).collect();
+            if beside.is_empty() {
+                return None;
+            }
+            look(&beside)
+        }
+        state => state,
+    };
+    let state = state.ok()?;
     let account: &Account = &unlocked.account;
     let me = account.identity().public();
     if state.folder != roster.folder {

@@ -13,6 +13,7 @@ mod crash;
 mod damage;
 mod embedded;
 mod evil_server;
+mod groups;
 mod harness;
 mod invitations;
 mod keyring;

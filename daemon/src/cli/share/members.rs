@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::super::account::opened;
 use super::super::engine::Engine;
 use super::super::{folder, guests, invite};
+use super::groups;
 use super::{AddArguments, LeaveArguments, ListArguments, MemberArguments, RoleArguments};
 use crate::account::{self, AccountError, Person, Unlocked};
 use crate::exit::{self, Exit, Failure};
@@ -171,9 +172,11 @@ pub(super) fn list(arguments: &ListArguments, shell: &Shell, engine: &dyn Engine
         tell_dispute(shell, &members);
     }
     let guests = guests::of_folder(shell, engine, &folder)?;
+    let groups = groups::of(shell, engine, &folder)?;
     if arguments.format.json {
         let members = members.into_iter().map(Listed::Member);
-        let all: Vec<_> = members.chain(guests.into_iter().map(Listed::Guest)).collect();
+        let guests = guests.into_iter().map(Listed::Guest);
+        let all: Vec<_> = members.chain(guests).chain(groups.into_iter().map(Listed::Group)).collect();
         shell.output.document(&all)?;
         return Ok(Exit::Success);
     }
@@ -190,6 +193,7 @@ pub(super) fn list(arguments: &ListArguments, shell: &Shell, engine: &dyn Engine
     }
     let is_admin = members.iter().any(|m| m.standing == Standing::Own && m.role >= Role::Admin);
     tell_of_others_guests(shell, &folder, guests.len() - invited().count(), is_admin);
+    groups.iter().try_for_each(|group| groups::print(group, shell))?;
     Ok(Exit::Success)
 }
 
@@ -205,12 +209,13 @@ fn tell_dispute(shell: &Shell, members: &[MemberReport]) {
     ));
 }
 
-/// An entry of `share list --json`: a guest has no `login`, because nobody is a member by it.
+/// An entry of `share list --json`: guests have no `login`, because nobody is a member by it, and groups have a `group`.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Listed {
     Member(MemberReport),
     Guest(GuestReport),
+    Group(groups::GroupReport),
 }
 
 fn tell_of_others_guests(shell: &Shell, folder: &FolderEntry, count: usize, is_admin: bool) {
@@ -228,7 +233,7 @@ fn tell_of_others_guests(shell: &Shell, folder: &FolderEntry, count: usize, is_a
     }
 }
 
-const fn words(standing: Standing) -> &'static str {
+pub(super) const fn words(standing: Standing) -> &'static str {
     match standing {
         Standing::Own => "you",
         Standing::Verified => "verified",
