@@ -205,6 +205,21 @@ impl Folder {
         Ok(())
     }
 
+    /// `roster` with what is new about its groups, where this account may publish it.
+    pub(super) fn with_news_of_groups(
+        &mut self,
+        roster: &Roster,
+        env: &Env<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Roster>, EngineError> {
+        let grown = with_news(roster, &env.vault.groups()?).filter(|_| self.may_publish);
+        if grown.is_none() {
+            // Others may have published it, and not the group's file.
+            self.put_news_of_groups(env, now)?;
+        }
+        Ok(grown)
+    }
+
     /// Writes the files of groups that this device holds in a newer version, or is the first to have here.
     pub(super) fn put_news_of_groups(&mut self, env: &Env<'_>, now: Timestamp) -> Result<(), EngineError> {
         for file in self.roster.groups.files.values_mut() {
@@ -268,7 +283,7 @@ fn is_newest(held: &HeldGroup, keys: &OpenFolder) -> bool {
 }
 
 /// The roster with what is known here of its groups and not in it; `None` where it has everything.
-pub(super) fn with_news(roster: &Roster, held: &[Arc<HeldGroup>]) -> Option<Roster> {
+fn with_news(roster: &Roster, held: &[Arc<HeldGroup>]) -> Option<Roster> {
     let mut grown = roster.clone();
     let mut is_news = false;
     for held in held {

@@ -15,7 +15,7 @@ use ensafer_core::time::Timestamp;
 use ensafer_core::tree::StoreKey;
 use rayon::prelude::*;
 
-use super::groups::{losing, with_news};
+use super::groups::losing;
 use super::guests::{reading_keys, staying};
 use super::{EngineError, Env, Folder};
 use crate::folder_keys::{Guests, OpenFolder};
@@ -276,12 +276,7 @@ impl Folder {
                 guests.invited = staying(keys, &roster, self.own_guests(env)?);
             }
             MemberChange::LearnGroups => {
-                let held = env.vault.groups().map_err(EngineError::from)?;
-                let Some(grown) = with_news(&roster, &held).filter(|_| self.may_publish) else {
-                    // Others may have published it, and not the group's file.
-                    self.put_news_of_groups(env, now)?;
-                    return Ok(None);
-                };
+                let Some(grown) = self.with_news_of_groups(&roster, env, now)? else { return Ok(None) };
                 roster = grown;
             }
             MemberChange::Invite { invitations } => {
@@ -298,18 +293,7 @@ impl Folder {
                 guests.invited = staying(keys, &roster, own);
             }
             MemberChange::Complete { invitation, bundle, role } => {
-                let identity = bundle.bundle().identity;
-                let was_removed = roster.state().former.iter().any(|f| f.bundle().identity == identity);
-                // Nobody who was removed comes back by an invitation that was left over.
-                if was_removed {
-                    return Err(MembersError::Former);
-                }
-                if !keys.has_invitation(*invitation) {
-                    return Err(MembersError::NoInvitation);
-                }
-                if roster.state().member(&bundle.bundle().identity).is_none() {
-                    roster.add((**bundle).clone(), *role, signer)?;
-                }
+                complete(keys, &mut roster, *invitation, bundle, *role)?;
                 guests.gone.push(*invitation);
             }
         }
@@ -459,6 +443,28 @@ impl Folder {
         }
         Ok(by_writer)
     }
+}
+
+/// Makes a member of the guest of an open invitation.
+fn complete(
+    keys: &OpenFolder,
+    roster: &mut Roster,
+    invitation: InvitationId,
+    guest: &SignedBundle,
+    role: Role,
+) -> Result<(), MembersError> {
+    let identity = guest.bundle().identity;
+    // Nobody who was removed comes back by an invitation that was left over.
+    if roster.state().former.iter().any(|former| former.bundle().identity == identity) {
+        return Err(MembersError::Former);
+    }
+    if !keys.has_invitation(invitation) {
+        return Err(MembersError::NoInvitation);
+    }
+    if roster.state().member(&identity).is_none() {
+        roster.add(guest.clone(), role, keys.signer())?;
+    }
+    Ok(())
 }
 
 /// Refuses who is a member with these keys already. A member's newer keys are a change.
