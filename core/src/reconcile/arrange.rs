@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::join::same_inode;
 use super::local::same_name;
 use super::slots::{Decision, Lacks, Local, PENDING, Slot, Slots};
 use super::{Ids, readers};
@@ -439,7 +440,7 @@ impl<'s, 'a> Sequence<'s, 'a> {
         }
         self.marks[at as usize] = Mark::Parked;
         let node = slots.node(id);
-        let is_known = base.work.is_some_and(|work| work.stamp.inode == node.stamp.inode);
+        let is_known = base.work.is_some_and(|work| same_inode(slots, &work.stamp, &node.stamp));
         // Under another name it would not be known again: base learns its inode first, the next plan parks it.
         let learns = !is_known && slots.policy.stable_inodes && matches!(slot.local, Local::Same { .. });
         let free_name = || {

@@ -146,7 +146,8 @@ fn could_be(node: &Node, object: &Object, was_there: bool) -> bool {
     }
 }
 
-fn same_inode(slots: &Slots<'_>, was: &Stamp, is: &Stamp) -> bool {
+/// Whether both are stamps of one file, as far as inode numbers mean something: they are given out again.
+pub(super) fn same_inode(slots: &Slots<'_>, was: &Stamp, is: &Stamp) -> bool {
     let same_device = was.device == is.device || slots.renumbered.get(&was.device) == Some(&is.device);
     same_device && was.inode == is.inode && was.born == is.born
 }

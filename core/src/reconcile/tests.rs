@@ -401,6 +401,35 @@ fn rule_23_those_that_swap_places_are_parked_not_stuck() {
 }
 
 #[test]
+fn rule_23_what_was_made_anew_under_its_old_inode_is_learnt_before_it_is_parked() {
+    let mut scene = Scene::new();
+    let nodes = [scene.agreed(&directory(1, "a")), scene.agreed(&directory(2, "b"))];
+    scene.stored(&directory(1, "a").renamed(theirs(5), "b"));
+    scene.stored(&directory(2, "b").renamed(theirs(6), "a"));
+    for node in nodes {
+        scene.at(node).stamp.born = Some(at(40));
+    }
+    let plan = scene.plan();
+    assert!(plan.changes[0].work.is_none() && plan.changes[0].node.is_some(), "{plan:?}");
+}
+
+#[test]
+fn rule_23_the_name_of_a_parked_directory_is_not_published_for_another_that_shows_as_it() {
+    let mut scene = Scene::new();
+    let node = scene.agreed(&directory(1, "d"));
+    let work = scene.base.entries[&id(1)].work;
+    scene.base.entries.insert(id(2), BaseEntry { object: Arc::new(directory(2, "d")), work });
+    scene.stored(&directory(2, "d"));
+    scene.stored(&directory(1, "d").renamed(theirs(5), "d").within(2));
+    let plan = scene.plan();
+    let Some(WorkChange::Park { to, .. }) = &plan.changes[0].work else { panic!("{plan:?}") };
+    // The power goes.
+    scene.at(node).name = to.name.clone();
+    let plan = scene.plan();
+    assert!(plan.changes.len() == 2 && plan.counters_used == 0, "{plan:?}");
+}
+
+#[test]
 fn rule_04_restless_files_wait() {
     let mut scene = Scene::new();
     let node = scene.agreed(&file(1, "f", 1));

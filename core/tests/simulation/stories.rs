@@ -218,3 +218,19 @@ fn a_file_takes_the_place_of_a_deleted_directory_in_which_another_edits() {
     ];
     run(Manners::Shared, 2, &events).unwrap();
 }
+
+#[test]
+fn a_directory_is_made_anew_under_its_old_inode_number_before_it_must_make_way() {
+    let events = [
+        Race(0, MakeDirectory { directory: 0, name: 40 }, 0),
+        Step(0, None),
+        Step(1, Some(2)),
+        Race(1, Move { entry: 0, directory: 20, name: 104 }, 0),
+        Edit(0, MakeDirectory { directory: 8, name: 89 }),
+        Race(0, Move { entry: 30, directory: 44, name: 0 }, 0),
+        Race(1, Create { directory: 0, name: 0 }, 1),
+        Race(0, Create { directory: 0, name: 0 }, 0),
+        Race(1, Delete { entry: 72 }, 0),
+    ];
+    run(Manners::Shared, 2, &events).unwrap();
+}
