@@ -2,7 +2,7 @@
 
 use crate::cloud::Manners;
 use crate::disk::Edit::*;
-use crate::{Event::*, run};
+use crate::{Event::*, World, run};
 
 #[test]
 fn a_file_moves_into_a_directory_that_takes_its_name() {
@@ -233,4 +233,28 @@ fn a_directory_is_made_anew_under_its_old_inode_number_before_it_must_make_way()
         Race(1, Delete { entry: 72 }, 0),
     ];
     run(Manners::Shared, 2, &events).unwrap();
+}
+
+#[test]
+fn what_comes_back_to_where_an_interrupted_update_replaced_it_lies_in_the_trash() {
+    // Decision 0040 says why.
+    let events = [
+        Edit(0, Create { directory: 0, name: 99 }),
+        Step(0, None),
+        Race(1, Create { directory: 0, name: 34 }, 0),
+        Race(0, Write { file: 0 }, 1),
+        Step(0, None),
+        Edit(1, Create { directory: 0, name: 37 }),
+        Edit(1, Swap { one: 32, other: 54 }),
+        Fog(1, 19),
+        Edit(1, Link { directory: 0, name: 55, target: 0 }),
+        Step(0, Some(3)),
+        Edit(0, Swap { one: 115, other: 20 }),
+        Step(0, None),
+    ];
+    let mut world = World::new(Manners::Shared, 2);
+    events.iter().for_each(|event| world.happen(event));
+    world.settle().unwrap();
+    let lost = world.diary.written[1];
+    assert!(world.devices[0].trash.contains(&lost) && world.devices[0].replaced_again == [lost]);
 }
