@@ -258,3 +258,22 @@ fn what_comes_back_to_where_an_interrupted_update_replaced_it_lies_in_the_trash(
     let lost = world.diary.written[1];
     assert!(world.devices[0].trash.contains(&lost) && world.devices[0].replaced_again == [lost]);
 }
+
+#[test]
+fn a_file_and_its_conflict_copy_swap_names_and_only_the_file_can_be_parked() {
+    let events = [
+        Race(2, Create { directory: 0, name: 33 }, 0),
+        Race(0, Create { directory: 0, name: 53 }, 0),
+        Edit(2, Write { file: 0 }),
+        Step(1, Some(2)),
+        Step(0, None),
+        Edit(1, ToggleExecutable { file: 0 }),
+        Step(1, None),
+        Edit(2, Write { file: 0 }),
+        Fog(1, 174),
+        Step(0, None),
+        Step(1, Some(2)),
+        Edit(1, Swap { one: 69, other: 2 }),
+    ];
+    run(Manners::Shared, 2, &events).unwrap();
+}
