@@ -241,6 +241,26 @@ fn rule_09_a_last_writer_who_won_is_merged_even_though_the_work_file_equals_base
 }
 
 #[test]
+fn rule_09_what_was_taken_back_after_an_interruption_is_younger_than_what_others_made_of_it() {
+    let mut scene = Scene::new();
+    let node = scene.agreed(&file(1, "f", 1));
+    scene.at(node).stamp.changed = at(9);
+    scene.at(node).digest = Some(digest(1));
+    let published = file(1, "f", 1).edited(mine(5), 2);
+    scene.stored(&published.clone().edited(theirs(6), 3));
+    let plan = scene.plan();
+    assert_eq!((plan.conflicts.len(), plan.conflicts[0].losing), (1, theirs(6)));
+    assert!(only(&plan).target.id == plan.conflicts[0].copy && only(&plan).work.is_none());
+    scene.stored(&published.deleted(theirs(6)));
+    let plan = scene.plan();
+    assert!(!only(&plan).target.content.is_tombstone() && only(&plan).publish.is_some());
+    // Only a name was published.
+    scene.stored(&file(1, "f", 1).renamed(mine(5), "g").edited(theirs(6), 3));
+    let plan = scene.plan();
+    assert!(matches!(only(&plan).work, Some(WorkChange::Update { content: true, .. })), "{plan:?}");
+}
+
+#[test]
 fn rule_09_rolled_back_vanished_and_contradicting() {
     let table = [
         (Some(file(1, "f", 1)), ProblemClass::RolledBack, true),

@@ -277,3 +277,27 @@ fn a_file_and_its_conflict_copy_swap_names_and_only_the_file_can_be_parked() {
     ];
     run(Manners::Shared, 2, &events).unwrap();
 }
+
+#[test]
+fn what_is_taken_back_was_deleted_by_another_as_it_was_published() {
+    let events = [
+        Edit(0, Create { directory: 0, name: 18 }),
+        Race(0, Create { directory: 0, name: 227 }, 0),
+        Race(0, MakeDirectory { directory: 0, name: 27 }, 2),
+        Edit(0, Delete { entry: 91 }),
+        Edit(2, Create { directory: 0, name: 64 }),
+        Edit(2, Swap { one: 48, other: 181 }),
+        Step(2, None),
+        Race(0, Write { file: 0 }, 0),
+        Step(0, None),
+        Step(0, None),
+        Edit(0, Swap { one: 21, other: 199 }),
+        Step(0, Some(1)),
+        Edit(0, Create { directory: 0, name: 55 }),
+        Fog(2, 16),
+        Edit(2, Delete { entry: 145 }),
+        Edit(0, Swap { one: 4, other: 89 }),
+        Step(2, None),
+    ];
+    run(Manners::Shared, 3, &events).unwrap();
+}
