@@ -77,6 +77,18 @@ fn rule_01_unknown_plans_nothing() {
 }
 
 #[test]
+fn rule_01_what_is_parked_and_cannot_be_looked_at_plans_nothing() {
+    let mut scene = Scene::new();
+    let node = scene.agreed(&file(1, "f", 1));
+    scene.stored(&file(1, "f", 1).renamed(theirs(5), "g"));
+    let parked = scene.at(node);
+    parked.name = Name::new("f (alice, laptop, 1970-01-12 13.46.40, 01010101)").unwrap();
+    (parked.kind, parked.stamp.size) = (NodeKind::Unknown, 7);
+    let plan = scene.plan();
+    assert!(plan.changes.is_empty() && plan.absent.is_empty(), "{plan:?}");
+}
+
+#[test]
 fn rule_02_unchanged_means_size_mtime_ctime_and_inode() {
     type Change = fn(&mut Stamp);
     let changes: [(&str, Change, bool); 4] = [

@@ -301,3 +301,19 @@ fn what_is_taken_back_was_deleted_by_another_as_it_was_published() {
     ];
     run(Manners::Shared, 3, &events).unwrap();
 }
+
+#[test]
+fn what_is_parked_with_an_edit_cannot_be_looked_at() {
+    let events = [
+        Race(1, Create { directory: 0, name: 0 }, 0),
+        Race(1, MakeDirectory { directory: 0, name: 1 }, 0),
+        Fog(1, 3),
+        Edit(1, Swap { one: 110, other: 47 }),
+        Step(0, None),
+        Race(0, Swap { one: 14, other: 6 }, 1),
+        Edit(0, Write { file: 0 }),
+        Step(0, None),
+        Fog(0, 91),
+    ];
+    run(Manners::Shared, 3, &events).unwrap();
+}
