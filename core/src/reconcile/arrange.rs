@@ -431,11 +431,13 @@ impl<'s, 'a> Sequence<'s, 'a> {
         let slots = self.arrangement.slots;
         let slot = slots.get(at);
         let (Some(base), Some(id)) = (slot.base, slot.node) else { return false };
-        // One that the user has moved would lose its new name, which matters as long as it lives; a reader's never does.
+        // One that the user has moved would lose its new name, which matters as long as it lives, and as long as the
+        // encrypted folder does not have it; a reader's never does.
         let is_reader = !slots.policy.may_publish;
         let was_moved = !is_reader && matches!(&slot.local, Local::Changed(delta) if delta.place.is_some());
-        let lives = !matches!(&slot.decision, Decision::Take { target, .. } if target.content.is_tombstone());
-        if was_moved && lives {
+        let matters = !matches!(&slot.decision, Decision::Take { target, publish, .. }
+            if target.content.is_tombstone() || publish.is_none());
+        if was_moved && matters {
             return false;
         }
         if self.marks[at as usize] == Mark::Parked {

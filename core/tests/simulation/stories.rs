@@ -317,3 +317,17 @@ fn what_is_parked_with_an_edit_cannot_be_looked_at() {
     ];
     run(Manners::Shared, 3, &events).unwrap();
 }
+
+#[test]
+fn a_directory_that_was_renamed_and_published_makes_way_for_the_one_in_it() {
+    let events = [
+        Edit(1, MakeDirectory { directory: 0, name: 0 }),
+        Edit(0, Create { directory: 0, name: 0 }),
+        Edit(1, MakeDirectory { directory: 7, name: 0 }),
+        Step(2, None),
+        Step(1, None),
+        Race(1, Swap { one: 45, other: 233 }, 2),
+        Edit(2, Swap { one: 108, other: 92 }),
+    ];
+    run(Manners::Shared, 2, &events).unwrap();
+}
