@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::join::same_inode;
 use super::local::same_name;
 use super::slots::{Decision, Lacks, Local, PENDING, Slot, Slots};
 use super::{Ids, readers};
@@ -408,8 +409,8 @@ impl<'s, 'a> Sequence<'s, 'a> {
         }
     }
 
-    /// Does `first` before `at`. If `first` itself waits for `at`, one of those that wait for one another, and whose
-    /// place another waits for, is parked.
+    /// Does `first` before `at`. If `first` itself waits for `at`, the first that can be is parked of those that wait for
+    /// one another, and whose place another waits for.
     fn before(&mut self, at: u32, first: u32, need: Need) {
         if first == at {
             return;
@@ -418,28 +419,33 @@ impl<'s, 'a> Sequence<'s, 'a> {
             return self.visit(first, need);
         }
         let start = self.waiting.iter().position(|&(waits, _)| waits == first).unwrap_or(0);
-        let in_the_way = self.waiting[start + 1..].iter().find(|(_, need)| *need == Need::Place);
-        if let Some(&(occupant, _)) = in_the_way {
-            self.park(occupant);
-        } else if need == Need::Place {
-            self.park(first);
-        }
+        let mut in_the_way: Vec<(u32, Need)> = self.waiting[start + 1..].to_vec();
+        in_the_way.push((first, need));
+        in_the_way.retain(|(_, need)| *need == Need::Place);
+        // Until one of them is.
+        let _is_parked = in_the_way.into_iter().any(|(occupant, _)| self.park(occupant));
     }
 
-    fn park(&mut self, at: u32) {
+    /// Parks what is at `at`; returns whether that can be done.
+    fn park(&mut self, at: u32) -> bool {
         let slots = self.arrangement.slots;
         let slot = slots.get(at);
-        let (Some(base), Some(id)) = (slot.base, slot.node) else { return };
-        // One that the user has moved would lose its new name, which matters as long as it lives; a reader's never does.
+        let (Some(base), Some(id)) = (slot.base, slot.node) else { return false };
+        // One that the user has moved would lose its new name, which matters as long as it lives, and as long as the
+        // encrypted folder does not have it; a reader's never does.
         let is_reader = !slots.policy.may_publish;
         let was_moved = !is_reader && matches!(&slot.local, Local::Changed(delta) if delta.place.is_some());
-        let lives = !matches!(&slot.decision, Decision::Take { target, .. } if target.content.is_tombstone());
-        if (was_moved && lives) || self.marks[at as usize] == Mark::Parked {
-            return;
+        let matters = !matches!(&slot.decision, Decision::Take { target, publish, .. }
+            if target.content.is_tombstone() || publish.is_none());
+        if was_moved && matters {
+            return false;
+        }
+        if self.marks[at as usize] == Mark::Parked {
+            return true;
         }
         self.marks[at as usize] = Mark::Parked;
         let node = slots.node(id);
-        let is_known = base.work.is_some_and(|work| work.stamp.inode == node.stamp.inode);
+        let is_known = base.work.is_some_and(|work| same_inode(slots, &work.stamp, &node.stamp));
         // Under another name it would not be known again: base learns its inode first, the next plan parks it.
         let learns = !is_known && slots.policy.stable_inodes && matches!(slot.local, Local::Same { .. });
         let free_name = || {
@@ -450,9 +456,10 @@ impl<'s, 'a> Sequence<'s, 'a> {
         let work = match free_name() {
             _ if learns => None,
             Some(name) => Some(WorkChange::Park { node: id, to: Place { parent, name } }),
-            None => return,
+            None => return true,
         };
         self.done.push(Change { target: base.object.clone(), publish: None, work, node: Some(id) });
+        true
     }
 }
 

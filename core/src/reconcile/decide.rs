@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::merge::{Merged, agree, merge};
 use super::slots::{Decision, Delta, Lacks, Local, Slot, Slots};
 use super::{Ids, readers};
-use crate::clock::{Clock, Order};
+use crate::clock::{Clock, Dot, Order};
 use crate::plan::{Change, Conflict, Plan, Problem, ProblemClass, Publish, Source, Subject};
 use crate::suffix::{Detail, suffixed};
 use crate::tree::{Content, NodeId, NodeKind, Object, StoreKey, Version};
@@ -334,7 +334,8 @@ fn both(slots: &mut Slots<'_>, at: u32, plan: &mut Plan, ids: &Ids<'_>) -> Decis
                 return contradict(slots, at, plan);
             };
             // Or the state is an old one that was restored, with the files of its time: nothing is lost either way.
-            if is_taken_back && !remote.object.content.is_tombstone() {
+            let is_loser = |loser: &Arc<Object>| loser.content_dot == remote.object.content_dot;
+            if is_taken_back && !remote.object.content.is_tombstone() && !merged.losers.iter().any(is_loser) {
                 merged.losers.push(remote.object);
             }
             (merged, Some(mine))
@@ -358,16 +359,19 @@ fn both(slots: &mut Slots<'_>, at: u32, plan: &mut Plan, ids: &Ids<'_>) -> Decis
 }
 
 /// Whether this device published another content before it was interrupted, so that base does not know it, and somebody
-/// has put back since what base had: that is younger then.
+/// has put back since what base had: that is younger then, and than what others have made of the other content.
 fn is_taken_back(slots: &Slots<'_>, slot: &Slot<'_>, base: &Object, remote: &Object) -> bool {
     let has_hand_in_it = match &slot.local {
         Local::Same { touched, .. } => *touched,
         Local::Changed(delta) => delta.content.is_none() && delta.place.is_some(),
         _ => false,
     };
+    let device = slots.policy.device;
+    let is_unknown = |dot: Dot| dot.device == device && !base.clock.covers(dot);
+    // Where others have changed the content since, only the clock tells of this device's part.
+    let last = Dot { device, counter: remote.clock.get(device) };
     has_hand_in_it
-        && remote.content_dot.device == slots.policy.device
-        && !base.clock.covers(remote.content_dot)
+        && (is_unknown(remote.content_dot) || (is_unknown(last) && last != remote.place_dot))
         && !remote.content.same_bytes(&base.content)
 }
 
@@ -504,7 +508,7 @@ fn copies_first(slots: &mut Slots<'_>, at: u32, merged: &Merged, plan: &mut Plan
     wait
 }
 
-fn is_kept(copy: &Slot<'_>, losing: crate::clock::Dot) -> bool {
+fn is_kept(copy: &Slot<'_>, losing: Dot) -> bool {
     let versions = copy.versions.iter().map(|version| &version.object);
     versions.chain(copy.base.map(|base| &base.object)).any(|object| object.clock.covers(losing))
 }

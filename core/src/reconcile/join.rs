@@ -51,14 +51,14 @@ fn join_by_path(slots: &mut Slots<'_>, id: NodeId) -> bool {
         return true;
     }
     if let Some(at) = parked(slots, parent, id) {
-        slots.link(id, at);
+        join_to(slots, id, at);
         return true;
     }
     let Some(at) = slots.shown.child(parent, &node.name) else { return false };
     let slot = slots.get(at);
     let Some(base) = slot.base.filter(|_| slot.node.is_none()) else { return false };
     if let Some(other) = beside(slots, base, node) {
-        slots.link(other, at);
+        join_to(slots, other, at);
         return false;
     }
     if !could_be(node, &base.object, base.work.is_some()) {
@@ -70,11 +70,16 @@ fn join_by_path(slots: &mut Slots<'_>, id: NodeId) -> bool {
             slots.renumbered.insert(was.device, is.device);
         }
     }
+    join_to(slots, id, at);
+    true
+}
+
+/// Says that `id` shows the object at `at`; nothing is planned for it if the entry could not be looked at.
+fn join_to(slots: &mut Slots<'_>, id: NodeId, at: u32) {
     slots.link(id, at);
-    if node.kind == NodeKind::Unknown {
+    if slots.node(id).kind == NodeKind::Unknown {
         slots.get_mut(at).local = Local::Held;
     }
-    true
 }
 
 /// Finds the entries whose names have a suffix of ours. An interrupted plan may have left an object under such a name,
@@ -146,7 +151,8 @@ fn could_be(node: &Node, object: &Object, was_there: bool) -> bool {
     }
 }
 
-fn same_inode(slots: &Slots<'_>, was: &Stamp, is: &Stamp) -> bool {
+/// Whether both are stamps of one file, as far as inode numbers mean something: they are given out again.
+pub(super) fn same_inode(slots: &Slots<'_>, was: &Stamp, is: &Stamp) -> bool {
     let same_device = was.device == is.device || slots.renumbered.get(&was.device) == Some(&is.device);
     same_device && was.inode == is.inode && was.born == is.born
 }

@@ -77,9 +77,9 @@ fn moved(
     let object = &base.object;
     let stayed = slots.shown.representative(holder) == slots.shown.parent(representative);
     let shown = slots.shown.name(representative);
-    // A suffix that only the layout gave is never written to the store.
+    // A suffix that only the layout or the sequence of steps gave is never written to the store.
     let named_as_shown = shown.is_some_and(|shown| same_name(shown, &node.name, slots.policy.folding))
-        || (representative == at && is_disguise(&node.name, object));
+        || slots.get(representative).base.is_some_and(|base| is_disguise(&node.name, &base.object));
     if stayed && named_as_shown {
         return Ok(None);
     }

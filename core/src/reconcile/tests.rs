@@ -77,6 +77,18 @@ fn rule_01_unknown_plans_nothing() {
 }
 
 #[test]
+fn rule_01_what_is_parked_and_cannot_be_looked_at_plans_nothing() {
+    let mut scene = Scene::new();
+    let node = scene.agreed(&file(1, "f", 1));
+    scene.stored(&file(1, "f", 1).renamed(theirs(5), "g"));
+    let parked = scene.at(node);
+    parked.name = Name::new("f (alice, laptop, 1970-01-12 13.46.40, 01010101)").unwrap();
+    (parked.kind, parked.stamp.size) = (NodeKind::Unknown, 7);
+    let plan = scene.plan();
+    assert!(plan.changes.is_empty() && plan.absent.is_empty(), "{plan:?}");
+}
+
+#[test]
 fn rule_02_unchanged_means_size_mtime_ctime_and_inode() {
     type Change = fn(&mut Stamp);
     let changes: [(&str, Change, bool); 4] = [
@@ -241,6 +253,26 @@ fn rule_09_a_last_writer_who_won_is_merged_even_though_the_work_file_equals_base
 }
 
 #[test]
+fn rule_09_what_was_taken_back_after_an_interruption_is_younger_than_what_others_made_of_it() {
+    let mut scene = Scene::new();
+    let node = scene.agreed(&file(1, "f", 1));
+    scene.at(node).stamp.changed = at(9);
+    scene.at(node).digest = Some(digest(1));
+    let published = file(1, "f", 1).edited(mine(5), 2);
+    scene.stored(&published.clone().edited(theirs(6), 3));
+    let plan = scene.plan();
+    assert_eq!((plan.conflicts.len(), plan.conflicts[0].losing), (1, theirs(6)));
+    assert!(only(&plan).target.id == plan.conflicts[0].copy && only(&plan).work.is_none());
+    scene.stored(&published.deleted(theirs(6)));
+    let plan = scene.plan();
+    assert!(!only(&plan).target.content.is_tombstone() && only(&plan).publish.is_some());
+    // Only a name was published.
+    scene.stored(&file(1, "f", 1).renamed(mine(5), "g").edited(theirs(6), 3));
+    let plan = scene.plan();
+    assert!(matches!(only(&plan).work, Some(WorkChange::Update { content: true, .. })), "{plan:?}");
+}
+
+#[test]
 fn rule_09_rolled_back_vanished_and_contradicting() {
     let table = [
         (Some(file(1, "f", 1)), ProblemClass::RolledBack, true),
@@ -398,6 +430,35 @@ fn rule_23_those_that_swap_places_are_parked_not_stuck() {
     let plan = scene.plan();
     assert!(matches!(plan.changes[0].work, Some(WorkChange::Park { .. })), "{plan:?}");
     assert_eq!(plan.changes.len(), 2);
+}
+
+#[test]
+fn rule_23_what_was_made_anew_under_its_old_inode_is_learnt_before_it_is_parked() {
+    let mut scene = Scene::new();
+    let nodes = [scene.agreed(&directory(1, "a")), scene.agreed(&directory(2, "b"))];
+    scene.stored(&directory(1, "a").renamed(theirs(5), "b"));
+    scene.stored(&directory(2, "b").renamed(theirs(6), "a"));
+    for node in nodes {
+        scene.at(node).stamp.born = Some(at(40));
+    }
+    let plan = scene.plan();
+    assert!(plan.changes[0].work.is_none() && plan.changes[0].node.is_some(), "{plan:?}");
+}
+
+#[test]
+fn rule_23_the_name_of_a_parked_directory_is_not_published_for_another_that_shows_as_it() {
+    let mut scene = Scene::new();
+    let node = scene.agreed(&directory(1, "d"));
+    let work = scene.base.entries[&id(1)].work;
+    scene.base.entries.insert(id(2), BaseEntry { object: Arc::new(directory(2, "d")), work });
+    scene.stored(&directory(2, "d"));
+    scene.stored(&directory(1, "d").renamed(theirs(5), "d").within(2));
+    let plan = scene.plan();
+    let Some(WorkChange::Park { to, .. }) = &plan.changes[0].work else { panic!("{plan:?}") };
+    // The power goes.
+    scene.at(node).name = to.name.clone();
+    let plan = scene.plan();
+    assert!(plan.changes.len() == 2 && plan.counters_used == 0, "{plan:?}");
 }
 
 #[test]

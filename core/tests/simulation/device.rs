@@ -32,6 +32,11 @@ pub struct Device {
     pub is_reader: bool,
     /// Contents that apply has replaced or removed.
     pub trash: Vec<Bytes>,
+    /// Contents that were replaced once, which base does not know because the power went, and then once more: decision
+    /// 0040 leaves them to the trash.
+    pub replaced_again: Vec<Bytes>,
+    /// Contents that were replaced, before base knows.
+    uncommitted: HashSet<(FileId, Bytes)>,
     absent_since: HashMap<FileId, Timestamp>,
     lost_for: HashMap<FileId, u32>,
     fresh: u64,
@@ -128,6 +133,8 @@ impl Device {
             stable_inodes: true,
             is_reader: false,
             trash: Vec::new(),
+            replaced_again: Vec::new(),
+            uncommitted: HashSet::new(),
             absent_since: HashMap::new(),
             lost_for: HashMap::new(),
             fresh: 0,
@@ -141,14 +148,24 @@ impl Device {
         self.id = DeviceId::new(id);
         self.base = BaseTree::default();
         self.next_counter = 1;
+        self.uncommitted.clear();
         self.absent_since.clear();
         self.lost_for.clear();
     }
 
     /// Notes what goes to the trash.
-    fn discard(&mut self, inode: Inode) {
-        if let disk::Kind::File { bytes, .. } = self.disk.entries[&inode].kind {
-            self.trash.push(bytes);
+    fn discard(&mut self, inode: Inode) -> Option<Bytes> {
+        let disk::Kind::File { bytes, .. } = self.disk.entries[&inode].kind else { return None };
+        self.trash.push(bytes);
+        Some(bytes)
+    }
+
+    /// Notes what the encrypted folder's content of `id` takes the place of.
+    fn replace(&mut self, inode: Inode, id: FileId) {
+        if let Some(bytes) = self.discard(inode)
+            && !self.uncommitted.insert((id, bytes))
+        {
+            self.replaced_again.push(bytes);
         }
     }
 
@@ -396,6 +413,7 @@ impl Run<'_> {
             stamp: self.device.reported(self.device.disk.stamp(inode), self.now),
             racy: false,
         });
+        self.device.uncommitted.retain(|&(id, _)| id != target.id);
         self.device.base.entries.insert(target.id, BaseEntry { object: target, work });
     }
 
@@ -501,7 +519,7 @@ impl Run<'_> {
                 Content::Symlink { target } => disk::Kind::Symlink { target: target.clone() },
                 _ => disk::Kind::File { bytes: self.fetch(target)?, executable: false },
             };
-            self.device.discard(inode);
+            self.device.replace(inode, target.id);
             // Exchanged with a new file, hence a new birth.
             let entry = self.device.disk.entries.get_mut(&inode).unwrap();
             (entry.kind, entry.born, entry.changed) = (kind, self.now, self.now);

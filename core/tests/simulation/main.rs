@@ -170,7 +170,8 @@ impl World {
             prop_assert!(
                 there.contains(bytes)
                     || (may_be_here && here.contains(bytes))
-                    || self.diary.given_up.contains(bytes),
+                    || self.diary.given_up.contains(bytes)
+                    || self.devices.iter().any(|device| device.replaced_again.contains(bytes)),
                 "content {} is lost; there are {:?}",
                 bytes,
                 first

@@ -2,7 +2,7 @@
 
 use crate::cloud::Manners;
 use crate::disk::Edit::*;
-use crate::{Event::*, run};
+use crate::{Event::*, World, run};
 
 #[test]
 fn a_file_moves_into_a_directory_that_takes_its_name() {
@@ -215,6 +215,119 @@ fn a_file_takes_the_place_of_a_deleted_directory_in_which_another_edits() {
         Edit(0, Duplicate { file: 0, directory: 0, name: 65 }),
         Edit(1, Write { file: 0 }),
         Step(1, None),
+    ];
+    run(Manners::Shared, 2, &events).unwrap();
+}
+
+#[test]
+fn a_directory_is_made_anew_under_its_old_inode_number_before_it_must_make_way() {
+    let events = [
+        Race(0, MakeDirectory { directory: 0, name: 40 }, 0),
+        Step(0, None),
+        Step(1, Some(2)),
+        Race(1, Move { entry: 0, directory: 20, name: 104 }, 0),
+        Edit(0, MakeDirectory { directory: 8, name: 89 }),
+        Race(0, Move { entry: 30, directory: 44, name: 0 }, 0),
+        Race(1, Create { directory: 0, name: 0 }, 1),
+        Race(0, Create { directory: 0, name: 0 }, 0),
+        Race(1, Delete { entry: 72 }, 0),
+    ];
+    run(Manners::Shared, 2, &events).unwrap();
+}
+
+#[test]
+fn what_comes_back_to_where_an_interrupted_update_replaced_it_lies_in_the_trash() {
+    // Decision 0040 says why.
+    let events = [
+        Edit(0, Create { directory: 0, name: 99 }),
+        Step(0, None),
+        Race(1, Create { directory: 0, name: 34 }, 0),
+        Race(0, Write { file: 0 }, 1),
+        Step(0, None),
+        Edit(1, Create { directory: 0, name: 37 }),
+        Edit(1, Swap { one: 32, other: 54 }),
+        Fog(1, 19),
+        Edit(1, Link { directory: 0, name: 55, target: 0 }),
+        Step(0, Some(3)),
+        Edit(0, Swap { one: 115, other: 20 }),
+        Step(0, None),
+    ];
+    let mut world = World::new(Manners::Shared, 2);
+    events.iter().for_each(|event| world.happen(event));
+    world.settle().unwrap();
+    let lost = world.diary.written[1];
+    assert!(world.devices[0].trash.contains(&lost) && world.devices[0].replaced_again == [lost]);
+}
+
+#[test]
+fn a_file_and_its_conflict_copy_swap_names_and_only_the_file_can_be_parked() {
+    let events = [
+        Race(2, Create { directory: 0, name: 33 }, 0),
+        Race(0, Create { directory: 0, name: 53 }, 0),
+        Edit(2, Write { file: 0 }),
+        Step(1, Some(2)),
+        Step(0, None),
+        Edit(1, ToggleExecutable { file: 0 }),
+        Step(1, None),
+        Edit(2, Write { file: 0 }),
+        Fog(1, 174),
+        Step(0, None),
+        Step(1, Some(2)),
+        Edit(1, Swap { one: 69, other: 2 }),
+    ];
+    run(Manners::Shared, 2, &events).unwrap();
+}
+
+#[test]
+fn what_is_taken_back_was_deleted_by_another_as_it_was_published() {
+    let events = [
+        Edit(0, Create { directory: 0, name: 18 }),
+        Race(0, Create { directory: 0, name: 227 }, 0),
+        Race(0, MakeDirectory { directory: 0, name: 27 }, 2),
+        Edit(0, Delete { entry: 91 }),
+        Edit(2, Create { directory: 0, name: 64 }),
+        Edit(2, Swap { one: 48, other: 181 }),
+        Step(2, None),
+        Race(0, Write { file: 0 }, 0),
+        Step(0, None),
+        Step(0, None),
+        Edit(0, Swap { one: 21, other: 199 }),
+        Step(0, Some(1)),
+        Edit(0, Create { directory: 0, name: 55 }),
+        Fog(2, 16),
+        Edit(2, Delete { entry: 145 }),
+        Edit(0, Swap { one: 4, other: 89 }),
+        Step(2, None),
+    ];
+    run(Manners::Shared, 3, &events).unwrap();
+}
+
+#[test]
+fn what_is_parked_with_an_edit_cannot_be_looked_at() {
+    let events = [
+        Race(1, Create { directory: 0, name: 0 }, 0),
+        Race(1, MakeDirectory { directory: 0, name: 1 }, 0),
+        Fog(1, 3),
+        Edit(1, Swap { one: 110, other: 47 }),
+        Step(0, None),
+        Race(0, Swap { one: 14, other: 6 }, 1),
+        Edit(0, Write { file: 0 }),
+        Step(0, None),
+        Fog(0, 91),
+    ];
+    run(Manners::Shared, 3, &events).unwrap();
+}
+
+#[test]
+fn a_directory_that_was_renamed_and_published_makes_way_for_the_one_in_it() {
+    let events = [
+        Edit(1, MakeDirectory { directory: 0, name: 0 }),
+        Edit(0, Create { directory: 0, name: 0 }),
+        Edit(1, MakeDirectory { directory: 7, name: 0 }),
+        Step(2, None),
+        Step(1, None),
+        Race(1, Swap { one: 45, other: 233 }, 2),
+        Edit(2, Swap { one: 108, other: 92 }),
     ];
     run(Manners::Shared, 2, &events).unwrap();
 }
