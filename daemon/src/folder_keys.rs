@@ -7,7 +7,7 @@ use ensafer_core::account::{Account, OpenInvitation};
 use ensafer_core::clock::{Clock, Dot};
 use ensafer_core::crypto::{FolderKey, FolderKeyName, InviteKey, SigningKey, SystemRandom, VerifyingKey};
 use ensafer_core::format::roster::{
-    OpenedRoster, Role, Roster, RosterError, RosterState, RosterStatement, open_roster_object,
+    LogOrder, OpenedRoster, Role, Roster, RosterError, RosterState, RosterStatement, open_roster_object,
     seal_roster_object,
 };
 use ensafer_core::format::{
@@ -233,15 +233,27 @@ impl OpenFolder {
     }
 
     /// Whether the roster may follow on `before`: written by somebody who has, or had, a part in it, with an envelope for
-    /// every member and for nobody else, those of the same epoch as they were, and with every key that was known. What this
-    /// device has written itself gives way to what somebody else wrote at the same moment, or neither would ever end.
+    /// every member and for nobody else, those of the same epoch as they were, and with every key that was known.
     #[must_use]
     pub fn may_follow(&self, before: Option<&Self>) -> bool {
-        let settled = before.filter(|before| before.version.device != before.authorship.device);
+        let settled = before.filter(|before| !before.gives_way_to(self));
         self.roster.state().login_of(&self.version.writer).is_some()
             && self.roster.without_envelope(&self.envelopes).next().is_none()
             && !self.roster.has_strange_envelopes(&self.envelopes, settled.map(|before| &before.envelopes))
             && before.is_none_or(|before| self.roster.has_keys_of(&before.roster))
+    }
+
+    /// Whether this, which this device itself has written, gives way to `found`, which says the same: two devices may write at
+    /// one moment, each with envelopes of its own, and neither would ever end. Nobody gives way to a lesser role.
+    fn gives_way_to(&self, found: &Self) -> bool {
+        let (me, other) = (self.authorship.writer, found.version.writer);
+        let is_own = self.version.device == self.authorship.device && self.version.writer == me;
+        let state = self.roster.state();
+        let (i_administer, other_does) = (state.may_administer(&me), state.may_administer(&other));
+        let is_first = !i_administer && state.may_write(&other) && other < me;
+        is_own
+            && self.roster.compare(&found.roster) == LogOrder::Same
+            && (other == me || other_does || is_first)
     }
 
     /// Seals `roster`, which has grown from this one and perhaps from `others`, as the event `dot` at `now`. Envelopes of

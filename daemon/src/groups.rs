@@ -175,8 +175,8 @@ pub fn is_group_file(start: &[u8]) -> bool {
         .ok()
         .filter(|prefix| prefix.roster)
         .and_then(|prefix| Access::parse(start.get(PREFIX_LEN..PREFIX_LEN + prefix.access_len)?).ok());
-    access
-        .is_some_and(|access| access.envelopes().any(|envelope| envelope.kind == EnvelopeType::GROUP_MEMBER))
+    let has = |kind| access.iter().flat_map(Access::envelopes).any(|envelope| envelope.kind == kind);
+    has(EnvelopeType::GROUP_MEMBER) && !has(EnvelopeType::MEMBER)
 }
 
 /// The name of a group's file in an encrypted folder.

@@ -58,7 +58,7 @@ impl<'a> Membership<'a> {
             return Ok(());
         }
         // Nobody has named yet what they had written when they left their group: it may be this.
-        if state.groups.iter().any(|group| group.left.contains(&statement.writer)) {
+        if state.has_unnamed(&statement.writer) {
             return Err(ProblemClass::UnknownSigner);
         }
         let was_writer = state.role_of(&statement.writer).is_none()

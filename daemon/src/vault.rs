@@ -72,6 +72,7 @@ impl ShellVault {
     /// Forgets the account until it is [unlocked](Self::unlock), even if a way to open it silently is at hand.
     pub fn lock(&self) {
         self.is_locked.store(true, Ordering::Relaxed);
+        self.groups.lock();
         self.shell.forget_account();
     }
 }

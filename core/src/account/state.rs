@@ -159,13 +159,17 @@ impl AccountState {
         &self.groups
     }
 
-    /// Remembers a group, in the place of what was remembered of it.
+    /// Remembers a group, in the place of what was remembered of it. How far it was seen to come is never taken back.
     ///
     /// # Errors
     /// [`KnownGroupError::Full`]; the state is unchanged then.
     pub fn remember_group(&mut self, id: GroupId, group: KnownGroup) -> Result<(), KnownGroupError> {
         if self.groups.len() >= MAX_KNOWN_GROUPS && !self.groups.contains_key(&id) {
             return Err(KnownGroupError::Full);
+        }
+        let mut group = group;
+        if let Some(known) = self.groups.get(&id) {
+            group.join(known);
         }
         self.groups.insert(id, group);
         Ok(())

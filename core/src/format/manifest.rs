@@ -36,12 +36,6 @@ impl Manifest {
         self.0.contains(&(header.prefix.file_id, header.statement_hash))
     }
 
-    /// Whether it lists all that `other` does.
-    #[must_use]
-    pub fn has_all_of(&self, other: &Self) -> bool {
-        self.0.is_superset(&other.0)
-    }
-
     /// Whether it lists nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {

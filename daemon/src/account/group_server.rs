@@ -311,7 +311,8 @@ impl Groups<'_> {
         }
         Ok(match self.files.hold(id, object, account, self.now)? {
             Met::Held(held) => Some(held),
-            Met::NotForUs | Met::Damaged => None,
+            Met::NotForUs => None,
+            Met::Damaged => return Err(self.lie("a group's file does not hold")?),
         })
     }
 

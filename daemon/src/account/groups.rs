@@ -49,13 +49,16 @@ impl GroupFiles {
                 all.push(Arc::clone(held));
                 continue;
             }
-            let held = match read(&path)?.map(|bytes| HeldGroup::open(&bytes, account)) {
-                Some(Ok(held)) => Arc::new(held),
-                Some(Err(error)) => {
+            // One that cannot be read must not keep the folders from being synced that are shared with no group.
+            let bytes =
+                read(&path).inspect_err(|error| tracing::warn!(%error, "a group's file")).ok().flatten();
+            let Some(bytes) = bytes else { continue };
+            let held = match HeldGroup::open(&bytes, account) {
+                Ok(held) => Arc::new(held),
+                Err(error) => {
                     tracing::debug!(path = %path.display(), %error, "a group's file does not open");
                     continue;
                 }
-                None => continue,
             };
             opened.insert(path, (stamp, Arc::clone(&held)));
             all.push(held);
@@ -74,11 +77,11 @@ impl GroupFiles {
         account: &Account,
         now: Timestamp,
     ) -> Result<Met, AccountError> {
-        if let Some(group) = self.all(account)?.into_iter().find(|held| **held.object() == *object) {
-            return Ok(Met::Held(Held { group, is_news: false, is_behind: false }));
-        }
         if !is_of_group(object, group) {
             return Ok(Met::Damaged);
+        }
+        if let Some(group) = self.all(account)?.into_iter().find(|held| **held.object() == *object) {
+            return Ok(Met::Held(Held { group, is_news: false, is_behind: false }));
         }
         let found = match HeldGroup::open(object, account) {
             Ok(found) => found,
@@ -107,6 +110,11 @@ impl GroupFiles {
         let is_news = joined.is_some();
         let group = joined.map_or(Ok(before), |joined| self.keep(joined))?;
         Ok(Met::Held(Held { group, is_news, is_behind }))
+    }
+
+    /// Forgets what was opened: the account is locked.
+    pub fn lock(&self) {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Forgets a group. It comes back where a folder still lists it.

@@ -28,8 +28,6 @@ const GROUPS: &str = "groups";
 pub struct GroupsBeside {
     /// By name.
     files: HashMap<StoreKey, GroupFile>,
-    /// What is held of groups was compared with the roster.
-    are_learnt: bool,
 }
 
 /// A group's file, as last seen.
@@ -105,7 +103,7 @@ impl Folder {
         let files = groups.into_iter().map(|(group, is_listed)| {
             (group_key(group), GroupFile { group, is_listed, seen: None, standing: Standing::New })
         });
-        self.roster.groups = GroupsBeside { files: files.collect(), are_learnt: false };
+        self.roster.groups = GroupsBeside { files: files.collect() };
     }
 
     /// Reads the groups' files that are new or changed. What opens the roster may be in one of them.
@@ -142,10 +140,7 @@ impl Folder {
         match met.inspect_err(|error| tracing::debug!(%error, "a group cannot be looked at")).ok()? {
             Met::NotForUs => Some(Standing::Fine),
             Met::Damaged => Some(Standing::Missing(now)),
-            Met::Held(held) => {
-                self.roster.groups.are_learnt &= !held.is_news;
-                Some(if held.is_behind { Standing::Behind } else { Standing::Fine })
-            }
+            Met::Held(held) => Some(if held.is_behind { Standing::Behind } else { Standing::Fine }),
         }
     }
 
@@ -156,7 +151,7 @@ impl Folder {
         env: &Env<'_>,
         now: Timestamp,
     ) -> Result<(), EngineError> {
-        if self.roster.groups.are_learnt || self.roster.groups.files.is_empty() || !self.may_publish {
+        if self.roster.groups.files.is_empty() || !self.may_publish {
             return Ok(());
         }
         // While the account is locked, news waits.
@@ -168,11 +163,8 @@ impl Folder {
             };
             let published = self.publish_roster(&roster, &[], &Guests::default(), stamp, env, now);
             // A group's admin can let its log grow until no roster has room for it: the folder goes on without.
-            if !self.unless_too_large(published, stamp)? {
-                return Ok(());
-            }
+            self.unless_too_large(published, stamp)?;
         }
-        self.roster.groups.are_learnt = true;
         Ok(())
     }
 

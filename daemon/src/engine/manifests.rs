@@ -179,10 +179,12 @@ impl Folder {
             None => None,
         };
         match write_object(&*self.store, key, &bytes, stamp, keep.as_deref()) {
-            Ok(stamp) => self.state.put(&kept_name(key), &(stamp, bytes))?,
+            Ok(stamp) => {
+                self.state.put(&kept_name(key), &(stamp, bytes))?;
+                self.encrypted_changed = true;
+            }
             Err(error) => tracing::debug!(%error, "a manifest could not be put back"),
         }
-        self.encrypted_changed = true;
         Ok(())
     }
 }

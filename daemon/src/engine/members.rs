@@ -85,6 +85,15 @@ pub enum MemberChange {
     },
 }
 
+impl MemberChange {
+    const fn may_start_epoch(&self) -> bool {
+        matches!(
+            self,
+            Self::SetRole { .. } | Self::Remove { .. } | Self::Unshare { .. } | Self::Uninvite { .. }
+        )
+    }
+}
+
 /// Versions by who has written them.
 pub(super) type VersionsBy = HashMap<VerifyingKey, Vec<(FileId, StatementHash)>>;
 
@@ -233,8 +242,8 @@ impl Folder {
         if !is_for_all && !roster.state().may_administer(&me) {
             return Err(MembersError::NotAllowed);
         }
-        if roster.state().may_administer(&me) {
-            // A new epoch names the groups' newest entries: what those had written who left them is named first.
+        // A new epoch names the groups' newest entries: what those had written who left them is named first.
+        if !is_for_all && change.may_start_epoch() {
             self.name_written(keys, &mut roster, now)?;
         }
         match change {
@@ -395,7 +404,7 @@ impl Folder {
         }
     }
 
-    /// The statement of the manifest that lies there already and says all that `manifest` does: of an attempt that was
+    /// The statement of the manifest that lies there already and says the same as `manifest`: of an attempt that was
     /// interrupted before anything named it, or of another admin's device, which says the same at the same moment.
     fn written_manifest(
         &self,
@@ -407,10 +416,9 @@ impl Folder {
         let key = manifest_key(&name(StatementHash::new([0; 32])));
         let bytes = read_bounded(&*self.store, &key, MAX_MANIFEST_FILE_BYTES)?;
         let header = open_header(&bytes, &keys.source()).ok()?;
-        let writer = header.statement.writer;
-        let is_trusted = writer == keys.authorship.writer || keys.roster().state().may_administer(&writer);
         let found = Manifest::open(&bytes, &name(header.statement_hash), &keys.source()).ok()?;
-        (is_trusted && found.has_all_of(manifest)).then_some(header.statement_hash)
+        // Exactly: whom it is about may have put it there, with what they will show later.
+        (found == *manifest).then_some(header.statement_hash)
     }
 
     /// The objects in the encrypted folder whose versions are by each of `people`.

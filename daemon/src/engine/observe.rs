@@ -173,8 +173,8 @@ impl Folder {
     fn is_something_due(&self, now: Timestamp) -> bool {
         let is_long_lost = |since: &Timestamp| now.since(*since) >= PUT_BACK_AFTER;
         self.lost_since.values().any(is_long_lost)
-            || self.roster.groups.is_due(now)
-            || self.roster.manifests.is_due(&self.standing, now)
+            || (self.may_publish && self.roster.groups.is_due(now))
+            || (self.may_publish && self.roster.manifests.is_due(&self.standing, now))
             || self.encrypted.problems(&self.standing, now).iter().any(|(problem, _)| {
                 problem.class == ProblemClass::Damaged
                     && self.encrypted.healable(&problem.subject, &self.base).is_some()

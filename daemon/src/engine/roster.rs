@@ -242,14 +242,15 @@ impl Folder {
             return self.shut_out(stamp);
         }
         let state = found.roster().state();
-        let has_to_start_epoch = state.needs_epoch && state.may_administer(&found.authorship.writer);
+        let is_admin = state.may_administer(&found.authorship.writer);
+        let has_to_settle = is_admin && (state.needs_epoch || state.needs_names());
         let shut_out = self.guests_shut_out(found, env)?;
         // Whatever is interrupted is done again.
         self.state.put(UNSETTLED, &true)?;
         self.state.set_roster(bytes)?;
         self.state.put(STAMP, &stamp)?;
         self.set_keys(found.clone())?;
-        let has_to_write = has_to_start_epoch || !shut_out.is_empty();
+        let has_to_write = has_to_settle || !shut_out.is_empty();
         self.state.put(UNSETTLED, &(state.disputed || has_to_write))?;
         if state.disputed {
             self.roster.report(ProblemClass::Disputed, Some(stamp), "");
@@ -274,11 +275,13 @@ impl Folder {
     ) -> Result<(), EngineError> {
         let mut roster = found.roster().clone();
         let mut invited = reading_keys(shut_out);
-        if roster.state().needs_epoch && roster.state().may_administer(&found.authorship.writer) {
+        if roster.state().may_administer(&found.authorship.writer) {
             if let Err(error) = self.name_written(found, &mut roster, now) {
                 tracing::warn!(%error, "what former members had written is not named yet");
                 return Ok(());
             }
+        }
+        if roster.state().needs_epoch && roster.state().may_administer(&found.authorship.writer) {
             if roster.start_epoch(FolderKey::generate(&mut SystemRandom), found.signer()).is_err() {
                 let detail = "no new epoch can be started";
                 self.roster.report(ProblemClass::Inconsistent, Some(stamp), detail);

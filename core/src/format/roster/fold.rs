@@ -343,9 +343,24 @@ impl Fold<'_> {
 
     /// What counting entries, or the others, name of what their subjects had written.
     fn manifests(&self, counting: bool) -> Vec<ManifestName> {
-        let judged = self.entries.iter().zip(&self.verdicts);
-        let wanted = judged.filter(|(_, verdict)| (**verdict == Verdict::Counts) == counting);
-        wanted.flat_map(|(entry, _)| entry.entry.manifests()).collect()
+        let vouches = |i: &usize| self.verdicts[*i] == Verdict::Counts && !self.left_when_removed(*i);
+        let wanted = (0..self.entries.len()).filter(|i| vouches(i) == counting);
+        wanted.flat_map(|i| self.entries[i].entry.manifests()).collect()
+    }
+
+    /// Whether by entry `i` somebody leaves of whom another entry, beside it, takes the right to write: what they had written
+    /// by then, that one says. Whoever was removed may sign that they had left, and any list.
+    fn left_when_removed(&self, i: usize) -> bool {
+        let entry = &self.entries[i];
+        let beside = self.about.get(&About::Person(entry.entry.signer)).into_iter().flatten();
+        let takes = |a: &usize| {
+            let other = &self.entries[*a];
+            self.verdicts[*a] == Verdict::Counts
+                && !other.is_leaving()
+                && other.entry.operation.outcome() < Some(Role::Writer)
+                && self.ancestry.concurrent(i, *a)
+        };
+        entry.is_leaving() && beside.copied().any(|a| takes(&a))
     }
 
     /// The newest bundle that counts.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::entry::{About, EntryHash, Operation, Role, Written};
+use super::entry::{About, EntryHash, Operation, Role, SignedEntry, Written};
 use super::log::{Log, LogOrder};
 use super::state::RosterState;
 use super::{Roster, RosterError, fold};
@@ -34,11 +34,22 @@ impl GroupLog {
         Self { log, state }
     }
 
-    /// Who was in the group by the entries `named`, and is not by all of them.
+    /// Who was in the group by the entries `named`, or has come since, and is not by all of them.
     pub(crate) fn left_since(&self, named: &[EntryHash]) -> Vec<VerifyingKey> {
         let before = self.log.until(named).map(|log| fold::fold(&log, &GroupLogs::new()));
-        let members = before.into_iter().flat_map(|before| before.members);
-        members.map(|member| member.key()).filter(|key| self.state.member(key).is_none()).collect()
+        let members = before.into_iter().flat_map(|before| before.members).map(|member| member.key());
+        let reached = self.log.reached(named);
+        let is_later = |entry: &&SignedEntry| !reached.contains(&entry.hash);
+        let counts = |entry: &&SignedEntry| !self.state.void.contains(&entry.hash);
+        let later = self.log.entries().iter().filter(is_later).filter(counts);
+        let came = later.filter_map(|entry| match &entry.entry.operation {
+            Operation::Add { member, .. } => Some(member.bundle().identity),
+            _ => None,
+        });
+        let mut left: Vec<_> = members.chain(came).filter(|key| self.state.member(key).is_none()).collect();
+        left.sort_unstable();
+        left.dedup();
+        left
     }
 
     /// What an entry that lists the group names of its log.

@@ -110,7 +110,7 @@ impl Log {
     }
 
     /// `heads`, and what they follow.
-    fn reached(&self, heads: &[EntryHash]) -> HashSet<EntryHash> {
+    pub(crate) fn reached(&self, heads: &[EntryHash]) -> HashSet<EntryHash> {
         let mut reached: HashSet<_> = heads.iter().copied().collect();
         // Causes come before effects: from the end, every follower is met before what it follows.
         for SignedEntry { entry, hash, .. } in self.entries.iter().rev() {

@@ -127,6 +127,20 @@ impl RosterState {
         self.role_of(key) >= Some(Role::Writer)
     }
 
+    /// Whether `key` has left a group that may write, and may not write any more, and no entry says yet what they had
+    /// written.
+    #[must_use]
+    pub fn has_unnamed(&self, key: &VerifyingKey) -> bool {
+        let has_left = |group: &ListedGroup| group.role >= Role::Writer && group.left.contains(key);
+        self.groups.iter().any(has_left) && !self.may_write(key)
+    }
+
+    /// Whether anybody [has](Self::has_unnamed).
+    #[must_use]
+    pub fn needs_names(&self) -> bool {
+        self.groups.iter().flat_map(|group| &group.left).any(|key| self.has_unnamed(key))
+    }
+
     /// Whether `key` may change the roster and sign access lists.
     #[must_use]
     pub fn may_administer(&self, key: &VerifyingKey) -> bool {

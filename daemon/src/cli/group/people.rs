@@ -135,9 +135,17 @@ fn refuse_other_keys(group: &RosterState, bundle: &SignedBundle) -> Result<()> {
 }
 
 fn member(group: &RosterState, login: &Login, name: &str) -> Result<Member> {
-    let found = group.members.iter().find(|member| member.bundle.bundle().login == *login);
-    found.cloned().ok_or_else(|| {
-        let failure = Failure::new(Exit::Usage, format!("{login} is not in {name}"));
-        failure.with_remedy("ensafer group list").into()
-    })
+    let mut found = group.members.iter().filter(|member| member.bundle.bundle().login == *login);
+    match (found.next(), found.next()) {
+        (Some(member), None) => Ok(member.clone()),
+        (None, _) => {
+            let failure = Failure::new(Exit::Usage, format!("{login} is not in {name}"));
+            Err(failure.with_remedy("ensafer group list").into())
+        }
+        (Some(_), Some(_)) => {
+            let what = format!("Two are in {name} under the address {login}, with different keys");
+            let remedy = "Somebody pretends. Make a new group, and add people after comparing safety numbers";
+            Err(Failure::new(Exit::VerificationFailed, what).with_remedy(remedy).into())
+        }
+    }
 }

@@ -178,6 +178,49 @@ fn what_nobody_had_seen_when_its_writer_left_the_group_is_not_lost() {
     assert!(a.problems().is_empty() && fresh.problems().is_empty(), "{:?}", a.problems());
 }
 
+/// Who comes into a group is named by no entry of the folder's.
+#[test]
+fn what_somebody_wrote_who_came_later_and_left_is_not_lost() {
+    let world = World::new();
+    let (mut a, mut b, group) = shared(&world);
+    change_group(&mut a, &alice(), |group, signer| {
+        group.add(carol().bundle().clone(), Role::Reader, signer).unwrap();
+    });
+    a.change(&MemberChange::LearnGroups).unwrap();
+    world.settle(&mut [&mut a, &mut b]);
+    let mut c = member(&world, "c", &carol(), group);
+    c.settle();
+    c.write("by carol", "in time");
+    world.settle(&mut [&mut a, &mut b, &mut c]);
+    change_group(&mut a, &alice(), |group, signer| {
+        let (carol, pair) = (carol().identity().public(), EnvelopePrivateKey::generate());
+        group.remove(carol, pair, signer, &mut SystemRandom).unwrap();
+    });
+    a.change(&MemberChange::LearnGroups).unwrap();
+    world.settle(&mut [&mut a, &mut b]);
+    let mut fresh = world.device("fresh");
+    fresh.settle();
+    assert_eq!(fresh.tree(), a.tree());
+    assert!(fresh.problems().is_empty(), "{:?}", fresh.problems());
+}
+
+/// No epoch of the group follows before one of its admins is there.
+#[test]
+fn whoever_leaves_a_group_has_what_they_wrote_named_at_once() {
+    let world = World::new();
+    let (mut a, mut b, _) = shared(&world);
+    b.write("by bob", "in time");
+    b.settle();
+    change_group(&mut b, &bob(), |group, signer| group.leave(signer).unwrap());
+    b.change(&MemberChange::LearnGroups).unwrap();
+    a.settle();
+    assert_eq!((a.read("by bob").as_str(), epoch(&a)), ("in time", 1));
+    let mut fresh = world.device("fresh");
+    fresh.settle();
+    assert_eq!(fresh.read("by bob"), "in time");
+    assert!(a.problems().is_empty() && fresh.problems().is_empty(), "{:?}", a.problems());
+}
+
 /// Whoever was in the group holds an old version of it, and the new one does not open for them.
 #[test]
 fn whoever_left_a_group_and_still_writes_leaves_its_file_alone() {
