@@ -118,6 +118,14 @@ fn add(arguments: &AddArguments, shell: &Shell, engine: &dyn Engine) -> Result<E
     let folder = folder::at(&arguments.work, shell)?;
     let (login, role) = (account::parse_login(&arguments.email)?, Role::from(arguments.role));
     let unlocked = opened(shell)?;
+    if !login.as_str().contains('@') {
+        let failure = Failure::new(Exit::Usage, format!("{login} is no e-mail address"));
+        let remedy = format!(
+            "Type the address of whom you invite; for a group: ensafer share add {} NAME",
+            shown(&folder)
+        );
+        return Err(failure.with_remedy(remedy).into());
+    }
     refuse_oneself(&unlocked, &login)?;
     refuse_open(shell, &unlocked, &login, &folder)?;
     refuse_account(shell, &unlocked, &login, &folder)?;

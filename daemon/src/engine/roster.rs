@@ -275,13 +275,12 @@ impl Folder {
     ) -> Result<(), EngineError> {
         let mut roster = found.roster().clone();
         let mut invited = reading_keys(shut_out);
-        if roster.state().may_administer(&found.authorship.writer) {
-            if let Err(error) = self.name_written(found, &mut roster, now) {
-                tracing::warn!(%error, "what former members had written is not named yet");
-                return Ok(());
-            }
+        let is_admin = roster.state().may_administer(&found.authorship.writer);
+        if is_admin && let Err(error) = self.name_written(found, &mut roster, now) {
+            tracing::warn!(%error, "what former members had written is not named yet");
+            return Ok(());
         }
-        if roster.state().needs_epoch && roster.state().may_administer(&found.authorship.writer) {
+        if is_admin && roster.state().needs_epoch {
             if roster.start_epoch(FolderKey::generate(&mut SystemRandom), found.signer()).is_err() {
                 let detail = "no new epoch can be started";
                 self.roster.report(ProblemClass::Inconsistent, Some(stamp), detail);

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use ensafer_core::api::local::{MemberReport, MembersChange};
+use ensafer_core::crypto::Login;
 use ensafer_core::format::roster::Role;
 use ensafer_core::ids::GroupId;
 use serde::Serialize;
@@ -111,6 +112,17 @@ pub(super) fn of(shell: &Shell, engine: &dyn Engine, folder: &FolderEntry) -> Re
     let mut groups: Vec<_> = roster.groups.iter().map(report).collect();
     groups.sort_by(|a, b| (&a.name, a.group).cmp(&(&b.name, b.group)));
     Ok(groups)
+}
+
+/// The names of the groups by which somebody is in a folder.
+pub(super) fn with(
+    shell: &Shell,
+    engine: &dyn Engine,
+    folder: &FolderEntry,
+    login: &Login,
+) -> Result<Vec<String>> {
+    let is_in = |group: &GroupReport| group.members.iter().any(|member| member.login == login.as_str());
+    Ok(of(shell, engine, folder)?.into_iter().filter(is_in).map(|group| printable(&group.name)).collect())
 }
 
 pub(super) fn print(group: &GroupReport, shell: &Shell) -> Result<()> {

@@ -90,7 +90,7 @@ pub(in crate::cli) const fn may(role: Role) -> &'static str {
 pub(super) fn remove(arguments: &MemberArguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
     let folder = folder::at(&arguments.work, shell)?;
     let login = account::parse_login(&arguments.email)?;
-    let member = member(&members(shell, engine, &folder)?, &login, &folder)?;
+    let member = member(shell, engine, &folder, &login)?;
     if member.standing == Standing::Own {
         refuse_owner(&member, &folder)?;
         let failure = Failure::new(Exit::Usage, format!("{login} is your own address"));
@@ -101,6 +101,14 @@ pub(super) fn remove(arguments: &MemberArguments, shell: &Shell, engine: &dyn En
         return Err(Failure::new(Exit::Interrupted, "Nobody was removed").into());
     }
     change(shell, engine, &folder, MembersChange::Remove { member: member.identity })?;
+    if let Some(group) = groups::with(shell, engine, &folder, &login)?.first() {
+        shell.output.warn(format_args!(
+            "{login} is still in {} by the group {group}. To take them out of that, too: ensafer group remove {} {login}",
+            shown(&folder),
+            shell_word(group)
+        ));
+        return Ok(Exit::Success);
+    }
     shell.output.note(format_args!(
         "{login} is no member of {} any more, and cannot open what is written from now on.",
         shown(&folder)
@@ -119,7 +127,7 @@ pub(super) fn remove(arguments: &MemberArguments, shell: &Shell, engine: &dyn En
 pub(super) fn set_role(arguments: &RoleArguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
     let folder = folder::at(&arguments.work, shell)?;
     let (login, role) = (account::parse_login(&arguments.email)?, Role::from(arguments.role));
-    let member = member(&members(shell, engine, &folder)?, &login, &folder)?;
+    let member = member(shell, engine, &folder, &login)?;
     if member.role == role {
         shell.output.note(format_args!("{login} is a member of {} as {role} already.", shown(&folder)));
         return Ok(Exit::Success);
@@ -151,11 +159,24 @@ pub(super) fn leave(arguments: &LeaveArguments, shell: &Shell, engine: &dyn Engi
         Err(error) if exit::of(&error) == Exit::NotARecipient => {}
         Err(error) => return Err(error),
     }
+    let by_groups =
+        groups::with(shell, engine, &folder, &account::login_of(&shell.home)?).unwrap_or_default();
     let question = format!("Leave {}? Only an admin of the folder can let you in again.", shown(&folder));
     if !prompt::confirm(&question, arguments.yes)? {
         return Err(Failure::new(Exit::Interrupted, "You are still a member").into());
     }
-    change(shell, engine, &folder, MembersChange::Leave)?;
+    let left = change(shell, engine, &folder, MembersChange::Leave);
+    if let Some(group) = by_groups.first() {
+        // Nobody leaves a group by leaving one of its folders.
+        let what = format!("You are in {} by the group {group}", shown(&folder));
+        let remedy = format!(
+            "Ask an admin of the group to take you out of it; if you are one: ensafer group leave {}. To stop syncing only: ensafer folder remove {}",
+            shell_word(group),
+            word(&folder)
+        );
+        return Err(Failure::new(Exit::Usage, what).with_remedy(remedy).into());
+    }
+    left?;
     shell.output.note(format_args!(
         "You are no longer a member of {}; your copies stay here. To take it off the list: ensafer folder remove {}",
         shown(&folder),
@@ -322,7 +343,25 @@ fn change_in_daemon(
     }
 }
 
-fn member(members: &[MemberReport], login: &Login, folder: &FolderEntry) -> Result<MemberReport> {
+/// The member whom somebody means, who is not one by a group only.
+fn member(shell: &Shell, engine: &dyn Engine, folder: &FolderEntry, login: &Login) -> Result<MemberReport> {
+    let members = members(shell, engine, folder)?;
+    let is_there = members.iter().any(|member| member.login == login.as_str());
+    match groups::with(shell, engine, folder, login)?.first() {
+        Some(group) if !is_there => {
+            let what = format!("{login} is in {} by the group {group}", shown(folder));
+            let group = shell_word(group);
+            let remedy = format!(
+                "To take them out of the group: ensafer group remove {group} {login}. What the whole group may do: ensafer share role {} {group} ROLE",
+                word(folder)
+            );
+            Err(Failure::new(Exit::Usage, what).with_remedy(remedy).into())
+        }
+        _ => member_of(&members, login, folder),
+    }
+}
+
+fn member_of(members: &[MemberReport], login: &Login, folder: &FolderEntry) -> Result<MemberReport> {
     let mut found = members.iter().filter(|member| member.login == login.as_str());
     match (found.next(), found.next()) {
         (Some(member), None) => Ok(member.clone()),
