@@ -3,6 +3,7 @@
 
 use std::sync::OnceLock;
 
+use ensafer_core::crypto::VerifyingKey;
 use ensafer_core::format::roster::{MAX_ROSTER_LEN, ManifestName};
 use ensafer_core::format::{MAX_MANIFEST_LEN, Manifest, ObjectKind, OpenedHeader, object_name};
 use ensafer_core::ids::StatementHash;
@@ -57,8 +58,8 @@ impl<'a> Membership<'a> {
         if known == Some(header.statement_hash) || self.is_listed(header) {
             return Ok(());
         }
-        // Nobody has named yet what they had written when they left their group: it may be this.
-        if state.has_unnamed(&statement.writer) {
+        // What they had written by then may be this: nobody has named it yet, or the manifest is not there.
+        if state.has_unnamed(&statement.writer) || self.lacks_manifest_of(&statement.writer) {
             return Err(ProblemClass::UnknownSigner);
         }
         let was_writer = state.role_of(&statement.writer).is_none()
@@ -71,6 +72,14 @@ impl<'a> Membership<'a> {
         manifests
             .iter()
             .any(|(name, manifest)| name.subject == header.statement.writer && manifest.lists(header))
+    }
+
+    /// Whether a manifest of `writer` is named and not there. One file may have several names, of which it bears one.
+    fn lacks_manifest_of(&self, writer: &VerifyingKey) -> bool {
+        let there = self.manifests.get_or_init(|| self.read_manifests());
+        let named = &self.folder.roster().state().manifests;
+        let is_there = |name: &ManifestName| there.iter().any(|(found, _)| found.id == name.id);
+        named.iter().filter(|name| name.subject == *writer).any(|name| !is_there(name))
     }
 
     /// The manifests that the roster names, as far as they are there.

@@ -122,9 +122,9 @@ impl Encrypted {
 
     /// Forgets what a manifest may say otherwise.
     pub fn forget_former_members(&mut self) {
-        let is_former =
-            |seen: &Seen| seen.result.as_ref().is_err_and(|fault| fault.class == ProblemClass::FormerMember);
-        self.seen.retain(|_, seen| !is_former(seen));
+        let is_refused =
+            |fault: &Fault| matches!(fault.class, ProblemClass::FormerMember | ProblemClass::UnknownSigner);
+        self.seen.retain(|_, seen| !seen.result.as_ref().is_err_and(is_refused));
     }
 
     /// The tree for reconcile. Files in `given_up` no longer make their objects unknown.

@@ -231,7 +231,7 @@ fn a_manifest_that_comes_late_brings_what_it_lists() {
     fs::remove_file(world.cloud().join(&manifest)).unwrap();
     let mut fresh = world.device("fresh");
     fresh.settle();
-    assert_eq!(fresh.problems().get(&b.key_of("by bob")), Some(&ProblemClass::FormerMember));
+    assert_eq!(fresh.problems().get(&b.key_of("by bob")), Some(&ProblemClass::UnknownSigner));
     fs::write(world.cloud().join(&manifest), &bytes).unwrap();
     world.settle(&mut [&mut a, &mut fresh]);
     assert_eq!(fresh.read("by bob"), "written in time");
