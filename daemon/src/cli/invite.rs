@@ -326,7 +326,13 @@ fn revoke(arguments: &RevokeArguments, shell: &Shell, engine: &dyn Engine) -> Re
         return Err(failure.with_remedy("Revoke it on a computer that has the folder").into());
     };
     change(shell, engine, &folder, MembersChange::Uninvite { invitations: vec![id] })?;
-    account::end_invitation(&shell.home, &shell.config, &unlocked, id)?;
+    if let Err(error) = account::end_invitation(&shell.home, &shell.config, &unlocked, id) {
+        let what = format!(
+            "{invited} is shut out of the folder already, but the invitation is still listed: {error}"
+        );
+        let remedy = "The same command once more, when the key server can be reached";
+        return Err(Failure::new(error.exit(), what).with_remedy(remedy).into());
+    }
     shell.output.note(format_args!("The invitation of {invited} is worth nothing any more."));
     shell.output.note(
         "What they may have read with it until now stays read; what is written from now on they cannot open.",

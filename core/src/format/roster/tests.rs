@@ -148,6 +148,23 @@ fn leaving_counts_whatever_an_admin_says_beside_it() {
     assert!(!merged(&left, &demoted).state().disputed);
 }
 
+/// Row 20: whoever was removed may sign that they had left by then, with a list of what they write now.
+#[test]
+fn row_20_a_list_that_comes_with_leaving_does_not_count_beside_a_removal() {
+    let people = People::new();
+    let roster = people.staffed();
+    let (mut left, mut removed) = (roster.clone(), roster);
+    let list = StatementHash::new([7; 32]);
+    left.leave(Some(list), &people.identities[3]).unwrap();
+    let names = |roster: &Roster| roster.state().manifests.iter().any(|name| name.statement == list);
+    assert!(names(&left), "by itself it counts");
+    people.remove(&mut removed, 1, 3).unwrap();
+    let merged = merged(&left, &removed);
+    assert!(!names(&merged));
+    assert!(merged.state().void_manifests.iter().any(|name| name.statement == list));
+    assert_eq!(people.role(&merged, 3), None);
+}
+
 #[test]
 fn roles_say_who_may_do_what() {
     let people = People::new();
