@@ -276,12 +276,17 @@ fn is_newest(held: &HeldGroup, keys: &OpenFolder) -> bool {
 
 /// The roster with what is known here of its groups and not in it; `None` where it has everything.
 fn with_news(roster: &Roster, held: &[Arc<HeldGroup>]) -> Option<Roster> {
-    let mut grown = roster.clone();
-    let mut is_news = false;
-    for held in held {
-        is_news |= grown.learn(held.group().log());
+    let is_news = |held: &&Arc<HeldGroup>| {
+        let order = roster.group_log(held.id()).map(|known| known.compare(held.group().log()));
+        matches!(order, Some(LogOrder::Behind | LogOrder::Diverged))
+    };
+    let news: Vec<_> = held.iter().filter(is_news).collect();
+    if news.is_empty() {
+        return None;
     }
-    is_news.then_some(grown)
+    let mut grown = roster.clone();
+    let learnt = news.into_iter().filter(|held| grown.learn(held.group().log())).count();
+    (learnt > 0).then_some(grown)
 }
 
 /// Those who may write by `before`, and not by `after`.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -298,6 +299,16 @@ fn a_writer_who_becomes_a_reader_and_a_writer_again_loses_nothing() {
     }
 }
 
+/// Alice takes Bob's right to write, and the roster from before lies there still: its file, and what it will be.
+fn demoted_unheard(world: &World, a: &mut Device) -> (PathBuf, Vec<u8>) {
+    let roster = world.cloud().join(a.roster_key());
+    let as_writer = fs::read(&roster).unwrap();
+    a.set_role(&bob(), Role::Reader).unwrap();
+    let as_reader = fs::read(&roster).unwrap();
+    fs::write(&roster, as_writer).unwrap();
+    (roster, as_reader)
+}
+
 #[test]
 fn a_writer_who_was_demoted_hears_what_the_others_do_not_take() {
     let world = World::new();
@@ -309,12 +320,8 @@ fn a_writer_who_was_demoted_hears_what_the_others_do_not_take() {
     b.write("in time", "in time");
     b.write("gone", "deleted too late");
     world.settle(&mut [&mut a, &mut b]);
-    let roster = world.cloud().join(a.roster_key());
-    let as_writer = fs::read(&roster).unwrap();
-    a.set_role(&bob(), Role::Reader).unwrap();
-    let as_reader = fs::read(&roster).unwrap();
     // Bob's device has not heard of it, and goes on under the old roster.
-    fs::write(&roster, as_writer).unwrap();
+    let (roster, as_reader) = demoted_unheard(&world, &mut a);
     b.write("d/late", "too late");
     b.write("f", "edited too late");
     b.remove("gone");
@@ -486,11 +493,7 @@ fn what_a_writer_wrote_too_late_is_quarantined_and_counts_once_they_may_write() 
     let mut b = world.guest("b", &bob());
     b.write("by bob", "in time");
     world.settle(&mut [&mut a, &mut b]);
-    let roster = world.cloud().join(a.roster_key());
-    let as_writer = fs::read(&roster).unwrap();
-    a.set_role(&bob(), Role::Reader).unwrap();
-    let as_reader = fs::read(&roster).unwrap();
-    fs::write(&roster, as_writer).unwrap();
+    let (roster, as_reader) = demoted_unheard(&world, &mut a);
     b.write("f", "at the same moment");
     b.write("new", "at the same moment, too");
     b.settle();
