@@ -343,7 +343,11 @@ impl Fold<'_> {
 
     /// What counting entries, or the others, name of what their subjects had written.
     fn manifests(&self, counting: bool) -> Vec<ManifestName> {
-        let vouches = |i: &usize| self.verdicts[*i] == Verdict::Counts && !self.left_when_removed(*i);
+        let vouches = |i: &usize| {
+            self.verdicts[*i] == Verdict::Counts
+                && !self.left_when_removed(*i)
+                && !self.left_without_writing(*i)
+        };
         let wanted = (0..self.entries.len()).filter(|i| vouches(i) == counting);
         wanted.flat_map(|i| self.entries[i].entry.manifests()).collect()
     }
@@ -361,6 +365,14 @@ impl Fold<'_> {
                 && self.ancestry.concurrent(i, *a)
         };
         entry.is_leaving() && beside.copied().any(|a| takes(&a))
+    }
+
+    /// Whether by entry `i` somebody leaves who might only read, by what that entry follows: whatever such a person lists
+    /// was not written by right. What somebody had written before losing the right to, the entry that took it says.
+    fn left_without_writing(&self, i: usize) -> bool {
+        let entry = &self.entries[i];
+        let signer = About::Person(entry.entry.signer);
+        entry.is_leaving() && self.role(signer, |a| self.ancestry.follows(i, a)) < Some(Role::Writer)
     }
 
     /// The newest bundle that counts.

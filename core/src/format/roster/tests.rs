@@ -165,6 +165,22 @@ fn row_20_a_list_that_comes_with_leaving_does_not_count_beside_a_removal() {
     assert_eq!(people.role(&merged, 3), None);
 }
 
+/// Row 12: a reader, or whoever was made one, may sign a list of what they had no right to write, and leave by it.
+#[test]
+fn row_12_a_readers_list_does_not_count_when_the_reader_leaves() {
+    let people = People::new();
+    let list = StatementHash::new([7; 32]);
+    let mut demoted = people.staffed();
+    people.set_role(&mut demoted, 1, 3, Role::Reader).unwrap();
+    for (mut roster, reader) in [(people.staffed(), 4), (demoted, 3)] {
+        roster.leave(Some(list), &people.identities[reader]).unwrap();
+        let is_it = |name: &ManifestName| name.statement == list;
+        assert!(!roster.state().manifests.iter().any(is_it));
+        assert!(roster.state().void_manifests.iter().any(is_it));
+        assert_eq!(people.role(&roster, reader), None, "leaving counts");
+    }
+}
+
 #[test]
 fn roles_say_who_may_do_what() {
     let people = People::new();
