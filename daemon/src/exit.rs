@@ -151,7 +151,8 @@ pub fn remedy(error: &anyhow::Error) -> Option<&str> {
         let of_failure = link.downcast_ref::<Failure>().and_then(Failure::remedy);
         let of_account = || link.downcast_ref::<AccountError>().and_then(AccountError::remedy);
         let of_client = || link.downcast_ref::<ClientError>().and_then(ClientError::remedy);
-        of_failure.or_else(of_account).or_else(of_client)
+        let of_members = || link.downcast_ref::<MembersError>().and_then(MembersError::remedy);
+        of_failure.or_else(of_account).or_else(of_client).or_else(of_members)
     })
 }
 

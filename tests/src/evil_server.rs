@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
-use axum::http::{HeaderValue, Request, Response, StatusCode};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -71,6 +71,8 @@ struct Shared {
     turn: AtomicUsize,
     http: reqwest::Client,
     trick: Mutex<Trick>,
+    /// Method and beginning of the path of the requests that never arrive.
+    lost: Mutex<Option<(&'static str, &'static str)>>,
     heard: Mutex<Vec<Exchange>>,
 }
 
@@ -91,6 +93,7 @@ impl EvilServer {
             turn: AtomicUsize::new(0),
             http,
             trick: Mutex::new(trick),
+            lost: Mutex::default(),
             heard: Mutex::default(),
         });
         let (tell, listening) = std::sync::mpsc::channel();
@@ -118,9 +121,15 @@ impl EvilServer {
         *self.shared.trick.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(trick);
     }
 
+    /// From now on such requests never arrive: a method, and how the path begins.
+    pub fn lose(&self, method: &'static str, path: &'static str) {
+        *self.shared.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some((method, path));
+    }
+
     /// From now on it is honest.
     pub fn be_honest(&self) {
         self.play(|_| {});
+        *self.shared.lost.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// From now on it stands in front of another server.
@@ -160,12 +169,20 @@ impl Shared {
         let upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
         upstreams[self.turn.fetch_add(1, Ordering::Relaxed) % upstreams.len()].clone()
     }
+
+    fn is_lost(&self, asked: &Method, path: &str) -> bool {
+        let lost = *self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.is_some_and(|(method, start)| asked == method && path.starts_with(start))
+    }
 }
 
 async fn pass(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, MAX_BYTES).await.unwrap();
     let path = parts.uri.path_and_query().map_or_else(String::new, ToString::to_string);
+    if shared.is_lost(&parts.method, &path) {
+        return Response::builder().status(StatusCode::GATEWAY_TIMEOUT).body(Body::empty()).unwrap();
+    }
     let mut headers = parts.headers;
     headers.remove(HOST);
     headers.remove(CONTENT_LENGTH);

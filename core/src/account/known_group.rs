@@ -43,11 +43,17 @@ impl KnownGroup {
         if log.group().is_none() {
             return Err(KnownGroupError::NoGroup);
         }
-        if name.is_empty() || name.len() > MAX_GROUP_NAME_BYTES {
-            return Err(KnownGroupError::Name);
-        }
         let entry_count = log.entries().len() as u64;
-        Ok(Self { name: name.to_owned(), entry_count, heads: log.next_prev(&[]) })
+        Ok(Self { name: checked(name)?, entry_count, heads: log.next_prev(&[]) })
+    }
+
+    /// The same, called otherwise.
+    ///
+    /// # Errors
+    /// [`KnownGroupError::Name`]
+    pub fn renamed(&self, name: &str) -> Result<Self, KnownGroupError> {
+        let name = checked(name)?;
+        Ok(Self { name, ..self.clone() })
     }
 
     /// What the account calls it.
@@ -100,6 +106,11 @@ impl KnownGroup {
         check(!name.is_empty() && !heads.is_empty() && heads.is_sorted_by(|a, b| a < b))?;
         Ok((id, Self { name, entry_count, heads }))
     }
+}
+
+fn checked(name: &str) -> Result<String, KnownGroupError> {
+    let has_bounds = !name.is_empty() && name.len() <= MAX_GROUP_NAME_BYTES;
+    has_bounds.then(|| name.to_owned()).ok_or(KnownGroupError::Name)
 }
 
 #[cfg(test)]

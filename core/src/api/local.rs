@@ -578,6 +578,9 @@ pub struct Refusal {
     pub class: RefusalClass,
     /// What happened, to what.
     pub what: String,
+    /// What to do about it, in one sentence, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
 }
 
 #[cfg(test)]

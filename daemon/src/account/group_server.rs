@@ -62,9 +62,9 @@ impl GroupError {
     #[must_use]
     pub const fn remedy(&self) -> Option<&'static str> {
         match self {
-            Self::Name { .. } => {
-                Some("A name has no @, at most 128 bytes, and no line breaks: \"Family\", say")
-            }
+            Self::Name { .. } => Some(
+                "A name has no @, at most 128 bytes, no line breaks and no blanks around it, and does not look like an id: \"Family\", say",
+            ),
             Self::Taken { .. } => Some("Choose another name; ensafer group list shows them all"),
             Self::Missing => Some("ensafer group list"),
             Self::NotAllowed => Some("Ask one of them; ensafer group list shows who they are"),
@@ -91,6 +91,8 @@ pub struct FreshGroups {
     pub is_news: bool,
     /// Groups whose files on the server are not for this account: it is in them no more, or the server lies.
     pub not_for_us: BTreeSet<GroupId>,
+    /// Groups of others that the server does not have: their owners deleted them, or the server lies.
+    pub gone: BTreeSet<GroupId>,
 }
 
 /// The account's groups: their files, the server, and the time.
@@ -120,7 +122,8 @@ impl Groups<'_> {
     /// Makes a group of this account alone, and has the account remember it as `name`.
     ///
     /// # Errors
-    /// [`GroupError::Name`], [`GroupError::Taken`], or what the server says; nothing is left then.
+    /// [`GroupError::Name`], [`GroupError::Taken`], or what the server says; nothing is left then. Where its answers were
+    /// lost, the group is here, and the next look has it made or forgotten.
     pub fn create(&self, name: &str) -> Result<GroupId, AccountError> {
         check_name(name)?;
         refuse_taken(&self.remembered()?, name)?;
@@ -131,20 +134,25 @@ impl Groups<'_> {
         let group = group.map_err(GroupError::from)?;
         let made = HeldGroup::seal(group, None, account, self.now).map_err(seal_error)?;
         let id = made.id();
-        if !self.put(&made, 1)? {
-            return Err(conflict());
-        }
         let known = KnownGroup::new(name, made.group().log()).map_err(GroupError::Full)?;
+        if !matches!(self.files.hold(id, made.object(), account, self.now)?, Met::Held(_)) {
+            return Err(GroupError::Full(KnownGroupError::Full).into());
+        }
         let remembered = self.change_state(|state| {
+            if state.groups().contains_key(&id) {
+                return Ok(());
+            }
             refuse_taken(state, name)?;
             remember(state, id, known.clone())
         });
-        if remembered.is_err() {
-            // As if it had never been; where that fails, too, the next look forgets it.
-            let _ = self.tell(|server, token| server.delete_group(token, id));
-            remembered?;
+        // The daemon may have been faster.
+        let put = remembered.and_then(|()| self.put(&made, 1).map(drop));
+        if let Err(error) = put {
+            if !leaves_open(&error) && self.forget(id).is_ok() {
+                self.files.forget(id)?;
+            }
+            return Err(error);
         }
-        self.files.hold(id, made.object(), account, self.now)?;
         Ok(id)
     }
 
@@ -183,6 +191,8 @@ impl Groups<'_> {
     /// The server cannot be reached. One group's trouble does not stop the others.
     pub fn refresh(&self) -> Result<FreshGroups, AccountError> {
         let held = self.files.all(&self.unlocked.account)?;
+        // Another computer may have made, left or deleted one.
+        take_over(self.home, self.config, &self.unlocked.account)?;
         let remembered = self.remembered()?;
         let ids: BTreeSet<GroupId> =
             held.iter().map(|held| held.id()).chain(remembered.groups().keys().copied()).collect();
@@ -198,8 +208,10 @@ impl Groups<'_> {
     }
 
     fn refresh_one(&self, id: GroupId, fresh: &mut FreshGroups) -> Result<(), AccountError> {
-        let Some(report) = self.served(id)? else { return self.restore(id) };
+        let Some(report) = self.served(id)? else { return self.restore(id, fresh) };
         match self.take_in(id, &report)? {
+            // The deletion's answer was lost, or it never arrived.
+            Some(Held { group, .. }) if self.is_deleted(&group)? => return self.delete_there(id),
             Some(Held { group, is_news, is_behind }) => {
                 fresh.is_news |= is_news;
                 if is_behind && self.administers(&group) {
@@ -230,16 +242,16 @@ impl Groups<'_> {
 
     /// What becomes of a group that the server does not have: the account's own goes there, after a move to that server; one
     /// that was deleted on another computer is forgotten; of others' it is for their owners to say.
-    fn restore(&self, id: GroupId) -> Result<(), AccountError> {
-        let Some(held) = self.held(id)? else { return Ok(()) };
-        if !self.owns(&held) {
+    fn restore(&self, id: GroupId, fresh: &mut FreshGroups) -> Result<(), AccountError> {
+        let Some(held) = self.held(id)?.filter(|held| self.owns(held)) else {
+            fresh.gone.insert(id);
             return Ok(());
-        }
-        take_over(self.home, self.config, &self.unlocked.account)?;
-        if self.remembered()?.groups().contains_key(&id) {
-            self.put(&held, 1).map(drop)
-        } else {
-            self.files.forget(id)
+        };
+        match self.remembered()?.groups().get(&id) {
+            // Others' folders may still be shared with it.
+            Some(known) if was_left(id, known) => Ok(()),
+            Some(_) => self.put(&held, 1).map(drop),
+            None => self.files.forget(id),
         }
     }
 
@@ -258,32 +270,53 @@ impl Groups<'_> {
         } else {
             self.held(id)?
         };
-        let left = last.map(|last| KnownGroup::new(&id.to_string(), last.group().log()));
-        let left = left.transpose().map_err(GroupError::Full)?;
-        self.change_state(|state| match &left {
-            Some(left) => remember(state, id, left.clone()),
-            None => {
-                state.forget_group(id);
-                Ok(())
-            }
-        })?;
+        self.remember_as_left(id, last.as_deref())?;
         self.files.forget(id)
     }
 
-    /// Deletes a group of this account: what lies in folders stays there.
+    /// Deletes a group of this account: what lies in folders stays there. The account remembers that, so that no other
+    /// computer of it brings the group back.
     ///
     /// # Errors
-    /// What the server says, except that it has none such.
+    /// What the server says, except that it has none such. Once the account remembers it, the next look goes on.
     pub fn delete(&self, id: GroupId) -> Result<(), AccountError> {
-        match self.tell(|server, token| server.delete_group(token, id)) {
-            Err(error) if is_unknown(&error) => {}
-            other => other?,
-        }
+        self.remember_as_left(id, self.held(id)?.as_deref())?;
+        self.delete_there(id)?;
+        self.files.forget(id)
+    }
+
+    /// Takes a group for left, or deleted, of which this account has only the memory: neither this computer nor the server
+    /// has a file of it that is for this account.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub fn give_up(&self, id: GroupId) -> Result<(), AccountError> {
+        self.remember_as_left(id, None)
+    }
+
+    fn forget(&self, id: GroupId) -> Result<(), AccountError> {
         self.change_state(|state| {
             state.forget_group(id);
             Ok(())
-        })?;
-        self.files.forget(id)
+        })
+    }
+
+    fn delete_there(&self, id: GroupId) -> Result<(), AccountError> {
+        match self.tell(|server, token| server.delete_group(token, id)) {
+            Err(error) if is_unknown(&error) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Remembers a group as one that was left, or deleted, and how far it had come.
+    fn remember_as_left(&self, id: GroupId, last: Option<&HeldGroup>) -> Result<(), AccountError> {
+        let name = id.to_string();
+        let last = last.map(|last| KnownGroup::new(&name, last.group().log()));
+        let last = last.transpose().map_err(GroupError::Full)?;
+        self.change_state(|state| {
+            let as_known = || state.groups().get(&id)?.renamed(&name).ok();
+            last.clone().or_else(as_known).map_or(Ok(()), |left| remember(state, id, left))
+        })
     }
 
     /// The version that the server has, and all that is known of the group together. Older ones, and such as are not for
@@ -291,7 +324,7 @@ impl Groups<'_> {
     fn newest(&self, id: GroupId) -> Result<(u64, Arc<HeldGroup>), AccountError> {
         let Some(report) = self.served(id)? else {
             let held = self.held(id)?.filter(|held| self.owns(held)).ok_or(GroupError::Missing)?;
-            return Ok((0, held));
+            return if self.is_deleted(&held)? { Err(GroupError::Missing.into()) } else { Ok((0, held)) };
         };
         if let Some(held) = self.take_in(id, &report)? {
             return Ok((report.version, held.group));
@@ -323,7 +356,8 @@ impl Groups<'_> {
         }
     }
 
-    /// Puts a version on the server. `false` where another one is there than the one before.
+    /// Puts a version on the server. `false` where another one is there than the one before. Where the answer is lost, the
+    /// server is asked what it has.
     fn put(&self, held: &HeldGroup, version: u64) -> Result<bool, AccountError> {
         let state = held.group().state();
         let admins = state.members.iter().filter(|member| member.role == Role::Admin);
@@ -335,6 +369,10 @@ impl Groups<'_> {
                 Ok(false)
             }
             Err(error) if is_unknown(&error) => Err(GroupError::NotAllowed.into()),
+            Err(error) if leaves_open(&error) => match self.served(held.id()) {
+                Ok(Some(report)) if *report.object.0 == **held.object() => Ok(true),
+                _ => Err(error),
+            },
             other => other.map(|()| true),
         }
     }
@@ -342,9 +380,12 @@ impl Groups<'_> {
     /// Remembers how far a group has come, under the name that it has, or one that is made for it.
     fn remember_as_is(&self, held: &HeldGroup) -> Result<(), AccountError> {
         let (id, log) = (held.id(), held.group().log());
-        let is_member = self.role(held).is_some();
+        let (is_member, is_own) = (self.role(held).is_some(), self.owns(held));
         let next = |state: &AccountState| {
             let known = state.groups().get(&id);
+            if is_own && known.is_some_and(|known| was_left(id, known)) {
+                return None;
+            }
             // Another computer has seen more.
             let has_all = known.is_none_or(|known| known.is_in(log));
             let name = known.map(KnownGroup::name).filter(|name| *name != id.to_string());
@@ -372,6 +413,13 @@ impl Groups<'_> {
 
     fn owns(&self, held: &HeldGroup) -> bool {
         self.role(held) == Some(Role::Owner)
+    }
+
+    /// Whether the account has deleted this group of its own.
+    fn is_deleted(&self, held: &HeldGroup) -> Result<bool, AccountError> {
+        let remembered = self.remembered()?;
+        let known = remembered.groups().get(&held.id());
+        Ok(self.owns(held) && known.is_some_and(|known| was_left(held.id(), known)))
     }
 
     fn tell<T>(
@@ -405,7 +453,7 @@ fn remember(state: &mut AccountState, id: GroupId, known: KnownGroup) -> Result<
     Ok(state.remember_group(id, known).map_err(GroupError::Full)?)
 }
 
-/// Whether the account has left the group: what it calls it is free for others.
+/// Whether the account has left the group, or deleted its own: what it calls it is free for others.
 #[must_use]
 pub fn was_left(id: GroupId, known: &KnownGroup) -> bool {
     known.name() == id.to_string()
@@ -429,7 +477,9 @@ fn name_for(held: &HeldGroup, state: &AccountState) -> String {
 fn check_name(name: &str) -> Result<(), GroupError> {
     let has_bounds = !name.is_empty() && name.len() <= MAX_GROUP_NAME_BYTES;
     let is_plain = name.trim() == name && printable(name) == name && !name.contains('@');
-    let is_fit = has_bounds && is_plain && !name.starts_with('-');
+    // It would be taken for the beginning of an id.
+    let is_id = name.len() >= 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_fit = has_bounds && is_plain && !is_id && !name.starts_with('-');
     if is_fit { Ok(()) } else { Err(GroupError::Name { name: name.to_owned() }) }
 }
 
@@ -459,6 +509,10 @@ fn is_unknown(error: &AccountError) -> bool {
     matches!(error, AccountError::Server(error) if error.kind() == Some(ProblemKind::GroupUnknown))
 }
 
+fn leaves_open(error: &AccountError) -> bool {
+    matches!(error, AccountError::Server(error) if error.leaves_open())
+}
+
 fn conflict() -> AccountError {
     let kind = ProblemKind::VersionConflict;
     ServerError::Refused { kind, problem: Box::new(kind.problem()) }.into()
@@ -473,9 +527,18 @@ mod tests {
         for name in ["Family", "alice's group", "Büro 2", &"n".repeat(128)] {
             assert!(check_name(name).is_ok(), "{name}");
         }
-        for name in
-            ["", " a", "a ", "a@b", "bob@example.com", "a\nb", "a\u{202e}b", "--admin", &"n".repeat(129)]
-        {
+        for name in [
+            "",
+            " a",
+            "a ",
+            "a@b",
+            "bob@example.com",
+            "a\nb",
+            "a\u{202e}b",
+            "--admin",
+            "deadbeef",
+            &"n".repeat(129),
+        ] {
             assert!(matches!(check_name(name), Err(GroupError::Name { .. })), "{name:?}");
         }
     }

@@ -102,8 +102,8 @@ pub fn export_from_server(
     session::with_token(home, config, account, KeyServer::export)
 }
 
-/// Changes the account's state, on the server and here. Where another device changes it at the same time, `change` is
-/// asked again, with what that made of it.
+/// Changes the account's state, on the server and here. Where another device changes it at the same time, or the answer
+/// is lost, `change` is asked again, with what that made of it.
 pub(super) fn change_state<T>(
     home: &Home,
     config: &Config,
@@ -111,6 +111,7 @@ pub(super) fn change_state<T>(
     mut change: impl FnMut(&mut AccountState) -> Result<T, AccountError>,
 ) -> Result<T, AccountError> {
     let mut account = Arc::clone(&unlocked.account);
+    let mut was_lost = false;
     for _ in 0..STATE_ATTEMPTS {
         let mut sealed = read_sealed(home)?;
         let mut state = sealed.read_state(&account)?;
@@ -134,6 +135,11 @@ pub(super) fn change_state<T>(
             }
             Err(AccountError::Server(error)) if error.kind() == Some(ProblemKind::VersionConflict) => {
                 account = Arc::new(take_over(home, config, &account)?);
+            }
+            Err(AccountError::Server(error)) if error.leaves_open() && !was_lost => {
+                was_lost = true;
+                let Ok(taken_over) = take_over(home, config, &account) else { return Err(error.into()) };
+                account = Arc::new(taken_over);
             }
             Err(error) => return Err(error),
         }

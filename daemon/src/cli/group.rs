@@ -178,15 +178,30 @@ impl<'a> Desk<'a> {
     }
 
     fn find(&self, text: &str) -> Result<Known> {
+        self.find_anywhere(text)?.ok_or_else(|| no_group(text))
+    }
+
+    fn find_anywhere(&self, text: &str) -> Result<Option<Known>> {
         if let Some(found) = self.find_here(text)? {
-            return Ok(found);
+            return Ok(Some(found));
         }
         // Another computer of the account may have made it, or a folder brought it.
         self.refresh()?;
-        self.find_here(text)?.ok_or_else(|| {
-            let what = format!("You have no group called {}", printable(text));
-            Failure::new(Exit::Usage, what).with_remedy("ensafer group list").into()
-        })
+        self.find_here(text)
+    }
+
+    /// Gives back the name of a group of which nothing else is left for this account, here or on the server.
+    fn give_up(&self, text: &str) -> Result<Exit> {
+        let groups = self.groups();
+        let remembered = groups.remembered()?;
+        let mut named = remembered.groups().iter().filter(|(id, known)| !was_left(**id, known));
+        let Some((id, _)) = named.find(|(_, known)| known.name() == text) else { return Err(no_group(text)) };
+        groups.give_up(*id)?;
+        let name = printable(text);
+        self.shell.output.note(format_args!(
+            "Nothing of {name} is here or on the server that is for this account. Its name is free again."
+        ));
+        Ok(Exit::Success)
     }
 
     fn find_here(&self, text: &str) -> Result<Option<Known>> {
@@ -253,6 +268,11 @@ impl<'a> Desk<'a> {
     }
 }
 
+fn no_group(text: &str) -> anyhow::Error {
+    let what = format!("You have no group called {}", printable(text));
+    Failure::new(Exit::Usage, what).with_remedy("ensafer group list").into()
+}
+
 /// What somebody is in a group.
 const fn in_group(role: Role) -> &'static str {
     match role {
@@ -273,7 +293,9 @@ fn create(name: &str, desk: &Desk<'_>) -> Result<Exit> {
 }
 
 fn leave(arguments: &OneArguments, desk: &Desk<'_>) -> Result<Exit> {
-    let Known { name, held } = desk.find(&arguments.name)?;
+    let Some(Known { name, held }) = desk.find_anywhere(&arguments.name)? else {
+        return desk.give_up(&arguments.name);
+    };
     let (group, name) = (held.group().state(), printable(&name));
     if desk.own_role(group) == Some(Role::Owner) {
         let failure = Failure::new(Exit::Usage, format!("{name} is your own group"));
@@ -305,7 +327,9 @@ fn ask_an_admin(error: account::AccountError, group: &RosterState) -> anyhow::Er
 }
 
 fn delete(arguments: &OneArguments, desk: &Desk<'_>) -> Result<Exit> {
-    let Known { name, held } = desk.find(&arguments.name)?;
+    let Some(Known { name, held }) = desk.find_anywhere(&arguments.name)? else {
+        return desk.give_up(&arguments.name);
+    };
     let (id, name) = (held.id(), printable(&name));
     if desk.own_role(held.group().state()) != Some(Role::Owner) {
         let failure = Failure::new(Exit::Usage, format!("{name} is somebody else's group"));

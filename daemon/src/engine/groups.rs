@@ -5,13 +5,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ensafer_core::crypto::VerifyingKey;
+use ensafer_core::format::object_name;
 use ensafer_core::format::roster::{
     LogOrder, MAX_GROUP_OBJECT_LEN, MAX_WRITTEN, Member, Role, Roster, RosterState, Written,
 };
 use ensafer_core::ids::GroupId;
+use ensafer_core::plan::ProblemClass;
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::StoreKey;
 
+use super::encrypted::named_id;
 use super::members::{Judged, VersionsBy, write_object};
 use super::observe::PUT_BACK_AFTER;
 use super::{EngineError, Env, Folder, MembersError};
@@ -38,6 +41,8 @@ struct GroupFile {
     is_listed: bool,
     seen: Option<StoreStamp>,
     standing: Standing,
+    /// The group's file that was held when this one was last compared with it.
+    compared: Option<Arc<[u8]>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -68,9 +73,36 @@ impl GroupsBeside {
         self.files.contains_key(key)
     }
 
+    /// The name of the file that a cloud client made a copy of under the name `key`.
+    pub fn original(&self, key: &StoreKey) -> Option<StoreKey> {
+        let named = named_id(key).filter(|id| !self.files.is_empty() && !key.is_own_of(*id))?;
+        Some(StoreKey(object_name(named).into())).filter(|original| self.is_own(original))
+    }
+
     /// Whether a file has to be written by now.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.files.values().any(|file| file.is_due(now))
+    }
+
+    /// Has files looked at again that were compared with something else than what is held by now. Says whether there are any.
+    fn forget_compared(&mut self, held: &[Arc<HeldGroup>]) -> bool {
+        let mut is_any = false;
+        for held in held {
+            let Some(file) = self.files.get_mut(&group_key(held.id())) else { continue };
+            if file.compared.as_ref().is_none_or(|before| !Arc::ptr_eq(before, held.object())) {
+                file.compared = Some(Arc::clone(held.object()));
+                is_any |= file.seen.take().is_some();
+            }
+        }
+        is_any
+    }
+
+    /// When the missing ones may be written.
+    pub fn due(&self) -> impl Iterator<Item = Timestamp> {
+        self.files.values().filter(|file| file.is_listed).filter_map(|file| match file.standing {
+            Standing::Missing(since) => Some(since.plus(PUT_BACK_AFTER)),
+            _ => None,
+        })
     }
 }
 
@@ -101,7 +133,8 @@ impl Folder {
 
     fn take_group_names(&mut self, groups: Vec<(GroupId, bool)>) {
         let files = groups.into_iter().map(|(group, is_listed)| {
-            (group_key(group), GroupFile { group, is_listed, seen: None, standing: Standing::New })
+            let (seen, standing, compared) = (None, Standing::New, None);
+            (group_key(group), GroupFile { group, is_listed, seen, standing, compared })
         });
         self.roster.groups = GroupsBeside { files: files.collect() };
     }
@@ -123,6 +156,31 @@ impl Folder {
             };
             self.roster.groups.files.insert(key, GroupFile { seen: stamp, standing, ..file });
         }
+    }
+
+    /// Joins what copies of the groups' files say, which a cloud client made, to what is held, and moves them to the trash.
+    pub(super) fn take_in_group_copies(
+        &mut self,
+        listing: &Listing,
+        env: &Env<'_>,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
+        if !self.may_publish {
+            return Ok(());
+        }
+        for listed in &listing.objects {
+            let Some(original) = self.roster.groups.original(&listed.key) else { continue };
+            let Some(file) = self.roster.groups.files.get_mut(&original) else { continue };
+            let Some(bytes) = read_bounded(&*self.store, &listed.key, MAX_GROUP_OBJECT_LEN as u64) else {
+                continue;
+            };
+            let Ok(Met::Held(_)) = env.vault.hold_group(file.group, &bytes, now) else { continue };
+            // It may lack what the copy had.
+            file.seen = None;
+            self.observe_groups(listing, env, now);
+            self.remove_copy(listed)?;
+        }
+        Ok(())
     }
 
     /// `None` while it cannot be judged: the account is locked, say.
@@ -156,6 +214,13 @@ impl Folder {
         }
         // While the account is locked, news waits.
         let (Ok(keys), Ok(held)) = (self.keys(env), env.vault.groups()) else { return Ok(()) };
+        if self.roster.groups.forget_compared(&held) {
+            self.observe_groups(listing, env, now);
+        }
+        if let Some(held) = without_room(keys.roster(), &held) {
+            let (stamp, detail) = (stamp_of(listing, self.roster.key()), full_words(held));
+            self.roster.report(ProblemClass::Inconsistent, stamp, &detail);
+        }
         if let Some(roster) = with_news(keys.roster(), &held) {
             let stamp = stamp_of(listing, self.roster.key());
             let Some(stamp) = stamp.filter(|stamp| self.is_accepted(*stamp).unwrap_or(false)) else {
@@ -203,8 +268,12 @@ impl Folder {
         roster: &Roster,
         env: &Env<'_>,
         now: Timestamp,
-    ) -> Result<Option<Roster>, EngineError> {
-        let grown = with_news(roster, &env.vault.groups()?).filter(|_| self.may_publish);
+    ) -> Result<Option<Roster>, MembersError> {
+        let held = env.vault.groups().map_err(EngineError::from)?;
+        if without_room(roster, &held).is_some() {
+            return Err(MembersError::Full);
+        }
+        let grown = with_news(roster, &held).filter(|_| self.may_publish);
         if grown.is_none() {
             // Others may have published it, and not the group's file.
             self.put_news_of_groups(env, now)?;
@@ -287,6 +356,23 @@ fn with_news(roster: &Roster, held: &[Arc<HeldGroup>]) -> Option<Roster> {
     let mut grown = roster.clone();
     let learnt = news.into_iter().filter(|held| grown.learn(held.group().log())).count();
     (learnt > 0).then_some(grown)
+}
+
+/// A held group of which the roster has no room for what is new: whoever was taken out of it is still in the folder.
+fn without_room<'h>(roster: &Roster, held: &'h [Arc<HeldGroup>]) -> Option<&'h HeldGroup> {
+    let lacks = |held: &&Arc<HeldGroup>| {
+        let order = roster.group_log(held.id()).map(|known| known.compare(held.group().log()));
+        matches!(order, Some(LogOrder::Diverged)) && !roster.clone().learn(held.group().log())
+    };
+    held.iter().find(lacks).map(|held| &**held)
+}
+
+fn full_words(held: &HeldGroup) -> String {
+    let id = held.id().to_string();
+    format!(
+        "no room for what is new about the group {}: whoever left it is still in the folder; take the folder from the group, and share it with a new one",
+        &id[..8]
+    )
 }
 
 /// Those who may write by `before`, and not by `after`.

@@ -48,13 +48,12 @@ impl Manifests {
         self.files.contains_key(key)
     }
 
-    /// Whether one has been missing or damaged for so long that it is put back.
-    pub fn is_due(&self, standing: &HashMap<Subject, StandingProblem>, now: Timestamp) -> bool {
-        let is_due = |(problem, stamp): &(Problem, Option<StoreStamp>)| {
-            let known = standing.get(&problem.subject).filter(|known| known.stamp == *stamp);
-            known.is_some_and(|known| now.since(known.since) >= PUT_BACK_AFTER)
-        };
-        self.problems.iter().any(is_due)
+    /// When those that are missing or damaged are put back.
+    pub fn due(&self, standing: &HashMap<Subject, StandingProblem>) -> impl Iterator<Item = Timestamp> {
+        self.problems.iter().filter_map(|(problem, stamp)| {
+            let known = standing.get(&problem.subject).filter(|known| known.stamp == *stamp)?;
+            Some(known.since.plus(PUT_BACK_AFTER))
+        })
     }
 
     /// Takes over which are there. Returns whether one is new or another than before.

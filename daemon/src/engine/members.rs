@@ -6,8 +6,8 @@ use std::path::Path;
 
 use ensafer_core::account::SignedBundle;
 use ensafer_core::clock::Dot;
-use ensafer_core::crypto::{FolderKey, SystemRandom, VerifyingKey};
-use ensafer_core::format::roster::{LogOrder, ManifestName, Role, Roster, RosterError};
+use ensafer_core::crypto::{FolderKey, SigningKey, SystemRandom, VerifyingKey};
+use ensafer_core::format::roster::{ListedGroup, LogOrder, ManifestName, Role, Roster, RosterError};
 use ensafer_core::format::{Manifest, object_name, open_header};
 use ensafer_core::ids::{FileId, GroupId, InvitationId, StatementHash};
 use ensafer_core::plan::ProblemClass;
@@ -136,6 +136,9 @@ pub enum MembersError {
     /// The account is in no such group, or the folder is not shared with it.
     #[error("this account knows no such group, or the folder is not shared with it")]
     NoGroup,
+    /// Somebody has left the group, and its next keys are not made yet.
+    #[error("somebody has left the group, and still has its keys")]
+    GroupUnsettled,
     /// They are a member already.
     #[error("they are a member of the folder already")]
     AlreadyMember,
@@ -160,7 +163,28 @@ impl MembersError {
     /// Whether it may go well when it is tried again later.
     #[must_use]
     pub const fn is_for_later(&self) -> bool {
-        matches!(self, Self::NoRoster | Self::Busy | Self::Unlisted(_))
+        matches!(self, Self::NoRoster | Self::Busy | Self::Unlisted(_) | Self::GroupUnsettled)
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub const fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::NoRoster => Some("ensafer problems"),
+            Self::NotAMember | Self::NotAllowed => {
+                Some("Ask the folder's owner or an admin; ensafer share list shows who they are")
+            }
+            Self::Unlisted(_) | Self::Busy => Some("Try again in a moment"),
+            Self::NoMember => Some("ensafer share list"),
+            Self::NoGroup => Some("ensafer group list"),
+            Self::GroupUnsettled => {
+                Some("Try again when a computer of the group's owner, or of an admin, has been online")
+            }
+            Self::NoInvitation => Some("ensafer invite list"),
+            Self::Former => Some("ensafer share add"),
+            Self::Full => Some("Remove somebody, or share with a group: ensafer group create"),
+            Self::AlreadyMember | Self::Owner | Self::Engine(_) => None,
+        }
     }
 }
 
@@ -262,12 +286,16 @@ impl Folder {
                     guests = self.without_guests_of(subject, keys, &mut roster, env)?;
                 }
                 let loses = before >= Role::Writer && *role < Role::Writer;
+                if loses {
+                    name_groups_left_by(subject, &mut roster, signer)?;
+                }
                 let manifest =
                     if loses { self.write_manifest_of(keys, &roster, subject, now)? } else { None };
                 roster.set_role(*subject, *role, manifest, signer)?;
             }
             MemberChange::Remove { subject } => {
                 role_of(&roster, subject)?;
+                name_groups_left_by(subject, &mut roster, signer)?;
                 let manifest = self.write_manifest_of(keys, &roster, subject, now)?;
                 roster.remove(*subject, manifest, FolderKey::generate(&mut SystemRandom), signer)?;
                 guests.invited = staying(keys, &roster, self.own_guests(env)?);
@@ -326,6 +354,10 @@ impl Folder {
         let is_listed = roster.state().groups.iter().any(|known| (known.id, known.role) == (group, role));
         if is_listed && !roster.clone().learn(log) {
             return Err(MembersError::AlreadyMember);
+        }
+        // Whoever has just left it has its newest key pair.
+        if !is_listed && held.group().state().needs_epoch {
+            return Err(MembersError::GroupUnsettled);
         }
         let mut after = roster.clone();
         after.share_with(log, role, Vec::new(), keys.signer())?;
@@ -451,6 +483,23 @@ impl Folder {
         }
         Ok(by_writer)
     }
+}
+
+/// Names the newest entries of the groups that `subject` has left: what they wrote until now, the entry says that takes their
+/// own right to write, and nothing that they write later becomes theirs by the group.
+fn name_groups_left_by(
+    subject: &VerifyingKey,
+    roster: &mut Roster,
+    signer: &SigningKey,
+) -> Result<(), MembersError> {
+    let has_left = |group: &&ListedGroup| group.role >= Role::Writer && group.left.contains(subject);
+    let groups: Vec<_> =
+        roster.state().groups.iter().filter(has_left).map(|group| (group.id, group.role)).collect();
+    for (group, role) in groups {
+        let log = roster.group_log(group).cloned().ok_or(MembersError::NoGroup)?;
+        roster.share_with(&log, role, Vec::new(), signer)?;
+    }
+    Ok(())
 }
 
 /// Makes a member of the guest of an open invitation.

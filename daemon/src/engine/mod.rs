@@ -403,8 +403,8 @@ impl Folder {
         self.remember_problems(found, now)?;
         let later = self.later(&plan, now);
         step.later = step.later.into_iter().chain(later).min();
-        // What was given up is not done.
-        step.retry |= env.cancel.load(Ordering::Relaxed);
+        // What was given up is not done, and what was learnt meanwhile is to be looked at.
+        step.retry |= env.cancel.load(Ordering::Relaxed) || self.encrypted_changed;
         Ok(step)
     }
 

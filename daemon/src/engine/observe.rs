@@ -111,6 +111,7 @@ impl Folder {
             return Ok(false);
         }
         self.take_in_roster_copies(&listing, env, now)?;
+        self.take_in_group_copies(&listing, env, now)?;
         self.learn_groups(&listing, env, now)?;
         self.put_groups(env, now)?;
         self.tend_manifests(&listing, env, now)?;
@@ -174,7 +175,7 @@ impl Folder {
         let is_long_lost = |since: &Timestamp| now.since(*since) >= PUT_BACK_AFTER;
         self.lost_since.values().any(is_long_lost)
             || (self.may_publish && self.roster.groups.is_due(now))
-            || (self.may_publish && self.roster.manifests.is_due(&self.standing, now))
+            || (self.may_publish && self.roster.manifests.due(&self.standing).any(|due| due <= now))
             || self.encrypted.problems(&self.standing, now).iter().any(|(problem, _)| {
                 problem.class == ProblemClass::Damaged
                     && self.encrypted.healable(&problem.subject, &self.base).is_some()
@@ -333,7 +334,8 @@ impl Folder {
             plan.lost.iter().filter_map(|id| self.lost_since.get(id)).map(|since| since.plus(PUT_BACK_AFTER));
         let arriving = self.standing.values().filter(|s| s.problem.class == ProblemClass::StillArriving);
         let arriving = arriving.map(|standing| standing.since.plus(DAMAGED_AFTER));
-        let due = lost.chain(arriving).filter(|due| *due > now).min()?;
+        let of_the_roster = self.roster.groups.due().chain(self.roster.manifests.due(&self.standing));
+        let due = lost.chain(arriving).chain(of_the_roster).filter(|due| *due > now).min()?;
         Some(due.since(now))
     }
 }

@@ -66,7 +66,11 @@ impl RosterFile {
     /// Whether a file of the encrypted folder holds what the folder says of itself, and nothing that shows in the work
     /// folder.
     pub fn is_own(&self, key: &StoreKey) -> bool {
-        *key == self.key || self.manifests.is_own(key) || self.groups.is_own(key) || self.is_copy(key)
+        *key == self.key
+            || self.manifests.is_own(key)
+            || self.groups.is_own(key)
+            || self.groups.original(key).is_some()
+            || self.is_copy(key)
     }
 
     /// What is not in order with the roster and the manifests.
@@ -278,6 +282,8 @@ impl Folder {
         let is_admin = roster.state().may_administer(&found.authorship.writer);
         if is_admin && let Err(error) = self.name_written(found, &mut roster, now) {
             tracing::warn!(%error, "what former members had written is not named yet");
+            let detail = format!("former members cannot be shut out yet: {error}");
+            self.roster.report(ProblemClass::Inconsistent, Some(stamp), &detail);
             return Ok(());
         }
         if is_admin && roster.state().needs_epoch {
@@ -421,9 +427,14 @@ impl Folder {
                 return Ok(());
             }
         }
+        self.remove_copy(listed)
+    }
+
+    /// Moves a copy that says nothing which is not known to the trash.
+    pub(super) fn remove_copy(&mut self, listed: &Listed) -> Result<(), EngineError> {
         let keep = self.work.open_trash(self.last_look).reserve(&listed.key.0)?;
         if let Err(error) = self.store.remove(&listed.key, listed.stamp, Some(&keep)) {
-            tracing::debug!(%error, "a copy of the roster stays");
+            tracing::debug!(%error, "a copy stays");
         }
         Ok(())
     }

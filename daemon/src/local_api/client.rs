@@ -105,6 +105,7 @@ impl ClientError {
             _ if self.is_locked() => Some("ensafer unlock"),
             Self::Refused(refusal) if refusal.class == RefusalClass::NoSuchBrake => Some("ensafer status"),
             Self::Timeout | Self::Answer(_) => Some("ensafer daemon --quit, then ensafer start"),
+            Self::Refused(refusal) => refusal.remedy.as_deref(),
             _ => None,
         }
     }
@@ -404,6 +405,7 @@ fn refusal(bytes: &[u8]) -> ClientError {
     ClientError::Refused(parsed.unwrap_or_else(|_| Refusal {
         class: RefusalClass::BadRequest,
         what: String::from_utf8_lossy(bytes).into_owned(),
+        remedy: None,
     }))
 }
 

@@ -351,14 +351,15 @@ async fn blocking_raw<T: Send + 'static>(
 
 impl IntoResponse for ControlError {
     fn into_response(self) -> Response {
-        let (class, what) = match &self {
+        let (class, what, remedy) = match &self {
             Self::Failed(error) => match error.downcast_ref::<Self>() {
-                Some(known) => (known.class(), known.to_string()),
-                None => (RefusalClass::Failed, crate::exit::describe(error)),
+                Some(known) => (known.class(), known.to_string(), None),
+                None => (RefusalClass::Failed, crate::exit::describe(error), crate::exit::remedy(error)),
             },
-            Self::Members(error) => (self.class(), crate::apply::describe(error)),
-            known => (known.class(), known.to_string()),
+            Self::Members(error) => (self.class(), crate::apply::describe(error), error.remedy()),
+            known => (known.class(), known.to_string(), None),
         };
+        let remedy = remedy.map(str::to_owned);
         let status = match class {
             RefusalClass::NotSetUp
             | RefusalClass::Locked
@@ -370,10 +371,10 @@ impl IntoResponse for ControlError {
             RefusalClass::BadRequest => StatusCode::BAD_REQUEST,
             RefusalClass::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        refuse(status, class, what)
+        (status, Json(Refusal { class, what, remedy })).into_response()
     }
 }
 
 fn refuse(status: StatusCode, class: RefusalClass, what: String) -> Response {
-    (status, Json(Refusal { class, what })).into_response()
+    (status, Json(Refusal { class, what, remedy: None })).into_response()
 }

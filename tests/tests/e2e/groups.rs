@@ -323,3 +323,77 @@ fn row_02_a_groups_key_that_the_server_replaces_is_not_used() {
     join(bob, &bob.work, &bob.encrypted).expect(0);
     circle.meet(&[bob, alice]);
 }
+
+/// The server does what it is asked at this door once, and its answer is lost; from then on the doors that `also` names
+/// answer nothing.
+fn lose_answer(evil: &EvilServer, lost: (&'static str, &'static str), also: fn(&str) -> bool) {
+    let mut has_lost = false;
+    evil.play(move |exchange| {
+        let is_it = exchange.method == lost.0 && exchange.path.starts_with(lost.1);
+        if (!has_lost && is_it) || (has_lost && also(&exchange.path)) {
+            has_lost = true;
+            exchange.status = 504;
+            exchange.answer = Value::Null;
+        }
+    });
+}
+
+fn names(device: &Device) -> Vec<String> {
+    let groups = device.json(&["group", "list"]);
+    let all = groups.as_array().unwrap().iter();
+    all.map(|group| group["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_group_whose_making_lost_its_answers_is_whole() {
+    let circle = Circle::new();
+    let (alice, evil) = (&circle.alice, &circle.evil);
+    for (name, door) in [("State", "/v1/account/state"), ("File", "/v1/groups/")] {
+        lose_answer(evil, ("PUT", door), |_| false);
+        alice.run(&["group", "create", name]).expect(0);
+        evil.be_honest();
+        alice.run(&["group", "add", name, BOB]).expect(0);
+    }
+    // Nobody can be asked whether it was made: the next look has it made.
+    lose_answer(evil, ("PUT", "/v1/account/state"), |_| true);
+    alice.run(&["group", "create", "Asked"]).expect(14);
+    evil.be_honest();
+    assert_eq!(names(alice), ["Asked", "Family", "File", "State"]);
+    alice.run(&["group", "add", "Asked", BOB]).expect(0);
+    let fresh = circle.fresh();
+    assert_eq!(names(&fresh), ["Asked", "Family", "File", "State"]);
+}
+
+#[test]
+fn a_group_that_was_deleted_does_not_come_back() {
+    let circle = Circle::new();
+    let (alice, evil) = (&circle.alice, &circle.evil);
+    let fresh = circle.fresh();
+    assert_eq!(names(&fresh), ["Family"]);
+    // The deletion never arrives at the server; the other computer's look has it made.
+    evil.lose("DELETE", "/v1/groups/");
+    alice.run(&["group", "delete", "Family", "-y"]).expect(14);
+    evil.be_honest();
+    assert!(names(&fresh).is_empty() && names(alice).is_empty());
+    assert!(!fresh.run(&["group", "delete", "Family", "-y"]).expect(2).says("is deleted"));
+    assert!(evil.heard().iter().any(|exchange| exchange.method == "DELETE" && exchange.status == 204));
+    alice.run(&["group", "create", "Family"]).expect(0);
+    assert_eq!(names(&fresh), ["Family"]);
+}
+
+#[test]
+fn of_a_group_that_the_server_lost_the_name_can_be_given_up() {
+    let circle = Circle::new();
+    let (bob, fresh) = (&circle.bob, circle.fresh());
+    circle.share("writer").expect(0);
+    join(bob, &bob.work, &bob.encrypted).expect(0);
+    assert_eq!(names(bob), ["alice's group"]);
+    circle.alice.run(&["share", "remove", text(&circle.alice.work), "Family", "-y"]).expect(0);
+    circle.alice.run(&["group", "delete", "Family", "-y"]).expect(0);
+    // Its people are told that it is gone.
+    let listed = bob.run(&["group", "list"]).expect(0);
+    assert!(listed.says("does not have it") && listed.says("group leave"), "{listed}");
+    let name = names(bob).remove(0);
+    bob.run(&["group", "leave", &name, "-y"]).expect(0);
+    assert!(names(bob).is_empty() && names(&fresh).is_empty());
+}

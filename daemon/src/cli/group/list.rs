@@ -28,6 +28,9 @@ struct Listed {
     /// Whether the server shows a group that this account cannot open: it was removed, or the server lies.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     not_for_us: bool,
+    /// Whether the server has it no more: its owner deleted it, or the server lies.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    gone: bool,
 }
 
 #[derive(Serialize)]
@@ -95,6 +98,7 @@ fn listed(
         members: members.into_iter().map(person).collect(),
         folders: shared.collect(),
         not_for_us: fresh.not_for_us.contains(&id),
+        gone: fresh.gone.contains(&id),
     }
 }
 
@@ -114,6 +118,12 @@ fn print(group: &Listed, desk: &Desk<'_>) -> Result<()> {
     if group.not_for_us {
         output.warn(format_args!(
             "{name}: what the server has of it is not for this account any more, or too old. If you were removed: ensafer group leave {}",
+            short(group.id)
+        ));
+    }
+    if group.gone {
+        output.warn(format_args!(
+            "{name}: the server does not have it. If {owner} deleted it: ensafer group leave {}",
             short(group.id)
         ));
     }

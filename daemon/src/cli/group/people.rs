@@ -60,7 +60,8 @@ pub(super) fn remove(arguments: &MemberArguments, desk: &Desk<'_>) -> Result<Exi
     let refused =
         |what: String, remedy: String| Err(Failure::new(Exit::Usage, what).with_remedy(remedy).into());
     if desk.unlocked.account.login() == &login {
-        let remedy = format!("ensafer group leave {}", super::short(id));
+        let verb = if member.role == Role::Owner { "delete" } else { "leave" };
+        let remedy = format!("ensafer group {verb} {}", super::short(id));
         return refused(format!("{login} is the address of this account"), remedy);
     }
     if member.role == Role::Owner {

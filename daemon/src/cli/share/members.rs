@@ -144,7 +144,14 @@ pub(super) fn set_role(arguments: &RoleArguments, shell: &Shell, engine: &dyn En
         }
     }
     change(shell, engine, &folder, MembersChange::SetRole { member: member.identity, role })?;
+    let groups = groups::with(shell, engine, &folder, &login)?;
     shell.output.note(format_args!("{login} may {} {} from now on.", may(role), shown(&folder)));
+    if let Some(group) = groups.first() {
+        shell.output.warn(format_args!(
+            "{login} is in {} by the group {group}, too, and may do what that may.",
+            shown(&folder)
+        ));
+    }
     Ok(Exit::Success)
 }
 
@@ -167,14 +174,7 @@ pub(super) fn leave(arguments: &LeaveArguments, shell: &Shell, engine: &dyn Engi
     }
     let left = change(shell, engine, &folder, MembersChange::Leave);
     if let Some(group) = by_groups.first() {
-        // Nobody leaves a group by leaving one of its folders.
-        let what = format!("You are in {} by the group {group}", shown(&folder));
-        let remedy = format!(
-            "Ask an admin of the group to take you out of it; if you are one: ensafer group leave {}. To stop syncing only: ensafer folder remove {}",
-            shell_word(group),
-            word(&folder)
-        );
-        return Err(Failure::new(Exit::Usage, what).with_remedy(remedy).into());
+        return still_by_group(left, group, &folder, shell);
     }
     left?;
     shell.output.note(format_args!(
@@ -183,6 +183,25 @@ pub(super) fn leave(arguments: &LeaveArguments, shell: &Shell, engine: &dyn Engi
         word(&folder)
     ));
     Ok(Exit::Success)
+}
+
+/// Nobody leaves a group by leaving one of its folders.
+fn still_by_group(left: Result<()>, group: &str, folder: &FolderEntry, shell: &Shell) -> Result<Exit> {
+    let what = format!("You are in {} by the group {group}", shown(folder));
+    let remedy = format!(
+        "Ask an admin of the group to take you out of it; if you are one: ensafer group leave {}. To stop syncing only: ensafer folder remove {}",
+        shell_word(group),
+        word(folder)
+    );
+    match left {
+        Err(error) if exit::of(&error) == Exit::RetryLater => Err(error),
+        Err(_) => Err(Failure::new(Exit::Usage, what).with_remedy(remedy).into()),
+        Ok(()) => {
+            shell.output.note(format_args!("You are no member of {} by yourself any more.", shown(folder)));
+            shell.output.warn(format_args!("{what}. {remedy}"));
+            Ok(Exit::Success)
+        }
+    }
 }
 
 pub(super) fn list(arguments: &ListArguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {

@@ -113,8 +113,9 @@ impl Vault for TestVault {
         };
         let mut groups = self.groups.lock().unwrap();
         let Some(before) = groups.iter_mut().find(|held| held.id() == found.id()) else {
-            groups.push(Arc::new(found));
-            return Ok(Met::Held(Held { group: groups[0].clone(), is_news: true, is_behind: false }));
+            let group = Arc::new(found);
+            groups.push(Arc::clone(&group));
+            return Ok(Met::Held(Held { group, is_news: true, is_behind: false }));
         };
         let is_behind = found.lacks(before);
         let joined = before.join(found, &account, now).unwrap();

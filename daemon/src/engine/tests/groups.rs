@@ -361,3 +361,37 @@ fn a_groups_file_that_is_lost_or_damaged_is_written_anew() {
     world.settle(&mut [&mut a, &mut b]);
     assert!(a.problems().is_empty() && b.problems().is_empty());
 }
+
+#[test]
+fn a_copy_of_a_groups_file_is_taken_in_and_goes_to_the_trash() {
+    let world = World::new();
+    let (mut a, mut b, group) = shared(&world);
+    world.settle(&mut [&mut a, &mut b]);
+    let path = world.cloud().join(group_key(group).0.as_ref());
+    let before = fs::read(&path).unwrap();
+    change_group(&mut a, &alice(), |group, signer| {
+        group.add(carol().bundle().clone(), Role::Reader, signer).unwrap();
+    });
+    a.change(&MemberChange::LearnGroups).unwrap();
+    // The cloud's client keeps both.
+    let copy = path.with_file_name(group_key(group).0.replace(".ensafer", " (1).ensafer"));
+    let grown = fs::read(&path).unwrap();
+    fs::write(&copy, &grown).unwrap();
+    fs::write(&path, &before).unwrap();
+    b.settle();
+    assert!(!copy.exists() && b.is_in_trash(&grown) && b.problems().is_empty(), "{:?}", b.problems());
+    assert!(HeldGroup::open(&fs::read(&path).unwrap(), &carol()).is_ok(), "what the copy had is not lost");
+}
+
+#[test]
+fn a_missing_file_of_a_group_is_put_back_when_its_time_comes() {
+    let world = World::new();
+    let (mut a, _, group) = shared(&world);
+    let path = world.cloud().join(group_key(group).0.as_ref());
+    let file = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    assert_eq!(a.look().later, Some(TEN_MINUTES), "nothing else makes the device look again");
+    world.clock.advance(TEN_MINUTES);
+    a.look();
+    assert_eq!(fs::read(&path).unwrap(), file);
+}
