@@ -202,7 +202,8 @@ pub struct Object {
     pub content_dot: Dot,
     /// The event that last changed name, parent or description.
     pub place_dot: Dot,
-    /// Person and device that wrote it, as a conflict copy's name shows them (`alice, laptop`).
+    /// Person and device that signed this version, as the names of conflict copies and of files whose names clash show them
+    /// (`alice, laptop`). All devices make those names, so what a device publishes is by itself, in its own base too.
     pub author: Arc<str>,
 }
 

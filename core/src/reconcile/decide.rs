@@ -18,7 +18,7 @@ pub(super) fn decide(slots: &mut Slots<'_>, plan: &mut Plan, ids: &Ids<'_>) {
         } else {
             readers::follow(slots, at, plan)
         };
-        slots.get_mut(at).decision = decision;
+        slots.get_mut(at).decision = signed(decision, &slots.policy.author.clone());
     }
 }
 
@@ -145,6 +145,16 @@ pub(super) fn differs_in_words(a: &Object, b: &Object) -> bool {
 
 pub(super) fn take(target: Arc<Object>, publish: Option<Publish>, lacks: Lacks) -> Decision {
     Decision::Take { target, publish, lacks }
+}
+
+/// What this device publishes is by its author, because that is whom others take for it: names are made of it.
+fn signed(mut decision: Decision, author: &Arc<str>) -> Decision {
+    if let Decision::Take { target, publish: Some(_), .. } = &mut decision
+        && target.author != *author
+    {
+        Arc::make_mut(target).author = Arc::clone(author);
+    }
+    decision
 }
 
 /// Takes what only the work folder has.
@@ -499,7 +509,8 @@ fn copies_first(slots: &mut Slots<'_>, at: u32, merged: &Merged, plan: &mut Plan
         wait = true;
         let uncertain = !slots.encrypted.complete || slots.encrypted.unknown.contains(&id);
         if let (false, Some(source)) = (uncertain, copy_source(slots.get(at), loser)) {
-            let target = Arc::new(copy_of(loser, id));
+            let author = slots.policy.author.clone();
+            let target = Arc::new(Object { author, ..copy_of(loser, id) });
             let publish = Some(Publish { source, replaces: Vec::new() });
             slots.copies.push(Change { target, publish, work: None, node: None });
             plan.look_again_in(Duration::ZERO);

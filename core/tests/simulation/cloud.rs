@@ -67,10 +67,12 @@ impl Cloud {
         }
     }
 
-    pub fn write(&mut self, device: usize, key: &str, object: Arc<Object>, payload: Option<Bytes>) {
+    /// Gives the file's revision.
+    pub fn write(&mut self, device: usize, key: &str, object: Arc<Object>, payload: Option<Bytes>) -> u64 {
         self.revisions += 1;
         let file = StoreFile { object, payload, revision: self.revisions };
         self.files_mut(device).insert(key.into(), file);
+        self.revisions
     }
 
     pub fn remove(&mut self, device: usize, key: &str) {

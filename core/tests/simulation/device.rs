@@ -40,6 +40,8 @@ pub struct Device {
     absent_since: HashMap<FileId, Timestamp>,
     lost_for: HashMap<FileId, u32>,
     fresh: u64,
+    /// What it published, as it meant it, by the file's revision.
+    published: HashMap<u64, Arc<Object>>,
 }
 
 /// What a plan was made from.
@@ -112,6 +114,10 @@ pub fn copy_id(id: FileId, dot: Dot) -> FileId {
     FileId::new(bytes)
 }
 
+fn author(device: usize) -> Arc<str> {
+    format!("user{device}").into()
+}
+
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -138,6 +144,7 @@ impl Device {
             absent_since: HashMap::new(),
             lost_for: HashMap::new(),
             fresh: 0,
+            published: HashMap::new(),
         }
     }
 
@@ -147,6 +154,7 @@ impl Device {
         id[1] += 1;
         self.id = DeviceId::new(id);
         self.base = BaseTree::default();
+        self.published.clear();
         self.next_counter = 1;
         self.uncommitted.clear();
         self.absent_since.clear();
@@ -183,9 +191,16 @@ impl Device {
         if !self.stable_inodes {
             work.nodes.iter_mut().for_each(|node| node.stamp = self.reported(node.stamp, now));
         }
-        let revisions =
+        let revisions: HashMap<_, _> =
             cloud.files(self.number).iter().map(|(key, file)| (key.clone(), file.revision)).collect();
-        Seen { work, inodes, encrypted: cloud.tree(self.number), revisions }
+        let mut encrypted = cloud.tree(self.number);
+        // What it has published itself it does not read again.
+        for version in encrypted.versions.values_mut().flatten() {
+            if let Some(own) = self.published.get(&revisions[&*version.key.0]) {
+                version.object = Arc::clone(own);
+            }
+        }
+        Seen { work, inodes, encrypted, revisions }
     }
 
     fn plan(&mut self, seen: &mut Seen, now: Timestamp) -> Plan {
@@ -206,7 +221,7 @@ impl Device {
                 root: FOLDER_ROOT,
                 device: self.id,
                 may_publish: !self.is_reader,
-                author: format!("user{number}").into(),
+                author: author(number),
                 now,
                 next_counter: self.next_counter,
                 folding: Folding::Exact,
@@ -450,7 +465,11 @@ impl Run<'_> {
             let content = Content::File { size, digest: Some(digest_of(bytes)), executable };
             object = Arc::new(Object { content, ..Object::clone(target) });
         }
-        self.cloud.write(self.device.number, &key, object.clone(), payload);
+        // Whoever reads a file takes its author from who signed it.
+        let author = author(self.device.number);
+        let signed = Arc::new(Object { author, ..Object::clone(&object) });
+        let revision = self.cloud.write(self.device.number, &key, signed, payload);
+        self.device.published.insert(revision, Arc::clone(&object));
         for old in publish.replaces.iter().filter(|old| *old.0 != *key) {
             self.cloud.remove(self.device.number, &old.0);
         }

@@ -38,6 +38,8 @@ pub fn seal(
     path: &str,
 ) -> Result<Sealed, Failure> {
     let statement = Statement::from_object(object, &scene.folder.authorship);
+    // As whoever reads it will take it: its author is who signs it.
+    let object = &signed(object, &scene.folder.author);
     let statement = if scene.padding { statement.padded() } else { statement };
     match source {
         Source::Empty => seal_empty(scene, object, statement, next_epoch(key_epoch, path)?, path),
@@ -45,6 +47,13 @@ pub fn seal(
         Source::Keep(key) => seal_kept(scene, object, statement, key, key_epoch, path),
         Source::Reseal(key) => reseal(scene, object, statement, key, next_epoch(key_epoch, path)?, path),
     }
+}
+
+fn signed(object: &Arc<Object>, author: &Arc<str>) -> Arc<Object> {
+    if object.author == *author {
+        return Arc::clone(object);
+    }
+    Arc::new(Object { author: Arc::clone(author), ..Object::clone(object) })
 }
 
 /// The key epoch of the next version of an object.

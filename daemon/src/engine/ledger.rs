@@ -64,7 +64,13 @@ impl Ledger<'_> {
             if finished.contains(id) {
                 return None;
             }
-            let known = self.base.entries.get(id).filter(|known| known.object == *object)?;
+            let known = self.base.entries.get(id)?;
+            // By whomever it was before.
+            let says_the_same =
+                Object { author: object.author.clone(), ..Object::clone(&known.object) } == **object;
+            if !says_the_same {
+                return None;
+            }
             Some(BaseRecord { object: object.clone(), work: known.work, store: Some(record.clone()) })
         };
         outcome.published.iter().filter_map(again).collect()
