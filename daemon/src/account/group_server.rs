@@ -122,8 +122,8 @@ impl Groups<'_> {
     /// Makes a group of this account alone, and has the account remember it as `name`.
     ///
     /// # Errors
-    /// [`GroupError::Name`], [`GroupError::Taken`], or what the server says; nothing is left then. Where its answers were
-    /// lost, the group is here, and the next look has it made or forgotten.
+    /// [`GroupError::Name`], [`GroupError::Taken`], or what the server says; nothing is left then. Where it cannot be asked,
+    /// or its answers were lost, the group may be here, and the next look has it made or forgotten.
     pub fn create(&self, name: &str) -> Result<GroupId, AccountError> {
         check_name(name)?;
         refuse_taken(&self.remembered()?, name)?;
@@ -145,8 +145,9 @@ impl Groups<'_> {
             refuse_taken(state, name)?;
             remember(state, id, known.clone())
         });
-        // The daemon may have been faster.
-        let put = remembered.and_then(|()| self.put(&made, 1).map(drop));
+        // The daemon's look may have taken the file for one of a group that was deleted, and may have been faster to put it.
+        let held = remembered.and_then(|()| self.files.hold(id, made.object(), account, self.now));
+        let put = held.and_then(|_| self.put(&made, 1).map(drop));
         if let Err(error) = put {
             if !leaves_open(&error) && self.forget(id).is_ok() {
                 self.files.forget(id)?;
@@ -289,8 +290,16 @@ impl Groups<'_> {
     /// has a file of it that is for this account.
     ///
     /// # Errors
-    /// What the server says.
+    /// There is such a file, or the server cannot be asked.
     pub fn give_up(&self, id: GroupId) -> Result<(), AccountError> {
+        if let Some(report) = self.served(id)?
+            && self.take_in(id, &report)?.is_some()
+        {
+            return Err(conflict());
+        }
+        if self.held(id)?.is_some() {
+            return Err(self.lie("a group is older than what the account has seen")?);
+        }
         self.remember_as_left(id, None)
     }
 

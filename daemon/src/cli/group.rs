@@ -191,16 +191,20 @@ impl<'a> Desk<'a> {
     }
 
     /// Gives back the name of a group of which nothing else is left for this account, here or on the server.
-    fn give_up(&self, text: &str) -> Result<Exit> {
+    fn give_up(&self, text: &str, is_sure: bool) -> Result<Exit> {
         let groups = self.groups();
         let remembered = groups.remembered()?;
         let mut named = remembered.groups().iter().filter(|(id, known)| !was_left(**id, known));
         let Some((id, _)) = named.find(|(_, known)| known.name() == text) else { return Err(no_group(text)) };
-        groups.give_up(*id)?;
         let name = printable(text);
-        self.shell.output.note(format_args!(
-            "Nothing of {name} is here or on the server that is for this account. Its name is free again."
-        ));
+        let question = format!(
+            "Nothing of {name} is here or on the server that is for this account. Take it for left, or, if you made it, for deleted?"
+        );
+        if !prompt::confirm(&question, is_sure)? {
+            return Err(Failure::new(Exit::Interrupted, "Nothing was changed").into());
+        }
+        groups.give_up(*id)?;
+        self.shell.output.note(format_args!("The account has forgotten {name}."));
         Ok(Exit::Success)
     }
 
@@ -294,7 +298,7 @@ fn create(name: &str, desk: &Desk<'_>) -> Result<Exit> {
 
 fn leave(arguments: &OneArguments, desk: &Desk<'_>) -> Result<Exit> {
     let Some(Known { name, held }) = desk.find_anywhere(&arguments.name)? else {
-        return desk.give_up(&arguments.name);
+        return desk.give_up(&arguments.name, arguments.yes);
     };
     let (group, name) = (held.group().state(), printable(&name));
     if desk.own_role(group) == Some(Role::Owner) {
@@ -328,7 +332,7 @@ fn ask_an_admin(error: account::AccountError, group: &RosterState) -> anyhow::Er
 
 fn delete(arguments: &OneArguments, desk: &Desk<'_>) -> Result<Exit> {
     let Some(Known { name, held }) = desk.find_anywhere(&arguments.name)? else {
-        return desk.give_up(&arguments.name);
+        return desk.give_up(&arguments.name, arguments.yes);
     };
     let (id, name) = (held.id(), printable(&name));
     if desk.own_role(held.group().state()) != Some(Role::Owner) {

@@ -217,7 +217,7 @@ impl Folder {
         if self.roster.groups.forget_compared(&held) {
             self.observe_groups(listing, env, now);
         }
-        if let Some(held) = without_room(keys.roster(), &held) {
+        if let Some(held) = without_room(keys.roster(), &held).filter(|_| self.shut().is_none()) {
             let (stamp, detail) = (stamp_of(listing, self.roster.key()), full_words(held));
             self.roster.report(ProblemClass::Inconsistent, stamp, &detail);
         }
@@ -270,11 +270,11 @@ impl Folder {
         now: Timestamp,
     ) -> Result<Option<Roster>, MembersError> {
         let held = env.vault.groups().map_err(EngineError::from)?;
-        if without_room(roster, &held).is_some() {
-            return Err(MembersError::Full);
-        }
         let grown = with_news(roster, &held).filter(|_| self.may_publish);
         if grown.is_none() {
+            if without_room(roster, &held).is_some() {
+                return Err(MembersError::GroupFull);
+            }
             // Others may have published it, and not the group's file.
             self.put_news_of_groups(env, now)?;
         }
@@ -360,11 +360,12 @@ fn with_news(roster: &Roster, held: &[Arc<HeldGroup>]) -> Option<Roster> {
 
 /// A held group of which the roster has no room for what is new: whoever was taken out of it is still in the folder.
 fn without_room<'h>(roster: &Roster, held: &'h [Arc<HeldGroup>]) -> Option<&'h HeldGroup> {
+    let is_listed = |held: &&Arc<HeldGroup>| roster.state().groups.iter().any(|group| group.id == held.id());
     let lacks = |held: &&Arc<HeldGroup>| {
         let order = roster.group_log(held.id()).map(|known| known.compare(held.group().log()));
         matches!(order, Some(LogOrder::Diverged)) && !roster.clone().learn(held.group().log())
     };
-    held.iter().find(lacks).map(|held| &**held)
+    held.iter().filter(is_listed).find(lacks).map(|held| &**held)
 }
 
 fn full_words(held: &HeldGroup) -> String {

@@ -139,6 +139,9 @@ pub enum MembersError {
     /// Somebody has left the group, and its next keys are not made yet.
     #[error("somebody has left the group, and still has its keys")]
     GroupUnsettled,
+    /// There is no room for what is new about a group.
+    #[error("the folder's member list has no room for what is new about one of its groups")]
+    GroupFull,
     /// They are a member already.
     #[error("they are a member of the folder already")]
     AlreadyMember,
@@ -182,6 +185,9 @@ impl MembersError {
             }
             Self::NoInvitation => Some("ensafer invite list"),
             Self::Former => Some("ensafer share add"),
+            Self::GroupFull => Some(
+                "Whoever left the group is still in the folder: take the folder from the group, and share it with a new one",
+            ),
             Self::Full => Some("Remove somebody, or share with a group: ensafer group create"),
             Self::AlreadyMember | Self::Owner | Self::Engine(_) => None,
         }
@@ -356,7 +362,8 @@ impl Folder {
             return Err(MembersError::AlreadyMember);
         }
         // Whoever has just left it has its newest key pair.
-        if !is_listed && held.group().state().needs_epoch {
+        let is_new = roster.state().groups.iter().all(|known| known.id != group);
+        if is_new && held.group().state().needs_epoch {
             return Err(MembersError::GroupUnsettled);
         }
         let mut after = roster.clone();

@@ -404,7 +404,10 @@ impl Folder {
         let later = self.later(&plan, now);
         step.later = step.later.into_iter().chain(later).min();
         // What was given up is not done, and what was learnt meanwhile is to be looked at.
-        step.retry |= env.cancel.load(Ordering::Relaxed) || self.encrypted_changed;
+        let is_refused = self.roster.refusal.is_some();
+        step.retry |= env.cancel.load(Ordering::Relaxed) || (self.encrypted_changed && !is_refused);
+        // A directory that takes no roster is asked again, but not at once.
+        step.later = step.later.into_iter().chain(is_refused.then_some(RETRY_FAILED)).min();
         Ok(step)
     }
 

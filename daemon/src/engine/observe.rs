@@ -88,6 +88,7 @@ impl Folder {
         let mut can_sync = true;
         if self.encrypted_changed || self.is_something_due(now) {
             self.encrypted_changed = false;
+            self.roster.refusal = None;
             let read = self.read_encrypted(now, env);
             // What was not read has to be, before anything counts as observed.
             self.encrypted_changed |= !matches!(read, Ok(true));

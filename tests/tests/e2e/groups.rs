@@ -397,3 +397,29 @@ fn of_a_group_that_the_server_lost_the_name_can_be_given_up() {
     bob.run(&["group", "leave", &name, "-y"]).expect(0);
     assert!(names(bob).is_empty() && names(&fresh).is_empty());
 }
+
+/// From now on the server answers so to who asks for a group.
+fn answer_groups(evil: &EvilServer, status: u16, answer: Value) {
+    evil.play(move |exchange| {
+        if exchange.method == "GET" && exchange.path.starts_with("/v1/groups/") {
+            (exchange.status, exchange.answer) = (status, answer.clone());
+        }
+    });
+}
+
+#[test]
+fn a_group_of_which_only_the_name_is_left_is_given_up_and_no_other() {
+    let circle = Circle::new();
+    let (fresh, evil) = (bare(&circle.world, "fresh"), &circle.evil);
+    fresh.log_in(ALICE, &evil.url).expect(0);
+    // Whether the server has it, nobody knows.
+    answer_groups(evil, 504, Value::Null);
+    fresh.run(&["group", "delete", "Family", "-y"]).expect(14);
+    let unknown = serde_json::json!({
+        "type": "urn:ensafer:problem:group-unknown", "title": "No such group", "status": 404,
+    });
+    answer_groups(evil, 404, unknown);
+    fresh.run(&["group", "delete", "Family"]).expect(2).expect_says("-y");
+    fresh.run(&["group", "delete", "Family", "-y"]).expect(0).expect_says("forgotten");
+    fresh.run(&["group", "create", "Family"]).expect(0);
+}

@@ -395,3 +395,41 @@ fn a_missing_file_of_a_group_is_put_back_when_its_time_comes() {
     a.look();
     assert_eq!(fs::read(&path).unwrap(), file);
 }
+
+#[test]
+fn a_group_that_somebody_has_just_left_takes_no_new_folder() {
+    let world = World::new();
+    let mut a = world.device("a");
+    a.settle();
+    let group = group_with_bob(&a);
+    change_group(&mut a, &bob(), |group, signer| group.leave(signer).unwrap());
+    let refused = a.change(&MemberChange::ShareWith { group, role: Role::Writer });
+    assert!(matches!(refused, Err(MembersError::GroupUnsettled)), "{refused:?}");
+}
+
+#[test]
+fn a_role_can_be_taken_from_a_group_that_somebody_has_just_left() {
+    let world = World::new();
+    let (mut a, _, group) = shared(&world);
+    change_group(&mut a, &bob(), |group, signer| group.leave(signer).unwrap());
+    a.change(&MemberChange::ShareWith { group, role: Role::Reader }).unwrap();
+}
+
+#[test]
+fn whoever_left_a_group_and_is_removed_is_named_by_one_list() {
+    let world = World::new();
+    let (mut a, mut b, _) = shared(&world);
+    a.add(&bob(), Role::Writer).unwrap();
+    b.write("by bob", "text");
+    world.settle(&mut [&mut a, &mut b]);
+    change_group(&mut a, &bob(), |group, signer| group.leave(signer).unwrap());
+    a.change(&MemberChange::LearnGroups).unwrap();
+    a.settle();
+    let key = bob().identity().public();
+    assert_eq!(a.keys().roster().state().groups[0].left, [key], "he writes on by himself");
+    a.change(&MemberChange::Remove { subject: key }).unwrap();
+    let keys = a.keys();
+    let state = keys.roster().state();
+    let names = state.manifests.iter().filter(|name| name.subject == key).count();
+    assert!(!state.has_unnamed(&key) && names == 1, "{names} lists");
+}
