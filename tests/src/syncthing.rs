@@ -191,6 +191,8 @@ fn contents(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
+/// What one could not fetch at once, because another's news came before its own look, it tries again after a second and not
+/// after a minute (`pullerPauseS`).
 fn configuration(directory: &Path, peers: &[(&str, &str)]) -> String {
     let devices: String = peers.iter().map(|(id, _)| format!("<device id=\"{id}\"></device>\n")).collect();
     let device = |(id, address): &(&str, &str)| {
@@ -204,6 +206,7 @@ fn configuration(directory: &Path, peers: &[(&str, &str)]) -> String {
 <filesystemType>basic</filesystemType>
 {devices}<markerName>.stfolder</markerName>
 <maxConflicts>-1</maxConflicts>
+<pullerPauseS>1</pullerPauseS>
 </folder>
 {known}<gui enabled=\"true\" tls=\"false\"><address>127.0.0.1:0</address><apikey>{API_KEY}</apikey></gui>
 <options>
