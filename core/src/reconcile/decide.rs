@@ -12,13 +12,14 @@ use crate::suffix::{Detail, suffixed};
 use crate::tree::{Content, NodeId, NodeKind, Object, StoreKey, Version};
 
 pub(super) fn decide(slots: &mut Slots<'_>, plan: &mut Plan, ids: &Ids<'_>) {
+    let author = Arc::clone(&slots.policy.author);
     for at in (0u32..).take(slots.all.len()) {
         let decision = if slots.policy.may_publish {
             decide_one(slots, at, plan, ids)
         } else {
             readers::follow(slots, at, plan)
         };
-        slots.get_mut(at).decision = signed(decision, &slots.policy.author.clone());
+        slots.get_mut(at).decision = signed(decision, &author);
     }
 }
 

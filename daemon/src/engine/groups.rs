@@ -75,7 +75,10 @@ impl GroupsBeside {
 
     /// The name of the file that a cloud client made a copy of under the name `key`.
     pub fn original(&self, key: &StoreKey) -> Option<StoreKey> {
-        let named = named_id(key).filter(|id| !self.files.is_empty() && !key.is_own_of(*id))?;
+        if self.files.is_empty() {
+            return None;
+        }
+        let named = named_id(key).filter(|id| !key.is_own_of(*id))?;
         Some(StoreKey(object_name(named).into())).filter(|original| self.is_own(original))
     }
 
@@ -346,8 +349,7 @@ fn is_newest(held: &HeldGroup, keys: &OpenFolder) -> bool {
 /// The roster with what is known here of its groups and not in it; `None` where it has everything.
 fn with_news(roster: &Roster, held: &[Arc<HeldGroup>]) -> Option<Roster> {
     let is_news = |held: &&Arc<HeldGroup>| {
-        let order = roster.group_log(held.id()).map(|known| known.compare(held.group().log()));
-        matches!(order, Some(LogOrder::Behind | LogOrder::Diverged))
+        matches!(order_of(roster, held), Some(LogOrder::Behind | LogOrder::Diverged))
     };
     let news: Vec<_> = held.iter().filter(is_news).collect();
     if news.is_empty() {
@@ -358,12 +360,17 @@ fn with_news(roster: &Roster, held: &[Arc<HeldGroup>]) -> Option<Roster> {
     (learnt > 0).then_some(grown)
 }
 
+/// How what the roster knows of a group relates to what is held of it.
+fn order_of(roster: &Roster, held: &HeldGroup) -> Option<LogOrder> {
+    roster.group_log(held.id()).map(|known| known.compare(held.group().log()))
+}
+
 /// A held group of which the roster has no room for what is new: whoever was taken out of it is still in the folder.
 fn without_room<'h>(roster: &Roster, held: &'h [Arc<HeldGroup>]) -> Option<&'h HeldGroup> {
     let is_listed = |held: &&Arc<HeldGroup>| roster.state().groups.iter().any(|group| group.id == held.id());
     let lacks = |held: &&Arc<HeldGroup>| {
-        let order = roster.group_log(held.id()).map(|known| known.compare(held.group().log()));
-        matches!(order, Some(LogOrder::Diverged)) && !roster.clone().learn(held.group().log())
+        matches!(order_of(roster, held), Some(LogOrder::Diverged))
+            && !roster.clone().learn(held.group().log())
     };
     held.iter().filter(is_listed).find(lacks).map(|held| &**held)
 }
