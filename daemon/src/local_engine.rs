@@ -32,7 +32,7 @@ use crate::engine::{
 use crate::folder_keys::{FolderKeysError, OpenFolder, Vault};
 use crate::folders::{FolderEntry, Folders};
 use crate::groups;
-use crate::home::host_name;
+use crate::host::host_name;
 use crate::invitations::{self, member_change};
 use crate::local_api::Queries;
 use crate::progress::Progress;

@@ -4,7 +4,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::exit::{Exit, Failure};
+use ensafer_client::exit::Exit;
+
+use crate::exit::Failure;
 use crate::folders::FolderEntry;
 
 /// Two directories that may be synced: absolute, without symbolic links, apart from each other and from every other

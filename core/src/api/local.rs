@@ -11,6 +11,26 @@ use crate::ids::{FileId, Fingerprint, FolderId, GroupId, InvitationId};
 use crate::plan::{Problem, ProblemClass, Subject};
 use crate::time::Timestamp;
 
+/// The version of the local API. It rises when a client of the new version cannot work with a daemon of the old one.
+pub const API_VERSION: u32 = 1;
+
+/// Answer to `GET /v1/version`: of which version the daemon is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionReport {
+    /// The program's version, as three numbers with points between them (Semantic Versioning 2.0.0).
+    pub version: String,
+    /// The version of the local API.
+    pub api: u32,
+}
+
+impl VersionReport {
+    /// Of this build. All programs of a build have the same version.
+    #[must_use]
+    pub fn own() -> Self {
+        Self { version: env!("CARGO_PKG_VERSION").to_owned(), api: API_VERSION }
+    }
+}
+
 /// One object or path that is not in order, with words for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProblemReport {

@@ -2,13 +2,15 @@
 
 use anyhow::Result;
 use clap::Args;
+use ensafer_client::exit::Exit;
+use ensafer_client::password::Password;
 use ensafer_core::crypto::{AccountKey, Login};
 
 use super::lock;
 use crate::account::{self, AccountError, KeepAccountKey, Unlocked};
-use crate::exit::{self, Exit, Failure};
+use crate::exit::{self, Failure};
 use crate::key_server::Origin;
-use crate::prompt::{self, Password};
+use crate::prompt;
 use crate::shell::Shell;
 
 /// Whom and where, as far as this computer does not know it.

@@ -1,14 +1,16 @@
-//! The local API: HTTP/1 with JSON over a Unix socket, spoken by the command line, the tray and scripts.
+//! The daemon's side of the local API: HTTP/1 with JSON over a Unix socket, spoken by the command line, the tray and
+//! scripts. Theirs is [`ensafer_client::local_api`].
 //!
 //! `curl --unix-socket …/runtime/ensafer.sock http://ensafer/v1/status` shows it.
 
-mod client;
 mod server;
 
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
+use ensafer_client::local_api::Client;
+use ensafer_client::password::Password;
 use ensafer_core::api::local::{
     FileStatus, FolderReport, ListedEntry, Located, MembersChange, ProblemReport, RefusalClass, SettleOutcome,
 };
@@ -18,9 +20,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::engine::{EngineError, MembersError};
 use crate::folder_keys::FolderKeysError;
-use crate::prompt::Password;
 
-pub use client::{Client, ClientError};
 pub use server::{LocalServer, ServeError};
 
 /// Why the daemon cannot do what it was asked.
@@ -100,6 +100,24 @@ pub trait Queries {
     /// # Errors
     /// No synced file is there.
     fn describe(&self, path: &Path, text: &str) -> Result<()>;
+}
+
+impl Queries for Client {
+    fn file_status(&self, path: &Path) -> Result<FileStatus> {
+        Ok(Self::file_status(self, path)?)
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<ListedEntry>> {
+        Ok(Self::list(self, path)?)
+    }
+
+    fn locate(&self, sought: &str) -> Result<Option<Located>> {
+        Ok(Self::locate(self, sought)?)
+    }
+
+    fn describe(&self, path: &Path, text: &str) -> Result<()> {
+        Ok(Self::describe(self, path, text)?)
+    }
 }
 
 /// The daemon as the local API sees it. Methods may block on files and key derivation: they are called on blocking

@@ -11,13 +11,15 @@ use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, FromRef, Query, State};
 use axum::http::StatusCode;
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use ensafer_client::password::Password;
+use ensafer_client::private_file;
 use ensafer_core::api::local::{
     DescribeRequest, FileStatus, FolderReport, FolderRequest, ListedEntry, Located, MembersRequest,
-    PauseRequest, ProblemReport, Refusal, RefusalClass, ResumeRequest, SettleOutcome,
+    PauseRequest, ProblemReport, Refusal, RefusalClass, ResumeRequest, SettleOutcome, VersionReport,
 };
 use ensafer_core::status::Status;
 use futures_util::Stream;
@@ -27,8 +29,6 @@ use tokio::net::{UnixListener, UnixStream};
 use super::{Control, ControlError};
 use crate::daemon::QuitSignal;
 use crate::engine::MembersError;
-use crate::private_file;
-use crate::prompt::Password;
 
 /// No request is longer: a password, a path, a token.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
@@ -161,6 +161,7 @@ type Shared = State<Arc<dyn Control>>;
 
 fn router(door: Door) -> Router {
     Router::new()
+        .route("/v1/version", get(version))
         .route("/v1/status", get(status))
         .route("/v1/problems", get(problems))
         .route("/v1/folders", get(folders))
@@ -189,6 +190,10 @@ fn router(door: Door) -> Router {
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .with_state(door)
+}
+
+async fn version() -> Json<VersionReport> {
+    Json(VersionReport::own())
 }
 
 async fn status(State(control): Shared) -> Result<Json<Status>, ControlError> {
@@ -258,7 +263,9 @@ async fn events(State(door): State<Door>) -> Sse<impl Stream<Item = Result<Event
         let event = Event::default().event("status").json_data(&status).ok()?;
         Some((Ok(event), (receiver, quit)))
     });
-    Sse::new(stream).keep_alive(KeepAlive::default())
+    // Both ends are on this computer: each learns at once that the other has ended, and comments that keep a connection
+    // alive would only wake up both.
+    Sse::new(stream)
 }
 
 async fn start(State(control): Shared) -> Result<Json<()>, ControlError> {

@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use ensafer_client::exit::Exit;
 use ensafer_core::api::local::FileState;
 use ensafer_core::status::State;
 
 use super::*;
 use crate::daemon::QuitSignal;
-use crate::exit::{self, Exit};
+use crate::exit;
 
 const GRACE: Duration = Duration::from_secs(5);
 

@@ -1,6 +1,8 @@
 //! `share add|remove|role|list|leave`.
 
 use anyhow::Result;
+use ensafer_client::exit::Exit;
+use ensafer_client::local_api::Client;
 use ensafer_core::account::{Known, SignedBundle};
 use ensafer_core::api::hex::HexArray;
 use ensafer_core::api::local::{GuestReport, MemberReport, MembersChange, Standing};
@@ -14,9 +16,8 @@ use super::super::{folder, guests, invite};
 use super::groups;
 use super::{AddArguments, LeaveArguments, ListArguments, MemberArguments, RoleArguments};
 use crate::account::{self, AccountError, Person, Unlocked};
-use crate::exit::{self, Exit, Failure};
+use crate::exit::{self, Failure};
 use crate::folders::FolderEntry;
-use crate::local_api::Client;
 use crate::output::{printable, shell_word};
 use crate::prompt;
 use crate::shell::Shell;
