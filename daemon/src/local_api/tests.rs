@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use ensafer_client::exit::Exit;
+use ensafer_client::local_api::ClientError;
 use ensafer_core::api::local::FileState;
 use ensafer_core::status::State;
 
