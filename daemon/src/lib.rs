@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod account_watch;
+pub mod activity;
 pub mod apply;
 pub mod authorities;
 pub mod board;
@@ -48,6 +49,7 @@ pub mod signers;
 pub mod state;
 pub mod store;
 pub mod supervisor;
+pub mod trash;
 pub mod vault;
 pub mod verify;
 pub mod view;

@@ -2,9 +2,11 @@
 
 mod accept;
 mod account;
+mod activity;
 mod check;
 mod completions;
 mod config;
+mod conflicts;
 mod control;
 mod decrypt;
 mod describe;
@@ -28,6 +30,7 @@ mod share;
 mod start;
 mod status;
 mod sync;
+mod trash;
 mod up;
 mod verify;
 
@@ -148,6 +151,15 @@ enum Command {
     Describe(describe::Arguments),
     /// List what is not in order
     Problems(problems::Arguments),
+    /// List and resolve conflicts: contents that were kept twice
+    #[command(subcommand)]
+    Conflicts(conflicts::Command),
+    /// List what was done in the folders
+    Activity(activity::Arguments),
+    /// List what Ensafer deleted or replaced on this computer
+    Trash(trash::TrashArguments),
+    /// Bring something back from the trash
+    Restore(trash::RestoreArguments),
     /// Check this computer: one line and a remedy each
     Check(check::Arguments),
     /// Show and change settings
@@ -262,6 +274,10 @@ fn dispatch(command: Command, shell: &Shell, engine: &dyn Engine) -> Result<Exit
         Command::Filestatus(arguments) => filestatus::run(&arguments, shell, engine),
         Command::Describe(arguments) => describe::run(&arguments, shell, engine),
         Command::Problems(arguments) => problems::run(&arguments, shell, engine),
+        Command::Conflicts(command) => conflicts::run(&command, shell, engine),
+        Command::Activity(arguments) => activity::run(&arguments, shell, engine),
+        Command::Trash(arguments) => trash::trash(&arguments, shell, engine),
+        Command::Restore(arguments) => trash::restore(&arguments, shell, engine),
         Command::Config(command) => config::run(&command, shell),
         Command::Check(_) | Command::Completions(_) => Ok(Exit::Success),
     }
@@ -337,6 +353,11 @@ mod tests {
             "ensafer status --json",
             "ensafer stop",
             "ensafer problems --json",
+            "ensafer conflicts list --json",
+            "ensafer conflicts resolve /w/a --keep copy",
+            "ensafer activity -n 10 --json",
+            "ensafer trash /w --json",
+            "ensafer restore 2026-11-21/140322-000/a --folder /w",
             "ensafer keys export --output account.ensafer-keys",
             "ensafer keys import account.ensafer-keys",
             "ensafer encrypt /d/a /d/b --to bob@example.com carol@example.com --output /e",

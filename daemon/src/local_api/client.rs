@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ensafer_core::api::local::{
-    DescribeRequest, FileStatus, FolderRequest, ListedEntry, Located, MembersChange, MembersRequest,
-    PauseRequest, ProblemReport, Refusal, RefusalClass, ResumeRequest, SettleOutcome,
+    ActivityReport, ConflictReport, DescribeRequest, FileStatus, FolderRequest, Keep, ListedEntry, Located,
+    MembersChange, MembersRequest, PauseRequest, ProblemReport, Refusal, RefusalClass, ResolveRequest,
+    RestoreRequest, Restored, ResumeRequest, SettleOutcome, TrashedReport,
 };
-use ensafer_core::ids::FolderId;
+use ensafer_core::ids::{FileId, FolderId};
 use ensafer_core::status::Status;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -394,6 +395,28 @@ impl Queries for Client {
     fn describe(&self, path: &Path, text: &str) -> Result<()> {
         let body = DescribeRequest { path: path.to_string_lossy().into_owned(), text: text.to_owned() };
         Ok(self.post("/v1/describe", &body)?)
+    }
+
+    fn conflicts(&self) -> Result<Vec<ConflictReport>> {
+        Ok(self.get("/v1/conflicts")?)
+    }
+
+    fn resolve_conflict(&self, folder: FolderId, conflict: FileId, keep: Keep) -> Result<()> {
+        let body = Bytes::from(serde_json::to_vec(&ResolveRequest { folder, conflict, keep })?);
+        // As long as the file that is copied takes.
+        Ok(self.call(Method::POST, "/v1/conflicts/resolve", JSON, body, None)?)
+    }
+
+    fn trash(&self) -> Result<Vec<TrashedReport>> {
+        Ok(self.get("/v1/trash")?)
+    }
+
+    fn restore(&self, folder: FolderId, item: &str) -> Result<Restored> {
+        Ok(self.post("/v1/trash/restore", &RestoreRequest { folder, item: item.to_owned() })?)
+    }
+
+    fn activity(&self, limit: usize) -> Result<Vec<ActivityReport>> {
+        Ok(self.get(&format!("/v1/activity?limit={limit}"))?)
     }
 }
 
