@@ -7,6 +7,7 @@ pub mod account;
 pub mod account_watch;
 pub mod apply;
 pub mod authorities;
+pub mod autostart;
 pub mod board;
 pub mod check;
 pub mod cli;
