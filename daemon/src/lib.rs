@@ -8,6 +8,7 @@ pub mod account_watch;
 pub mod activity;
 pub mod apply;
 pub mod authorities;
+pub mod autostart;
 pub mod board;
 pub mod check;
 pub mod cli;

@@ -3,6 +3,7 @@
 mod accept;
 mod account;
 mod activity;
+mod autostart;
 mod check;
 mod completions;
 mod config;
@@ -22,6 +23,7 @@ mod locate;
 mod lock;
 mod login;
 mod ls;
+mod man;
 mod problems;
 mod process;
 mod recovery_key;
@@ -165,8 +167,14 @@ enum Command {
     /// Show and change settings
     #[command(subcommand)]
     Config(config::Command),
+    /// Have the daemon started whenever you log in, or not
+    #[command(subcommand)]
+    Autostart(autostart::Command),
     /// Print completions for a shell
     Completions(completions::Arguments),
+    /// Write the manual pages, for packages
+    #[command(hide = true)]
+    Man(man::Arguments),
 }
 
 impl Command {
@@ -208,9 +216,10 @@ pub fn main(engine: &dyn Engine) -> ExitCode {
 
 fn run(cli: Cli, output: Output, engine: &dyn Engine) -> Result<Exit> {
     let home = Home::from_environment()?;
-    // These two must work when the settings do not.
+    // These must work when the settings do not.
     let command = match cli.command {
         Command::Completions(arguments) => return completions::run(&arguments),
+        Command::Man(arguments) => return man::run(&arguments),
         Command::Check(arguments) => return check::run(&arguments, &home, output, &cli.globals.settings),
         Command::Config(config::Command::Set(arguments)) => return config::set(&arguments, &home, output),
         other => other,
@@ -279,7 +288,8 @@ fn dispatch(command: Command, shell: &Shell, engine: &dyn Engine) -> Result<Exit
         Command::Trash(arguments) => trash::trash(&arguments, shell, engine),
         Command::Restore(arguments) => trash::restore(&arguments, shell, engine),
         Command::Config(command) => config::run(&command, shell),
-        Command::Check(_) | Command::Completions(_) => Ok(Exit::Success),
+        Command::Autostart(command) => autostart::run(&command, shell),
+        Command::Check(_) | Command::Completions(_) | Command::Man(_) => Ok(Exit::Success),
     }
 }
 
@@ -382,7 +392,11 @@ mod tests {
             "ensafer config get settle_ms",
             "ensafer config set settle_ms 100",
             "ensafer config show --json",
+            "ensafer autostart on",
+            "ensafer autostart off",
+            "ensafer autostart status --json",
             "ensafer completions bash",
+            "ensafer man /d",
             "ensafer -q sync --once --set settle_ms=0 -vv",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|e| panic!("{line}: {e}"));
