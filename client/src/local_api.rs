@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ensafer_core::api::local::{
-    DescribeRequest, FileStatus, FolderReport, FolderRequest, ListedEntry, Located, MembersChange,
-    MembersRequest, PauseRequest, ProblemReport, Refusal, RefusalClass, ResumeRequest, SettleOutcome,
-    VersionReport,
+    ActivityReport, ConflictReport, DescribeRequest, FileStatus, FolderReport, FolderRequest, Keep,
+    ListedEntry, Located, MembersChange, MembersRequest, PauseRequest, ProblemReport, Refusal, RefusalClass,
+    ResolveRequest, RestoreRequest, Restored, ResumeRequest, SettleOutcome, TrashedReport, VersionReport,
 };
-use ensafer_core::ids::FolderId;
+use ensafer_core::ids::{FileId, FolderId};
 use ensafer_core::status::Status;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -317,6 +317,52 @@ impl Client {
     pub fn describe(&self, path: &Path, text: &str) -> Result<(), ClientError> {
         let body = DescribeRequest { path: path.to_string_lossy().into_owned(), text: text.to_owned() };
         self.post("/v1/describe", &body)
+    }
+
+    /// What was kept twice and is not resolved yet, of every folder.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn conflicts(&self) -> Result<Vec<ConflictReport>, ClientError> {
+        self.get("/v1/conflicts")
+    }
+
+    /// Ends a conflict; waits as long as the file that is copied takes.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn resolve_conflict(
+        &self,
+        folder: FolderId,
+        conflict: FileId,
+        keep: Keep,
+    ) -> Result<(), ClientError> {
+        let body = Bytes::from(serde_json::to_vec(&ResolveRequest { folder, conflict, keep })?);
+        self.call(Method::POST, "/v1/conflicts/resolve", JSON, body, None)
+    }
+
+    /// What lies in the trash of every folder.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn trash(&self) -> Result<Vec<TrashedReport>, ClientError> {
+        self.get("/v1/trash")
+    }
+
+    /// Brings something back from a folder's trash.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn restore(&self, folder: FolderId, item: &str) -> Result<Restored, ClientError> {
+        self.post("/v1/trash/restore", &RestoreRequest { folder, item: item.to_owned() })
+    }
+
+    /// What was done, the newest first; `limit` entries at most.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn activity(&self, limit: usize) -> Result<Vec<ActivityReport>, ClientError> {
+        self.get(&format!("/v1/activity?limit={limit}"))
     }
 
     /// Waits until `reached` holds of the status, at most `limit`; the last status either way.

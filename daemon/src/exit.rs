@@ -9,7 +9,7 @@ use ensafer_client::local_api::ClientError;
 
 use crate::account::AccountError;
 use crate::config::ConfigError;
-use crate::engine::MembersError;
+use crate::engine::{MembersError, ResolveError};
 use crate::folder_keys::FolderKeysError;
 
 /// An error for people: what happened, to what, and what to do about it.
@@ -94,6 +94,9 @@ fn of_link(link: &(dyn std::error::Error + 'static)) -> Option<Exit> {
             _ => Exit::Error,
         });
     }
+    if link.downcast_ref().is_some_and(ResolveError::is_for_later) {
+        return Some(Exit::RetryLater);
+    }
     if let Some(FolderKeysError::NotAMember) = link.downcast_ref::<FolderKeysError>() {
         return Some(Exit::NotARecipient);
     }
@@ -118,7 +121,13 @@ pub fn remedy(error: &anyhow::Error) -> Option<&str> {
         let of_client = || link.downcast_ref::<ClientError>().and_then(ClientError::remedy);
         let of_launch = || link.downcast_ref::<LaunchError>().and_then(LaunchError::remedy);
         let of_members = || link.downcast_ref::<MembersError>().and_then(MembersError::remedy);
-        of_failure.or_else(of_account).or_else(of_client).or_else(of_launch).or_else(of_members)
+        let of_resolve = || link.downcast_ref::<ResolveError>().and_then(ResolveError::remedy);
+        of_failure
+            .or_else(of_account)
+            .or_else(of_client)
+            .or_else(of_launch)
+            .or_else(of_members)
+            .or_else(of_resolve)
     })
 }
 

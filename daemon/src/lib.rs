@@ -5,8 +5,10 @@
 
 pub mod account;
 pub mod account_watch;
+pub mod activity;
 pub mod apply;
 pub mod authorities;
+pub mod autostart;
 pub mod board;
 pub mod check;
 pub mod cli;
@@ -47,6 +49,7 @@ pub mod signers;
 pub mod state;
 pub mod store;
 pub mod supervisor;
+pub mod trash;
 pub mod vault;
 pub mod verify;
 pub mod view;

@@ -7,11 +7,11 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result, anyhow};
 use ensafer_core::account::AccountState;
 use ensafer_core::api::local::{
-    Decrypted, FileStatus, FolderReport, ListedEntry, Located, MembersChange, ProblemReport, SettleOutcome,
-    VerifyReport,
+    ActivityReport, ConflictReport, Decrypted, FileStatus, FolderReport, Keep, ListedEntry, Located,
+    MembersChange, ProblemReport, Restored, SettleOutcome, TrashedReport, VerifyReport,
 };
 use ensafer_core::format::roster::RosterState;
-use ensafer_core::ids::{DeviceId, Fingerprint, FolderId, InvitationId};
+use ensafer_core::ids::{DeviceId, FileId, Fingerprint, FolderId, InvitationId};
 use ensafer_core::plan::ProblemClass;
 use ensafer_core::status::{Event, Facts, Status};
 
@@ -26,8 +26,7 @@ use crate::daemon::{QuitSignal, Running};
 use crate::embedded_server::EmbeddedServer;
 use crate::engine::task::Shared;
 use crate::engine::{
-    Env, Folder, MemberChange, Preview, Settings, Settled, keep_allowed, kept_brake, kept_conflict_count,
-    settle,
+    Env, Folder, MemberChange, Preview, Settings, Settled, keep_allowed, kept_brake, kept_conflicts, settle,
 };
 use crate::folder_keys::{FolderKeysError, OpenFolder, Vault};
 use crate::folders::{FolderEntry, Folders};
@@ -44,7 +43,7 @@ use crate::store::DirectoryStore;
 use crate::supervisor::Supervisor;
 use crate::vault::ShellVault;
 use crate::view::{self, View};
-use crate::{decrypt, join, verify};
+use crate::{activity, decrypt, join, trash, verify};
 
 /// The engine in this process.
 #[derive(Debug, Clone, Copy)]
@@ -141,7 +140,7 @@ impl Engine for LocalEngine {
             let reader = reader(&folders, entry)?;
             let standing = reader.as_ref().map_or(Ok(Vec::new()), StateReader::problems)?;
             let brake = reader.as_ref().map_or(Ok(None), kept_brake)?;
-            let conflicts = reader.as_ref().map_or(Ok(0), kept_conflict_count)?;
+            let conflicts = reader.as_ref().map_or(Ok(Vec::new()), kept_conflicts)?;
             let classes: Vec<_> = standing.iter().map(|standing| standing.problem.class).collect();
             // A brake is more worth knowing than that nothing runs.
             let events = [
@@ -149,7 +148,7 @@ impl Engine for LocalEngine {
                 Event::Shut(classes.iter().copied().find(|class| class.shuts())),
                 Event::Problems(classes),
                 Event::Brake(brake),
-                Event::Conflicts(conflicts),
+                Event::Conflicts(conflicts.len() as u64),
             ];
             let facts =
                 events.into_iter().fold(Facts::new(entry.id, now), |facts, event| facts.fold(event, now));
@@ -183,7 +182,7 @@ impl Engine for LocalEngine {
     }
 
     fn queries(&self, shell: &Shell) -> Result<Box<dyn Queries>> {
-        Ok(Box::new(StoredQueries { folders: Folders::load(shell.home.data_dir())? }))
+        Ok(Box::new(StoredQueries { shell: shell.clone(), folders: Folders::load(shell.home.data_dir())? }))
     }
 
     fn roster(&self, shell: &Shell, folder: &FolderEntry) -> Result<RosterState> {
@@ -348,12 +347,18 @@ fn reader(folders: &Folders, entry: &FolderEntry) -> Result<Option<StateReader>>
 
 /// Answers from the state as it was last committed, without a daemon.
 struct StoredQueries {
+    shell: Shell,
     folders: Folders,
 }
 
 impl StoredQueries {
     fn view<'a>(&self, entry: &'a FolderEntry) -> Result<View<'a>> {
         View::read(entry, reader(&self.folders, entry)?.as_ref())
+    }
+
+    fn entry(&self, folder: FolderId) -> Result<&FolderEntry> {
+        let entry = self.folders.entries().iter().find(|entry| entry.id == folder);
+        entry.context("the folder is not on this computer")
     }
 }
 
@@ -384,5 +389,38 @@ impl Queries for StoredQueries {
         let file = self.folders.state_directory(located.folder)?.join("state.redb");
         let mut state = State::open(&file)?;
         Ok(crate::engine::keep_description(&mut state, located.object, text)?)
+    }
+
+    fn conflicts(&self) -> Result<Vec<ConflictReport>> {
+        let mut all = Vec::new();
+        for entry in self.folders.entries() {
+            all.extend(self.view(entry)?.conflicts());
+        }
+        Ok(all)
+    }
+
+    fn resolve_conflict(&self, folder: FolderId, conflict: FileId, keep: Keep) -> Result<()> {
+        let vault = ShellVault::new(&self.shell, true)?;
+        let (clock, progress) = (SystemClock::default(), Progress::hidden());
+        let entry = self.entry(folder)?;
+        with_folder(&self.shell, &self.folders, entry, &vault, &clock, &progress, |folder, env| {
+            Ok(folder.resolve_conflict(conflict, keep, env.clock.now())?)
+        })
+    }
+
+    fn trash(&self) -> Result<Vec<TrashedReport>> {
+        trash::list(self.folders.entries())
+    }
+
+    fn restore(&self, folder: FolderId, item: &str) -> Result<Restored> {
+        trash::restore(self.entry(folder)?, item)
+    }
+
+    fn activity(&self, limit: usize) -> Result<Vec<ActivityReport>> {
+        let mut readers = Vec::new();
+        for entry in self.folders.entries() {
+            readers.extend(reader(&self.folders, entry)?.map(|reader| (entry.id, reader)));
+        }
+        activity::list(readers, limit)
     }
 }

@@ -7,12 +7,14 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ensafer_core::api::local::Deed;
 use ensafer_core::ids::{DeviceId, FileId, StatementHash};
 use ensafer_core::plan::Problem;
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::{BaseEntry, BaseTree, Object, StoreKey, WorkStamp};
 use redb::{
-    Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition,
+    Builder, ConcurrencyMode, Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata, TableDefinition, WriteTransaction,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -24,6 +26,11 @@ const PROBLEMS: &str = "problems";
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const BASE: TableDefinition<'_, &[u8; 16], &[u8]> = TableDefinition::new("base");
+/// What was done, by a number that grows.
+const ACTIVITY: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("activity");
+
+/// Most deeds that are kept: the latest.
+pub const MOST_DEEDS: u64 = 10_000;
 
 /// Layout of the tables. A newer one is refused, so that an older program never misreads a base tree.
 const SCHEMA: u32 = 1;
@@ -100,6 +107,23 @@ pub struct StandingProblem {
     pub since: Timestamp,
     /// The file's stamp then; a change of it starts the count anew.
     pub stamp: Option<StoreStamp>,
+}
+
+/// What became of one object, as people are told. Its path is the one of that time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoneDeed {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub deed: Deed,
+    /// The path below the work folder, of the objects' own names.
+    pub path: String,
+    /// The path before, if it moved.
+    pub from: Option<String>,
+    /// Whether it was done on this device.
+    pub here: bool,
+    /// Who published it.
+    pub author: Arc<str>,
 }
 
 /// What the folder was joined with; small, written as a whole.
@@ -217,8 +241,8 @@ impl State {
         read_base(&*self.database, &self.path)
     }
 
-    /// Commits `records` to the base tree in one durable transaction.
-    pub fn commit(&mut self, records: &[BaseRecord]) -> Result<(), StateError> {
+    /// Commits `records` to the base tree, and `deeds` to what was done, in one durable transaction.
+    pub fn commit(&mut self, records: &[BaseRecord], deeds: &[DoneDeed]) -> Result<(), StateError> {
         if records.is_empty() {
             return Ok(());
         }
@@ -226,6 +250,7 @@ impl State {
             .iter()
             .map(|record| Ok((record.object.id, self.encode(record)?)))
             .collect::<Result<Vec<_>, StateError>>()?;
+        let deeds = deeds.iter().map(|deed| self.encode(deed)).collect::<Result<Vec<_>, StateError>>()?;
         self.run(|database| {
             let write = database.begin_write()?;
             {
@@ -234,6 +259,7 @@ impl State {
                     table.insert(id.as_bytes(), bytes.as_slice())?;
                 }
             }
+            append(&write, &deeds)?;
             write.commit()?;
             Ok(())
         })
@@ -304,6 +330,14 @@ impl StateReader {
         Ok(self.get(PROBLEMS)?.unwrap_or_default())
     }
 
+    /// What was done, the latest first, at most `limit` deeds.
+    pub fn activity(&self, limit: usize) -> Result<Vec<DoneDeed>, StateError> {
+        match &self.database {
+            Readable::Shared(database) => read_activity(&**database, &self.path, limit),
+            Readable::File(database) => read_activity(&**database, &self.path, limit),
+        }
+    }
+
     /// Reads the base tree, and the ciphertexts that belong to it.
     pub fn load_base(&self) -> Result<(BaseTree, HashMap<FileId, StoreRecord>), StateError> {
         match &self.database {
@@ -318,6 +352,22 @@ fn builder() -> Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES).set_concurrency_mode(ConcurrencyMode::SingleWriter);
     builder
+}
+
+/// Adds rows after the last one, and drops the first of more than [`MOST_DEEDS`].
+fn append(write: &WriteTransaction, rows: &[Vec<u8>]) -> Result<(), redb::Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut table = write.open_table(ACTIVITY)?;
+    let last = table.last()?.map_or(0, |(number, _)| number.value());
+    for (number, row) in (last + 1..).zip(rows) {
+        table.insert(number, row.as_slice())?;
+    }
+    while table.len()? > MOST_DEEDS {
+        table.pop_first()?;
+    }
+    Ok(())
 }
 
 fn failed(path: &Path, source: impl Into<redb::Error>) -> StateError {
@@ -363,6 +413,20 @@ fn read_base(
         }
     }
     Ok((base, store))
+}
+
+fn read_activity(
+    database: &impl ReadableDatabase,
+    path: &Path,
+    limit: usize,
+) -> Result<Vec<DoneDeed>, StateError> {
+    let read = database.begin_read().map_err(|e| failed(path, e))?;
+    let table = match read.open_table(ACTIVITY) {
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+        table => table.map_err(|e| failed(path, e))?,
+    };
+    let rows = table.iter().map_err(|e| failed(path, e))?.rev().take(limit);
+    rows.map(|row| decode(path, row.map_err(|e| failed(path, e))?.1.value())).collect()
 }
 
 #[cfg(test)]
@@ -422,7 +486,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state.redb");
         let mut state = State::open(&path).unwrap();
-        state.commit(&[record(1), record(2)]).unwrap();
+        state.commit(&[record(1), record(2)], &[]).unwrap();
         drop(state);
         let state = State::open(&path).unwrap();
         let (base, store) = StateReader::open(&path).unwrap().unwrap().load_base().unwrap();
@@ -438,5 +502,31 @@ mod tests {
         let path = directory.path().join("state.redb");
         State::open(&path).unwrap().put("schema", &(SCHEMA + 1)).unwrap();
         assert!(matches!(State::open(&path), Err(StateError::Newer { .. })));
+    }
+
+    #[test]
+    fn the_latest_deeds_are_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.redb");
+        let mut state = State::open(&path).unwrap();
+        assert_eq!(state.reader().activity(10).unwrap(), []);
+        let deed = |n: u64| DoneDeed {
+            at: Timestamp::default(),
+            deed: Deed::Added,
+            path: n.to_string(),
+            from: None,
+            here: true,
+            author: "alice".into(),
+        };
+        let deeds: Vec<_> = (0..MOST_DEEDS + 2).map(deed).collect();
+        let (first, rest) = deeds.split_at(3);
+        state.commit(&[record(1)], first).unwrap();
+        state.commit(&[record(1)], rest).unwrap();
+        let kept = state.reader().activity(usize::MAX).unwrap();
+        assert_eq!(kept.len() as u64, MOST_DEEDS);
+        assert_eq!((kept[0].path.as_str(), &kept.last().unwrap().path), ("10001", &"2".to_owned()));
+        drop(state);
+        let reader = StateReader::open(&path).unwrap().unwrap();
+        assert_eq!(reader.activity(1).unwrap(), [deed(MOST_DEEDS + 1)]);
     }
 }

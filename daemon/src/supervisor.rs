@@ -9,9 +9,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use ensafer_client::password::Password;
 use ensafer_core::api::local::{
-    FileStatus, FolderReport, ListedEntry, Located, MembersChange, ProblemReport, SettleOutcome,
+    ActivityReport, ConflictReport, FileStatus, FolderReport, Keep, ListedEntry, Located, MembersChange,
+    ProblemReport, Restored, SettleOutcome, TrashedReport,
 };
-use ensafer_core::ids::FolderId;
+use ensafer_core::ids::{FileId, FolderId};
 use ensafer_core::status::Status;
 use tokio::sync::{oneshot, watch};
 
@@ -30,6 +31,7 @@ use crate::local_api::{Control, ControlError, Queries};
 use crate::shell::Shell;
 use crate::vault::ShellVault;
 use crate::view::{self, View};
+use crate::{activity, trash};
 
 /// All folders of this device, at work.
 pub struct Supervisor {
@@ -204,6 +206,39 @@ impl Queries for Arc<Supervisor> {
         let task = tasks.get(&located.folder).context("the folder is not at work")?;
         task.tell(Message::Describe(located.object, text.into()));
         Ok(())
+    }
+
+    fn conflicts(&self) -> Result<Vec<ConflictReport>> {
+        let mut all = Vec::new();
+        for entry in self.folders_on_list()? {
+            all.extend(View::read(&entry, self.board.reader(entry.id).as_ref())?.conflicts());
+        }
+        Ok(all)
+    }
+
+    fn resolve_conflict(&self, folder: FolderId, conflict: FileId, keep: Keep) -> Result<()> {
+        let (reply, receiver) = oneshot::channel();
+        self.tasks()
+            .get(&folder)
+            .context("the folder is not at work")?
+            .tell(Message::ResolveConflict(conflict, keep, reply));
+        Ok(receiver.blocking_recv().context("the folder's work has ended")??)
+    }
+
+    fn trash(&self) -> Result<Vec<TrashedReport>> {
+        trash::list(&self.folders_on_list()?)
+    }
+
+    fn restore(&self, folder: FolderId, item: &str) -> Result<Restored> {
+        let folders = self.folders_on_list()?;
+        let entry = folders.iter().find(|entry| entry.id == folder);
+        trash::restore(entry.context("the folder is not on this computer")?, item)
+    }
+
+    fn activity(&self, limit: usize) -> Result<Vec<ActivityReport>> {
+        let folders = self.folders_on_list()?;
+        let readers = folders.iter().filter_map(|entry| Some((entry.id, self.board.reader(entry.id)?)));
+        activity::list(readers, limit)
     }
 }
 

@@ -4,12 +4,16 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use ensafer_core::api::local::{EntryKind, FileState, FileStatus, ListedEntry, Located, ProblemReport};
+use ensafer_core::api::local::{
+    ConflictReport, EntryKind, FileState, FileStatus, ListedEntry, Located, ProblemReport, ShownFile,
+};
 use ensafer_core::format::{StoreName, parse_store_name};
 use ensafer_core::ids::FileId;
 use ensafer_core::layout::{Layout, layout};
+use ensafer_core::plan::Conflict;
 use ensafer_core::tree::{BaseTree, Content, Folding, Kind, Object};
 
+use crate::engine::kept_conflicts;
 use crate::folders::FolderEntry;
 use crate::scan::is_ignored;
 use crate::state::{StateReader, StoreRecord};
@@ -22,6 +26,7 @@ pub struct View<'a> {
     records: HashMap<FileId, StoreRecord>,
     layout: Layout,
     problems: Vec<ProblemReport>,
+    conflicts: Vec<Conflict>,
 }
 
 impl<'a> View<'a> {
@@ -30,9 +35,10 @@ impl<'a> View<'a> {
         let (base, records) = reader.map(StateReader::load_base).transpose()?.unwrap_or_default();
         let standing = reader.map(StateReader::problems).transpose()?.unwrap_or_default();
         let problems = standing.iter().map(|s| ProblemReport::new(&s.problem, entry.id, s.since)).collect();
+        let conflicts = reader.map(kept_conflicts).transpose()?.unwrap_or_default();
         let objects = base.entries.values().map(|entry| &*entry.object);
         let layout = layout(objects, entry.id.root(), Folding::Exact);
-        Ok(Self { entry, base, records, layout, problems })
+        Ok(Self { entry, base, records, layout, problems, conflicts })
     }
 
     /// Everything that shows at or below `path`, which lies in the work folder, sorted by path.
@@ -102,6 +108,34 @@ impl<'a> View<'a> {
             work: work.to_string_lossy().into_owned(),
             encrypted: encrypted.map(|path| path.to_string_lossy().into_owned()),
         })
+    }
+
+    /// Contents that were kept twice and not resolved. A copy that has not arrived in the work folder is left out.
+    #[must_use]
+    pub fn conflicts(&self) -> Vec<ConflictReport> {
+        let report = |conflict: &Conflict| {
+            let original =
+                self.base.entries.get(&conflict.winner).map(|entry| entry.object.author.to_string());
+            Some(ConflictReport {
+                folder: self.entry.id,
+                conflict: conflict.copy,
+                original: self.shown(conflict.winner),
+                copy: self.shown(conflict.copy)?,
+                author: original,
+            })
+        };
+        self.conflicts.iter().filter_map(report).collect()
+    }
+
+    fn shown(&self, id: FileId) -> Option<ShownFile> {
+        let object = &self.base.entries.get(&id)?.object;
+        let size_bytes = match object.content {
+            Content::File { size, .. } => size,
+            Content::Symlink { .. } | Content::Directory => 0,
+            Content::Tombstone { .. } => return None,
+        };
+        let path = self.entry.work.join(self.layout.path(id)?).to_string_lossy().into_owned();
+        Some(ShownFile { path, size_bytes, modified: object.modified.to_string() })
     }
 
     /// How far `path` is. Equal to base means up to date, as far as stamps tell.

@@ -19,6 +19,10 @@ readonly packages=(
     caddy:caddy
     syncthing:syncthing
     systemd-analyze:systemd
+    debootstrap:debootstrap
+    xmllint:libxml2-utils
+    wixl:wixl
+    msiinfo:msitools
 )
 
 is_there() {

@@ -31,17 +31,56 @@ check_nginx() {
 check_caddy() { XDG_DATA_HOME="$1" caddy adapt --validate --config packaging/server/Caddyfile >/dev/null 2>"$1/caddy" ||
     { cat "$1/caddy" >&2 && return 1; }; }
 
-# check_unit DIRECTORY: the program need not be installed; how much of the system the service can reach has a number.
+# check_unit DIRECTORY UNIT PROGRAM EXPOSURE OPTIONS...: the program need not be installed; how much of the system the service
+# can reach has a number.
 check_unit() {
-    local unit="$1/ensafer-server.service" said
-    sed 's|^ExecStart=/usr/bin/ensafer-server|ExecStart=/bin/true|' packaging/server/ensafer-server.service >"$unit"
-    # It warns of what it does not know, and exits with 0.
-    said=$(systemd-analyze verify --man=no --recursive-errors=no "$unit" 2>&1) || said+=" (verify failed)"
+    local place=$1 program=$3 exposure=$4 said unit
+    unit="$place/$(basename "$2")"
+    sed "s|^ExecStart=$program|ExecStart=/bin/true|" "$2" >"$unit"
+    shift 4
+    # It warns of what it does not know, and exits with 0. Of users it wants to know where their sockets would be.
+    said=$(XDG_RUNTIME_DIR=$place systemd-analyze verify "$@" --man=no --recursive-errors=no "$unit" 2>&1) ||
+        said+=" (verify failed)"
     if [[ -n $said ]]; then
         printf '%s\n' "$said" >&2
         return 1
     fi
-    systemd-analyze security --offline=yes --threshold=20 "$unit" >"$1/security" || { cat "$1/security" >&2 && return 1; }
+    XDG_RUNTIME_DIR=$place systemd-analyze security "$@" --offline=yes --threshold="$exposure" "$unit" >"$place/security" ||
+        { cat "$place/security" >&2 && return 1; }
+}
+
+# A user's unit is judged as if root ran it: nothing offline says that a user has no capabilities to give away.
+check_units() {
+    check_unit "$1" packaging/server/ensafer-server.service /usr/bin/ensafer-server 20 &&
+        check_unit "$1" packaging/linux/ensafer.service /usr/bin/ensafer 68 --user
+}
+
+# check_macos DIRECTORY: lays out the bundle with another program, and reads its files as macOS would.
+check_macos() {
+    packaging/macos/bundle /bin/true 1.2.3 "$1" && python3 - "$1/Ensafer.app/Contents" <<'PYTHON'
+import os, plistlib, sys
+contents = sys.argv[1]
+about = plistlib.load(open(f"{contents}/Info.plist", "rb"))
+assert about["CFBundleVersion"] == about["CFBundleShortVersionString"] == "1.2.3", about
+assert os.access(f"{contents}/MacOS/{about['CFBundleExecutable']}", os.X_OK), about
+agent = plistlib.load(open(f"{contents}/Resources/org.ensafer.daemon.plist", "rb"))
+assert agent["Label"] == "org.ensafer.daemon", agent
+assert agent["ProgramArguments"] == [f"/Applications/Ensafer.app/Contents/MacOS/{about['CFBundleExecutable']}", "daemon"], agent
+PYTHON
+}
+
+# check_windows DIRECTORY: makes the installer with another program, and looks up what it would do.
+check_windows() {
+    local source="$PWD/packaging/windows/ensafer.wxs"
+    xmllint --noout "$source" && cp /bin/true "$1/ensafer.exe" || return 1
+    # It takes no absolute path of the program, and warns of what it does not know.
+    if ! (cd "$1" && wixl -D VERSION=1.2.3 -D PROGRAM=ensafer.exe -o ensafer.msi "$source") >"$1/wixl" 2>&1 ||
+        [[ -s $1/wixl ]]; then
+        cat "$1/wixl" >&2
+        return 1
+    fi
+    msiinfo export "$1/ensafer.msi" Registry |
+        grep -qF 'Software\Microsoft\Windows\CurrentVersion\Run'$'\t''Ensafer'$'\t''"[INSTALLFOLDER]ensafer.exe" daemon'
 }
 
 # needing PROGRAM COMMAND...: with CI set nothing may be skipped.
@@ -58,7 +97,8 @@ check_packaging() {
     local place done=0
     place=$(mktemp -d) || return 1
     check_dockerfile && needing nginx check_nginx "$place" && needing caddy check_caddy "$place" &&
-        needing systemd-analyze check_unit "$place" || done=1
+        needing systemd-analyze check_units "$place" &&
+        check_macos "$place" && needing wixl check_windows "$place" || done=1
     rm -rf "$place"
     return "$done"
 }

@@ -2,6 +2,10 @@
 //!
 //! Fields are only ever added. Times are RFC 3339 in UTC; paths are text, with `\u{FFFD}` for what is not UTF-8.
 
+mod activity;
+mod conflicts;
+mod trash;
+
 use serde::{Deserialize, Serialize};
 
 use super::hex::HexArray;
@@ -10,6 +14,10 @@ use crate::format::roster::Role;
 use crate::ids::{FileId, Fingerprint, FolderId, GroupId, InvitationId};
 use crate::plan::{Problem, ProblemClass, Subject};
 use crate::time::Timestamp;
+
+pub use activity::{ActivityReport, Deed};
+pub use conflicts::{ConflictReport, Keep, ResolveRequest, ShownFile};
+pub use trash::{RestoreRequest, Restored, TrashedReport};
 
 /// The version of the local API. It rises when a client of the new version cannot work with a daemon of the old one.
 pub const API_VERSION: u32 = 1;

@@ -2,9 +2,12 @@
 
 mod accept;
 mod account;
+mod activity;
+mod autostart;
 mod check;
 mod completions;
 mod config;
+mod conflicts;
 mod control;
 mod decrypt;
 mod describe;
@@ -20,6 +23,7 @@ mod locate;
 mod lock;
 mod login;
 mod ls;
+mod man;
 mod problems;
 mod process;
 mod recovery_key;
@@ -28,6 +32,7 @@ mod share;
 mod start;
 mod status;
 mod sync;
+mod trash;
 mod up;
 mod verify;
 
@@ -149,13 +154,28 @@ enum Command {
     Describe(describe::Arguments),
     /// List what is not in order
     Problems(problems::Arguments),
+    /// List and resolve conflicts: contents that were kept twice
+    #[command(subcommand)]
+    Conflicts(conflicts::Command),
+    /// List what was done in the folders
+    Activity(activity::Arguments),
+    /// List what Ensafer deleted or replaced on this computer
+    Trash(trash::TrashArguments),
+    /// Bring something back from the trash
+    Restore(trash::RestoreArguments),
     /// Check this computer: one line and a remedy each
     Check(check::Arguments),
     /// Show and change settings
     #[command(subcommand)]
     Config(config::Command),
+    /// Have the daemon started whenever you log in, or not
+    #[command(subcommand)]
+    Autostart(autostart::Command),
     /// Print completions for a shell
     Completions(completions::Arguments),
+    /// Write the manual pages, for packages
+    #[command(hide = true)]
+    Man(man::Arguments),
 }
 
 impl Command {
@@ -197,9 +217,10 @@ pub fn main(engine: &dyn Engine) -> ExitCode {
 
 fn run(cli: Cli, output: Output, engine: &dyn Engine) -> Result<Exit> {
     let home = Home::from_environment()?;
-    // These two must work when the settings do not.
+    // These must work when the settings do not.
     let command = match cli.command {
         Command::Completions(arguments) => return completions::run(&arguments),
+        Command::Man(arguments) => return man::run(&arguments),
         Command::Check(arguments) => return check::run(&arguments, &home, output, &cli.globals.settings),
         Command::Config(config::Command::Set(arguments)) => return config::set(&arguments, &home, output),
         other => other,
@@ -263,8 +284,13 @@ fn dispatch(command: Command, shell: &Shell, engine: &dyn Engine) -> Result<Exit
         Command::Filestatus(arguments) => filestatus::run(&arguments, shell, engine),
         Command::Describe(arguments) => describe::run(&arguments, shell, engine),
         Command::Problems(arguments) => problems::run(&arguments, shell, engine),
+        Command::Conflicts(command) => conflicts::run(&command, shell, engine),
+        Command::Activity(arguments) => activity::run(&arguments, shell, engine),
+        Command::Trash(arguments) => trash::trash(&arguments, shell, engine),
+        Command::Restore(arguments) => trash::restore(&arguments, shell, engine),
         Command::Config(command) => config::run(&command, shell),
-        Command::Check(_) | Command::Completions(_) => Ok(Exit::Success),
+        Command::Autostart(command) => autostart::run(&command, shell),
+        Command::Check(_) | Command::Completions(_) | Command::Man(_) => Ok(Exit::Success),
     }
 }
 
@@ -292,79 +318,91 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// Lines that scripts rely on.
+    const LINES: &[&str] = &[
+        "ensafer register --email alice@example.com",
+        "ensafer register --email alice@example.com --server http://127.0.0.1:8080",
+        "ensafer login --email alice@example.com --server http://127.0.0.1:8080",
+        "ensafer logout",
+        "ensafer account password",
+        "ensafer account profile --name Alice",
+        "ensafer account profile --json",
+        "ensafer account devices --json",
+        "ensafer account server https://keys.example.com --same",
+        "ensafer account export -o account.json",
+        "ensafer account delete -y",
+        "ensafer recovery-key use --email a@b.example --server https://keys.example.com",
+        "ensafer recovery-key new --question",
+        "ensafer share verify bob@example.com",
+        "ensafer share add /w bob@example.com",
+        "ensafer share add /w bob@example.com --role reader",
+        "ensafer share remove /w bob@example.com -y",
+        "ensafer share role /w bob@example.com admin",
+        "ensafer share list /w --json",
+        "ensafer share leave /w",
+        "ensafer share add /w Family --role reader",
+        "ensafer group create Family",
+        "ensafer group add Family bob@example.com --admin",
+        "ensafer group remove Family bob@example.com -y",
+        "ensafer group list",
+        "ensafer group list Family --json",
+        "ensafer group leave Family -y",
+        "ensafer group delete Family -y",
+        "ensafer invite add /w carol@example.com --role reader --print-link --json",
+        "ensafer invite list --json",
+        "ensafer invite resend carol@example.com",
+        "ensafer invite revoke carol@example.com -y",
+        "ensafer accept https://keys.example.com/invite/00#X --work /w --encrypted /e",
+        "ensafer folder add /w /e --from alice@example.com",
+        "ensafer folder reencrypt /w",
+        "ensafer folder add /w /e",
+        "ensafer folder add /w",
+        "ensafer folder find --json",
+        "ensafer sync --once",
+        "ensafer start",
+        "ensafer status --json",
+        "ensafer stop",
+        "ensafer problems --json",
+        "ensafer conflicts list --json",
+        "ensafer conflicts resolve /w/a --keep copy",
+        "ensafer activity -n 10 --json",
+        "ensafer trash /w --json",
+        "ensafer restore 2026-11-21/140322-000/a --folder /w",
+        "ensafer keys export --output account.ensafer-keys",
+        "ensafer keys import account.ensafer-keys",
+        "ensafer encrypt /d/a /d/b --to bob@example.com carol@example.com --output /e",
+        "ensafer encrypt a --to bob@example.com --to carol@example.com --name a --json",
+        "ensafer decrypt /e/00.ensafer /e/01.ensafer --output /d",
+        "ensafer up --work /w --encrypted /e",
+        "ensafer up --work /w",
+        "ensafer up --work /w --encrypted /e --email a@b.example -y",
+        "ensafer daemon --quit",
+        "ensafer pause --for 1h",
+        "ensafer resume --go-on 12ab",
+        "ensafer recovery-key show --json",
+        "ensafer recovery-key use",
+        "ensafer folder list --json",
+        "ensafer folder remove /w",
+        "ensafer verify --json",
+        "ensafer ls --json",
+        "ensafer locate /w/a --json",
+        "ensafer filestatus /w/a --json",
+        "ensafer describe /w/a text",
+        "ensafer check --json",
+        "ensafer config get settle_ms",
+        "ensafer config set settle_ms 100",
+        "ensafer config show --json",
+        "ensafer autostart on",
+        "ensafer autostart off",
+        "ensafer autostart status --json",
+        "ensafer completions bash",
+        "ensafer man /d",
+        "ensafer -q sync --once --set settle_ms=0 -vv",
+    ];
+
     #[test]
     fn the_lines_that_scripts_rely_on_are_understood() {
-        for line in [
-            "ensafer register --email alice@example.com",
-            "ensafer register --email alice@example.com --server http://127.0.0.1:8080",
-            "ensafer login --email alice@example.com --server http://127.0.0.1:8080",
-            "ensafer logout",
-            "ensafer account password",
-            "ensafer account profile --name Alice",
-            "ensafer account profile --json",
-            "ensafer account devices --json",
-            "ensafer account server https://keys.example.com --same",
-            "ensafer account export -o account.json",
-            "ensafer account delete -y",
-            "ensafer recovery-key use --email a@b.example --server https://keys.example.com",
-            "ensafer recovery-key new --question",
-            "ensafer share verify bob@example.com",
-            "ensafer share add /w bob@example.com",
-            "ensafer share add /w bob@example.com --role reader",
-            "ensafer share remove /w bob@example.com -y",
-            "ensafer share role /w bob@example.com admin",
-            "ensafer share list /w --json",
-            "ensafer share leave /w",
-            "ensafer share add /w Family --role reader",
-            "ensafer group create Family",
-            "ensafer group add Family bob@example.com --admin",
-            "ensafer group remove Family bob@example.com -y",
-            "ensafer group list",
-            "ensafer group list Family --json",
-            "ensafer group leave Family -y",
-            "ensafer group delete Family -y",
-            "ensafer invite add /w carol@example.com --role reader --print-link --json",
-            "ensafer invite list --json",
-            "ensafer invite resend carol@example.com",
-            "ensafer invite revoke carol@example.com -y",
-            "ensafer accept https://keys.example.com/invite/00#X --work /w --encrypted /e",
-            "ensafer folder add /w /e --from alice@example.com",
-            "ensafer folder reencrypt /w",
-            "ensafer folder add /w /e",
-            "ensafer folder add /w",
-            "ensafer folder find --json",
-            "ensafer sync --once",
-            "ensafer start",
-            "ensafer status --json",
-            "ensafer stop",
-            "ensafer problems --json",
-            "ensafer keys export --output account.ensafer-keys",
-            "ensafer keys import account.ensafer-keys",
-            "ensafer encrypt /d/a /d/b --to bob@example.com carol@example.com --output /e",
-            "ensafer encrypt a --to bob@example.com --to carol@example.com --name a --json",
-            "ensafer decrypt /e/00.ensafer /e/01.ensafer --output /d",
-            "ensafer up --work /w --encrypted /e",
-            "ensafer up --work /w",
-            "ensafer up --work /w --encrypted /e --email a@b.example -y",
-            "ensafer daemon --quit",
-            "ensafer pause --for 1h",
-            "ensafer resume --go-on 12ab",
-            "ensafer recovery-key show --json",
-            "ensafer recovery-key use",
-            "ensafer folder list --json",
-            "ensafer folder remove /w",
-            "ensafer verify --json",
-            "ensafer ls --json",
-            "ensafer locate /w/a --json",
-            "ensafer filestatus /w/a --json",
-            "ensafer describe /w/a text",
-            "ensafer check --json",
-            "ensafer config get settle_ms",
-            "ensafer config set settle_ms 100",
-            "ensafer config show --json",
-            "ensafer completions bash",
-            "ensafer -q sync --once --set settle_ms=0 -vv",
-        ] {
+        for line in LINES {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|e| panic!("{line}: {e}"));
         }
     }

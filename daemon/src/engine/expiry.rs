@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use ensafer_core::time::Timestamp;
 
 use super::{EngineError, Folder};
-use crate::work_dir::{PRIVATE, WorkDir};
+use crate::work_dir::{PRIVATE, WorkDir, is_day};
 
 /// Name under which the state keeps the days on which Ensafer ran.
 const DAYS: &str = "days";
@@ -59,24 +59,4 @@ pub(super) fn trash_of_day(work: &WorkDir, now: Timestamp) -> PathBuf {
 /// The day of `now` in UTC, as the trash spells it.
 fn day_of(now: Timestamp) -> String {
     now.to_string().split('T').next().unwrap_or_default().to_owned()
-}
-
-/// Whether a name is a day's, as `2026-11-21`.
-fn is_day(name: &str) -> bool {
-    let digits = |part: &str, len| part.len() == len && part.bytes().all(|b| b.is_ascii_digit());
-    let parts: Vec<&str> = name.split('-').collect();
-    matches!(parts[..], [year, month, day] if digits(year, 4) && digits(month, 2) && digits(day, 2))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_days_are_taken_for_days() {
-        assert!(is_day(&day_of(Timestamp::from_parts(1_700_000_000, 0))));
-        for other in ["", "2026-1-21", "2026-11-21x", "notes", "2026-11", "20a6-11-21"] {
-            assert!(!is_day(other), "{other}");
-        }
-    }
 }

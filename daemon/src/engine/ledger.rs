@@ -3,12 +3,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use ensafer_core::ids::FileId;
+use ensafer_core::ids::{DeviceId, FileId};
+use ensafer_core::time::Timestamp;
 use ensafer_core::tree::{BaseEntry, BaseTree, Object};
 
+use super::activity::deeds;
 use super::encrypted::{Encrypted, Seen};
 use crate::apply::Outcome;
-use crate::state::{BaseRecord, State, StateError, StoreRecord};
+use crate::state::{BaseRecord, DoneDeed, State, StateError, StoreRecord};
 
 /// Base, in memory and in the database, and what was seen of the encrypted folder.
 pub struct Ledger<'a> {
@@ -20,6 +22,10 @@ pub struct Ledger<'a> {
     pub records: &'a mut HashMap<FileId, StoreRecord>,
     /// The encrypted folder as seen.
     pub encrypted: &'a mut Encrypted,
+    /// This device.
+    pub device: DeviceId,
+    /// The time now.
+    pub now: Timestamp,
     /// Changes taken so far.
     pub committed: u64,
     /// The first failure; nothing is taken after it.
@@ -38,11 +44,22 @@ impl Ledger<'_> {
         }
         let mut records = std::mem::take(&mut outcome.records);
         records.extend(self.published_again(outcome, &records));
+        records.retain(|record| !self.is_known(record));
+        let deeds = deeds(self.base, &records, self.device, self.now);
+        self.commit(records, &deeds);
+    }
+
+    /// Commits and takes what both sides have already: nothing was done.
+    pub fn adopt(&mut self, mut records: Vec<BaseRecord>) {
+        records.retain(|record| !self.is_known(record));
+        self.commit(records, &[]);
+    }
+
+    fn commit(&mut self, records: Vec<BaseRecord>, deeds: &[DoneDeed]) {
         if self.failed.is_some() {
             return;
         }
-        records.retain(|record| !self.is_known(record));
-        if let Err(error) = self.state.commit(&records) {
+        if let Err(error) = self.state.commit(&records, deeds) {
             self.failed = Some(error);
             return;
         }

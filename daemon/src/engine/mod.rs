@@ -3,7 +3,9 @@
 //! A [`Folder`] is owned by one thread. It keeps what it saw in memory and what both sides agreed on in its
 //! [`State`]; nothing else survives a restart, because nothing else is needed.
 
+mod activity;
 mod brake;
+mod conflicts;
 mod encrypted;
 mod expiry;
 mod groups;
@@ -38,6 +40,8 @@ use ensafer_core::tree::BaseTree;
 
 use brake::{ALLOWED, BRAKE};
 pub use brake::{keep_allowed, kept_brake};
+use conflicts::CONFLICTS;
+pub use conflicts::{ResolveError, kept_conflicts};
 pub use encrypted::{Encrypted, Fault, Seen, SeenVersion, named_id};
 pub use identity::current as current_identity;
 use ledger::Ledger;
@@ -49,8 +53,8 @@ use reencrypt::Reencryption;
 use restless::Restless;
 pub use settle::{Settled, settle};
 use uncounted::Uncounted;
-use wishes::{CONFLICTS, DESCRIPTIONS};
-pub use wishes::{keep_description, kept_conflict_count};
+use wishes::DESCRIPTIONS;
+pub use wishes::keep_description;
 
 use crate::apply::{self, Outcome, Scene};
 use crate::clock::Clock;
@@ -457,11 +461,13 @@ impl Folder {
             base: &mut self.base,
             records: &mut self.records,
             encrypted: &mut self.encrypted,
+            device: self.identity.device,
+            now,
             committed: 0,
             failed: None,
         };
-        let mut outcome = Outcome { records: apply::adopt(plan, &scene), ..Outcome::default() };
-        ledger.take(&mut outcome);
+        ledger.adopt(apply::adopt(plan, &scene));
+        let mut outcome = Outcome::default();
         apply::publish(plan, &scene, &mut outcome, &mut |outcome| ledger.take(outcome));
         apply::change_work(plan, &scene, &mut outcome, &mut |outcome| ledger.take(outcome));
         step.published = outcome.published.len() as u64;

@@ -166,7 +166,7 @@ impl Folder {
             })
         };
         let records: Vec<BaseRecord> = self.encrypted.seen.values().filter_map(renewed).collect();
-        self.state.commit(&records)?;
+        self.state.commit(&records, &[])?;
         self.records.extend(records.into_iter().filter_map(|record| Some((record.object.id, record.store?))));
         Ok(())
     }

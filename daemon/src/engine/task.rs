@@ -7,11 +7,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use ensafer_core::api::local::Keep;
 use ensafer_core::ids::FileId;
 use ensafer_core::status::{Event, Side as StatusSide};
 use tokio::sync::oneshot;
 
-use super::{EngineError, Env, Folder, MemberChange, MembersError, Settings, Settled, Step, settle};
+use super::{
+    EngineError, Env, Folder, MemberChange, MembersError, ResolveError, Settings, Settled, Step, settle,
+};
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::folder_keys::{FolderKeysError, Vault};
@@ -51,6 +54,8 @@ pub enum Message {
     Lock,
     /// Give an object a description; an empty one removes it.
     Describe(FileId, String),
+    /// Keep what is said of the conflict with this copy.
+    ResolveConflict(FileId, Keep, oneshot::Sender<Result<(), ResolveError>>),
     /// Change the folder's members.
     ChangeMembers(MemberChange, oneshot::Sender<Result<(), MembersError>>),
     /// Encrypt anew what lies under an older epoch's key.
@@ -140,7 +145,11 @@ impl Task {
     pub fn tell(&self, message: Message) {
         let interrupts = matches!(
             message,
-            Message::Run(false) | Message::Quit | Message::Lock | Message::ChangeMembers(..)
+            Message::Run(false)
+                | Message::Quit
+                | Message::Lock
+                | Message::ChangeMembers(..)
+                | Message::ResolveConflict(..)
         );
         if matches!(message, Message::ChangeMembers(..)) {
             self.member_changes.fetch_add(1, Ordering::Relaxed);
@@ -233,6 +242,15 @@ impl Worker {
                 if let Err(error) = described {
                     tracing::warn!(folder = %self.entry.id, %error, "a description could not be kept");
                 }
+                self.look_in(Duration::ZERO);
+            }
+            Message::ResolveConflict(copy, keep, reply) => {
+                self.cancel.store(false, Ordering::Relaxed);
+                let resolved =
+                    self.with_folder(|folder, env| Ok(folder.resolve_conflict(copy, keep, env.clock.now())));
+                let count = self.folder.as_ref().map_or(0, Folder::conflict_count);
+                self.tell([Event::Disturbed(StatusSide::Work), Event::Conflicts(count)]);
+                let _ = reply.send(resolved.unwrap_or_else(|error| Err(error.into())));
                 self.look_in(Duration::ZERO);
             }
             Message::Run(running) => {

@@ -52,10 +52,16 @@ pub enum ServerError {
         /// Why.
         reason: String,
     },
+    /// No connection can be made at all, as where the system has no certificates of authorities.
+    #[error("connections cannot be set up: {reason}")]
+    NoConnections {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What the system, or the library, says at the bottom of it.
-fn reason(error: &reqwest::Error) -> String {
+pub(super) fn reason(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "it did not answer in time".to_owned();
     }
@@ -125,7 +131,9 @@ impl ServerError {
             Self::Refused { kind, .. } => {
                 matches!(kind, ProblemKind::RequestTimeout | ProblemKind::Unavailable | ProblemKind::Internal)
             }
-            Self::Certificate { .. } | Self::Config(_) | Self::Proxy { .. } => false,
+            Self::Certificate { .. } | Self::Config(_) | Self::Proxy { .. } | Self::NoConnections { .. } => {
+                false
+            }
         }
     }
 
@@ -137,6 +145,7 @@ impl ServerError {
                 Exit::ServerUnreachable
             }
             Self::Config(_) | Self::Proxy { .. } => Exit::Usage,
+            Self::NoConnections { .. } => Exit::Error,
             Self::Refused { kind, .. } => match kind {
                 ProblemKind::WrongCredentials | ProblemKind::ConfirmationRefused => Exit::WrongPassword,
                 ProblemKind::TooManyFailures
@@ -169,6 +178,9 @@ impl ServerError {
                 Some("Put the authority's certificate there, as PEM, or: ensafer config set ca_file \"\"")
             }
             Self::Proxy { .. } => Some("ensafer config set proxy http://HOST:PORT, or none"),
+            Self::NoConnections { .. } => {
+                Some("Install the authorities' certificates of your system (Debian: ca-certificates)")
+            }
             Self::Refused { kind, .. } => match kind {
                 ProblemKind::WrongCredentials => Some(
                     "Try again. Where the password was changed on another computer: ensafer login. Where it is lost: ensafer recovery-key use",

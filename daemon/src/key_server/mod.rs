@@ -73,7 +73,7 @@ impl KeyServer {
         } else if !config.proxy.is_empty() {
             builder = builder.proxy(reqwest::Proxy::all(&config.proxy).map_err(proxy_error)?);
         }
-        let http = builder.build().map_err(proxy_error)?;
+        let http = builder.build().map_err(|e| ServerError::NoConnections { reason: error::reason(&e) })?;
         Ok(Self { origin, http })
     }
 

@@ -12,9 +12,10 @@ use anyhow::Result;
 use ensafer_client::local_api::Client;
 use ensafer_client::password::Password;
 use ensafer_core::api::local::{
-    FileStatus, FolderReport, ListedEntry, Located, MembersChange, ProblemReport, RefusalClass, SettleOutcome,
+    ActivityReport, ConflictReport, FileStatus, FolderReport, Keep, ListedEntry, Located, MembersChange,
+    ProblemReport, RefusalClass, Restored, SettleOutcome, TrashedReport,
 };
-use ensafer_core::ids::FolderId;
+use ensafer_core::ids::{FileId, FolderId};
 use ensafer_core::status::Status;
 use tokio::sync::{oneshot, watch};
 
@@ -74,7 +75,7 @@ impl From<MembersError> for ControlError {
     }
 }
 
-/// Answers about single files, from a running daemon or without one.
+/// Answers about files, and what people decide about single ones, by a running daemon or without one.
 pub trait Queries {
     /// How far one path is. Paths are absolute, without symbolic links; so for all that follow.
     ///
@@ -100,6 +101,36 @@ pub trait Queries {
     /// # Errors
     /// No synced file is there.
     fn describe(&self, path: &Path, text: &str) -> Result<()>;
+
+    /// Contents that were kept twice and not resolved.
+    ///
+    /// # Errors
+    /// As [`file_status`](Self::file_status).
+    fn conflicts(&self) -> Result<Vec<ConflictReport>>;
+
+    /// Keeps what is said of a conflict; what is not kept goes to the trash. Waits for the folder's current work.
+    ///
+    /// # Errors
+    /// [`ResolveError`](crate::engine::ResolveError), or the daemon's words of it.
+    fn resolve_conflict(&self, folder: FolderId, conflict: FileId, keep: Keep) -> Result<()>;
+
+    /// What lies in the trash of all work folders, the latest first.
+    ///
+    /// # Errors
+    /// A trash cannot be read.
+    fn trash(&self) -> Result<Vec<TrashedReport>>;
+
+    /// Brings something back from a folder's trash to where it was, or beside what is there now.
+    ///
+    /// # Errors
+    /// The trash has no such entry, or it cannot be moved.
+    fn restore(&self, folder: FolderId, item: &str) -> Result<Restored>;
+
+    /// What was done, the latest first, at most `limit` deeds.
+    ///
+    /// # Errors
+    /// As [`file_status`](Self::file_status).
+    fn activity(&self, limit: usize) -> Result<Vec<ActivityReport>>;
 }
 
 impl Queries for Client {
@@ -117,6 +148,26 @@ impl Queries for Client {
 
     fn describe(&self, path: &Path, text: &str) -> Result<()> {
         Ok(Self::describe(self, path, text)?)
+    }
+
+    fn conflicts(&self) -> Result<Vec<ConflictReport>> {
+        Ok(Self::conflicts(self)?)
+    }
+
+    fn resolve_conflict(&self, folder: FolderId, conflict: FileId, keep: Keep) -> Result<()> {
+        Ok(Self::resolve_conflict(self, folder, conflict, keep)?)
+    }
+
+    fn trash(&self) -> Result<Vec<TrashedReport>> {
+        Ok(Self::trash(self)?)
+    }
+
+    fn restore(&self, folder: FolderId, item: &str) -> Result<Restored> {
+        Ok(Self::restore(self, folder, item)?)
+    }
+
+    fn activity(&self, limit: usize) -> Result<Vec<ActivityReport>> {
+        Ok(Self::activity(self, limit)?)
     }
 }
 

@@ -18,8 +18,9 @@ use axum::{Json, Router};
 use ensafer_client::password::Password;
 use ensafer_client::private_file;
 use ensafer_core::api::local::{
-    DescribeRequest, FileStatus, FolderReport, FolderRequest, ListedEntry, Located, MembersRequest,
-    PauseRequest, ProblemReport, Refusal, RefusalClass, ResumeRequest, SettleOutcome, VersionReport,
+    ActivityReport, ConflictReport, DescribeRequest, FileStatus, FolderReport, FolderRequest, ListedEntry,
+    Located, MembersRequest, PauseRequest, ProblemReport, Refusal, RefusalClass, ResolveRequest,
+    RestoreRequest, Restored, ResumeRequest, SettleOutcome, TrashedReport, VersionReport,
 };
 use ensafer_core::status::Status;
 use futures_util::Stream;
@@ -28,7 +29,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::{Control, ControlError};
 use crate::daemon::QuitSignal;
-use crate::engine::MembersError;
+use crate::engine::{EngineError, MembersError, ResolveError};
 
 /// No request is longer: a password, a path, a token.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
@@ -170,6 +171,11 @@ fn router(door: Door) -> Router {
         .route("/v1/list", get(list))
         .route("/v1/locate", get(locate))
         .route("/v1/describe", post(describe))
+        .route("/v1/conflicts", get(conflicts))
+        .route("/v1/conflicts/resolve", post(resolve_conflict))
+        .route("/v1/trash", get(trash))
+        .route("/v1/trash/restore", post(restore))
+        .route("/v1/activity", get(activity))
         .route("/v1/events", get(events))
         .route("/v1/start", post(start))
         .route("/v1/stop", post(stop))
@@ -248,6 +254,42 @@ async fn describe(
     Json(body): Json<DescribeRequest>,
 ) -> Result<Json<()>, ControlError> {
     blocking(move || Ok(control.describe(Path::new(&body.path), &body.text)?)).await
+}
+
+async fn conflicts(State(control): Shared) -> Result<Json<Vec<ConflictReport>>, ControlError> {
+    blocking(move || Ok(control.conflicts()?)).await
+}
+
+/// Answers when it is done: after the current file.
+async fn resolve_conflict(
+    State(control): Shared,
+    Json(body): Json<ResolveRequest>,
+) -> Result<Json<()>, ControlError> {
+    blocking(move || Ok(control.resolve_conflict(body.folder, body.conflict, body.keep)?)).await
+}
+
+async fn trash(State(control): Shared) -> Result<Json<Vec<TrashedReport>>, ControlError> {
+    blocking(move || Ok(control.trash()?)).await
+}
+
+async fn restore(
+    State(control): Shared,
+    Json(body): Json<RestoreRequest>,
+) -> Result<Json<Restored>, ControlError> {
+    blocking(move || Ok(control.restore(body.folder, &body.item)?)).await
+}
+
+#[derive(serde::Deserialize)]
+struct LimitQuery {
+    limit: Option<usize>,
+}
+
+/// Of as many deeds as are asked for, or all that are kept.
+async fn activity(
+    State(control): Shared,
+    Query(query): Query<LimitQuery>,
+) -> Result<Json<Vec<ActivityReport>>, ControlError> {
+    blocking(move || Ok(control.activity(query.limit.unwrap_or(usize::MAX))?)).await
 }
 
 /// The status now and after each change, as server-sent events, until the daemon ends.
@@ -361,7 +403,7 @@ impl IntoResponse for ControlError {
         let (class, what, remedy) = match &self {
             Self::Failed(error) => match error.downcast_ref::<Self>() {
                 Some(known) => (known.class(), known.to_string(), None),
-                None => (RefusalClass::Failed, crate::exit::describe(error), crate::exit::remedy(error)),
+                None => (class_of(error), crate::exit::describe(error), crate::exit::remedy(error)),
             },
             Self::Members(error) => (self.class(), crate::apply::describe(error), error.remedy()),
             known => (known.class(), known.to_string(), None),
@@ -379,6 +421,15 @@ impl IntoResponse for ControlError {
             RefusalClass::Failed => StatusCode::INTERNAL_SERVER_ERROR,
         };
         (status, Json(Refusal { class, what, remedy })).into_response()
+    }
+}
+
+fn class_of(error: &anyhow::Error) -> RefusalClass {
+    match error.downcast_ref::<ResolveError>() {
+        Some(error) if error.is_for_later() => RefusalClass::RetryLater,
+        Some(ResolveError::NoSuchConflict | ResolveError::NoOriginal) => RefusalClass::BadRequest,
+        Some(ResolveError::Engine(EngineError::ReadOnly)) => RefusalClass::NotAllowed,
+        _ => RefusalClass::Failed,
     }
 }
 

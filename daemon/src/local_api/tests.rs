@@ -14,6 +14,7 @@ use ensafer_core::status::State;
 
 use super::*;
 use crate::daemon::QuitSignal;
+use crate::engine::ResolveError;
 use crate::exit;
 
 const GRACE: Duration = Duration::from_secs(5);
@@ -69,6 +70,34 @@ impl Queries for Fake {
     fn describe(&self, path: &Path, text: &str) -> Result<()> {
         self.note(format!("describe {} {text}", path.display()));
         anyhow::bail!("there is no such file")
+    }
+
+    fn conflicts(&self) -> Result<Vec<ConflictReport>> {
+        Ok(Vec::new())
+    }
+
+    fn resolve_conflict(&self, _: FolderId, _: FileId, keep: Keep) -> Result<()> {
+        self.note(format!("resolve {keep:?}"));
+        Err(match keep {
+            Keep::Both => ResolveError::NoSuchConflict,
+            Keep::Original => ResolveError::Busy { path: "f".into() },
+            Keep::Copy => ResolveError::Engine(EngineError::ReadOnly),
+        }
+        .into())
+    }
+
+    fn trash(&self) -> Result<Vec<TrashedReport>> {
+        Ok(Vec::new())
+    }
+
+    fn restore(&self, _: FolderId, item: &str) -> Result<Restored> {
+        self.note(format!("restore {item}"));
+        Ok(Restored { item: item.to_owned(), path: format!("/w/{item}") })
+    }
+
+    fn activity(&self, limit: usize) -> Result<Vec<ActivityReport>> {
+        self.note(format!("activity {limit}"));
+        Ok(Vec::new())
     }
 }
 
@@ -245,6 +274,26 @@ fn questions_survive_the_way_and_errors_come_back() {
     let failed = client.describe(path, "a \"text\"").unwrap_err();
     assert!(failed.to_string().contains("there is no such file"), "{failed}");
     assert_eq!(served.fake.calls.lock().unwrap()[1], format!("describe {} a \"text\"", path.display()));
+    served.end();
+}
+
+#[test]
+fn what_is_decided_about_single_files_comes_back_with_a_remedy() {
+    let served = serve();
+    let client = served.client();
+    let folder = FolderId::new([1; 16]);
+    let resolve = |keep| client.resolve_conflict(folder, FileId::new([2; 16]), keep).unwrap_err();
+    assert_eq!(exit_of(resolve(Keep::Both)), Exit::Usage);
+    let busy = resolve(Keep::Original);
+    assert!(exit::remedy(&busy).unwrap().contains("close the program"), "{busy}");
+    assert_eq!(exit_of(busy), Exit::RetryLater);
+    assert_eq!(exit_of(resolve(Keep::Copy)), Exit::Error);
+    assert_eq!(client.conflicts().unwrap(), []);
+    assert_eq!(client.trash().unwrap(), []);
+    assert_eq!(client.restore(folder, "2026-11-21/140322-000/ü").unwrap().path, "/w/2026-11-21/140322-000/ü");
+    assert_eq!(client.activity(7).unwrap(), []);
+    let calls = served.fake.calls.lock().unwrap().split_off(3);
+    assert_eq!(calls, ["restore 2026-11-21/140322-000/ü", "activity 7"]);
     served.end();
 }
 

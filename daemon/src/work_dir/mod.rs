@@ -23,11 +23,14 @@ mod stage;
 #[cfg(test)]
 mod tests;
 mod trash;
+mod trashed;
 
 pub use error::WorkError;
 pub use marker::Marker;
 pub use stage::StagedFile;
 pub use trash::Trash;
+pub(crate) use trashed::is_day;
+pub use trashed::{ItemName, Trashed};
 
 /// Ensafer's own directory at the top of the work folder: never synced.
 pub const PRIVATE: &str = ".ensafer";

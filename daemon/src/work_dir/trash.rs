@@ -98,7 +98,7 @@ impl WorkDir {
             return WorkError::Changed { path: path.to_owned() };
         }
         for attempt in 1..100 {
-            let beside = beside(name, attempt);
+            let beside = beside(name, CHANGED_MEANWHILE, attempt);
             match rename_new(&slot.directory, &slot.name, &parent, &beside) {
                 Ok(()) => {
                     let beside =
@@ -118,14 +118,16 @@ fn kept(slot: &Slot, path: &str) -> WorkError {
     WorkError::KeptBeside { path: path.to_owned(), beside: slot.path.clone() }
 }
 
-/// `report.txt` → `report (changed meanwhile).txt`, never longer than a name may be.
-fn beside(name: &str, attempt: u32) -> String {
+/// What an entry is called whose place was taken.
+const CHANGED_MEANWHILE: &str = "changed meanwhile";
+
+/// `report.txt` → `report (why).txt`, then `report (why 2).txt`, never longer than a name may be.
+pub(super) fn beside(name: &str, why: &str, attempt: u32) -> String {
     let (stem, extension) = match name.rfind('.') {
         Some(dot) if dot > 0 && name.len() - dot <= 32 => name.split_at(dot),
         _ => (name, ""),
     };
-    let suffix =
-        if attempt == 1 { " (changed meanwhile)".into() } else { format!(" (changed meanwhile {attempt})") };
+    let suffix = if attempt == 1 { format!(" ({why})") } else { format!(" ({why} {attempt})") };
     let room = ensafer_core::tree::Name::MAX_BYTES - suffix.len() - extension.len();
     let stem = &stem[..stem.floor_char_boundary(room)];
     format!("{stem}{suffix}{extension}")
@@ -211,14 +213,14 @@ impl Trash {
 
 #[cfg(test)]
 mod tests {
-    use super::beside;
+    use super::{CHANGED_MEANWHILE, beside};
 
     #[test]
     fn names_beside_stay_names() {
-        assert_eq!(beside("report.txt", 1), "report (changed meanwhile).txt");
-        assert_eq!(beside(".profile", 2), ".profile (changed meanwhile 2)");
+        assert_eq!(beside("report.txt", CHANGED_MEANWHILE, 1), "report (changed meanwhile).txt");
+        assert_eq!(beside(".profile", CHANGED_MEANWHILE, 2), ".profile (changed meanwhile 2)");
         let long = format!("{}.txt", "ä".repeat(125));
-        let beside = beside(&long, 99);
+        let beside = beside(&long, CHANGED_MEANWHILE, 99);
         assert!(beside.len() <= 255 && beside.ends_with("(changed meanwhile 99).txt"));
     }
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{CONFIG_VARIABLE, Config, Override};
@@ -67,6 +67,17 @@ enum Verb {
     Prune,
     /// Print the OpenAPI document.
     Openapi,
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages, for packages.
+    #[command(hide = true)]
+    Man {
+        /// An existing directory; pages of the same names are replaced.
+        directory: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -142,6 +153,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let load_settings = || Config::load_settings(file, &overrides).map_err(anyhow::Error::from);
     match cli.verb {
         Verb::Openapi => print(&router::document())?,
+        Verb::Completions { shell } => print(&completions(shell)?)?,
+        Verb::Man { directory } => clap_mangen::generate_to(Cli::command(), &directory)
+            .with_context(|| format!("cannot write to {}", directory.display()))?,
         Verb::Config(ConfigVerb::Show) => print(&load_settings()?.to_toml())?,
         Verb::Config(ConfigVerb::Check) => return runtime()?.block_on(config::check(load())),
         Verb::Serve(_) => {
@@ -156,6 +170,12 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<String> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "ensafer-server", &mut script);
+    String::from_utf8(script).context("the completions are no text")
 }
 
 /// The verbs that need the database only.

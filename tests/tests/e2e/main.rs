@@ -11,6 +11,7 @@ mod carried;
 mod clouds;
 mod crash;
 mod damage;
+mod decided;
 mod embedded;
 mod evil_server;
 mod groups;

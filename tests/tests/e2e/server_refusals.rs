@@ -31,6 +31,16 @@ fn an_address_belongs_to_the_first_who_takes_it() {
 }
 
 #[test]
+fn a_computer_without_certificates_of_authorities_is_told_so() {
+    let world = World::new();
+    let device = Device::bare(&world.path("a"));
+    let mut command = device.command(&["login", "--email", EMAIL, "--server", NOBODY]);
+    command.env("SSL_CERT_FILE", "/dev/null").env("SSL_CERT_DIR", text(&world.path("absent")));
+    let refused = ensafer_tests::process::run(&mut command).expect(1);
+    refused.expect_says("connections cannot be set up").expect_says("ca-certificates");
+}
+
+#[test]
 fn what_is_no_address_and_no_password_is_refused_before_anything_is_made() {
     on_every_database(|world, server| {
         let device = Device::bare(&world.path("a"));

@@ -68,7 +68,7 @@ fn rule_18_a_file_altered_behind_its_times_is_not_published_as_what_it_was() {
     let path = a.ciphertext("f");
     a.stop();
     let commit = crate::state::BaseRecord { object: record.object, work: record.work, store: None };
-    State::open(&a.state_file()).unwrap().commit(&[commit]).unwrap();
+    State::open(&a.state_file()).unwrap().commit(&[commit], &[]).unwrap();
     fs::remove_file(&path).unwrap();
     a.start();
     a.settle();

@@ -4,6 +4,7 @@
 pub(crate) mod accounts;
 mod applying;
 mod braking;
+mod conflicts;
 mod crash;
 mod deciding;
 mod faults;

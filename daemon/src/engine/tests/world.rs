@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use ensafer_core::account::Account;
+use ensafer_core::api::local::Keep;
 use ensafer_core::clock::{Clock as VersionVector, Dot};
 use ensafer_core::crypto::InvitationSecrets;
 use ensafer_core::format::object_name;
@@ -21,7 +22,8 @@ use ensafer_core::tree::{BaseEntry, BaseTree, Content, Name, Object};
 use super::accounts::{TestVault, alice};
 use crate::clock::{Clock, FakeClock};
 use crate::engine::{
-    EngineError, Env, Folder, MemberChange, MembersError, Settings, Settled, Step, identity, settle,
+    EngineError, Env, Folder, MemberChange, MembersError, ResolveError, Settings, Settled, Step, identity,
+    settle,
 };
 use crate::folder_keys::OpenFolder;
 use crate::folders::{FolderEntry, Folders};
@@ -222,6 +224,11 @@ impl Device {
 
     pub fn change(&mut self, change: &MemberChange) -> Result<(), MembersError> {
         self.with_env(|folder, env| folder.change_members(change, env))
+    }
+
+    pub fn resolve(&mut self, conflict: FileId, keep: Keep) -> Result<(), ResolveError> {
+        let now = self.clock.now();
+        self.folder().resolve_conflict(conflict, keep, now)
     }
 
     pub fn add(&mut self, account: &Account, role: Role) -> Result<(), MembersError> {

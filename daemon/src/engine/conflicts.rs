@@ -1,0 +1,205 @@
+//! Contents that were kept twice: remembered until somebody has looked at them, and resolved.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use ensafer_core::api::local::Keep;
+use ensafer_core::ids::FileId;
+use ensafer_core::layout::layout;
+use ensafer_core::plan::{Conflict, Plan};
+use ensafer_core::time::Timestamp;
+use ensafer_core::tree::{Content, Stamp};
+
+use super::{EngineError, Folder};
+use crate::platform::is_open_for_writing;
+use crate::state::{StateError, StateReader};
+use crate::watch::{Hint, Side};
+use crate::work_dir::{StagedFile, Trash, WorkError, stamp_of};
+
+/// Name under which the state keeps conflicts that are not resolved.
+pub(super) const CONFLICTS: &str = "conflicts";
+
+/// Bytes that are read and written at once.
+const RUN_BYTES: usize = 1 << 20;
+
+/// Why a conflict is not resolved. Both contents are still there.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// It is resolved already, or never was one.
+    #[error("this conflict is resolved already")]
+    NoSuchConflict,
+    /// The file that kept the name is not there any more.
+    #[error("the file that kept the name is gone: only the copy is left")]
+    NoOriginal,
+    /// What is there is not what both sides agreed on last.
+    #[error("{path:?} was changed a moment ago")]
+    Changed {
+        /// The path, below the work folder.
+        path: String,
+    },
+    /// A program writes it.
+    #[error("{path:?} is open in a program that may write it")]
+    Busy {
+        /// The path, below the work folder.
+        path: String,
+    },
+    /// The work folder.
+    #[error(transparent)]
+    Work(#[from] WorkError),
+    /// The folder as a whole.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl ResolveError {
+    /// What to do about it.
+    #[must_use]
+    pub const fn remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::NoSuchConflict => Some("ensafer conflicts list"),
+            Self::NoOriginal => Some("keep both, or rename the copy"),
+            Self::Changed { .. } => Some("look at both files again, then try again in a moment"),
+            Self::Busy { .. } => Some("close the program, then try again"),
+            Self::Work(_) | Self::Engine(_) => None,
+        }
+    }
+
+    /// Whether trying again later may succeed.
+    #[must_use]
+    pub const fn is_for_later(&self) -> bool {
+        matches!(self, Self::Changed { .. } | Self::Busy { .. })
+    }
+}
+
+/// A file of the work folder as base has it.
+struct Shown {
+    path: String,
+    stamp: Stamp,
+    content: Content,
+    modified: Timestamp,
+}
+
+impl Folder {
+    /// Remembers contents that were kept twice, as long as both are there.
+    pub(super) fn remember_conflicts(&mut self, plan: &Plan) -> Result<(), EngineError> {
+        let mut conflicts = self.conflicts.clone();
+        conflicts.retain(|known| !self.is_deleted(known.copy) && !self.is_deleted(known.winner));
+        for conflict in &plan.conflicts {
+            if !conflicts.iter().any(|known| known.copy == conflict.copy) {
+                conflicts.push(conflict.clone());
+            }
+        }
+        self.set_conflicts(conflicts)
+    }
+
+    fn is_deleted(&self, id: FileId) -> bool {
+        self.base.entries.get(&id).is_some_and(|entry| entry.object.content.is_tombstone())
+    }
+
+    fn set_conflicts(&mut self, conflicts: Vec<Conflict>) -> Result<(), EngineError> {
+        if conflicts != self.conflicts {
+            self.state.put(CONFLICTS, &conflicts)?;
+            self.conflicts = conflicts;
+        }
+        Ok(())
+    }
+
+    /// Number of contents that were kept twice and are both still there.
+    #[must_use]
+    pub fn conflict_count(&self) -> u64 {
+        self.conflicts.len() as u64
+    }
+
+    /// Keeps what is said of the two contents of the conflict whose copy is `copy`; the other goes to the trash. Both files
+    /// must be as both sides agreed on them last. Where this is cut short, the conflict stays with both contents.
+    ///
+    /// # Errors
+    /// [`ResolveError`].
+    pub fn resolve_conflict(&mut self, copy: FileId, keep: Keep, now: Timestamp) -> Result<(), ResolveError> {
+        let known = self.conflicts.iter().find(|known| known.copy == copy).cloned();
+        let known = known.ok_or(ResolveError::NoSuchConflict)?;
+        if keep != Keep::Both {
+            if !self.may_publish {
+                return Err(EngineError::ReadOnly.into());
+            }
+            let original = self.shown(known.winner)?.ok_or(ResolveError::NoOriginal)?;
+            let copy = self.shown(copy)?.ok_or(ResolveError::NoSuchConflict)?;
+            let trash = self.work.open_trash(now);
+            if keep == Keep::Copy {
+                self.replace_by_copy(&original, &copy, &trash)?;
+            }
+            self.work.trash(&copy.path, &copy.stamp, &trash)?;
+            self.work.sync_directories()?;
+            self.hint(Side::Work, Hint::Everything);
+        }
+        let others = self.conflicts.iter().filter(|other| other.copy != copy).cloned().collect();
+        Ok(self.set_conflicts(others)?)
+    }
+
+    /// The file or symbolic link that shows an object, if it is one; it is as base has it, and nobody writes it.
+    fn shown(&self, id: FileId) -> Result<Option<Shown>, ResolveError> {
+        let objects = self.base.entries.values().map(|entry| &*entry.object);
+        let layout = layout(objects, self.entry.id.root(), self.work.folding());
+        let Some((entry, path)) = self.base.entries.get(&id).zip(layout.path(id)) else { return Ok(None) };
+        let seen = self.work.look(&path)?;
+        let Some(stamp) =
+            seen.map(|seen| seen.stamp).filter(|stamp| entry.work.is_some_and(|work| work.stamp == *stamp))
+        else {
+            return Err(ResolveError::Changed { path });
+        };
+        let content = entry.object.content.clone();
+        if matches!(content, Content::File { .. })
+            && is_open_for_writing(&self.work.open_file(&path)?) == Some(true)
+        {
+            return Err(ResolveError::Busy { path });
+        }
+        Ok(Some(Shown { path, stamp, content, modified: entry.object.modified }))
+    }
+
+    /// Puts the content of `copy` in the place of `original`, whose own goes to the trash. It is a new file there, so that
+    /// it is taken for an edit of the original, as if an editor had saved it.
+    fn replace_by_copy(&self, original: &Shown, copy: &Shown, trash: &Trash) -> Result<(), ResolveError> {
+        let replaced = match &copy.content {
+            Content::Symlink { target } => {
+                self.work.replace_with_symlink(target, &original.path, &original.stamp, trash)
+            }
+            Content::File { executable, .. } => {
+                let mut staged = self.work.stage()?;
+                let file = self.work.open_file(&copy.path)?;
+                fill(&staged, &file, &copy.path)?;
+                if !stamp_of(&file).is_ok_and(|stamp| stamp == copy.stamp) {
+                    return Err(ResolveError::Changed { path: copy.path.clone() });
+                }
+                staged.finish(copy.modified, *executable, None)?;
+                let staged = [staged];
+                self.work.barrier(&staged)?;
+                let [staged] = staged;
+                self.work.replace(staged, &original.path, &original.stamp, trash)
+            }
+            Content::Directory | Content::Tombstone { .. } => return Err(ResolveError::NoSuchConflict),
+        };
+        match replaced {
+            Ok(_) => Ok(()),
+            Err(WorkError::Changed { path }) => Err(ResolveError::Changed { path }),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Copies what `file`, which is at `path`, holds.
+fn fill(staged: &StagedFile, file: &File, path: &str) -> Result<(), WorkError> {
+    let (mut buffer, mut offset) = (vec![0; RUN_BYTES], 0);
+    loop {
+        let read = file.read_at(&mut buffer, offset).map_err(|error| WorkError::io(path, error))?;
+        if read == 0 {
+            return Ok(());
+        }
+        staged.write_at(offset, &buffer[..read])?;
+        offset += read as u64;
+    }
+}
+
+/// Contents that were kept twice and not resolved when the folder was last looked at.
+pub fn kept_conflicts(reader: &StateReader) -> Result<Vec<Conflict>, StateError> {
+    Ok(reader.get(CONFLICTS)?.unwrap_or_default())
+}

@@ -1,0 +1,56 @@
+//! What lies in the trash of this computer's work folders, and how it comes back.
+
+use std::cmp::Reverse;
+
+use anyhow::Result;
+use ensafer_core::api::local::{EntryKind, Restored, TrashedReport};
+use rustix::fs::FileType;
+
+use crate::folders::FolderEntry;
+use crate::work_dir::{ItemName, Trashed, WorkDir};
+
+/// Most entries of one folder that are listed: the latest.
+pub const MOST_LISTED: usize = 10_000;
+
+/// What lies in the trash of `folders`, the latest first. A work folder that is not there has none.
+///
+/// # Errors
+/// A trash cannot be read.
+pub fn list(folders: &[FolderEntry]) -> Result<Vec<TrashedReport>> {
+    let mut all = Vec::new();
+    for folder in folders {
+        if let Ok(work) = WorkDir::open(&folder.work) {
+            all.extend(work.list_trash(MOST_LISTED)?.iter().filter_map(|found| report(folder, found)));
+        }
+    }
+    // By time over the folders; within one batch as they are.
+    all.sort_by_key(|report| Reverse(report.moved.clone()));
+    Ok(all)
+}
+
+fn report(folder: &FolderEntry, found: &Trashed) -> Option<TrashedReport> {
+    let name = ItemName::parse(&found.item)?;
+    Some(TrashedReport {
+        folder: folder.id,
+        item: found.item.clone(),
+        path: name.path.to_owned(),
+        moved: name.moved_at(),
+        kind: match found.kind {
+            FileType::Directory => EntryKind::Directory,
+            FileType::Symlink => EntryKind::Symlink,
+            _ => EntryKind::File,
+        },
+        size_bytes: found.size_bytes,
+        modified: found.modified.to_string(),
+    })
+}
+
+/// Brings an entry of a folder's trash back to where it was, or beside what is there now.
+///
+/// # Errors
+/// It is not in the trash, or cannot be moved.
+pub fn restore(folder: &FolderEntry, item: &str) -> Result<Restored> {
+    let path = WorkDir::open(&folder.work)?.restore(item)?;
+    let path = folder.work.join(path).to_string_lossy().into_owned();
+    Ok(Restored { item: item.to_owned(), path })
+}
