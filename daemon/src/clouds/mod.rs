@@ -127,7 +127,7 @@ impl CloudDirectory {
     #[must_use]
     pub fn report(&self) -> CloudReport {
         let directory = self.path.to_string_lossy().into_owned();
-        CloudReport { client: self.client.name().to_owned(), directory }
+        CloudReport { client: self.client.name().to_owned(), directory, suggested: None }
     }
 }
 

@@ -75,12 +75,29 @@ impl ClientError {
             Self::NotRunning | Self::Timeout | Self::Http(_) => Exit::RetryLater,
             Self::Connect { .. } | Self::OtherUser { .. } | Self::Answer(_) => Exit::Error,
             Self::Refused(refusal) => match refusal.class {
-                RefusalClass::NotSetUp => Exit::NotSetUp,
-                RefusalClass::Locked | RefusalClass::WrongPassword => Exit::WrongPassword,
-                RefusalClass::NoSuchBrake | RefusalClass::BadRequest => Exit::Usage,
-                RefusalClass::RetryLater => Exit::RetryLater,
-                RefusalClass::NotAMember => Exit::NotARecipient,
-                RefusalClass::NotAllowed | RefusalClass::Failed => Exit::Error,
+                RefusalClass::NotSetUp | RefusalClass::NotOnServer | RefusalClass::NotLoggedIn => {
+                    Exit::NotSetUp
+                }
+                RefusalClass::Locked
+                | RefusalClass::WrongPassword
+                | RefusalClass::WrongRecoveryKey
+                | RefusalClass::WrongMailCode => Exit::WrongPassword,
+                RefusalClass::NoSuchBrake
+                | RefusalClass::BadRequest
+                | RefusalClass::WeakPassword
+                | RefusalClass::MissingDirectory => Exit::Usage,
+                RefusalClass::RetryLater | RefusalClass::NeedsMailCode => Exit::RetryLater,
+                RefusalClass::NotAMember | RefusalClass::NotARecipient | RefusalClass::UnknownOwner => {
+                    Exit::NotARecipient
+                }
+                RefusalClass::ServerUnreachable => Exit::ServerUnreachable,
+                RefusalClass::ServerDistrusted | RefusalClass::KeysChanged => Exit::VerificationFailed,
+                RefusalClass::NotAllowed
+                | RefusalClass::Already
+                | RefusalClass::NeedsRegistrationCode
+                | RefusalClass::AddressTaken
+                | RefusalClass::UnknownPerson
+                | RefusalClass::Failed => Exit::Error,
             },
         }
     }
@@ -406,6 +423,7 @@ fn refusal(bytes: &[u8]) -> ClientError {
         class: RefusalClass::BadRequest,
         what: String::from_utf8_lossy(bytes).into_owned(),
         remedy: None,
+        about: None,
     }))
 }
 

@@ -360,21 +360,40 @@ impl IntoResponse for ControlError {
             known => (known.class(), known.to_string(), None),
         };
         let remedy = remedy.map(str::to_owned);
-        let status = match class {
-            RefusalClass::NotSetUp
-            | RefusalClass::Locked
-            | RefusalClass::NoSuchBrake
-            | RefusalClass::RetryLater => StatusCode::CONFLICT,
-            RefusalClass::WrongPassword | RefusalClass::NotAllowed | RefusalClass::NotAMember => {
-                StatusCode::FORBIDDEN
-            }
-            RefusalClass::BadRequest => StatusCode::BAD_REQUEST,
-            RefusalClass::Failed => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        (status, Json(Refusal { class, what, remedy })).into_response()
+        let status = status_of(class);
+        (status, Json(Refusal { class, what, remedy, about: None })).into_response()
+    }
+}
+
+/// The status code of a refusal.
+const fn status_of(class: RefusalClass) -> StatusCode {
+    match class {
+        RefusalClass::NotSetUp
+        | RefusalClass::Locked
+        | RefusalClass::NoSuchBrake
+        | RefusalClass::RetryLater
+        | RefusalClass::Already
+        | RefusalClass::NeedsMailCode
+        | RefusalClass::AddressTaken
+        | RefusalClass::NotOnServer
+        | RefusalClass::NotLoggedIn
+        | RefusalClass::KeysChanged
+        | RefusalClass::MissingDirectory
+        | RefusalClass::UnknownOwner => StatusCode::CONFLICT,
+        RefusalClass::WrongPassword
+        | RefusalClass::WrongRecoveryKey
+        | RefusalClass::WrongMailCode
+        | RefusalClass::NeedsRegistrationCode
+        | RefusalClass::NotAllowed
+        | RefusalClass::NotAMember
+        | RefusalClass::NotARecipient => StatusCode::FORBIDDEN,
+        RefusalClass::UnknownPerson => StatusCode::NOT_FOUND,
+        RefusalClass::BadRequest | RefusalClass::WeakPassword => StatusCode::BAD_REQUEST,
+        RefusalClass::ServerUnreachable | RefusalClass::ServerDistrusted => StatusCode::BAD_GATEWAY,
+        RefusalClass::Failed => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
 fn refuse(status: StatusCode, class: RefusalClass, what: String) -> Response {
-    (status, Json(Refusal { class, what, remedy: None })).into_response()
+    (status, Json(Refusal { class, what, remedy: None, about: None })).into_response()
 }
