@@ -20,6 +20,7 @@ mod locate;
 mod lock;
 mod login;
 mod ls;
+mod open;
 mod problems;
 mod process;
 mod recovery_key;
@@ -92,6 +93,8 @@ enum Command {
     Stop,
     /// Show how far everything is
     Status(status::Arguments),
+    /// Open Ensafer's window in a browser
+    Open(open::Arguments),
     /// Stop syncing for a while
     Pause(control::PauseArguments),
     /// Go on after a pause or a brake
@@ -238,6 +241,7 @@ fn dispatch(command: Command, shell: &Shell, engine: &dyn Engine) -> Result<Exit
         Command::Start => start::start(shell),
         Command::Stop => start::stop(shell),
         Command::Status(arguments) => status::run(&arguments, shell, engine),
+        Command::Open(arguments) => open::run(&arguments, shell),
         Command::Pause(arguments) => control::pause(&arguments, shell),
         Command::Resume(arguments) => control::resume(arguments, shell, engine),
         Command::Register(arguments) => register::run(&arguments, shell),
@@ -336,6 +340,8 @@ mod tests {
             "ensafer start",
             "ensafer status --json",
             "ensafer stop",
+            "ensafer open",
+            "ensafer open --print",
             "ensafer problems --json",
             "ensafer keys export --output account.ensafer-keys",
             "ensafer keys import account.ensafer-keys",

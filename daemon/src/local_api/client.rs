@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ensafer_core::api::local::{
-    DescribeRequest, FileStatus, FolderRequest, ListedEntry, Located, MembersChange, MembersRequest,
-    PauseRequest, ProblemReport, Refusal, RefusalClass, ResumeRequest, SettleOutcome,
+    BrowserVisit, DescribeRequest, FileStatus, FolderRequest, ListedEntry, Located, MembersChange,
+    MembersRequest, PauseRequest, ProblemReport, Refusal, RefusalClass, ResumeRequest, SettleOutcome,
 };
 use ensafer_core::ids::FolderId;
 use ensafer_core::status::Status;
@@ -276,6 +276,14 @@ impl Client {
     /// [`ClientError`].
     pub fn reload_folders(&self) -> Result<(), ClientError> {
         self.post("/v1/folders/reload", &())
+    }
+
+    /// Has the daemon listen for a browser, and let one in.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn invite_browser(&self) -> Result<BrowserVisit, ClientError> {
+        self.post("/v1/browser", &())
     }
 
     /// Ends the daemon.

@@ -1,8 +1,12 @@
 //! The local API: HTTP/1 with JSON over a Unix socket, spoken by the command line, the tray and scripts.
 //!
+//! A browser gets the same by the door of [`browser`], while somebody wants it to.
+//!
 //! `curl --unix-socket …/runtime/ensafer.sock http://ensafer/v1/status` shows it.
 
+mod browser;
 mod client;
+mod page;
 mod server;
 
 use std::path::Path;

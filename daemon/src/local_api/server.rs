@@ -16,15 +16,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use ensafer_core::api::local::{
-    DescribeRequest, FileStatus, FolderReport, FolderRequest, ListedEntry, Located, MembersRequest,
-    PauseRequest, ProblemReport, Refusal, RefusalClass, ResumeRequest, SettleOutcome,
+    BrowserVisit, DescribeRequest, FileStatus, FolderReport, FolderRequest, ListedEntry, Located,
+    MembersRequest, PauseRequest, ProblemReport, Refusal, RefusalClass, ResumeRequest, SettleOutcome,
 };
 use ensafer_core::status::Status;
 use futures_util::Stream;
 use tokio::net::unix::SocketAddr;
 use tokio::net::{UnixListener, UnixStream};
 
-use super::{Control, ControlError};
+use super::browser::{Browser, Limits};
+use super::{Control, ControlError, page};
 use crate::daemon::QuitSignal;
 use crate::engine::MembersError;
 use crate::private_file;
@@ -102,7 +103,8 @@ impl LocalServer {
             // The receiver waits below.
             let _ = ended.send(());
         };
-        let router = router(Door { control, quit });
+        let browser = Arc::new(Browser::new(Limits::default(), quit.clone()));
+        let router = router(Door { control, quit, browser });
         let serving = axum::serve(listener, router).with_graceful_shutdown(until).into_future();
         let served = tokio::select! {
             served = serving => served,
@@ -146,9 +148,10 @@ impl axum::serve::Listener for OwnerListener {
 
 /// What every request gets at.
 #[derive(Clone)]
-struct Door {
-    control: Arc<dyn Control>,
-    quit: QuitSignal,
+pub(super) struct Door {
+    pub(super) control: Arc<dyn Control>,
+    pub(super) quit: QuitSignal,
+    pub(super) browser: Arc<Browser>,
 }
 
 impl FromRef<Door> for Arc<dyn Control> {
@@ -159,7 +162,8 @@ impl FromRef<Door> for Arc<dyn Control> {
 
 type Shared = State<Arc<dyn Control>>;
 
-fn router(door: Door) -> Router {
+/// Every request of the local API, and the window's page.
+pub(super) fn router(door: Door) -> Router {
     Router::new()
         .route("/v1/status", get(status))
         .route("/v1/problems", get(problems))
@@ -180,7 +184,9 @@ fn router(door: Door) -> Router {
         .route("/v1/members", post(change_members))
         .route("/v1/reencrypt", post(reencrypt))
         .route("/v1/account/look", post(look_at_account))
+        .route("/v1/browser", post(browser))
         .route("/v1/quit", post(quit))
+        .merge(page::router())
         .fallback(|| async {
             refuse(StatusCode::NOT_FOUND, RefusalClass::BadRequest, "no such request".into())
         })
@@ -326,6 +332,13 @@ async fn look_at_account(State(control): Shared) -> Result<Json<()>, ControlErro
     .await
 }
 
+/// Answers with an address that lets one browser in.
+async fn browser(State(door): State<Door>) -> Result<Json<BrowserVisit>, ControlError> {
+    let browser = Arc::clone(&door.browser);
+    let visit = browser.invite(|| router(door)).map_err(|error| anyhow::anyhow!(error))?;
+    Ok(Json(visit))
+}
+
 async fn quit(State(control): Shared) -> Result<Json<()>, ControlError> {
     blocking(move || {
         control.quit();
@@ -395,5 +408,14 @@ const fn status_of(class: RefusalClass) -> StatusCode {
 }
 
 fn refuse(status: StatusCode, class: RefusalClass, what: String) -> Response {
-    (status, Json(Refusal { class, what, remedy: None, about: None })).into_response()
+    refuse_with(status, class, what, None)
+}
+
+pub(super) fn refuse_with(
+    status: StatusCode,
+    class: RefusalClass,
+    what: String,
+    remedy: Option<&str>,
+) -> Response {
+    (status, Json(Refusal { class, what, remedy: remedy.map(str::to_owned), about: None })).into_response()
 }

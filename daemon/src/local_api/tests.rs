@@ -357,6 +357,31 @@ fn only_the_owner_gets_in() {
     served.end();
 }
 
+/// Ensafer's own window shows the page by way of the socket, which needs no key.
+#[test]
+fn the_page_is_served_at_the_socket_as_well() {
+    let served = serve();
+    let ask = |line: &str| {
+        let mut stream = UnixStream::connect(&served.path).unwrap();
+        write!(stream, "{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let page = ask("GET /");
+    assert!(page.starts_with("HTTP/1.1 200 OK") && page.contains("<!doctype html>"), "{page}");
+    assert!(page.contains("content-security-policy: default-src 'none';"), "{page}");
+    assert!(ask("GET /ui/screens/folders.js").contains("text/javascript"));
+    assert!(ask("GET /ui/nothing.js").starts_with("HTTP/1.1 404"));
+    assert!(ask("POST /claim").starts_with("HTTP/1.1 404"), "by this the page knows that it needs no key");
+
+    let visit = served.client().invite_browser().unwrap();
+    assert!(visit.address.0.starts_with("http://127.0.0.1:"), "a browser's way in");
+    assert_eq!(visit.valid_s, 60);
+    served.end();
+}
+
 #[test]
 fn what_is_no_request_is_refused() {
     let served = serve();

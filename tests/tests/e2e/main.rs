@@ -24,6 +24,7 @@ mod live;
 mod login;
 mod mail;
 mod mirror;
+mod open;
 mod places;
 mod privacy;
 mod racing;

@@ -5,6 +5,7 @@
 //! are [`SecretText`](super::hex::SecretText): they are wiped after use, and not printed.
 
 mod account;
+mod browser;
 mod control;
 mod encrypted;
 mod files;
@@ -14,6 +15,7 @@ mod refusal;
 mod settings;
 
 pub use account::*;
+pub use browser::*;
 pub use control::*;
 pub use encrypted::*;
 pub use files::*;
