@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use ensafer_core::api::local::{
-    FileStatus, FolderReport, ListedEntry, Located, MembersChange, ProblemReport, SettleOutcome,
+    FileStatus, ListedEntry, Located, MembersChange, ProblemReport, SettleOutcome,
 };
 use ensafer_core::ids::FolderId;
 use ensafer_core::status::Status;
@@ -218,10 +218,6 @@ impl Control for Arc<Supervisor> {
 
     fn problems(&self) -> Vec<ProblemReport> {
         self.board.problems()
-    }
-
-    fn folders(&self) -> Vec<FolderReport> {
-        self.folders_on_list().unwrap_or_default().iter().map(FolderEntry::report).collect()
     }
 
     fn start(&self) -> Result<(), ControlError> {

@@ -148,8 +148,9 @@ export const lock = () =>
 
 export async function logIn(fields) {
   const done = await perform("account", async () => update({ account: await api.post("/v1/account/login", fields) }));
-  if (state.failure?.class === "needs-mail-code") {
-    update({ account: await api.get("/v1/account"), form: { password: fields.password }, failure: null });
+  // The code is entered on the computer that registered; elsewhere the refusal says so.
+  if (state.failure?.class === "needs-mail-code" && state.account.session === "waits-for-code") {
+    update({ form: { password: fields.password }, failure: null });
   }
   if (done) await afterAccount();
 }

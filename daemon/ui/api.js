@@ -86,16 +86,15 @@ async function send(method, path, body, type, signal) {
   const headers = {};
   if (type) headers["content-type"] = type;
   if (key) headers[KEY_HEADER] = key;
-  try {
-    return await fetch(path, { method, body, headers, signal, cache: "no-store", redirect: "error" });
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Unreachable(path);
-  }
+  return fetch(path, { method, body, headers, signal, cache: "no-store", redirect: "error" }).catch(brokenOff);
+}
+
+function brokenOff(error) {
+  throw error.name === "AbortError" ? error : new Unreachable(error.message);
 }
 
 async function read(response) {
-  const text = await response.text();
+  const text = await response.text().catch(brokenOff);
   if (response.ok) return JSON.parse(text);
   let refusal;
   try {

@@ -112,14 +112,25 @@ function toMain(event) {
 }
 
 let shown = null;
+// What had the keyboard when a dialog opened.
+let opener = null;
 
 function draw() {
+  const focused = document.activeElement;
+  if (state.dialog) opener ??= focused;
   render(html`<${Window} />`, document.getElementById("window"));
   const { name } = screen();
-  document.title = t("window.title", { screen: document.querySelector("h1")?.textContent ?? statusText(state) });
-  // Who comes to another screen hears its name; who opens the window has the keyboard at its beginning.
-  if (shown !== null && shown !== name) document.querySelector("main h1")?.focus();
-  shown = state.link === "open" ? name : shown;
+  const isNew = shown !== null && shown !== name;
+  if (state.link === "open") shown = name;
+  const heading = document.querySelector("main h1");
+  document.title = t("window.title", { screen: heading?.textContent ?? statusText(state) });
+  // Who comes to another screen hears its name; whatever took the keyboard away gives it back.
+  if (!state.dialog && opener) {
+    (opener.isConnected && !isNew ? opener : heading)?.focus();
+    opener = null;
+  } else if (isNew || !focused.isConnected) {
+    heading?.focus();
+  }
 }
 
 drawWith(draw);

@@ -65,7 +65,7 @@ export function Progress({ progress, label, text }) {
   </div>`;
 }
 
-/** A path, which may be broken anywhere rather than make the page wider. */
+/** A path, in its own direction of writing. */
 export function Path({ path }) {
-  return html`<span class="path" dir="auto">${path}</span>`;
+  return html`<span dir="auto">${path}</span>`;
 }

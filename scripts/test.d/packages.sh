@@ -19,6 +19,9 @@ readonly packages=(
     caddy:caddy
     syncthing:syncthing
     systemd-analyze:systemd
+    chromium:chromium
+    node:nodejs
+    npm:npm
 )
 
 is_there() {

@@ -25,6 +25,7 @@ mod problems;
 mod process;
 mod recovery_key;
 mod register;
+mod rosters;
 mod share;
 mod start;
 mod status;

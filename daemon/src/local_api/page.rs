@@ -7,6 +7,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::server::Door;
+
 /// Where the files are, but for the first one, which is the page itself.
 const FILES_PATH: &str = "/ui/{*file}";
 
@@ -70,7 +72,7 @@ const FILES: &[File] = files![
 ];
 
 /// The page, for the socket as well as for a browser.
-pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+pub(super) fn routes() -> Router<Door> {
     Router::new()
         .route("/", get(|| async { answer("index.html") }))
         .route(FILES_PATH, get(|Path(name): Path<String>| async move { answer(&name) }))

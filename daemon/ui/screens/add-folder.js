@@ -17,7 +17,6 @@ export function AddFolder() {
         name="work"
         label=${t("add.work")}
         hint=${t("add.work-hint")}
-        value=${form.pair?.work ?? state.clouds?.suggested_work}
         placeholder="/home/alice/Work"
         onInput=${forget}
         autocomplete="off"

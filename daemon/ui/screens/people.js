@@ -52,9 +52,11 @@ function Member({ folder, member, may }) {
   const isOwn = member.standing === "self";
   const mayChange = may && !isOwn && member.role !== "owner";
   const id = `role-${member.identity.slice(0, 16)}`;
-  const setRole = (event) => act.setRole(folder.id, member, event.currentTarget.value);
+  const setRole = async ({ currentTarget: field }) => {
+    if (!(await act.setRole(folder.id, member, field.value))) field.value = member.role;
+  };
   return html`<li class="sheet">
-    <h3 class="path">${member.login}</h3>
+    <h3>${member.login}</h3>
     <p class="quiet">${t(`standing.${member.standing}`)}</p>
     ${mayChange
       ? html`<p><label for=${id}>${t("people.role")}</label> <select id=${id} onChange=${setRole}>${ROLES.map((role) => html`<option key=${role} value=${role} selected=${role === member.role}>${t(`role.${role}`)}</option>`)}</select></p>`
@@ -68,7 +70,7 @@ function Member({ folder, member, may }) {
 
 function Group({ group }) {
   return html`<li class="sheet">
-    <h3 class="path">${t("people.group", { name: group.name })}</h3>
+    <h3>${t("people.group", { name: group.name })}</h3>
     <p>${t(`role.${group.role}`)}</p>
     <p class="quiet">${group.members.map((member) => member.login).join(", ")}</p>
   </li>`;
@@ -114,7 +116,7 @@ function Invitations({ guests }) {
     <ul class="sheets">
       ${own.map(
         (guest) => html`<li class="sheet" key=${guest.id}>
-          <h3 class="path">${guest.invited}</h3>
+          <h3>${guest.invited}</h3>
           <p>${t(`guest.${guest.standing}`)} · ${t(`role.${guest.role}`)}</p>
           ${guest.accepted_by && html`<p class="quiet">${t("guest.accepted-by", { email: guest.accepted_by.login })}</p>`}
           <p class="quiet">${t("guest.expires", { time: time(guest.expires) })}</p>
@@ -131,13 +133,13 @@ function Invitations({ guests }) {
 /** Two people read each other the number, or hold the picture beside the other's screen. */
 function SafetyNumber({ person, isNew, changed }) {
   const { qr } = person;
-  const box = `-4 -4 ${qr.size + 8} ${qr.size + 8}`;
+  const box = `0 0 ${qr.size} ${qr.size}`;
   return html`<${Dialog} title=${t("number.title", { email: person.login })} onClose=${act.closeDialog}>
     ${isNew && html`<p>${t("number.new")}</p>`}
     ${person.has_changed && html`<p class="notice bad">${t("number.changed")}</p>`}
     <p>${t("number.how")}</p>
     <p class="key">${person.safety_number}</p>
-    <svg class="qr" viewBox=${box} role="img" aria-label=${t("number.qr")}><path class="paper" d="M-4-4h${qr.size + 8}v${qr.size + 8}h-${qr.size + 8}z" /><path d=${qr.path} /></svg>
+    <svg class="qr" viewBox=${box} role="img" aria-label=${t("number.qr")}><path class="paper" d="M0 0h${qr.size}v${qr.size}h-${qr.size}z" /><path d=${qr.path} /></svg>
     ${person.verified && !changed && html`<p>${t("standing.verified")}</p>`}
     ${state.failure && html`<${Failure} failure=${act.words(state.failure)} />`}
     <div class="actions">

@@ -22,12 +22,12 @@ function Account() {
     <h2 id="account">${t("settings.account")}</h2>
     <dl>
       <dt>${t("settings.email")}</dt>
-      <dd class="path">${account.email ?? t("settings.locked")}</dd>
+      <dd>${account.email}</dd>
       <dt>${t("settings.server")}</dt>
-      <dd class="path">${account.server ?? t("settings.no-server")}</dd>
+      <dd>${account.server ?? t("settings.no-server")}</dd>
       ${account.session && html`<dt>${t("settings.session")}</dt><dd>${t(`session.${account.session}`)}</dd>`}
       <dt>${t("settings.device")}</dt>
-      <dd class="path">${account.device}</dd>
+      <dd>${account.device}</dd>
     </dl>
     ${account.server && !isLoggedIn && html`<${LogInAgain} />`}
     <div class="actions">
@@ -99,8 +99,8 @@ function Value({ setting }) {
       ${setting.choices.map((choice) => html`<option key=${choice} value=${choice} selected=${choice === value}>${choice}</option>`)}
     </select>`;
   }
-  if (kind === "number") return html`<input type="number" min=${setting.least} max=${setting.most} value=${value} ...${common} />`;
-  return html`<input type="text" value=${value} spellcheck="false" ...${common} />`;
+  if (kind === "number") return html`<input type="number" min=${setting.least} max=${setting.most} defaultValue=${value} ...${common} />`;
+  return html`<input type="text" defaultValue=${value} spellcheck="false" ...${common} />`;
 }
 
 function AccountDialog() {

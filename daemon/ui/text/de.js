@@ -139,8 +139,8 @@ export default {
   "preview.makes": "Ein neuer Ordner wird angelegt.",
   "preview.joins": "Dieser Computer tritt dem vorhandenen Ordner bei.",
   "preview.joins-of": "Dieser Computer tritt dem Ordner von {owner} bei.",
-  "preview.encrypt": { one: "{count} Datei zu verschlüsseln, {size}", other: "{count} Dateien zu verschlüsseln, {size}" },
-  "preview.decrypt": { one: "{count} Datei zu entschlüsseln, {size}", other: "{count} Dateien zu entschlüsseln, {size}" },
+  "preview.encrypt": { one: "{count} Datei oder Verzeichnis zu verschlüsseln, {size}", other: "{count} Dateien und Verzeichnisse zu verschlüsseln, {size}" },
+  "preview.decrypt": { one: "{count} Datei oder Verzeichnis zu entschlüsseln, {size}", other: "{count} Dateien und Verzeichnisse zu entschlüsseln, {size}" },
   "preview.delete": { one: "{count} zu löschen", other: "{count} zu löschen" },
   "preview.same": { one: "{count} Datei ist auf beiden Seiten gleich", other: "{count} Dateien sind auf beiden Seiten gleich" },
   "preview.differ": { one: "{count} Datei ist verschieden und wird doppelt aufgehoben", other: "{count} Dateien sind verschieden und werden doppelt aufgehoben" },
@@ -275,7 +275,6 @@ export default {
   // Settings.
   "settings.account": "Konto",
   "settings.email": "E-Mail-Adresse",
-  "settings.locked": "Gesperrt",
   "settings.server": "Schlüsselserver",
   "settings.no-server": "Keiner: Das Konto ist nur auf diesem Computer",
   "settings.session": "Dieser Computer",

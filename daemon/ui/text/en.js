@@ -139,8 +139,8 @@ export default {
   "preview.makes": "A new folder is made.",
   "preview.joins": "This computer joins the folder that is there.",
   "preview.joins-of": "This computer joins the folder of {owner}.",
-  "preview.encrypt": { one: "{count} file to encrypt, {size}", other: "{count} files to encrypt, {size}" },
-  "preview.decrypt": { one: "{count} file to decrypt, {size}", other: "{count} files to decrypt, {size}" },
+  "preview.encrypt": { one: "{count} file or directory to encrypt, {size}", other: "{count} files and directories to encrypt, {size}" },
+  "preview.decrypt": { one: "{count} file or directory to decrypt, {size}", other: "{count} files and directories to decrypt, {size}" },
   "preview.delete": { one: "{count} to delete", other: "{count} to delete" },
   "preview.same": { one: "{count} file is the same on both sides", other: "{count} files are the same on both sides" },
   "preview.differ": { one: "{count} file differs and is kept twice", other: "{count} files differ and are kept twice" },
@@ -275,7 +275,6 @@ export default {
   // Settings.
   "settings.account": "Account",
   "settings.email": "E-mail address",
-  "settings.locked": "Locked",
   "settings.server": "Key server",
   "settings.no-server": "None: the account is on this computer only",
   "settings.session": "This computer",

@@ -38,3 +38,4 @@ mod server_replicas;
 mod sharing;
 mod single_files;
 mod terminal;
+mod window_api;

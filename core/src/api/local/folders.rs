@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::people::{PersonReport, Standing};
 use crate::format::roster::Role;
 use crate::ids::FolderId;
-use crate::status::FolderStatus;
+use crate::status::{FolderStatus, Side};
 
 /// One folder of this device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,6 +144,16 @@ pub struct AddedFolder {
 pub struct FolderRequest {
     /// The folder.
     pub folder: FolderId,
+}
+
+/// Body of `POST /v1/folders/open`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenFolderRequest {
+    /// The folder.
+    pub folder: FolderId,
+    /// Which of its directories.
+    pub side: Side,
 }
 
 /// Answer to `GET /v1/clouds`: what `folder find` found.

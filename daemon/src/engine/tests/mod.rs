@@ -6,6 +6,7 @@ mod applying;
 mod braking;
 mod crash;
 mod deciding;
+mod dry_runs;
 mod faults;
 mod groups;
 mod guests;

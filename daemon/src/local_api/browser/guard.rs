@@ -16,27 +16,49 @@ use futures_util::StreamExt;
 
 use super::{Browser, COOKIE_PREFIX, Presence};
 use crate::local_api::page;
-use crate::local_api::server::refuse_with;
+use crate::local_api::refusals::refuse;
 
 /// The page's half of the proof that it was let in.
 pub(super) const KEY_HEADER: &str = "x-ensafer-key";
 
 /// What a page may ask for: everything else is for programs at the socket. Methods and paths as the router has them.
-pub(super) const ALLOWED: [(Method, &str); 14] = [
+pub(super) const ALLOWED: [(Method, &str); 36] = [
     (Method::GET, "/v1/status"),
     (Method::GET, "/v1/events"),
     (Method::GET, "/v1/problems"),
-    (Method::GET, "/v1/folders"),
-    (Method::GET, "/v1/filestatus"),
     (Method::POST, "/v1/start"),
     (Method::POST, "/v1/stop"),
     (Method::POST, "/v1/pause"),
     (Method::POST, "/v1/resume"),
     (Method::POST, "/v1/unlock"),
     (Method::POST, "/v1/lock"),
-    (Method::POST, "/v1/members"),
-    (Method::POST, "/v1/reencrypt"),
-    (Method::POST, "/v1/account/look"),
+    (Method::GET, "/v1/account"),
+    (Method::POST, "/v1/account/register"),
+    (Method::POST, "/v1/account/publish"),
+    (Method::POST, "/v1/account/login"),
+    (Method::POST, "/v1/account/confirm"),
+    (Method::POST, "/v1/account/logout"),
+    (Method::POST, "/v1/account/recover"),
+    (Method::POST, "/v1/account/recovery-key"),
+    (Method::GET, "/v1/folders"),
+    (Method::POST, "/v1/folders/preview"),
+    (Method::POST, "/v1/folders/add"),
+    (Method::POST, "/v1/folders/remove"),
+    (Method::POST, "/v1/folders/open"),
+    (Method::GET, "/v1/clouds"),
+    (Method::GET, "/v1/people"),
+    (Method::POST, "/v1/people/find"),
+    (Method::POST, "/v1/people/verify"),
+    (Method::POST, "/v1/people/add"),
+    (Method::POST, "/v1/people/role"),
+    (Method::POST, "/v1/people/remove"),
+    (Method::POST, "/v1/people/leave"),
+    (Method::GET, "/v1/invitations"),
+    (Method::POST, "/v1/invitations/add"),
+    (Method::POST, "/v1/invitations/resend"),
+    (Method::POST, "/v1/invitations/revoke"),
+    (Method::GET, "/v1/settings"),
+    (Method::POST, "/v1/settings"),
 ];
 
 /// Lets through what our own page can have sent, to this very address, and closes every answer to other pages.
@@ -124,5 +146,30 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 }
 
 fn refused(status: StatusCode, what: &str) -> Response {
-    refuse_with(status, RefusalClass::NotAllowed, what.to_owned(), None)
+    refuse(status, RefusalClass::NotAllowed, what.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each path in the page's scripts, as in `"/v1/people"` or in a template before its `?`.
+    #[test]
+    fn what_the_page_asks_for_is_what_it_may_ask_for() {
+        let scripts = concat!(include_str!("../../../ui/actions.js"), include_str!("../../../ui/api.js"));
+        let asked: Vec<String> = scripts
+            .split("/v1/")
+            .skip(1)
+            .map(|rest| rest.split(|c: char| !(c.is_ascii_lowercase() || "/-".contains(c))).next().unwrap())
+            .map(|path| format!("/v1/{path}"))
+            .collect();
+        let is_asked = |path: &str| asked.iter().any(|asked| asked == path);
+        for path in &asked {
+            assert!(ALLOWED.iter().any(|(_, allowed)| allowed == path), "{path}");
+        }
+        for (_, path) in ALLOWED {
+            // A browser's user may look at this one by hand.
+            assert!(is_asked(path) || path == "/v1/status", "{path}");
+        }
+    }
 }

@@ -20,7 +20,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use ensafer_core::api::hex::SecretText;
-use ensafer_core::api::local::{BrowserVisit, ClaimAnswer, ClaimRequest, RefusalClass};
+use ensafer_core::api::local::{BrowserVisit, ClaimAnswer, ClaimRequest, Refusal, RefusalClass};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -28,7 +28,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::server::refuse_with;
+use super::ControlError;
+use super::server::{Door, router};
 use crate::daemon::QuitSignal;
 use visits::{Next, VisitId, Visits};
 
@@ -188,6 +189,18 @@ impl Drop for Presence {
     }
 }
 
+/// How programs ask for a visit, which pages may not.
+pub(super) fn routes() -> Router<Door> {
+    Router::new().route("/v1/browser", post(invite))
+}
+
+/// Answers with an address that lets one browser in.
+async fn invite(State(door): State<Door>) -> Result<Json<BrowserVisit>, ControlError> {
+    let browser = Arc::clone(&door.browser);
+    let visit = browser.invite(|| router(door)).map_err(anyhow::Error::from)?;
+    Ok(Json(visit))
+}
+
 /// Takes a token; the answer has both halves of what later requests need.
 async fn claim(State(browser): State<Arc<Browser>>, Json(body): Json<ClaimRequest>) -> Response {
     let Some(secrets) = browser.room().visits.claim(&body.token.0, Instant::now()) else {
@@ -203,7 +216,8 @@ async fn claim(State(browser): State<Arc<Browser>>, Json(body): Json<ClaimReques
 
 fn not_let_in(status: StatusCode) -> Response {
     let what = "this link was used already, or is too old".to_owned();
-    refuse_with(status, RefusalClass::NotAllowed, what, Some("ensafer open"))
+    let remedy = Some("ensafer open".to_owned());
+    (status, Json(Refusal { class: RefusalClass::NotAllowed, what, remedy, about: None })).into_response()
 }
 
 #[cfg(test)]

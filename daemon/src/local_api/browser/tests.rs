@@ -7,33 +7,45 @@ use ensafer_core::status::State;
 use tokio::runtime::Runtime;
 
 use super::*;
-use crate::local_api::Control;
-use crate::local_api::server::{Door, router};
+use crate::config::{Config, Keyring};
+use crate::home::Home;
+use crate::local_api::server::{Desk, Door, router};
 use crate::local_api::tests::Fake;
+use crate::output::Output;
+use crate::shell::Shell;
+use crate::vault::ShellVault;
 
 const LONG: Limits = Limits { link: Duration::from_secs(3600), idle: Duration::from_secs(3600) };
 const NONE: Limits = Limits { link: Duration::ZERO, idle: Duration::ZERO };
 
 struct Opened {
     browser: Arc<Browser>,
-    fake: Arc<Fake>,
+    door: Door,
     quit: QuitSignal,
     runtime: Runtime,
+    _home: tempfile::TempDir,
 }
 
 fn open(limits: Limits) -> Opened {
+    let directory = tempfile::tempdir().unwrap();
+    let home = Home::under(directory.path());
+    home.create().unwrap();
+    let config = Config { keyring: Keyring::Off, ..Config::default() };
+    let shell = Shell::new(home, config, Output::new(true));
+    let vault = Arc::new(ShellVault::new(&shell, false).unwrap());
     let quit = QuitSignal::default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let control = Fake::new(quit.clone(), vault.clone());
     let browser = Arc::new(Browser::new(limits, quit.clone()));
-    Opened { browser, fake: Fake::new(quit.clone()), quit, runtime }
+    let door = Door { browser: browser.clone(), ..Door::new(Desk { shell, vault, control }, quit.clone()) };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    Opened { browser, door, quit, runtime, _home: directory }
 }
 
 impl Opened {
     /// The authority and the token.
     fn invite(&self) -> (String, String) {
         let _inside = self.runtime.enter();
-        let door =
-            Door { control: self.fake.clone(), quit: self.quit.clone(), browser: self.browser.clone() };
+        let door = self.door.clone();
         let visit = self.browser.invite(|| router(door)).unwrap();
         let (authority, token) = visit.address.0.strip_prefix("http://").unwrap().split_once("/#").unwrap();
         (authority.to_owned(), token.to_owned())
@@ -187,7 +199,7 @@ fn whoever_only_finds_the_port_gets_nothing() {
     assert_eq!(page.ask_with("GET /v1/status", &[(guard::KEY_HEADER, &guessed)]).status, 401);
     let other = opened.visit();
     assert_eq!(page.ask_with("GET /v1/status", &[("cookie", &other.cookie)]).status, 401, "of two visits");
-    assert_eq!(opened.fake.status().state, State::Locked, "nothing was done");
+    assert_eq!(opened.door.desk.control.status().state, State::Locked, "nothing was done");
 }
 
 #[test]
@@ -228,7 +240,7 @@ fn dns_rebinding_is_refused() {
     assert_ne!(ask(&page.authority, "GET /v1/status", &headers, "").status, 200);
     let absolute = page.ask("GET http://evil.example/v1/status");
     assert_eq!(absolute.status, 403, "{absolute:?}");
-    assert_eq!(opened.fake.status().state, State::Locked, "nothing was done");
+    assert_eq!(opened.door.desk.control.status().state, State::Locked, "nothing was done");
 }
 
 /// A browser would send the cookie with a request that another page makes, were it not for `SameSite`.
@@ -256,7 +268,7 @@ fn requests_that_another_page_makes_are_refused() {
     // What a form of another page can send without asking first.
     let form = [("content-type", "text/plain"), ("origin", "")];
     assert_eq!(page.ask_with("POST /v1/start", &form).status, 403);
-    assert_eq!(opened.fake.status().state, State::Locked, "nothing was done");
+    assert_eq!(opened.door.desk.control.status().state, State::Locked, "nothing was done");
 }
 
 #[test]
