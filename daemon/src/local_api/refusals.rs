@@ -11,7 +11,7 @@ use ensafer_core::crypto::PasswordError;
 use super::ControlError;
 use crate::account::AccountError;
 use crate::config::ConfigError;
-use crate::engine::{EngineError, MembersError};
+use crate::engine::{EngineError, MembersError, ResolveError};
 use crate::exit::{self, Exit, Failure};
 use crate::folder_keys::FolderKeysError;
 use crate::key_server::ServerError;
