@@ -313,6 +313,8 @@ pub struct AccountNotice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AccountNoticeKind {
+    /// No account is set up on this computer.
+    NotSetUp,
     /// This device has no session with its key server any more.
     LoggedOut,
     /// The key server serves what cannot be true.

@@ -172,6 +172,10 @@ fn see_to_groups(shell: &Shell, vault: &ShellVault, tend: &Tend) -> bool {
 
 /// One look. `false` where it is worth another one soon.
 fn look(shell: &Shell, vault: &ShellVault, board: &Board) -> bool {
+    if !account::exists(&shell.home) {
+        board.set_account(Some(not_set_up()));
+        return true;
+    }
     match account::server_of(&shell.home) {
         Ok(Some(_)) if !is_logged_out(shell) => {}
         Ok(_) => {
@@ -207,6 +211,13 @@ fn look(shell: &Shell, vault: &ShellVault, board: &Board) -> bool {
             false
         }
     }
+}
+
+/// A daemon waits for an account: the window makes one.
+fn not_set_up() -> AccountNotice {
+    let remedy = AccountError::NotSetUp.remedy().unwrap_or_default();
+    let text = format!("No account is set up on this computer. {remedy}");
+    AccountNotice { kind: AccountNoticeKind::NotSetUp, text }
 }
 
 fn is_logged_out(shell: &Shell) -> bool {

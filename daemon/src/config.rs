@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, io};
 
+use ensafer_core::api::local::{SettingKind, SettingReport};
 use serde::{Deserialize, Serialize};
 
 use crate::{authorities, private_file};
@@ -176,7 +177,7 @@ impl Config {
             .map_err(|e| io_error(file, io::Error::new(io::ErrorKind::InvalidData, e)))?;
         let mut config = Self::parse(&text, file)?;
         for key in Self::keys() {
-            let variable = format!("ENSAFER_{}", key.replace('.', "__").to_uppercase());
+            let variable = variable_of(&key);
             if let Some(value) = environment(&variable) {
                 config = config.with(&key, &value.to_string_lossy(), &variable)?;
             }
@@ -292,12 +293,80 @@ impl Config {
             let reason = "is no path from the root: the daemon runs in another directory".to_owned();
             return Err(ConfigError::CaFile { path: self.ca_file.clone(), reason });
         }
-        within("settle_ms", self.settle_ms, 0..=60_000)?;
-        within("full_scan_interval_s", self.full_scan_interval_s, 60..=604_800)?;
-        within("trash_days", self.trash_days, 0..=3650)?;
-        within("threads", self.threads, 0..=256)?;
-        within("pbkdf2_iterations", self.pbkdf2_iterations.into(), 600_000..=10_000_000)
+        let values = [
+            self.settle_ms,
+            self.full_scan_interval_s,
+            self.trash_days,
+            self.threads,
+            self.pbkdf2_iterations.into(),
+        ];
+        BOUNDS.into_iter().zip(values).try_for_each(|((key, bounds), value)| within(key, value, bounds))
     }
+}
+
+/// The bounds of numbers, in the order of [`Config::check`].
+const BOUNDS: [(&str, RangeInclusive<u64>); 5] = [
+    ("settle_ms", 0..=60_000),
+    ("full_scan_interval_s", 60..=604_800),
+    ("trash_days", 0..=3650),
+    ("threads", 0..=256),
+    ("pbkdf2_iterations", 600_000..=10_000_000),
+];
+
+/// The settings that the window shows and changes; others are for whoever reads `config.example.toml`.
+pub const SET_IN_WINDOW: &[&str] =
+    &["trash_days", "full_scan_interval_s", "padding", "keyring", "proxy", "ca_file", "log_level"];
+
+/// Words that settings take which are no numbers and no free texts.
+const CHOICES: [(&str, &[&str]); 3] = [
+    ("padding", &["none", "padme"]),
+    ("keyring", &["auto", "off"]),
+    ("log_level", &["error", "warn", "info", "debug", "trace"]),
+];
+
+/// The settings of [`SET_IN_WINDOW`] as `file` has them, or by default.
+///
+/// # Errors
+/// [`ConfigError`].
+pub fn in_window(file: &Path) -> Result<Vec<SettingReport>, ConfigError> {
+    let (set, default) = (Config::load_with(file, |_| None, &[])?, Config::default());
+    let report = |key: &str| SettingReport {
+        key: key.to_owned(),
+        about: about(key),
+        value: set.get(key).unwrap_or_default(),
+        default: default.get(key).unwrap_or_default(),
+        kind: kind_of(key),
+        fixed_by: Some(variable_of(key)).filter(|name| env::var_os(name).is_some()),
+    };
+    Ok(SET_IN_WINDOW.iter().map(|key| report(key)).collect())
+}
+
+fn kind_of(key: &str) -> SettingKind {
+    if let Some((_, bounds)) = BOUNDS.iter().find(|(name, _)| *name == key) {
+        return SettingKind::Number { least: *bounds.start(), most: *bounds.end() };
+    }
+    match CHOICES.iter().find(|(name, _)| *name == key) {
+        Some((_, words)) => {
+            SettingKind::Choice { choices: words.iter().map(|word| (*word).to_owned()).collect() }
+        }
+        None => SettingKind::Text,
+    }
+}
+
+/// What the comment above a key in the example says.
+fn about(key: &str) -> String {
+    let is_key = |line: &&str| line.split(" = ").next() == Some(key);
+    let lines: Vec<&str> = EXAMPLE.lines().collect();
+    let at = lines.iter().position(is_key).unwrap_or_default();
+    let comment = lines[..at].iter().rev().map_while(|line| line.strip_prefix('#'));
+    let mut words: Vec<&str> = comment.map(str::trim).collect();
+    words.reverse();
+    words.join(" ")
+}
+
+/// The environment variable that beats the file.
+fn variable_of(key: &str) -> String {
+    format!("ENSAFER_{}", key.replace('.', "__").to_uppercase())
 }
 
 /// Sets one key in the file, keeping its comments; makes the file if there is none. Nothing is written unless the
@@ -430,5 +499,33 @@ mod tests {
         let config = Config::load_with(&file, |_| None, &[]).unwrap();
         assert!(config.server.embedded && config.get("server").is_none());
         set(&file, "server.nope", "true").unwrap_err();
+    }
+
+    #[test]
+    fn what_the_window_shows_is_what_may_be_set() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config.toml");
+        set(&file, "trash_days", "7").unwrap();
+        let shown = in_window(&file).unwrap();
+        assert_eq!(shown.len(), SET_IN_WINDOW.len());
+        for setting in &shown {
+            let SettingReport { key, about, value, default, kind, .. } = setting;
+            assert!(Config::keys().contains(key) && !about.is_empty(), "{setting:?}");
+            assert_eq!(value == default, key != "trash_days", "{setting:?}");
+            match kind {
+                SettingKind::Number { least, most } => {
+                    for bound in [least, most] {
+                        set(&file, key, &bound.to_string()).unwrap();
+                    }
+                    set(&file, key, &(most + 1).to_string()).unwrap_err();
+                }
+                SettingKind::Choice { choices } => {
+                    assert!(choices.contains(default), "{setting:?}");
+                    choices.iter().for_each(|word| set(&file, key, word).unwrap());
+                    set(&file, key, "no such word").unwrap_err();
+                }
+                SettingKind::Text => set(&file, key, "").unwrap(),
+            }
+        }
     }
 }

@@ -9,8 +9,9 @@ use tokio::sync::watch;
 
 use crate::exit::Exit;
 use crate::home::HomeLock;
-use crate::local_api::{Control, LocalServer};
+use crate::local_api::{Control, Desk, LocalServer};
 use crate::shell::Shell;
+use crate::vault::ShellVault;
 
 /// How long open connections are waited for at the end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -42,6 +43,8 @@ impl QuitSignal {
 pub struct Running {
     /// What the local API drives.
     pub control: Arc<dyn Control>,
+    /// The account's keys.
+    pub vault: Arc<ShellVault>,
     /// Ends the work cleanly: whatever is being written is finished or undone. Blocks until then.
     pub finish: Box<dyn FnOnce() + Send>,
 }
@@ -64,7 +67,7 @@ pub fn run(
     runtime.block_on(async {
         let server = LocalServer::bind(&socket)?;
         quit_on_signals(&quit)?;
-        let Running { control, finish } = launch(quit.clone())?;
+        let Running { control, vault, finish } = launch(quit.clone())?;
         lock.record(Some(&socket))?;
         tracing::info!(process = std::process::id(), "listening");
         watch_over(control.subscribe());
@@ -78,7 +81,8 @@ pub fn run(
                 }
             }
         };
-        server.serve(control, quit.clone(), GRACE, finished).await?;
+        let desk = Desk { shell: shell.clone(), vault, control };
+        server.serve(desk, quit.clone(), GRACE, finished).await?;
         lock.record(None)?;
         anyhow::Ok(())
     })?;
@@ -153,11 +157,12 @@ mod tests {
         let finished = Arc::new(AtomicBool::new(false));
         let lock = home.lock().unwrap();
         let daemon = thread::spawn({
-            let finished = Arc::clone(&finished);
+            let (finished, shell) = (Arc::clone(&finished), shell.clone());
             move || {
                 let launch = |quit: QuitSignal| {
                     let finish = Box::new(move || finished.store(true, Ordering::SeqCst));
-                    Ok(Running { control: Fake::new(quit), finish })
+                    let vault = Arc::new(ShellVault::new(&shell, false)?);
+                    Ok(Running { control: Fake::new(quit, Arc::clone(&vault)), vault, finish })
                 };
                 run(&shell, lock, launch, |_| {})
             }

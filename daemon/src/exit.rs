@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use ensafer_core::api::local::RefusalClass;
+
 use crate::account::AccountError;
 use crate::config::ConfigError;
 use crate::engine::{MembersError, ResolveError};
@@ -56,6 +58,8 @@ pub struct Failure {
     exit: Exit,
     what: String,
     remedy: Option<String>,
+    class: Option<RefusalClass>,
+    about: Option<String>,
 }
 
 impl Failure {
@@ -72,7 +76,7 @@ impl Failure {
     /// `what` says what happened and to what.
     #[must_use]
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), remedy: None }
+        Self { exit, what: what.into(), remedy: None, class: None, about: None }
     }
 
     /// With what to do about it, as a sentence or a command to type.
@@ -82,10 +86,36 @@ impl Failure {
         self
     }
 
+    /// With what it is for programs, where the exit code does not say it.
+    #[must_use]
+    pub fn with_class(mut self, class: RefusalClass) -> Self {
+        self.class = Some(class);
+        self
+    }
+
+    /// With the e-mail address of whom it is about, where somebody can go on with that.
+    #[must_use]
+    pub fn about(mut self, login: impl Into<String>) -> Self {
+        self.about = Some(login.into());
+        self
+    }
+
     /// How the command ends.
     #[must_use]
     pub fn exit(&self) -> Exit {
         self.exit
+    }
+
+    /// What it is for programs, where the exit code does not say it.
+    #[must_use]
+    pub fn class(&self) -> Option<RefusalClass> {
+        self.class
+    }
+
+    /// The e-mail address of whom it is about, where somebody can go on with that.
+    #[must_use]
+    pub fn whom(&self) -> Option<&str> {
+        self.about.as_deref()
     }
 
     /// What to do about it.

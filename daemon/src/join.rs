@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use ensafer_core::account::OpenInvitation;
+use ensafer_core::api::local::RefusalClass;
 use ensafer_core::clock::{Clock as VersionVector, Dot};
 use ensafer_core::crypto::{FolderKey, InviteKey, Random, SystemRandom};
 use ensafer_core::format::roster::{
@@ -50,30 +51,71 @@ pub fn add(
     store.probe()?;
     let marker = work.read_marker()?;
     let entry = |id| FolderEntry { id, work: pair.work.clone(), encrypted: pair.encrypted.clone() };
-    let identity = Identity { device: provisional, machine: String::new() };
-    let Found { roster, groups } = find_rosters(&store)?;
-    let id = match roster {
-        Some(bytes) => {
-            let with_groups = WithGroups::new(vault, &groups, &unlocked);
-            let opened = OpenFolder::open(&bytes, &with_groups, &identity, device_name, None);
-            let opened = check_joinable(opened, pair)?;
-            refuse_other_owner(&opened, owner, pair)?;
-            let id = opened.id;
-            refuse_other_folder(marker.as_ref(), id, pair)?;
-            with_groups.keep_those_of(&opened, now)?;
-            id
+    let id = match look(pair, &store, marker.as_ref(), vault, owner, device_name)? {
+        Some(Joinable { opened, vault }) => {
+            vault.keep_those_of(&opened, now)?;
+            opened.id
         }
-        None => {
-            refuse_absent(owner, pair)?;
-            refuse_lost_roster(&store, marker.as_ref(), pair)?;
-            create(&store, &unlocked, provisional, device_name, now)?
-        }
+        None => create(&store, &unlocked, provisional, device_name, now)?,
     };
     let mut state = State::open(&folders.state_directory(id)?.join("state.redb"))?;
     let identity = current_identity(&mut state)?;
     work.write_marker(&Marker { folder_id: id, device_id: identity.device, made: now })?;
     folders.add(entry(id))?;
     Ok(entry(id))
+}
+
+/// A folder that can be joined.
+pub struct Joinable<'a> {
+    /// The folder.
+    pub opened: OpenFolder,
+    /// The account's keys, with the groups whose files lie beside the roster.
+    pub vault: WithGroups<'a>,
+}
+
+/// Looks, without changing anything, at what adding `pair` would be: joining a folder, or, `None`, making one. Directories
+/// that are not there count as empty.
+///
+/// # Errors
+/// As [`add`].
+pub fn examine<'a>(
+    pair: &Pair,
+    vault: &'a dyn Vault,
+    owner: Option<Fingerprint>,
+    device_name: &str,
+) -> Result<Option<Joinable<'a>>> {
+    let marker = if pair.work.exists() { WorkDir::open(&pair.work)?.read_marker()? } else { None };
+    if !pair.encrypted.exists() {
+        refuse_absent(owner, pair)?;
+        refuse_marker(marker.as_ref(), pair)?;
+        return Ok(None);
+    }
+    let store = DirectoryStore::open(&pair.encrypted, DeviceId::new([0; 16]))?;
+    look(pair, &store, marker.as_ref(), vault, owner, device_name)
+}
+
+/// What the encrypted directory of `pair` has to be joined; `None` where a new folder may be made in it.
+fn look<'a>(
+    pair: &Pair,
+    store: &DirectoryStore,
+    marker: Option<&Marker>,
+    vault: &'a dyn Vault,
+    owner: Option<Fingerprint>,
+    device_name: &str,
+) -> Result<Option<Joinable<'a>>> {
+    let Found { roster, groups } = find_rosters(store)?;
+    let Some(bytes) = roster else {
+        refuse_absent(owner, pair)?;
+        refuse_lost_roster(store, marker, pair)?;
+        return Ok(None);
+    };
+    let vault = WithGroups::new(vault, &groups, &vault.unlocked()?);
+    let identity = Identity { device: DeviceId::new([0; 16]), machine: String::new() };
+    let opened = OpenFolder::open(&bytes, &vault, &identity, device_name, None);
+    let opened = check_joinable(opened, pair)?;
+    refuse_other_owner(&opened, owner, pair)?;
+    refuse_other_folder(marker, opened.id, pair)?;
+    Ok(Some(Joinable { opened, vault }))
 }
 
 /// Refuses directories in which the folder `id` cannot be joined, or not yet: for whoever is about to do something for it
@@ -157,7 +199,7 @@ fn find_rosters(store: &DirectoryStore) -> Result<Found> {
 }
 
 /// A vault with the groups whose files lie beside a roster, and open: only until it shows which of them the roster names.
-struct WithGroups<'a> {
+pub struct WithGroups<'a> {
     vault: &'a dyn Vault,
     beside: Vec<Arc<HeldGroup>>,
 }
@@ -238,9 +280,6 @@ fn refuse_other_owner(opened: &OpenFolder, owner: Option<Fingerprint>, pair: &Pa
 /// Says in words why a folder cannot be joined.
 fn check_joinable(opened: Result<OpenFolder, FolderKeysError>, pair: &Pair) -> Result<OpenFolder> {
     let (work, encrypted) = (pair.work.display(), pair.encrypted.display());
-    let refused = |what: String, remedy: String| {
-        Err(Failure::new(Exit::NotARecipient, what).with_remedy(remedy).into())
-    };
     match opened {
         Err(FolderKeysError::OtherOwner { owner, login }) => {
             let login = printable(&login);
@@ -250,14 +289,15 @@ fn check_joinable(opened: Result<OpenFolder, FolderKeysError>, pair: &Pair) -> R
             let remedy = format!(
                 "Where it is {login} who shares it with you: ensafer folder add {work} {encrypted} --from {login}. For a folder of your own use an empty directory"
             );
-            refused(what, remedy)
+            let failure = Failure::new(Exit::NotARecipient, what).with_remedy(remedy);
+            Err(failure.with_class(RefusalClass::UnknownOwner).about(login).into())
         }
         Err(FolderKeysError::Roster(HeaderError::NotARecipient) | FolderKeysError::NotAMember) => {
             let what = format!("The encrypted folder {encrypted} is not shared with this account");
             let remedy = format!(
                 "Ask its owner to add you (ensafer share add WORK EMAIL), and wait until the cloud client has fetched everything; then ensafer folder add {work} {encrypted} --from EMAIL, with the owner's address. For a folder of your own use an empty directory"
             );
-            refused(what, remedy)
+            Err(Failure::new(Exit::NotARecipient, what).with_remedy(remedy).into())
         }
         other => other.with_context(|| format!("The folder in {encrypted} cannot be joined")),
     }
@@ -287,18 +327,20 @@ fn refuse_lost_roster(store: &DirectoryStore, marker: Option<&Marker>, pair: &Pa
         let remedy = "Wait until the cloud client has fetched everything, or use an empty directory";
         return Err(Failure::new(Exit::RetryLater, what).with_remedy(remedy).into());
     }
-    if marker.is_some() {
-        let what = format!(
-            "{} was synced with another encrypted folder before, and {directory} is empty",
-            pair.work.display()
-        );
-        let remedy = format!(
-            "Wait until the cloud client has fetched everything, or remove {}/.ensafer/folder to begin anew",
-            pair.work.display()
-        );
-        return Err(Failure::new(Exit::RetryLater, what).with_remedy(remedy).into());
+    refuse_marker(marker, pair)
+}
+
+/// A work directory that was synced before waits for its encrypted folder.
+fn refuse_marker(marker: Option<&Marker>, pair: &Pair) -> Result<()> {
+    if marker.is_none() {
+        return Ok(());
     }
-    Ok(())
+    let (work, directory) = (pair.work.display(), pair.encrypted.display());
+    let what = format!("{work} was synced with another encrypted folder before, and {directory} is empty");
+    let remedy = format!(
+        "Wait until the cloud client has fetched everything, or remove {work}/.ensafer/folder to begin anew"
+    );
+    Err(Failure::new(Exit::RetryLater, what).with_remedy(remedy).into())
 }
 
 /// Makes a folder of the account: a roster with one member, durable when this returns.

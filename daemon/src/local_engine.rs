@@ -7,18 +7,17 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result, anyhow};
 use ensafer_core::account::AccountState;
 use ensafer_core::api::local::{
-    ActivityReport, ConflictReport, Decrypted, FileStatus, FolderReport, Keep, ListedEntry, Located,
-    MembersChange, ProblemReport, Restored, SettleOutcome, TrashedReport, VerifyReport,
+    ActivityReport, ConflictReport, Decrypted, FileStatus, Keep, ListedEntry, Located, MembersChange,
+    ProblemReport, Restored, SettleOutcome, TrashedReport, VerifyReport,
 };
 use ensafer_core::format::roster::RosterState;
-use ensafer_core::ids::{DeviceId, FileId, Fingerprint, FolderId, InvitationId};
-use ensafer_core::plan::ProblemClass;
+use ensafer_core::ids::{FileId, Fingerprint, FolderId, InvitationId};
 use ensafer_core::status::{Event, Facts, Status};
 
 use crate::account::{FreshGroups, Groups, known_people};
 use crate::account_watch::{AccountWatch, Tend, Wishes};
 use crate::board::Board;
-use crate::cli::engine::{Engine, ReadingGuests};
+use crate::cli::engine::Engine;
 use crate::clock::{Clock, SystemClock};
 use crate::clouds::CloudWatch;
 use crate::config::Padding;
@@ -26,24 +25,25 @@ use crate::daemon::{QuitSignal, Running};
 use crate::embedded_server::EmbeddedServer;
 use crate::engine::task::Shared;
 use crate::engine::{
-    Env, Folder, MemberChange, Preview, Settings, Settled, keep_allowed, kept_brake, kept_conflicts, settle,
+    Env, Folder, MemberChange, Settings, Settled, keep_allowed, kept_brake, kept_conflicts, settle,
 };
-use crate::folder_keys::{FolderKeysError, OpenFolder, Vault};
+use crate::folder_keys::Vault;
 use crate::folders::{FolderEntry, Folders};
 use crate::groups;
 use crate::home::host_name;
 use crate::invitations::{self, member_change};
+use crate::last_roster::{self, reader};
 use crate::local_api::Queries;
+use crate::people::ReadingGuests;
 use crate::progress::Progress;
-use crate::refusals::Pair;
 use crate::shell::Shell;
 use crate::signers::Signers;
-use crate::state::{Identity, State, StateReader};
+use crate::state::{State, StateReader};
 use crate::store::DirectoryStore;
 use crate::supervisor::Supervisor;
 use crate::vault::ShellVault;
 use crate::view::{self, View};
-use crate::{activity, decrypt, join, trash, verify};
+use crate::{activity, decrypt, trash, verify};
 
 /// The engine in this process.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +77,7 @@ impl Engine for LocalEngine {
                 groups.upgrade().map_or(Ok(()), |groups| groups.tend_groups(unlocked))
             }),
         };
-        let watch = AccountWatch::start(shell, vault, board, wishes, tend);
+        let watch = AccountWatch::start(shell, vault.clone(), board, wishes, tend);
         let watch = watch.context("A thread cannot be started")?;
         let control = Arc::new(supervisor.clone());
         let finish = move || {
@@ -86,26 +86,7 @@ impl Engine for LocalEngine {
             supervisor.finish();
             server.finish();
         };
-        Ok(Running { control, finish: Box::new(finish) })
-    }
-
-    fn add_folder(&self, shell: &Shell, pair: &Pair, owner: Option<Fingerprint>) -> Result<FolderReport> {
-        let vault = ShellVault::new(shell, true)?;
-        let mut folders = Folders::load(shell.home.data_dir())?;
-        let now = SystemClock::default().now();
-        let entry = join::add(pair, &mut folders, &vault, owner, &host_name(), now)?;
-        Ok(entry.report())
-    }
-
-    fn preview(&self, shell: &Shell, folder: &FolderReport) -> Result<Option<Preview>> {
-        let folders = Folders::load(shell.home.data_dir())?;
-        let Some(entry) = folders.entries().iter().find(|entry| entry.id == folder.id) else {
-            return Ok(None);
-        };
-        let (vault, clock) = (ShellVault::new(shell, true)?, SystemClock::default());
-        let look = |folder: &mut Folder, env: &Env<'_>| Ok(folder.preview(env)?);
-        let preview = with_folder(shell, &folders, entry, &vault, &clock, &Progress::hidden(), look)?;
-        Ok((preview.encrypt + preview.same > 0 && preview.decrypt + preview.same > 0).then_some(preview))
+        Ok(Running { control, vault, finish: Box::new(finish) })
     }
 
     fn sync_once(&self, shell: &Shell, progress: &Progress) -> Result<SettleOutcome> {
@@ -186,14 +167,7 @@ impl Engine for LocalEngine {
     }
 
     fn roster(&self, shell: &Shell, folder: &FolderEntry) -> Result<RosterState> {
-        let folders = Folders::load(shell.home.data_dir())?;
-        let standing = reader(&folders, folder)?.map_or(Ok(Vec::new()), |reader| reader.problems())?;
-        // The last accepted roster is one that still has this account in it.
-        if standing.iter().any(|standing| standing.problem.class == ProblemClass::NotAMember) {
-            return Err(FolderKeysError::NotAMember.into());
-        }
-        let vault = ShellVault::new(shell, true)?;
-        Ok(open_folder(shell, folder, &vault)?.roster().state().clone())
+        last_roster::roster(shell, &ShellVault::new(shell, true)?, folder)
     }
 
     fn reading_guests(
@@ -202,10 +176,7 @@ impl Engine for LocalEngine {
         folder: &FolderEntry,
         own: &[InvitationId],
     ) -> Result<ReadingGuests> {
-        let keys = open_folder(shell, folder, &ShellVault::new(shell, true)?)?;
-        let own: Vec<_> = own.iter().copied().filter(|id| keys.has_invitation(*id)).collect();
-        let of_others = keys.invitation_count().saturating_sub(own.len());
-        Ok(ReadingGuests { own, of_others })
+        last_roster::reading_guests(shell, &ShellVault::new(shell, true)?, folder, own)
     }
 
     fn change_members(&self, shell: &Shell, folder: &FolderEntry, change: &MembersChange) -> Result<()> {
@@ -246,7 +217,7 @@ impl Engine for LocalEngine {
 
     fn verify(&self, shell: &Shell, folder: &FolderEntry, progress: &Progress) -> Result<VerifyReport> {
         let vault = ShellVault::new(shell, true)?;
-        let open = open_folder(shell, folder, &vault)?;
+        let open = last_roster::open(shell, folder, &vault)?;
         let store = DirectoryStore::open(&folder.encrypted, open.authorship.device)?;
         verify::verify(&store, &open, &vault.unlocked()?.account, progress)
     }
@@ -320,29 +291,13 @@ fn settle_one(
 }
 
 /// What the configuration asks of the engine.
-fn settings(shell: &Shell) -> Settings {
+pub(crate) fn settings(shell: &Shell) -> Settings {
     Settings {
         settle: shell.config.settle(),
         padding: shell.config.padding == Padding::Padme,
         trash_days: usize::try_from(shell.config.trash_days).unwrap_or(usize::MAX),
         device_name: host_name(),
     }
-}
-
-/// Opens a folder for reading: by its last accepted roster, or, before there is one, by that in its encrypted directory.
-fn open_folder(shell: &Shell, folder: &FolderEntry, vault: &ShellVault) -> Result<OpenFolder> {
-    let folders = Folders::load(shell.home.data_dir())?;
-    let roster = reader(&folders, folder)?.map(|reader| reader.roster()).transpose()?.flatten();
-    let bytes = match roster {
-        Some(bytes) => bytes,
-        None => join::read_roster(&folder.encrypted)?,
-    };
-    let identity = Identity { device: DeviceId::new([0; 16]), machine: String::new() };
-    Ok(OpenFolder::open(&bytes, vault, &identity, &host_name(), None)?)
-}
-
-fn reader(folders: &Folders, entry: &FolderEntry) -> Result<Option<StateReader>> {
-    Ok(StateReader::open(&folders.state_directory(entry.id)?.join("state.redb"))?)
 }
 
 /// Answers from the state as it was last committed, without a daemon.

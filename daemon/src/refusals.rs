@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ensafer_core::api::local::RefusalClass;
+
 use crate::exit::{Exit, Failure};
 use crate::folders::FolderEntry;
 
@@ -29,9 +31,46 @@ pub fn check_pair(
 ) -> Result<Pair, Failure> {
     let pair =
         Pair { work: real_directory(work, "work")?, encrypted: real_directory(encrypted, "encrypted")? };
-    check_apart(&pair)?;
+    check_places(&pair, folders, own)?;
+    check_writable(&pair.work)?;
+    check_writable(&pair.encrypted)?;
+    Ok(pair)
+}
+
+/// As [`check_pair`], for directories of which some are still to be made: says which.
+///
+/// # Errors
+/// As [`check_pair`].
+pub fn check_future_pair(
+    work: &Path,
+    encrypted: &Path,
+    folders: &[FolderEntry],
+    own: &[&Path],
+) -> Result<(Pair, Vec<PathBuf>), Failure> {
+    let absent = missing(&[work, encrypted]);
+    let place = |path: &Path, which| {
+        if !absent.contains(&path) {
+            return real_directory(path, which);
+        }
+        resolve(path).map_err(|error| refused(format!("{} cannot be reached: {error}", path.display())))
+    };
+    let pair = Pair { work: place(work, "work")?, encrypted: place(encrypted, "encrypted")? };
+    check_places(&pair, folders, own)?;
+    let absent = |side: &&PathBuf| !side.exists();
+    let absent: Vec<PathBuf> = [&pair.work, &pair.encrypted].into_iter().filter(absent).cloned().collect();
+    for side in [&pair.work, &pair.encrypted] {
+        if !absent.contains(side) {
+            check_writable(side)?;
+        }
+    }
+    Ok((pair, absent))
+}
+
+/// Checks that the directories lie apart from each other, from other folders and from Ensafer's own.
+fn check_places(pair: &Pair, folders: &[FolderEntry], own: &[&Path]) -> Result<(), Failure> {
+    check_apart(pair)?;
     for folder in folders {
-        check_against(&pair, folder)?;
+        check_against(pair, folder)?;
     }
     for directory in own.iter().filter_map(|d| fs::canonicalize(d).ok()) {
         for side in [&pair.work, &pair.encrypted] {
@@ -43,9 +82,7 @@ pub fn check_pair(
             }
         }
     }
-    check_writable(&pair.work)?;
-    check_writable(&pair.encrypted)?;
-    Ok(pair)
+    Ok(())
 }
 
 /// What of the two directories is missing and would have to be made. A symbolic link to nowhere is not "missing".
@@ -85,6 +122,7 @@ fn real_directory(path: &Path, which: &str) -> Result<PathBuf, Failure> {
     let real = fs::canonicalize(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
             usage(format!("The {which} folder {shown} does not exist"), format!("mkdir -p '{shown}'"))
+                .with_class(RefusalClass::MissingDirectory)
         }
         _ => refused(format!("The {which} folder {shown} cannot be reached: {error}")),
     })?;
@@ -116,7 +154,7 @@ fn check_apart(pair: &Pair) -> Result<(), Failure> {
 fn check_against(pair: &Pair, folder: &FolderEntry) -> Result<(), Failure> {
     if pair.work == folder.work && pair.encrypted == folder.encrypted {
         let what = format!("{} is synced with {} already", pair.work.display(), pair.encrypted.display());
-        return Err(usage(what, "ensafer folder list"));
+        return Err(usage(what, "ensafer folder list").with_class(RefusalClass::Already));
     }
     for new in [&pair.work, &pair.encrypted] {
         for old in [&folder.work, &folder.encrypted] {

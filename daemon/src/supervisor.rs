@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use ensafer_core::api::local::{
-    ActivityReport, ConflictReport, FileStatus, FolderReport, Keep, ListedEntry, Located, MembersChange,
-    ProblemReport, Restored, SettleOutcome, TrashedReport,
+    ActivityReport, ConflictReport, FileStatus, Keep, ListedEntry, Located, MembersChange, ProblemReport,
+    Restored, SettleOutcome, TrashedReport,
 };
 use ensafer_core::ids::{FileId, FolderId};
 use ensafer_core::status::Status;
@@ -253,10 +253,6 @@ impl Control for Arc<Supervisor> {
 
     fn problems(&self) -> Vec<ProblemReport> {
         self.board.problems()
-    }
-
-    fn folders(&self) -> Vec<FolderReport> {
-        self.folders_on_list().unwrap_or_default().iter().map(FolderEntry::report).collect()
     }
 
     fn start(&self) -> Result<(), ControlError> {

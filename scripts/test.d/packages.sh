@@ -23,6 +23,9 @@ readonly packages=(
     xmllint:libxml2-utils
     wixl:wixl
     msiinfo:msitools
+    chromium:chromium
+    node:nodejs
+    npm:npm
 )
 
 is_there() {

@@ -25,6 +25,7 @@ pub mod terminal;
 pub mod thief;
 pub mod tree;
 pub mod wait;
+pub mod window;
 pub mod world;
 
 pub use device::Device;
@@ -37,6 +38,7 @@ pub use server::{KeyServer, ServerOptions, Storage, on_every_database, on_every_
 pub use syncthing::Syncthing;
 pub use terminal::Terminal;
 pub use thief::Thief;
+pub use window::Window;
 pub use world::World;
 
 /// Says that a test is skipped because this machine lacks something.

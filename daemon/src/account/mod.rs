@@ -50,8 +50,7 @@ pub use local::{
 pub use online::{Published, confirm, log_in, log_out, move_server, publish, recover_online};
 pub use refresh::{Fresh, devices, export_from_server, refresh, report, revoke_device, set_display_name};
 pub use session::{
-    MAX_NEW_DEVICES, Standing, forget_new_devices, is_logged_in, new_devices, server_of, standing,
-    was_ended_by_server,
+    MAX_NEW_DEVICES, forget_new_devices, is_logged_in, new_devices, server_of, standing, was_ended_by_server,
 };
 pub use strength::check_strength;
 

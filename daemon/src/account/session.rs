@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ensafer_core::account::Account;
 use ensafer_core::account::login::RefreshMessage;
 use ensafer_core::api::hex::{HexArray, HexBytes, SecretHex};
+use ensafer_core::api::local::SessionState;
 use ensafer_core::api::server::{DeviceReport, ProblemKind, RefreshRequest, Session};
 use ensafer_core::crypto::{DeviceSession, SigningKey, SystemRandom, Token};
 use ensafer_core::ids::DeviceId;
@@ -57,20 +58,6 @@ impl Kept {
     }
 }
 
-/// How this computer stands with the server that the account is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Standing {
-    /// It has a session. Whether the server still knows it shows when it is used.
-    LoggedIn,
-    /// It has published the account, and waits for the code that was mailed.
-    WaitsForCode,
-    /// The server has ended its session.
-    EndedByServer,
-    /// It has no session, by somebody's wish or because it never had one.
-    LoggedOut,
-}
-
 /// The server that the account is on, if it is on one.
 ///
 /// # Errors
@@ -99,12 +86,12 @@ pub fn was_ended_by_server(home: &Home) -> Result<bool, AccountError> {
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn standing(home: &Home) -> Result<Option<Standing>, AccountError> {
+pub fn standing(home: &Home) -> Result<Option<SessionState>, AccountError> {
     Ok(read(home)?.map(|kept| match kept {
-        Kept { sealed: Some(_), .. } => Standing::LoggedIn,
-        Kept { waits_for_code: true, .. } => Standing::WaitsForCode,
-        Kept { ended_by_server: true, .. } => Standing::EndedByServer,
-        _ => Standing::LoggedOut,
+        Kept { sealed: Some(_), .. } => SessionState::LoggedIn,
+        Kept { waits_for_code: true, .. } => SessionState::WaitsForCode,
+        Kept { ended_by_server: true, .. } => SessionState::EndedByServer,
+        _ => SessionState::LoggedOut,
     }))
 }
 

@@ -5,17 +5,19 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use ensafer_core::account::{InvitationLink, SafetyNumber};
+use ensafer_core::api::local::SessionState;
 use ensafer_core::crypto::{InvitationPassword, InvitationSecrets};
 use ensafer_core::ids::{Fingerprint, FolderId};
 
 use super::engine::Engine;
-use super::share::members::{may, shown};
+use super::share::members::may;
 use super::{account as account_verbs, folder, named_path, register};
-use crate::account::{self, AccountError, Received, Standing, Unlocked};
+use crate::account::{self, AccountError, Received, Unlocked};
 use crate::exit::{Exit, Failure};
 use crate::folders::{FolderEntry, Folders};
 use crate::key_server::Origin;
 use crate::output::printable;
+use crate::people::shown;
 use crate::refusals::{self, Pair};
 use crate::shell::Shell;
 use crate::{join, prompt};
@@ -62,7 +64,7 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
     let folder = received.record.folder;
     match &target {
         _ if synced(shell, folder)?.is_some() => {}
-        Target::Pair(pair) => join(shell, engine, pair, Some(received.record.owner.fingerprint()))?,
+        Target::Pair(pair) => join(shell, pair, Some(received.record.owner.fingerprint()))?,
         _ => tell_how_to_join(shell, folder),
     }
     Ok(Exit::Success)
@@ -128,8 +130,8 @@ fn account_of_guest(
         register::register_at(shell, origin, &email)?;
     }
     match account::standing(&shell.home)? {
-        Some(Standing::LoggedIn) => account_verbs::opened(shell),
-        Some(Standing::WaitsForCode) => {
+        Some(SessionState::LoggedIn) => account_verbs::opened(shell),
+        Some(SessionState::WaitsForCode) => {
             let what = "The account waits for the code that was mailed to you";
             let remedy = "ensafer account confirm, then the same ensafer accept once more";
             Err(Failure::new(Exit::RetryLater, what).with_remedy(remedy).into())
@@ -162,7 +164,7 @@ fn go_on(shell: &Shell, engine: &dyn Engine, target: &Target, folder: FolderId) 
     shell.output.note("You have accepted this invitation already, and it is over.");
     match target {
         // Whose folder it is, was kept when the invitation was accepted.
-        Target::Pair(pair) => join(shell, engine, pair, None)?,
+        Target::Pair(pair) => join(shell, pair, None)?,
         _ => tell_how_to_join(shell, folder),
     }
     Ok(Exit::Success)
@@ -173,8 +175,8 @@ fn synced(shell: &Shell, folder: FolderId) -> Result<Option<FolderEntry>> {
     Ok(folders.entries().iter().find(|entry| entry.id == folder).cloned())
 }
 
-fn join(shell: &Shell, engine: &dyn Engine, pair: &Pair, owner: Option<Fingerprint>) -> Result<()> {
-    let added = folder::add(shell, engine, &pair.work, &pair.encrypted, owner)?;
+fn join(shell: &Shell, pair: &Pair, owner: Option<Fingerprint>) -> Result<()> {
+    let added = folder::add(shell, &pair.work, &pair.encrypted, owner)?;
     shell.output.note(format_args!("{} will be synced with {}: ensafer start", added.work, added.encrypted));
     Ok(())
 }

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
+use ensafer_core::api::local::SessionState;
 use ensafer_core::api::server::DeviceReport;
 use ensafer_core::ids::DeviceId;
 use ensafer_core::time::{Timestamp, rfc3339};
 use serde::Serialize;
 
 use super::{Format, lock, register};
-use crate::account::{self, AccountError, Standing, Unlocked};
+use crate::account::{self, AccountError, Unlocked};
+use crate::enrol;
 use crate::exit::{Exit, Failure};
 use crate::key_server::Origin;
 use crate::output::printable;
@@ -130,8 +132,7 @@ fn leave_server(shell: &Shell) -> Result<()> {
 /// Asks for the code from the mail, and logs in.
 pub(super) fn confirm_address(shell: &Shell, password: &Password) -> Result<()> {
     let code = prompt::asked("Code from the e-mail: ")?;
-    account::confirm(&shell.home, &shell.config, &code, password)?;
-    Ok(())
+    Ok(enrol::confirm(shell, &code, password)?)
 }
 
 #[derive(Serialize)]
@@ -143,7 +144,7 @@ struct Shown {
     /// Whether this computer has a session on the server.
     is_logged_in: bool,
     /// More of that; none where the account is on no server.
-    session: Option<Standing>,
+    session: Option<SessionState>,
     has_account_key: bool,
 }
 
@@ -178,12 +179,12 @@ fn show(shell: &Shell, format: &Format) -> Result<()> {
     Ok(())
 }
 
-fn words(session: Standing) -> &'static str {
+fn words(session: SessionState) -> &'static str {
     match session {
-        Standing::LoggedIn => "logged in",
-        Standing::WaitsForCode => "waits for the code that was mailed (ensafer account confirm)",
-        Standing::EndedByServer => "logged out by the server (ensafer login)",
-        Standing::LoggedOut => "logged out here (ensafer login)",
+        SessionState::LoggedIn => "logged in",
+        SessionState::WaitsForCode => "waits for the code that was mailed (ensafer account confirm)",
+        SessionState::EndedByServer => "logged out by the server (ensafer login)",
+        SessionState::LoggedOut => "logged out here (ensafer login)",
     }
 }
 
@@ -350,14 +351,14 @@ fn move_server(shell: &Shell, url: &str, same: bool) -> Result<()> {
     let origin: Origin = url.parse().map_err(AccountError::from)?;
     let login = account::login_of(&shell.home)?;
     if account::server_of(&shell.home)?.is_none() {
-        register::refuse_invented(&login, false)?;
+        enrol::refuse_invented(&login, false)?;
     }
     let code = if same { None } else { register::ask_server(shell, &origin, &login)? };
     let question = format!("Password of {login}: ");
     let password = own_password(shell, &question)?;
     // The same server has it already.
     if !same {
-        register::refuse_weak(&password, &login)?;
+        enrol::refuse_weak(&password, &login)?;
     }
     let published = account::move_server(&shell.home, &shell.config, &origin, &password, same, code)?;
     register::finish(shell, &origin, &login, published, &password)

@@ -3,30 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use ensafer_core::api::local::{
-    Decrypted, FolderReport, MembersChange, ProblemReport, SettleOutcome, VerifyReport,
-};
+use ensafer_core::api::local::{Decrypted, MembersChange, ProblemReport, SettleOutcome, VerifyReport};
 use ensafer_core::format::roster::RosterState;
 use ensafer_core::ids::{Fingerprint, InvitationId};
 use ensafer_core::status::Status;
 
 use crate::account::FreshGroups;
 use crate::daemon::{QuitSignal, Running};
-use crate::engine::Preview;
 use crate::folders::FolderEntry;
 use crate::local_api::Queries;
+use crate::people::ReadingGuests;
 use crate::progress::Progress;
-use crate::refusals::Pair;
 use crate::shell::Shell;
-
-/// Who reads a folder by an invitation.
-#[derive(Debug)]
-pub struct ReadingGuests {
-    /// Invitations of this account.
-    pub own: Vec<InvitationId>,
-    /// How many others there are.
-    pub of_others: usize,
-}
 
 /// The engine. Keys are opened through [`Shell::open_account`] when they are first needed, and not before.
 pub trait Engine {
@@ -35,20 +23,6 @@ pub trait Engine {
     /// # Errors
     /// The state cannot be opened.
     fn launch(&self, shell: &Shell, quit: QuitSignal) -> Result<Running>;
-
-    /// Adds a pair that passed the refusals, `owner`'s folder where that is named: makes the folder, or joins the one that the encrypted directory has, and
-    /// puts it on the list.
-    ///
-    /// # Errors
-    /// The encrypted folder belongs to another account; nothing was changed then.
-    fn add_folder(&self, shell: &Shell, pair: &Pair, owner: Option<Fingerprint>) -> Result<FolderReport>;
-
-    /// What the first sync of a folder will do, without doing it; `None` where one of its sides is empty and nothing
-    /// can meet.
-    ///
-    /// # Errors
-    /// The folder cannot be read.
-    fn preview(&self, shell: &Shell, folder: &FolderReport) -> Result<Option<Preview>>;
 
     /// Settles both sides of every folder in this process. The home's lock is held.
     ///

@@ -3,15 +3,14 @@
 mod choose;
 mod find;
 
-use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Subcommand;
-use ensafer_core::account::Known;
-use ensafer_core::api::local::{FolderReport, ProblemReport};
+use ensafer_core::api::local::{FolderPreview, FolderReport, ProblemReport};
 use ensafer_core::ids::Fingerprint;
 use ensafer_core::plan::ProblemClass;
 use ensafer_core::status::{FolderStatus, State, Status};
@@ -20,20 +19,18 @@ pub(super) use choose::{Chosen, encrypted as choose_encrypted};
 pub(super) use find::line_of;
 
 use super::engine::Engine;
-use super::share::members::no_member;
 use super::{Format, named_path};
-use crate::account;
 use crate::daemon::exit_on_interrupt;
-use crate::engine::Preview;
 use crate::exit::{Exit, Failure};
 use crate::folders::{FolderEntry, Folders};
 use crate::local_api::Client;
 use crate::output::printable;
+use crate::pairs::{self, Wanted};
+use crate::people::no_member;
 use crate::progress::Progress;
 use crate::prompt;
-use crate::refusals;
 use crate::shell::Shell;
-use crate::work_dir::PRIVATE;
+use crate::vault::ShellVault;
 
 /// As long as it takes, and as long as timers can be set.
 const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
@@ -76,7 +73,7 @@ pub(super) fn run(command: &Command, shell: &Shell, engine: &dyn Engine) -> Resu
             };
             let from = from.as_ref().or(chosen.from.as_ref());
             let owner = from.map(|from| meet(shell, from)).transpose()?;
-            let added = add(shell, engine, work, &chosen.encrypted, owner)?;
+            let added = add(shell, work, &chosen.encrypted, owner)?;
             let FolderReport { work, encrypted, .. } = &added;
             shell.output.note(if is_syncing(shell)? {
                 format!("{work} is synced with {encrypted}.")
@@ -94,10 +91,9 @@ pub(super) fn run(command: &Command, shell: &Shell, engine: &dyn Engine) -> Resu
 
 /// Meets the owner of a folder, so that it may be joined: their keys are remembered from now on.
 pub(super) fn meet(shell: &Shell, email: &str) -> Result<Fingerprint> {
-    let login = account::parse_login(email)?;
-    let person = account::find_person(&shell.home, &shell.config, &super::account::opened(shell)?, &login)?;
-    let fingerprint = person.bundle.fingerprint();
-    if person.known == Known::Verified {
+    let person = pairs::meet(shell, &super::account::opened(shell)?, email)?;
+    let (login, fingerprint) = (&person.bundle.bundle().login, person.bundle.fingerprint());
+    if pairs::is_verified(&person) {
         return Ok(fingerprint);
     }
     shell.output.note(format_args!("The safety number with {login}:"));
@@ -123,49 +119,36 @@ fn is_syncing(shell: &Shell) -> Result<bool> {
     Ok(!shell.home.is_stopped() && Client::connect_if_running(&shell.home)?.is_some())
 }
 
-/// Refuses what is unfit, adds the pair, `owner`'s folder where that is named, and tells a running daemon.
+/// Refuses what is unfit, shows what the first sync will do, adds the pair, `owner`'s folder where that is named, and tells
+/// a running daemon.
 pub(super) fn add(
     shell: &Shell,
-    engine: &dyn Engine,
     work: &Path,
     encrypted: &Path,
     owner: Option<Fingerprint>,
 ) -> Result<FolderReport> {
-    let folders = Folders::load(shell.home.data_dir())?;
-    let own = shell.home.directories();
-    let pair = refusals::check_pair(work, encrypted, folders.entries(), &own)?;
-    let added = engine.add_folder(shell, &pair, owner)?;
-    let agreed = engine.preview(shell, &added).and_then(|preview| agree(shell, preview.as_ref()));
-    if !matches!(agreed, Ok(true)) {
-        undo(shell, &added)?;
-        let declined = || Failure::new(Exit::Interrupted, "Nothing was synced; the folder was not added");
-        return Err(agreed.err().unwrap_or_else(|| declined().into()));
+    let wanted = Wanted { work, encrypted, owner };
+    // Whoever has directories to make first is told that, and nothing else.
+    pairs::check(shell, wanted)?;
+    let vault = ShellVault::new(shell, true)?;
+    let preview = pairs::preview(shell, &vault, wanted, &AtomicBool::new(false))?;
+    if !preview.map_or(Ok(true), |preview| agree(shell, &preview))? {
+        return Err(Failure::new(Exit::Interrupted, "Nothing was synced; the folder was not added").into());
     }
+    let added = pairs::add(shell, &vault, wanted)?;
     if let Some(client) = Client::connect_if_running(&shell.home)? {
         client.reload_folders()?;
     }
-    Ok(added)
+    Ok(added.report())
 }
 
 /// Shows what the first sync will do where both sides hold files, and asks where somebody can be asked.
-fn agree(shell: &Shell, preview: Option<&Preview>) -> Result<bool> {
-    let Some(preview) = preview else { return Ok(true) };
+fn agree(shell: &Shell, preview: &FolderPreview) -> Result<bool> {
+    if !pairs::is_meeting(preview) {
+        return Ok(true);
+    }
     shell.output.note(describe(preview));
     if io::stdin().is_terminal() { prompt::confirm("Both sides hold files. Go on?", false) } else { Ok(true) }
-}
-
-/// Takes a folder off the list, as if it had not been added.
-fn undo(shell: &Shell, added: &FolderReport) -> Result<()> {
-    let mut folders = Folders::load(shell.home.data_dir())?;
-    folders.remove(added.id)?;
-    folders.remove_state(added.id)?;
-    free(Path::new(&added.work));
-    Ok(())
-}
-
-/// Frees a work directory for another folder; where it is gone there is nothing to be freed.
-fn free(work: &Path) {
-    let _ = fs::remove_file(work.join(PRIVATE).join("folder"));
 }
 
 fn list(format: &Format, shell: &Shell) -> Result<()> {
@@ -186,14 +169,10 @@ fn list(format: &Format, shell: &Shell) -> Result<()> {
 
 fn remove(directory: &Path, shell: &Shell) -> Result<()> {
     let folder = at(directory, shell)?;
-    let mut folders = Folders::load(shell.home.data_dir())?;
-    folders.remove(folder.id)?;
-    // A running daemon lets go of the folder's state before it is deleted.
-    if let Some(client) = Client::connect_if_running(&shell.home)? {
-        client.reload_folders()?;
-    }
-    folders.remove_state(folder.id)?;
-    free(&folder.work);
+    pairs::remove(shell, &folder, || match Client::connect_if_running(&shell.home)? {
+        Some(client) => Ok(client.reload_folders()?),
+        None => Ok(()),
+    })?;
     shell.output.note(format_args!("{} is no longer synced. Its files stay.", folder.work.display()));
     Ok(())
 }
@@ -271,12 +250,12 @@ const fn is_held_up(state: State) -> bool {
     !matches!(state, State::Working | State::Checking)
 }
 
-fn describe(preview: &Preview) -> String {
-    let Preview { encrypt, decrypt, same, twice, delete } = preview;
+fn describe(preview: &FolderPreview) -> String {
+    let FolderPreview { encrypt, decrypt, same, differ, delete, .. } = preview;
     let mut text =
         format!("{same} already the same, {encrypt} to encrypt, {decrypt} to decrypt, {delete} to delete");
-    if *twice > 0 {
-        text += &format!(", {twice} of them beside another of the same name (both are kept)");
+    if *differ > 0 {
+        text += &format!(", {differ} of them beside another of the same name (both are kept)");
     }
     text
 }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
-use ensafer_core::account::AccountState;
 use ensafer_core::api::local::MembersChange;
 use ensafer_core::format::roster::{Role, RosterState};
 use ensafer_core::ids::GroupId;
@@ -15,18 +14,16 @@ use ensafer_core::ids::GroupId;
 use super::Format;
 use super::account::opened;
 use super::engine::Engine;
-use super::share::members::{change, shown};
+use super::rosters::Here;
 use crate::account::{self, FreshGroups, GroupFiles, Groups, Unlocked, was_left};
 use crate::clock::{Clock, SystemClock};
 use crate::exit::{self, Exit, Failure};
 use crate::folders::{FolderEntry, Folders};
 use crate::groups::HeldGroup;
 use crate::output::printable;
+use crate::people::{SHORT_ID, Scene, short_group as short, shown};
 use crate::prompt;
 use crate::shell::Shell;
-
-/// How much of a group's id is shown, and as much at least is typed, in digits.
-const SHORT_ID: usize = 8;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -107,22 +104,6 @@ pub(super) fn has_any(shell: &Shell) -> bool {
         || account::known_people(&shell.home, &account).is_ok_and(|known| !known.groups().is_empty());
     let is_held = || GroupFiles::new(&shell.home).all(&account).is_ok_and(|held| !held.is_empty());
     is_logged_in && (is_remembered() || is_held())
-}
-
-/// What the account calls a group; by its owner and its id where it has never heard of it.
-pub(super) fn name_of(id: GroupId, group: &RosterState, remembered: &AccountState) -> String {
-    match remembered.groups().get(&id).filter(|known| !was_left(id, known)) {
-        Some(known) => printable(known.name()),
-        None => {
-            let owner = group.login_of(&group.owner_key).and_then(|login| login.split('@').next());
-            format!("{}'s group {}", printable(owner.unwrap_or_default()), short(id))
-        }
-    }
-}
-
-/// The beginning of a group's id.
-pub(super) fn short(id: GroupId) -> String {
-    id.to_string()[..SHORT_ID].to_owned()
 }
 
 /// Whether somebody who types `text` means the group that is called `name`.
@@ -257,8 +238,10 @@ impl<'a> Desk<'a> {
     }
 
     fn tell<'f>(&self, folders: impl Iterator<Item = &'f FolderEntry>) {
+        let here = Here { shell: self.shell, engine: self.engine };
+        let scene = Scene { shell: self.shell, unlocked: self.unlocked.clone(), rosters: &here };
         for folder in folders {
-            if let Err(error) = change(self.shell, self.engine, folder, MembersChange::LearnGroups) {
+            if let Err(error) = scene.change(folder, MembersChange::LearnGroups) {
                 let (folder, error) = (shown(folder), exit::describe(&error));
                 self.shell.output.warn(format_args!(
                     "{folder} has not heard of it yet, and will when it is next synced: {error}"

@@ -23,17 +23,17 @@ pub(super) fn unlock(shell: &Shell) -> Result<Exit> {
 /// Forgets the keys of this computer, and those of a running daemon.
 pub(super) fn lock(shell: &Shell) -> Result<Exit> {
     shell.require_account()?;
-    forget_keys(shell)?;
+    lock_daemon(shell)?;
+    account::lock(&shell.home, &shell.config)?;
     shell.output.note("Locked.");
     Ok(Exit::Success)
 }
 
-/// Forgets the keys, here and in a running daemon.
-pub(super) fn forget_keys(shell: &Shell) -> Result<()> {
+/// Has a running daemon forget the keys.
+pub(super) fn lock_daemon(shell: &Shell) -> Result<()> {
     if let Some(client) = Client::connect_if_running(&shell.home)? {
         client.lock()?;
     }
-    account::lock(&shell.home, &shell.config)?;
     Ok(())
 }
 

@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 use clap::Args;
-use ensafer_core::crypto::{AccountKey, Login};
+use ensafer_core::crypto::AccountKey;
 
 use super::lock;
-use crate::account::{self, AccountError, KeepAccountKey, Unlocked};
+use crate::account::{self, KeepAccountKey, Unlocked};
+use crate::enrol::{self, LoggedOut, Named};
 use crate::exit::{self, Exit, Failure};
-use crate::key_server::Origin;
 use crate::prompt::{self, Password};
 use crate::shell::Shell;
 
@@ -25,44 +25,10 @@ pub(super) struct Whom {
     realm: Option<String>,
 }
 
-/// The answers.
-pub(super) struct Account {
-    pub login: Login,
-    pub origin: Origin,
-    pub realm: Option<Origin>,
-}
-
 impl Whom {
-    /// Whether a server was named.
-    pub(super) fn names_server(&self) -> bool {
-        self.server.is_some()
-    }
-
-    /// Whether an address was named.
-    pub(super) fn names_login(&self) -> bool {
-        self.email.is_some()
-    }
-
-    /// Completes what was named by what this computer knows.
-    ///
-    /// # Errors
-    /// [`Exit::Usage`] where something is missing.
-    pub(super) fn complete(&self, shell: &Shell) -> Result<Account> {
-        let missing = |what| {
-            Failure::new(Exit::Usage, format!("{what} is missing"))
-                .with_remedy("Name both: --email YOU@EXAMPLE.COM --server URL")
-        };
-        let login = match &self.email {
-            Some(email) => account::parse_login(email)?,
-            None if account::exists(&shell.home) => account::login_of(&shell.home)?,
-            None => return Err(missing("The e-mail address").into()),
-        };
-        let origin = match &self.server {
-            Some(server) => server.parse().map_err(AccountError::from)?,
-            None => account::server_of(&shell.home)?.ok_or_else(|| missing("The server"))?,
-        };
-        let realm = self.realm.as_ref().map(|realm| realm.parse()).transpose().map_err(AccountError::from)?;
-        Ok(Account { login, origin, realm })
+    /// What was named.
+    pub(super) fn named(&self) -> Named<'_> {
+        Named { email: self.email.as_deref(), server: self.server.as_deref(), realm: self.realm.as_deref() }
     }
 }
 
@@ -80,7 +46,7 @@ pub(super) struct Arguments {
 
 /// Sets this computer up with an account from a server, or renews its session.
 pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
-    let Account { login, origin, realm } = arguments.whom.complete(shell)?;
+    let whom = arguments.whom.named().complete(shell)?;
     let mut key = TypedAccountKey::new(arguments.account_key);
     let log_in = |password: &Password| {
         let keep = match key.ask()? {
@@ -88,14 +54,12 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
             None if arguments.no_account_key => KeepAccountKey::Drop,
             None => KeepAccountKey::AsItIs,
         };
-        let realm = realm.as_ref();
-        Ok(account::log_in(&shell.home, &shell.config, &origin, realm, &login, password, keep)?)
+        Ok(enrol::log_in(shell, &whom, password, keep)?)
     };
-    let question = format!("Password of {login}: ");
-    let (password, unlocked) = prompt::tried_password(shell.output, &question, log_in).map_err(of_login)?;
-    shell.keep(unlocked);
+    let question = format!("Password of {}: ", whom.login);
+    let (password, ()) = prompt::tried_password(shell.output, &question, log_in).map_err(of_login)?;
     lock::unlock_daemon(shell, &password)?;
-    shell.output.note(format_args!("Logged in to {origin} as {login}."));
+    shell.output.note(format_args!("Logged in to {} as {}.", whom.origin, whom.login));
     Ok(Exit::Success)
 }
 
@@ -127,29 +91,18 @@ fn of_login(error: anyhow::Error) -> anyhow::Error {
 
 /// Ends this computer's session and forgets its keys. Files and folders stay as they are.
 pub(super) fn log_out(shell: &Shell) -> Result<Exit> {
-    shell.require_account()?;
-    let login = account::login_of(&shell.home)?;
-    if account::server_of(&shell.home)?.is_none() {
-        return Err(AccountError::NotOnServer { login }.into());
-    }
-    if !account::is_logged_in(&shell.home)? {
-        lock::forget_keys(shell)?;
-        shell.output.note("Nobody is logged in on this computer.");
-        return Ok(Exit::Success);
-    }
-    let unlocked = opened_to_log_out(shell);
-    let account = unlocked.as_ref().map(|unlocked| &*unlocked.account);
-    let told = account::log_out(&shell.home, &shell.config, account)?;
-    shell.forget_account();
-    lock::forget_keys(shell)?;
-    match (told, unlocked) {
-        (true, _) => shell.output.note(
+    let unlocked = if enrol::may_log_out(shell)? { opened_to_log_out(shell) } else { None };
+    let ended = enrol::log_out(shell, unlocked.as_ref())?;
+    lock::lock_daemon(shell)?;
+    match (ended, unlocked) {
+        (LoggedOut::Nobody, _) => shell.output.note("Nobody is logged in on this computer."),
+        (LoggedOut::Told, _) => shell.output.note(
             "Logged out. The account and all files stay on this computer; folders stop until somebody types the password: ensafer unlock, or ensafer login",
         ),
-        (false, Some(_)) => shell.output.warn(
+        (LoggedOut::Untold, Some(_)) => shell.output.warn(
             "Logged out here. The server could not be told: remove this computer from another one (ensafer account devices)",
         ),
-        (false, None) => shell.output.warn(
+        (LoggedOut::Untold, None) => shell.output.warn(
             "Logged out here. The server could not be told without the password: the session there ends by itself after 90 days, or when this computer is removed from another one (ensafer account devices)",
         ),
     }

@@ -24,10 +24,12 @@ mod lock;
 mod login;
 mod ls;
 mod man;
+mod open;
 mod problems;
 mod process;
 mod recovery_key;
 mod register;
+mod rosters;
 mod share;
 mod start;
 mod status;
@@ -97,6 +99,8 @@ enum Command {
     Stop,
     /// Show how far everything is
     Status(status::Arguments),
+    /// Open Ensafer's window in a browser
+    Open(open::Arguments),
     /// Stop syncing for a while
     Pause(control::PauseArguments),
     /// Go on after a pause or a brake
@@ -259,6 +263,7 @@ fn dispatch(command: Command, shell: &Shell, engine: &dyn Engine) -> Result<Exit
         Command::Start => start::start(shell),
         Command::Stop => start::stop(shell),
         Command::Status(arguments) => status::run(&arguments, shell, engine),
+        Command::Open(arguments) => open::run(&arguments, shell),
         Command::Pause(arguments) => control::pause(&arguments, shell),
         Command::Resume(arguments) => control::resume(arguments, shell, engine),
         Command::Register(arguments) => register::run(&arguments, shell),
@@ -361,6 +366,8 @@ mod tests {
         "ensafer start",
         "ensafer status --json",
         "ensafer stop",
+        "ensafer open",
+        "ensafer open --print",
         "ensafer problems --json",
         "ensafer conflicts list --json",
         "ensafer conflicts resolve /w/a --keep copy",

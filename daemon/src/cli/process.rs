@@ -27,7 +27,6 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
         // Fails only where this process leads a session already, which is what is wanted.
         let _ = rustix::process::setsid();
     }
-    shell.require_account()?;
     let lock = shell.home.lock()?;
     daemon::run(shell, lock, |quit| engine.launch(shell, quit), |_| {})
 }

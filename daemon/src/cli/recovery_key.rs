@@ -9,6 +9,7 @@ use super::account::{own_password, refuse_logged_out};
 use super::login::Whom;
 use super::{Format, lock, register};
 use crate::account::{self, AccountError};
+use crate::enrol;
 use crate::exit::{self, Exit, Failure};
 use crate::prompt::{self, Password};
 use crate::shell::Shell;
@@ -60,59 +61,30 @@ struct Shown<'a> {
 fn show(shell: &Shell, format: &Format) -> Result<()> {
     shell.require_account()?;
     let password = own_password(shell, "Password: ")?;
-    if let Some(origin) = account::server_of(&shell.home)?
-        && let Err(error) = look_at_server(shell, &password)
-    {
-        if matches!(error, AccountError::WrongPassword) {
-            return Err(error.into());
-        }
+    let shown = enrol::show_recovery_key(shell, &password)?;
+    if let Some((origin, error)) = shown.unchecked {
         let why = exit::describe(&error.into());
         shell
             .output
             .warn(format_args!("This is what this computer last saw, {origin} was asked in vain: {why}"));
     }
-    let key = account::recovery_key(&shell.home, &password)?.to_text();
     if format.json {
-        shell.output.document(&Shown { recovery_key: &key })?;
+        shell.output.document(&Shown { recovery_key: &shown.key })?;
         return Ok(());
     }
-    register::show_recovery_key(shell.output, &key)
-}
-
-/// Takes over what other computers changed.
-fn look_at_server(shell: &Shell, password: &Password) -> Result<(), AccountError> {
-    let unlocked = match account::open_with_device(&shell.home, &shell.config)? {
-        Some(unlocked) => unlocked,
-        None => account::unlock(&shell.home, &shell.config, password)?,
-    };
-    account::refresh(&shell.home, &shell.config, &unlocked).map(drop)
+    register::show_recovery_key(shell.output, &shown.key)
 }
 
 /// On the server where the account is on one, else on this computer.
 fn use_key(arguments: &UseArguments, shell: &Shell) -> Result<()> {
-    let is_known = account::server_of(&shell.home)?.is_some();
-    // Whoever names an address where no account is means one on a server, and is told that the server is missing.
-    let is_new_here = arguments.whom.names_login() && !account::exists(&shell.home);
-    let on_server = !arguments.here && (arguments.whom.names_server() || is_known || is_new_here);
-    if !on_server {
-        shell.require_account()?;
-    }
-    let whom = if on_server { Some(arguments.whom.complete(shell)?) } else { None };
+    let whom = arguments.whom.named().to_recover(shell, arguments.here)?;
     let key = asked_key(arguments.question)?;
     let login = match &whom {
         Some(whom) => whom.login.clone(),
         None => account::login_of(&shell.home)?,
     };
     let password = register::new_password(shell, &login)?;
-    match &whom {
-        Some(whom) => {
-            let (origin, realm) = (&whom.origin, whom.realm.as_ref());
-            let recovered =
-                account::recover_online(&shell.home, &shell.config, origin, realm, &login, &key, &password);
-            shell.keep(recovered.map_err(AccountError::of_recovery)?);
-        }
-        None => drop(account::recover(&shell.home, &shell.config, &key, &password)?),
-    }
+    enrol::recover(shell, whom.as_ref(), &key, &password)?;
     lock::unlock_daemon(shell, &password)?;
     shell.output.note("The new password is set. The recovery key stays the same.");
     Ok(())

@@ -31,10 +31,7 @@ pub(super) fn start(shell: &Shell) -> Result<Exit> {
     if Folders::load(shell.home.data_dir())?.entries().is_empty() {
         shell.output.warn("No folder is set up yet: ensafer folder add WORK ENCRYPTED");
     }
-    let client = match Client::connect_if_running(&shell.home)? {
-        Some(client) => client,
-        None => launch(shell)?,
-    };
+    let client = connect_or_launch(shell)?;
     client.start()?;
     let mut status = client.wait_for(OBSERVATION_LIMIT, |status| status.state != State::Checking)?;
     // Only now it is known whether there is anything that needs keys.
@@ -65,6 +62,11 @@ fn unlock(shell: &Shell, client: &Client) -> Result<()> {
     prompt::tried_password(shell.output, "Password: ", |password| Ok(client.unlock(password)?))?;
     shell.output.note("Unlocked.");
     Ok(())
+}
+
+/// The daemon that runs, or a new one.
+pub(super) fn connect_or_launch(shell: &Shell) -> Result<Client> {
+    Client::connect_if_running(&shell.home)?.map_or_else(|| launch(shell), Ok)
 }
 
 fn launch(shell: &Shell) -> Result<Client> {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use ensafer_core::plan::ProblemClass;
 use ensafer_core::safety::{Brake, BrakeKind};
-use ensafer_core::status::{FolderStatus, State, Status};
+use ensafer_core::status::{AccountNoticeKind, FolderStatus, State, Status};
 
 use super::Format;
 use super::engine::Engine;
@@ -56,7 +56,8 @@ pub(super) fn print(shell: &Shell, status: &Status) -> Result<()> {
                 .line(format_args!("  Do: ensafer resume --go-on {}, if that is right", brake.token))?;
         }
     }
-    for notice in &status.account {
+    // It is said below, with a daemon and without.
+    for notice in status.account.iter().filter(|notice| notice.kind != AccountNoticeKind::NotSetUp) {
         shell.output.line(printable(&notice.text))?;
     }
     for shared in &status.shared_with_me {

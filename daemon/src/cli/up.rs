@@ -1,9 +1,8 @@
 //! `up --work DIR [--encrypted DIR]`: everything in one command.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use ensafer_core::status::{Progress as StatusProgress, State, Status};
 use tokio::sync::watch;
@@ -14,9 +13,11 @@ use super::named_path;
 use super::status::headline;
 use crate::account;
 use crate::daemon;
+use crate::enrol;
 use crate::exit::{Exit, Failure};
 use crate::folders::Folders;
 use crate::output::Output;
+use crate::pairs::{self, Wanted};
 use crate::progress::Progress;
 use crate::prompt;
 use crate::refusals;
@@ -45,21 +46,21 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
     let (work, encrypted) = (arguments.work.as_path(), chosen.encrypted.as_path());
     let known = is_known(shell, work, encrypted)?;
     if !known {
-        make_missing(work, encrypted, arguments.yes)?;
+        make_missing(shell, work, encrypted, arguments.yes)?;
         refuse_early(shell, work, encrypted)?;
     }
     match &arguments.email {
         _ if !account::exists(&shell.home) => {
             super::register::create(shell, arguments.email.as_deref(), false)?;
         }
-        Some(email) => super::register::refuse_other(email, &account::login_of(&shell.home)?)?,
+        Some(email) => enrol::refuse_other(email, &account::login_of(&shell.home)?)?,
         None => {}
     }
     // A password that has to be typed is asked for here, where somebody sees it.
     drop(shell.open_account()?);
     if !known {
         let owner = chosen.from.as_ref().map(|from| super::folder::meet(shell, from)).transpose()?;
-        super::folder::add(shell, engine, work, encrypted, owner)?;
+        super::folder::add(shell, work, encrypted, owner)?;
     }
     shell.home.set_stopped(false)?;
     shell.output.note("Syncing until Ctrl-C.");
@@ -87,7 +88,7 @@ fn is_known(shell: &Shell, work: &Path, encrypted: &Path) -> Result<bool> {
     Ok(folders.entries().iter().any(|folder| folder.work == work && folder.encrypted == encrypted))
 }
 
-fn make_missing(work: &Path, encrypted: &Path, yes: bool) -> Result<()> {
+fn make_missing(shell: &Shell, work: &Path, encrypted: &Path, yes: bool) -> Result<()> {
     let missing = refusals::missing(&[work, encrypted]);
     if missing.is_empty() {
         return Ok(());
@@ -101,18 +102,12 @@ fn make_missing(work: &Path, encrypted: &Path, yes: bool) -> Result<()> {
             .with_remedy("Name directories that exist")
             .into());
     }
-    for path in missing {
-        fs::create_dir_all(path).with_context(|| format!("{} cannot be made", path.display()))?;
-    }
-    Ok(())
+    pairs::make_missing(shell, work, encrypted)
 }
 
 /// Refuses before a password is asked for.
 fn refuse_early(shell: &Shell, work: &Path, encrypted: &Path) -> Result<()> {
-    let folders = Folders::load(shell.home.data_dir())?;
-    let own = shell.home.directories();
-    refusals::check_pair(work, encrypted, folders.entries(), &own)?;
-    Ok(())
+    pairs::check(shell, Wanted { work, encrypted, owner: None }).map(drop)
 }
 
 /// Prints each change of the status, until the daemon ends.

@@ -17,8 +17,13 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use ensafer_core::api::local::CloudReport;
+use anyhow::Result;
+use ensafer_core::api::local::{CloudReport, FoundReport};
 use rustix::fs::{Mode, OFlags};
+
+use crate::folder_keys::Vault;
+use crate::folders::FolderEntry;
+use crate::home::Home;
 
 pub use rosters::FoundRoster;
 pub use watch::CloudWatch;
@@ -26,6 +31,8 @@ pub use whose::{Encrypted, find};
 
 /// Most bytes that are read of a client's settings. Those of a busy Syncthing have some hundred kilobytes.
 const MAX_SETTINGS_BYTES: u64 = 1 << 20;
+/// What a new encrypted folder is called inside a client's directory.
+const NEW_NAME: &str = "Ensafer";
 /// Most directories that one client is believed to have.
 const MAX_DIRECTORIES: usize = 64;
 
@@ -123,12 +130,61 @@ pub struct CloudDirectory {
 }
 
 impl CloudDirectory {
-    /// The directory as reports have it.
+    /// The directory as reports have it, among the `encrypted` folders that were found.
     #[must_use]
-    pub fn report(&self) -> CloudReport {
-        let directory = self.path.to_string_lossy().into_owned();
-        CloudReport { client: self.client.name().to_owned(), directory }
+    pub fn report(&self, encrypted: &[Encrypted]) -> CloudReport {
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        CloudReport {
+            client: self.client.name().to_owned(),
+            directory: text(&self.path),
+            suggested: self.place_for_new(encrypted).as_deref().map(text),
+        }
     }
+
+    /// A place for a new encrypted folder: nothing is there, or an empty directory, and none of the `encrypted` folders
+    /// that were found is around it.
+    #[must_use]
+    pub fn place_for_new(&self, encrypted: &[Encrypted]) -> Option<PathBuf> {
+        let directory = self.path.join(NEW_NAME);
+        let is_taken = encrypted.iter().any(|found| directory.starts_with(&found.directory));
+        (!is_taken && is_free(&directory)).then_some(directory)
+    }
+}
+
+/// Whether nothing is there, or an empty directory.
+fn is_free(directory: &Path) -> bool {
+    match fs::read_dir(directory) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(_) => fs::symlink_metadata(directory).is_err(),
+    }
+}
+
+/// What lies in the cloud clients' directories.
+#[derive(Debug)]
+pub struct Looked {
+    /// The directories.
+    pub clouds: Vec<CloudDirectory>,
+    /// The encrypted folders in them.
+    pub encrypted: Vec<Encrypted>,
+}
+
+impl Looked {
+    /// As reports have it.
+    #[must_use]
+    pub fn report(&self) -> FoundReport {
+        let clouds = self.clouds.iter().map(|cloud| cloud.report(&self.encrypted)).collect();
+        FoundReport { clouds, folders: self.encrypted.iter().map(Encrypted::report).collect() }
+    }
+}
+
+/// Looks at the directories of this user's clients, as [`find`] does.
+///
+/// # Errors
+/// As [`find`].
+pub fn look(folders: &[FolderEntry], home: &Home, vault: Option<&dyn Vault>) -> Result<Looked> {
+    let clouds = Places::of_user().map(|places| directories(&places)).unwrap_or_default();
+    let encrypted = find(&clouds, folders, home, vault)?;
+    Ok(Looked { clouds, encrypted })
 }
 
 /// The directories of the clients below `places` that are there, each once.

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ensafer_core::clock::Dot;
@@ -204,6 +205,18 @@ impl Folder {
         env: &Env<'_>,
         found: &mut Found,
     ) -> Result<Plan, EngineError> {
+        let never = AtomicBool::new(false);
+        Ok(self.plan_unless(now, env, found, &never)?.unwrap_or_default())
+    }
+
+    /// As [`plan`](Self::plan), until `cancelled`: then there is none.
+    pub(super) fn plan_unless(
+        &mut self,
+        now: Timestamp,
+        env: &Env<'_>,
+        found: &mut Found,
+        cancelled: &AtomicBool,
+    ) -> Result<Option<Plan>, EngineError> {
         let encrypted = self.encrypted.tree(&self.encrypted.given_up(&found.problems));
         self.put_back = self.to_be_published_again(now, &found.problems);
         if self.author.is_none() {
@@ -215,11 +228,14 @@ impl Folder {
                 self.keys(env)?;
                 continue;
             }
-            let Some(scanned) = &mut self.scan else { return Ok(plan) };
+            let Some(scanned) = &mut self.scan else { return Ok(Some(plan)) };
             if plan.hash.is_empty() {
-                return Ok(plan);
+                return Ok(Some(plan));
             }
-            hash_nodes(&self.work, scanned, &plan.hash, found);
+            hash_nodes(&self.work, scanned, &plan.hash, found, cancelled);
+            if cancelled.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
         }
     }
 
@@ -350,11 +366,19 @@ fn since(
     now_seen.iter().map(|id| (*id, before.get(id).copied().unwrap_or(now))).collect()
 }
 
-/// Hashes `nodes` on all cores. What changed meanwhile has not rested; what cannot be read is unknown and a problem.
-fn hash_nodes(work: &WorkDir, scanned: &mut Scan, nodes: &[NodeId], found: &mut Found) {
+/// Hashes `nodes` on all cores, until `cancelled`: no file is begun then. What changed meanwhile has not rested; what
+/// cannot be read is unknown and a problem.
+fn hash_nodes(
+    work: &WorkDir,
+    scanned: &mut Scan,
+    nodes: &[NodeId],
+    found: &mut Found,
+    cancelled: &AtomicBool,
+) {
     let tree = &scanned.tree;
     let results: Vec<_> = nodes
         .par_iter()
+        .filter(|_| !cancelled.load(Ordering::Relaxed))
         .map(|&id| (id, tree.path(id), hash_file(work, &tree.path(id), &tree.node(id).stamp)))
         .collect();
     for (id, path, result) in results {

@@ -19,10 +19,20 @@ pub struct Preview {
     pub twice: u64,
     /// Entries to be moved to the trash.
     pub delete: u64,
+    /// Plaintext of the files to be encrypted.
+    pub encrypt_bytes: u64,
+    /// Plaintext of the files to be decrypted.
+    pub decrypt_bytes: u64,
 }
 
 impl Preview {
     fn of(plan: &Plan) -> Self {
+        let bytes = |wanted: &dyn Fn(&Change) -> bool| {
+            plan.changes.iter().filter(|change| wanted(change)).map(size_of).sum()
+        };
+        let is_fetched = |change: &Change| {
+            matches!(change.work, Some(WorkChange::Create { .. } | WorkChange::Update { content: true, .. }))
+        };
         let count = |wanted: &dyn Fn(&Change) -> bool| {
             plan.changes.iter().filter(|change| wanted(change)).count() as u64
         };
@@ -40,25 +50,35 @@ impl Preview {
             same: count(&|change| change.publish.is_none() && change.work.is_none() && change.node.is_some()),
             twice: count(&is_beside),
             delete: count(&|change| matches!(change.work, Some(WorkChange::Trash { .. }))),
+            encrypt_bytes: bytes(&|change| change.publish.is_some()),
+            decrypt_bytes: bytes(&is_fetched),
         }
     }
 }
 
 impl Folder {
-    /// What the next step would do, without doing it.
+    /// What the next step would do, without doing it. `None` where it was cancelled.
     ///
     /// # Errors
     /// As [`step`](Self::step).
-    pub fn preview(&mut self, env: &Env<'_>) -> Result<Preview, EngineError> {
+    pub fn preview(&mut self, env: &Env<'_>) -> Result<Option<Preview>, EngineError> {
         let now = env.clock.now();
         let mut found = Found::default();
         self.observe_work(now, &mut found);
         if !self.observe_encrypted(now, env, &mut found)? {
-            return Ok(Preview::default());
+            return Ok(Some(Preview::default()));
         }
-        let plan = self.plan(now, env, &mut found)?;
+        let plan = self.plan_unless(now, env, &mut found, env.cancel)?;
         self.look_at_everything();
-        Ok(Preview::of(&plan))
+        Ok(plan.as_ref().map(Preview::of))
+    }
+}
+
+/// Plaintext of the file that a change is about.
+fn size_of(change: &Change) -> u64 {
+    match change.target.content {
+        Content::File { size, .. } => size,
+        _ => 0,
     }
 }
 
@@ -66,10 +86,7 @@ impl Folder {
 pub fn expect(plan: &Plan, progress: &Progress) {
     let (mut files, mut bytes) = (0, 0);
     for change in &plan.changes {
-        let size = match change.target.content {
-            Content::File { size, .. } => size,
-            _ => 0,
-        };
+        let size = size_of(change);
         if let Some(publish) = &change.publish {
             files += 1;
             bytes += if matches!(publish.source, Source::Work(_) | Source::Reseal(_)) { size } else { 0 };

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ensafer_core::api::local::{
-    ActivityReport, ConflictReport, DescribeRequest, FileStatus, FolderRequest, Keep, ListedEntry, Located,
-    MembersChange, MembersRequest, PauseRequest, ProblemReport, Refusal, RefusalClass, ResolveRequest,
-    RestoreRequest, Restored, ResumeRequest, SettleOutcome, TrashedReport,
+    ActivityReport, BrowserVisit, ConflictReport, DescribeRequest, FileStatus, FolderRequest, Keep,
+    ListedEntry, Located, MembersChange, MembersRequest, PauseRequest, ProblemReport, Refusal, RefusalClass,
+    ResolveRequest, RestoreRequest, Restored, ResumeRequest, SettleOutcome, TrashedReport,
 };
 use ensafer_core::ids::{FileId, FolderId};
 use ensafer_core::status::Status;
@@ -76,12 +76,29 @@ impl ClientError {
             Self::NotRunning | Self::Timeout | Self::Http(_) => Exit::RetryLater,
             Self::Connect { .. } | Self::OtherUser { .. } | Self::Answer(_) => Exit::Error,
             Self::Refused(refusal) => match refusal.class {
-                RefusalClass::NotSetUp => Exit::NotSetUp,
-                RefusalClass::Locked | RefusalClass::WrongPassword => Exit::WrongPassword,
-                RefusalClass::NoSuchBrake | RefusalClass::BadRequest => Exit::Usage,
-                RefusalClass::RetryLater => Exit::RetryLater,
-                RefusalClass::NotAMember => Exit::NotARecipient,
-                RefusalClass::NotAllowed | RefusalClass::Failed => Exit::Error,
+                RefusalClass::NotSetUp | RefusalClass::NotOnServer | RefusalClass::NotLoggedIn => {
+                    Exit::NotSetUp
+                }
+                RefusalClass::Locked
+                | RefusalClass::WrongPassword
+                | RefusalClass::WrongRecoveryKey
+                | RefusalClass::WrongMailCode => Exit::WrongPassword,
+                RefusalClass::NoSuchBrake
+                | RefusalClass::BadRequest
+                | RefusalClass::WeakPassword
+                | RefusalClass::MissingDirectory => Exit::Usage,
+                RefusalClass::RetryLater | RefusalClass::NeedsMailCode => Exit::RetryLater,
+                RefusalClass::NotAMember | RefusalClass::NotARecipient | RefusalClass::UnknownOwner => {
+                    Exit::NotARecipient
+                }
+                RefusalClass::ServerUnreachable => Exit::ServerUnreachable,
+                RefusalClass::ServerDistrusted | RefusalClass::KeysChanged => Exit::VerificationFailed,
+                RefusalClass::NotAllowed
+                | RefusalClass::Already
+                | RefusalClass::NeedsRegistrationCode
+                | RefusalClass::AddressTaken
+                | RefusalClass::UnknownPerson
+                | RefusalClass::Failed => Exit::Error,
             },
         }
     }
@@ -262,6 +279,14 @@ impl Client {
         self.post("/v1/folders/reload", &())
     }
 
+    /// Has the daemon listen for a browser, and let one in.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn invite_browser(&self) -> Result<BrowserVisit, ClientError> {
+        self.post("/v1/browser", &())
+    }
+
     /// Ends the daemon.
     ///
     /// # Errors
@@ -429,6 +454,7 @@ fn refusal(bytes: &[u8]) -> ClientError {
         class: RefusalClass::BadRequest,
         what: String::from_utf8_lossy(bytes).into_owned(),
         remedy: None,
+        about: None,
     }))
 }
 

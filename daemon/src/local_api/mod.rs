@@ -1,17 +1,30 @@
 //! The local API: HTTP/1 with JSON over a Unix socket, spoken by the command line, the tray and scripts.
 //!
+//! A browser gets the same by the door of [`browser`], while somebody wants it to.
+//!
 //! `curl --unix-socket …/runtime/ensafer.sock http://ensafer/v1/status` shows it.
 
+mod account;
+mod body;
+mod browser;
 mod client;
+mod control;
+mod decisions;
+mod folders;
+mod page;
+mod people;
+mod refusals;
 mod server;
+mod settings;
+mod turns;
 
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
 use ensafer_core::api::local::{
-    ActivityReport, ConflictReport, FileStatus, FolderReport, Keep, ListedEntry, Located, MembersChange,
-    ProblemReport, RefusalClass, Restored, SettleOutcome, TrashedReport,
+    ActivityReport, ConflictReport, FileStatus, Keep, ListedEntry, Located, MembersChange, ProblemReport,
+    RefusalClass, Restored, SettleOutcome, TrashedReport,
 };
 use ensafer_core::ids::{FileId, FolderId};
 use ensafer_core::status::Status;
@@ -22,7 +35,7 @@ use crate::folder_keys::FolderKeysError;
 use crate::prompt::Password;
 
 pub use client::{Client, ClientError};
-pub use server::{LocalServer, ServeError};
+pub use server::{Desk, LocalServer, ServeError};
 
 /// Why the daemon cannot do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -58,10 +71,8 @@ impl ControlError {
             Self::WrongPassword => RefusalClass::WrongPassword,
             Self::NoSuchBrake => RefusalClass::NoSuchBrake,
             Self::BadRequest(_) => RefusalClass::BadRequest,
-            Self::Members(MembersError::NotAMember) => RefusalClass::NotAMember,
-            Self::Members(error) if error.is_for_later() => RefusalClass::RetryLater,
-            Self::Members(MembersError::Engine(_)) | Self::Failed(_) => RefusalClass::Failed,
-            Self::Members(_) => RefusalClass::NotAllowed,
+            Self::Members(error) => refusals::class_of_members(error),
+            Self::Failed(_) => RefusalClass::Failed,
         }
     }
 }
@@ -144,9 +155,6 @@ pub trait Control: Queries + Send + Sync + 'static {
 
     /// Everything that is not in order, oldest first.
     fn problems(&self) -> Vec<ProblemReport>;
-
-    /// The folders of this device.
-    fn folders(&self) -> Vec<FolderReport>;
 
     /// Begins syncing, and remembers that it shall.
     ///

@@ -1,6 +1,5 @@
 //! The daemon's side: axum on a socket that only its owner may open.
 
-use std::convert::Infallible;
 use std::fs::Permissions;
 use std::future::{Future, IntoFuture};
 use std::io;
@@ -9,27 +8,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, FromRef, Query, State};
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::StatusCode;
-use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use ensafer_core::api::local::{
-    ActivityReport, ConflictReport, DescribeRequest, FileStatus, FolderReport, FolderRequest, ListedEntry,
-    Located, MembersRequest, PauseRequest, ProblemReport, Refusal, RefusalClass, ResolveRequest,
-    RestoreRequest, Restored, ResumeRequest, SettleOutcome, TrashedReport,
-};
-use ensafer_core::status::Status;
-use futures_util::Stream;
+use ensafer_core::api::local::RefusalClass;
 use tokio::net::unix::SocketAddr;
 use tokio::net::{UnixListener, UnixStream};
 
-use super::{Control, ControlError};
+use super::browser::{self, Browser, Limits};
+use super::refusals::refuse;
+use super::turns::Turn;
+use super::{Control, account, control, decisions, folders, page, people, settings};
 use crate::daemon::QuitSignal;
-use crate::engine::{EngineError, MembersError, ResolveError};
 use crate::private_file;
-use crate::prompt::Password;
+use crate::shell::Shell;
+use crate::vault::ShellVault;
 
 /// No request is longer: a password, a path, a token.
 const BODY_LIMIT_BYTES: usize = 64 * 1024;
@@ -91,7 +84,7 @@ impl LocalServer {
     /// [`ServeError`].
     pub async fn serve(
         self,
-        control: Arc<dyn Control>,
+        desk: Desk,
         quit: QuitSignal,
         grace: Duration,
         until: impl Future<Output = ()> + Send + 'static,
@@ -103,7 +96,7 @@ impl LocalServer {
             // The receiver waits below.
             let _ = ended.send(());
         };
-        let router = router(Door { control, quit });
+        let router = router(Door::new(desk, quit));
         let serving = axum::serve(listener, router).with_graceful_shutdown(until).into_future();
         let served = tokio::select! {
             served = serving => served,
@@ -145,48 +138,60 @@ impl axum::serve::Listener for OwnerListener {
     }
 }
 
+/// What requests are carried out with.
+#[derive(Clone)]
+pub struct Desk {
+    /// Ensafer's directories and settings.
+    pub shell: Shell,
+    /// The account's keys, as the engine has them.
+    pub vault: Arc<ShellVault>,
+    /// The engine.
+    pub control: Arc<dyn Control>,
+}
+
 /// What every request gets at.
 #[derive(Clone)]
-struct Door {
-    control: Arc<dyn Control>,
-    quit: QuitSignal,
+pub(super) struct Door {
+    pub desk: Desk,
+    pub quit: QuitSignal,
+    /// Whose turn it is to change the account: key derivation and key server.
+    pub account: Turn,
+    /// Whose turn it is to look at two directories, or to add them.
+    pub preview: Turn,
+    /// How browsers come in.
+    pub browser: Arc<Browser>,
+}
+
+impl Door {
+    pub fn new(desk: Desk, quit: QuitSignal) -> Self {
+        let browser = Arc::new(Browser::new(Limits::default(), quit.clone()));
+        Self { desk, quit, account: Turn::default(), preview: Turn::default(), browser }
+    }
 }
 
 impl FromRef<Door> for Arc<dyn Control> {
     fn from_ref(door: &Door) -> Self {
-        Arc::clone(&door.control)
+        Arc::clone(&door.desk.control)
     }
 }
 
-type Shared = State<Arc<dyn Control>>;
+impl FromRef<Door> for Desk {
+    fn from_ref(door: &Door) -> Self {
+        door.desk.clone()
+    }
+}
 
-fn router(door: Door) -> Router {
+/// Every request of the local API, and the window's page.
+pub(super) fn router(door: Door) -> Router {
     Router::new()
-        .route("/v1/status", get(status))
-        .route("/v1/problems", get(problems))
-        .route("/v1/folders", get(folders))
-        .route("/v1/folders/reload", post(reload_folders))
-        .route("/v1/filestatus", get(file_status))
-        .route("/v1/list", get(list))
-        .route("/v1/locate", get(locate))
-        .route("/v1/describe", post(describe))
-        .route("/v1/conflicts", get(conflicts))
-        .route("/v1/conflicts/resolve", post(resolve_conflict))
-        .route("/v1/trash", get(trash))
-        .route("/v1/trash/restore", post(restore))
-        .route("/v1/activity", get(activity))
-        .route("/v1/events", get(events))
-        .route("/v1/start", post(start))
-        .route("/v1/stop", post(stop))
-        .route("/v1/pause", post(pause))
-        .route("/v1/resume", post(resume))
-        .route("/v1/unlock", post(unlock))
-        .route("/v1/lock", post(lock))
-        .route("/v1/sync", post(sync))
-        .route("/v1/members", post(change_members))
-        .route("/v1/reencrypt", post(reencrypt))
-        .route("/v1/account/look", post(look_at_account))
-        .route("/v1/quit", post(quit))
+        .merge(control::routes())
+        .merge(decisions::routes())
+        .merge(account::routes())
+        .merge(folders::routes())
+        .merge(people::routes())
+        .merge(settings::routes())
+        .merge(browser::routes())
+        .merge(page::routes())
         .fallback(|| async {
             refuse(StatusCode::NOT_FOUND, RefusalClass::BadRequest, "no such request".into())
         })
@@ -195,237 +200,4 @@ fn router(door: Door) -> Router {
         })
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .with_state(door)
-}
-
-async fn status(State(control): Shared) -> Result<Json<Status>, ControlError> {
-    blocking(move || Ok(control.status())).await
-}
-
-async fn problems(State(control): Shared) -> Result<Json<Vec<ProblemReport>>, ControlError> {
-    blocking(move || Ok(control.problems())).await
-}
-
-async fn folders(State(control): Shared) -> Result<Json<Vec<FolderReport>>, ControlError> {
-    blocking(move || Ok(control.folders())).await
-}
-
-async fn reload_folders(State(control): Shared) -> Result<Json<()>, ControlError> {
-    blocking(move || control.reload_folders()).await
-}
-
-#[derive(serde::Deserialize)]
-struct PathQuery {
-    path: PathBuf,
-}
-
-async fn file_status(
-    State(control): Shared,
-    Query(query): Query<PathQuery>,
-) -> Result<Json<FileStatus>, ControlError> {
-    blocking(move || Ok(control.file_status(&query.path)?)).await
-}
-
-async fn list(
-    State(control): Shared,
-    Query(query): Query<PathQuery>,
-) -> Result<Json<Vec<ListedEntry>>, ControlError> {
-    blocking(move || Ok(control.list(&query.path)?)).await
-}
-
-#[derive(serde::Deserialize)]
-struct SoughtQuery {
-    sought: String,
-}
-
-async fn locate(
-    State(control): Shared,
-    Query(query): Query<SoughtQuery>,
-) -> Result<Json<Option<Located>>, ControlError> {
-    blocking(move || Ok(control.locate(&query.sought)?)).await
-}
-
-async fn describe(
-    State(control): Shared,
-    Json(body): Json<DescribeRequest>,
-) -> Result<Json<()>, ControlError> {
-    blocking(move || Ok(control.describe(Path::new(&body.path), &body.text)?)).await
-}
-
-async fn conflicts(State(control): Shared) -> Result<Json<Vec<ConflictReport>>, ControlError> {
-    blocking(move || Ok(control.conflicts()?)).await
-}
-
-/// Answers when it is done: after the current file.
-async fn resolve_conflict(
-    State(control): Shared,
-    Json(body): Json<ResolveRequest>,
-) -> Result<Json<()>, ControlError> {
-    blocking(move || Ok(control.resolve_conflict(body.folder, body.conflict, body.keep)?)).await
-}
-
-async fn trash(State(control): Shared) -> Result<Json<Vec<TrashedReport>>, ControlError> {
-    blocking(move || Ok(control.trash()?)).await
-}
-
-async fn restore(
-    State(control): Shared,
-    Json(body): Json<RestoreRequest>,
-) -> Result<Json<Restored>, ControlError> {
-    blocking(move || Ok(control.restore(body.folder, &body.item)?)).await
-}
-
-#[derive(serde::Deserialize)]
-struct LimitQuery {
-    limit: Option<usize>,
-}
-
-/// Of as many deeds as are asked for, or all that are kept.
-async fn activity(
-    State(control): Shared,
-    Query(query): Query<LimitQuery>,
-) -> Result<Json<Vec<ActivityReport>>, ControlError> {
-    blocking(move || Ok(control.activity(query.limit.unwrap_or(usize::MAX))?)).await
-}
-
-/// The status now and after each change, as server-sent events, until the daemon ends.
-async fn events(State(door): State<Door>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let mut receiver = door.control.subscribe();
-    receiver.mark_changed();
-    let stream = futures_util::stream::unfold((receiver, door.quit), |(mut receiver, quit)| async move {
-        tokio::select! {
-            changed = receiver.changed() => changed.ok()?,
-            () = quit.requested() => return None,
-        }
-        let status = receiver.borrow_and_update().clone();
-        let event = Event::default().event("status").json_data(&status).ok()?;
-        Some((Ok(event), (receiver, quit)))
-    });
-    Sse::new(stream).keep_alive(KeepAlive::default())
-}
-
-async fn start(State(control): Shared) -> Result<Json<()>, ControlError> {
-    blocking(move || control.start()).await
-}
-
-async fn stop(State(control): Shared) -> Result<Json<()>, ControlError> {
-    blocking(move || control.stop()).await
-}
-
-async fn pause(State(control): Shared, Json(body): Json<PauseRequest>) -> Result<Json<()>, ControlError> {
-    blocking(move || control.pause(body.for_s.map(Duration::from_secs))).await
-}
-
-async fn resume(State(control): Shared, Json(body): Json<ResumeRequest>) -> Result<Json<()>, ControlError> {
-    blocking(move || control.resume(body.go_on)).await
-}
-
-/// The body is the password as it is, so that no document type holds it.
-async fn unlock(State(control): Shared, body: String) -> Result<Json<()>, ControlError> {
-    let password = Password::new(body);
-    blocking(move || control.unlock(password)).await
-}
-
-async fn lock(State(control): Shared) -> Result<Json<()>, ControlError> {
-    blocking(move || {
-        control.lock();
-        Ok(())
-    })
-    .await
-}
-
-/// Answers when everything has settled, however long that takes.
-async fn sync(State(control): Shared) -> Result<Json<SettleOutcome>, ControlError> {
-    let settled = blocking_raw(move || control.settle()).await?;
-    let outcome = settled.await.map_err(|_| anyhow::anyhow!("the daemon ends"))?;
-    Ok(Json(outcome))
-}
-
-/// Answers when it is done: after the current file, and after reading every header where somebody is removed.
-async fn change_members(
-    State(control): Shared,
-    Json(body): Json<MembersRequest>,
-) -> Result<Json<()>, ControlError> {
-    let changed = blocking_raw(move || control.change_members(body.folder, body.change)).await?;
-    let outcome = changed.await.map_err(|_| anyhow::anyhow!("the folder's work has ended"))?;
-    Ok(Json(outcome?))
-}
-
-/// Answers when it has begun. The status tells how much is left.
-async fn reencrypt(
-    State(control): Shared,
-    Json(body): Json<FolderRequest>,
-) -> Result<Json<()>, ControlError> {
-    let begun = blocking_raw(move || control.reencrypt(body.folder)).await?;
-    let begun = begun.await.map_err(|_| anyhow::anyhow!("the folder's work has ended"))?;
-    Ok(Json(begun.map_err(MembersError::from)?))
-}
-
-async fn look_at_account(State(control): Shared) -> Result<Json<()>, ControlError> {
-    blocking(move || {
-        control.look_at_account();
-        Ok(())
-    })
-    .await
-}
-
-async fn quit(State(control): Shared) -> Result<Json<()>, ControlError> {
-    blocking(move || {
-        control.quit();
-        Ok(())
-    })
-    .await
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ControlError> + Send + 'static,
-) -> Result<Json<T>, ControlError> {
-    blocking_raw(work).await.map(Json)
-}
-
-async fn blocking_raw<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, ControlError> + Send + 'static,
-) -> Result<T, ControlError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(ControlError::Failed(error.into())),
-    }
-}
-
-impl IntoResponse for ControlError {
-    fn into_response(self) -> Response {
-        let (class, what, remedy) = match &self {
-            Self::Failed(error) => match error.downcast_ref::<Self>() {
-                Some(known) => (known.class(), known.to_string(), None),
-                None => (class_of(error), crate::exit::describe(error), crate::exit::remedy(error)),
-            },
-            Self::Members(error) => (self.class(), crate::apply::describe(error), error.remedy()),
-            known => (known.class(), known.to_string(), None),
-        };
-        let remedy = remedy.map(str::to_owned);
-        let status = match class {
-            RefusalClass::NotSetUp
-            | RefusalClass::Locked
-            | RefusalClass::NoSuchBrake
-            | RefusalClass::RetryLater => StatusCode::CONFLICT,
-            RefusalClass::WrongPassword | RefusalClass::NotAllowed | RefusalClass::NotAMember => {
-                StatusCode::FORBIDDEN
-            }
-            RefusalClass::BadRequest => StatusCode::BAD_REQUEST,
-            RefusalClass::Failed => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        (status, Json(Refusal { class, what, remedy })).into_response()
-    }
-}
-
-fn class_of(error: &anyhow::Error) -> RefusalClass {
-    match error.downcast_ref::<ResolveError>() {
-        Some(error) if error.is_for_later() => RefusalClass::RetryLater,
-        Some(ResolveError::NoSuchConflict | ResolveError::NoOriginal) => RefusalClass::BadRequest,
-        Some(ResolveError::Engine(EngineError::ReadOnly)) => RefusalClass::NotAllowed,
-        _ => RefusalClass::Failed,
-    }
-}
-
-fn refuse(status: StatusCode, class: RefusalClass, what: String) -> Response {
-    (status, Json(Refusal { class, what, remedy: None })).into_response()
 }

@@ -9,11 +9,18 @@ use std::thread::JoinHandle;
 
 use ensafer_core::api::local::FileState;
 use ensafer_core::status::State;
+use serde_json::json;
 
 use super::*;
+use crate::account::AccountError;
+use crate::config::{Config, Keyring};
 use crate::daemon::QuitSignal;
 use crate::engine::ResolveError;
 use crate::exit::{self, Exit};
+use crate::home::Home;
+use crate::output::Output;
+use crate::shell::Shell;
+use crate::vault::ShellVault;
 
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -22,15 +29,17 @@ pub(crate) struct Fake {
     status: watch::Sender<Status>,
     calls: Mutex<Vec<String>>,
     settling: Mutex<Vec<oneshot::Sender<SettleOutcome>>>,
+    vault: Arc<ShellVault>,
     quit: QuitSignal,
 }
 
 impl Fake {
-    pub(crate) fn new(quit: QuitSignal) -> Arc<Self> {
+    pub(crate) fn new(quit: QuitSignal, vault: Arc<ShellVault>) -> Arc<Self> {
         Arc::new(Self {
             status: watch::Sender::new(status(State::Locked)),
             calls: Mutex::default(),
             settling: Mutex::default(),
+            vault,
             quit,
         })
     }
@@ -112,10 +121,6 @@ impl Control for Fake {
         Vec::new()
     }
 
-    fn folders(&self) -> Vec<FolderReport> {
-        Vec::new()
-    }
-
     fn start(&self) -> Result<(), ControlError> {
         self.show(State::Checking);
         Ok(())
@@ -136,14 +141,19 @@ impl Control for Fake {
     }
 
     fn unlock(&self, password: Password) -> Result<(), ControlError> {
-        if password.expose() != "pass wörd" {
-            return Err(ControlError::WrongPassword);
+        match self.vault.unlock(&password) {
+            Err(AccountError::NotSetUp) if password.expose() == "pass wörd" => {}
+            Err(AccountError::NotSetUp | AccountError::WrongPassword) => {
+                return Err(ControlError::WrongPassword);
+            }
+            opened => drop(opened.map_err(anyhow::Error::from)?),
         }
         self.show(State::Stopped);
         Ok(())
     }
 
     fn lock(&self) {
+        self.vault.lock();
         self.show(State::Locked);
     }
 
@@ -192,6 +202,7 @@ impl Control for Fake {
 /// A server on a thread, with its own runtime, as the daemon has it.
 struct Served {
     fake: Arc<Fake>,
+    shell: Shell,
     path: PathBuf,
     thread: JoinHandle<Result<(), ServeError>>,
     _dir: tempfile::TempDir,
@@ -203,15 +214,20 @@ fn serve() -> Served {
     // What a killed daemon leaves behind.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let quit = QuitSignal::default();
-    let fake = Fake::new(quit.clone());
+    let home = Home::under(&dir.path().join("home"));
+    home.create().unwrap();
+    let config = Config { keyring: Keyring::Off, pbkdf2_iterations: 600_000, ..Config::default() };
+    let shell = Shell::new(home, config, Output::new(true));
+    let vault = Arc::new(ShellVault::new(&shell, false).unwrap());
+    let fake = Fake::new(quit.clone(), Arc::clone(&vault));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let server = runtime.block_on(async { LocalServer::bind(&path) }).unwrap();
-    let control: Arc<dyn Control> = Arc::clone(&fake) as _;
+    let desk = Desk { shell: shell.clone(), vault, control: Arc::clone(&fake) as _ };
     let thread = std::thread::spawn(move || {
         let until = quit.clone();
-        runtime.block_on(server.serve(control, quit, GRACE, async move { until.requested().await }))
+        runtime.block_on(server.serve(desk, quit, GRACE, async move { until.requested().await }))
     });
-    Served { fake, path, thread, _dir: dir }
+    Served { fake, shell, path, thread, _dir: dir }
 }
 
 impl Served {
@@ -406,6 +422,31 @@ fn only_the_owner_gets_in() {
     served.end();
 }
 
+/// Ensafer's own window shows the page by way of the socket, which needs no key.
+#[test]
+fn the_page_is_served_at_the_socket_as_well() {
+    let served = serve();
+    let ask = |line: &str| {
+        let mut stream = UnixStream::connect(&served.path).unwrap();
+        write!(stream, "{line} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let page = ask("GET /");
+    assert!(page.starts_with("HTTP/1.1 200 OK") && page.contains("<!doctype html>"), "{page}");
+    assert!(page.contains("content-security-policy: default-src 'none';"), "{page}");
+    assert!(ask("GET /ui/screens/folders.js").contains("text/javascript"));
+    assert!(ask("GET /ui/nothing.js").starts_with("HTTP/1.1 404"));
+    assert!(ask("POST /claim").starts_with("HTTP/1.1 404"), "by this the page knows that it needs no key");
+
+    let visit = served.client().invite_browser().unwrap();
+    assert!(visit.address.0.starts_with("http://127.0.0.1:"), "a browser's way in");
+    assert_eq!(visit.valid_s, 60);
+    served.end();
+}
+
 #[test]
 fn what_is_no_request_is_refused() {
     let served = serve();
@@ -423,5 +464,244 @@ fn what_is_no_request_is_refused() {
     assert_eq!(ask("GET /v1/stop HTTP/1.1", b""), "HTTP/1.1 405 Method Not Allowed");
     assert_eq!(ask("POST /v1/pause HTTP/1.1", b"{\"until\": 1}"), "HTTP/1.1 422 Unprocessable Entity");
     assert_eq!(ask("POST /v1/pause HTTP/1.1", &[b' '; 100_000]), "HTTP/1.1 413 Payload Too Large");
+    served.end();
+}
+
+/// Sends a request as the window does, and reads the answer's status code and document.
+fn ask(served: &Served, method: &str, path: &str, body: &serde_json::Value) -> (u16, serde_json::Value) {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let mut stream = UnixStream::connect(&served.path).unwrap();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nhost: ensafer\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let code = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (code, serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}")))
+}
+
+#[track_caller]
+fn post(served: &Served, path: &str, body: &serde_json::Value) -> serde_json::Value {
+    let (code, answer) = ask(served, "POST", path, body);
+    assert_eq!(code, 200, "{path}: {answer}");
+    answer
+}
+
+#[track_caller]
+fn get(served: &Served, path: &str) -> serde_json::Value {
+    let (code, answer) = ask(served, "GET", path, &serde_json::Value::Null);
+    assert_eq!(code, 200, "{path}: {answer}");
+    answer
+}
+
+#[track_caller]
+fn refused(served: &Served, path: &str, body: &serde_json::Value) -> (u16, String) {
+    let (code, answer) = ask(served, "POST", path, body);
+    assert!(code >= 400 && !answer["what"].as_str().unwrap().is_empty(), "{path}: {answer}");
+    (code, answer["class"].as_str().unwrap().to_owned())
+}
+
+const GOOD: &str = "correct horse battery";
+
+#[test]
+fn an_account_is_made_locked_opened_and_recovered() {
+    let served = serve();
+    assert_eq!(get(&served, "/v1/account")["state"], "none");
+    let strength = post(&served, "/v1/account/strength", &json!({"password": "password1"}));
+    assert_eq!((&strength["is_enough"], strength["why"].is_string()), (&json!(false), true));
+    let strength = post(&served, "/v1/account/strength", &json!({"password": GOOD, "email": "alice@"}));
+    assert_eq!(strength, json!({"is_enough": true}));
+
+    let weak = json!({"email": "alice@example.com", "password": "alice1"});
+    assert_eq!(refused(&served, "/v1/account/register", &weak), (400, "weak-password".into()));
+    let nameless = json!({"email": "", "password": GOOD, "server": "http://127.0.0.1:1"});
+    assert_eq!(refused(&served, "/v1/account/register", &nameless), (400, "bad-request".into()));
+    assert_eq!(get(&served, "/v1/account")["state"], "none", "nothing was made");
+
+    let made =
+        post(&served, "/v1/account/register", &json!({"email": "alice@example.com", "password": GOOD}));
+    let recovery_key = made["recovery_key"].as_str().unwrap();
+    assert!(recovery_key.len() > 20 && made.get("account_key").is_none(), "{made}");
+    assert_eq!(made["account"]["state"], "open");
+    let account = get(&served, "/v1/account");
+    assert_eq!((&account["email"], &account["state"]), (&json!("alice@example.com"), &json!("open")));
+    assert!(!account.to_string().contains(recovery_key), "it is shown once");
+    let again = json!({"email": "alice@example.com", "password": GOOD});
+    assert_eq!(refused(&served, "/v1/account/register", &again), (409, "already".into()));
+
+    let shown = post(&served, "/v1/account/recovery-key", &json!({"password": GOOD}));
+    assert_eq!(shown["recovery_key"], recovery_key);
+    let wrong = json!({"password": "something else entirely"});
+    assert_eq!(refused(&served, "/v1/account/recovery-key", &wrong), (403, "wrong-password".into()));
+
+    post(&served, "/v1/lock", &json!(null));
+    assert_eq!(get(&served, "/v1/account")["state"], "locked");
+    assert_eq!(refused(&served, "/v1/account/logout", &json!({})), (409, "not-on-server".into()));
+
+    let new = "zuppa inglese per undici";
+    let foreign = "0".repeat(recovery_key.len());
+    let wrong = json!({"recovery_key": foreign, "password": new});
+    assert_eq!(refused(&served, "/v1/account/recover", &wrong), (403, "wrong-recovery-key".into()));
+    let weak = json!({"recovery_key": recovery_key, "password": "alice1"});
+    assert_eq!(refused(&served, "/v1/account/recover", &weak), (400, "weak-password".into()));
+    let right = json!({"recovery_key": recovery_key, "password": new});
+    assert_eq!(post(&served, "/v1/account/recover", &right)["state"], "open");
+    let shown = post(&served, "/v1/account/recovery-key", &json!({"password": new}));
+    assert_eq!(shown["recovery_key"], recovery_key);
+    served.end();
+}
+
+#[test]
+fn a_server_that_is_not_there_leaves_nothing_behind() {
+    let served = serve();
+    // Nobody listens on port 1 of this computer.
+    let server = "http://127.0.0.1:1";
+    let new = json!({"email": "alice@example.com", "password": GOOD, "server": server});
+    assert_eq!(refused(&served, "/v1/account/register", &new), (502, "server-unreachable".into()));
+    let known = json!({"email": "alice@example.com", "password": GOOD, "server": server});
+    assert_eq!(refused(&served, "/v1/account/login", &known), (502, "server-unreachable".into()));
+    let half = json!({"password": GOOD, "server": server});
+    assert_eq!(refused(&served, "/v1/account/login", &half), (400, "bad-request".into()));
+    let key = json!({"email": "a@b.example", "server": server, "password": GOOD, "account_key": "no key"});
+    assert_eq!(refused(&served, "/v1/account/login", &key), (400, "bad-request".into()));
+    assert_eq!(get(&served, "/v1/account")["state"], "none");
+    served.end();
+}
+
+#[test]
+fn folders_are_looked_at_without_a_trace_then_added_and_removed() {
+    let served = serve();
+    let root = served.path.parent().unwrap().canonicalize().unwrap();
+    let (work, encrypted) = (root.join("work"), root.join("cloud/e"));
+    std::fs::create_dir(&work).unwrap();
+    std::fs::write(work.join("a.txt"), "twelve bytes").unwrap();
+    std::fs::create_dir(work.join("sub")).unwrap();
+    let pair = json!({"work": work, "encrypted": encrypted});
+    assert_eq!(refused(&served, "/v1/folders/preview", &pair.clone()), (409, "not-set-up".into()));
+    post(&served, "/v1/account/register", &json!({"email": "alice@example.com", "password": GOOD}));
+
+    let preview = post(&served, "/v1/folders/preview", &pair.clone());
+    assert_eq!(preview["missing"], json!([encrypted]));
+    assert_eq!((&preview["is_join"], &preview["delete"]), (&json!(false), &json!(0)));
+    assert_eq!((&preview["encrypt"], &preview["encrypt_bytes"]), (&json!(2), &json!(12)));
+    assert!(!encrypted.exists() && !work.join(".ensafer").exists(), "nothing is made");
+    assert_eq!(get(&served, "/v1/folders"), json!([]));
+
+    for (work, encrypted, class) in [
+        (json!("work"), json!(encrypted), "bad-request"),
+        (json!(work), json!(work.join("sub")), "bad-request"),
+        (json!(work.join("a.txt")), json!(encrypted), "bad-request"),
+    ] {
+        let body = json!({"work": work, "encrypted": encrypted});
+        assert_eq!(refused(&served, "/v1/folders/preview", &body.clone()).1, class, "{body}");
+        assert_eq!(refused(&served, "/v1/folders/add", &body.clone()).1, class, "{body}");
+    }
+    assert_eq!(refused(&served, "/v1/folders/add", &pair).1, "missing-directory");
+    let wanted = json!({"work": work, "encrypted": encrypted, "create_missing": true});
+    let added = post(&served, "/v1/folders/add", &wanted.clone());
+    assert_eq!(added["work"], json!(work));
+    assert_eq!(std::fs::read_dir(&encrypted).unwrap().count(), 1, "its roster");
+    assert_eq!(refused(&served, "/v1/folders/add", &wanted).1, "already");
+    assert_eq!(served.fake.calls.lock().unwrap().last().unwrap(), "reload");
+
+    // Another work folder for the same encrypted one would join it: the dry run sees both sides.
+    let folder = added["id"].clone();
+    post(&served, "/v1/folders/remove", &json!({"folder": folder}));
+    assert_eq!(refused(&served, "/v1/folders/remove", &json!({"folder": folder})).1, "bad-request");
+    assert!(work.join("a.txt").exists());
+    let other = root.join("other");
+    let preview = post(&served, "/v1/folders/preview", &json!({"work": other, "encrypted": encrypted}));
+    assert_eq!((&preview["is_join"], &preview["role"]), (&json!(true), &json!("owner")));
+    assert_eq!((&preview["encrypt"], &preview["decrypt"]), (&json!(0), &json!(0)));
+    assert!(!other.exists());
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("new.txt"), "four").unwrap();
+    let preview = post(&served, "/v1/folders/preview", &json!({"work": other, "encrypted": encrypted}));
+    assert_eq!((&preview["encrypt"], &preview["encrypt_bytes"]), (&json!(1), &json!(4)), "{preview}");
+    assert_eq!(std::fs::read_dir(&other).unwrap().count(), 1, "nothing is made");
+    assert_eq!(std::fs::read_dir(&encrypted).unwrap().count(), 1, "its roster");
+    let cache: Vec<_> = std::fs::read_dir(served.shell.home.cache_dir()).unwrap().flatten().collect();
+    assert!(cache.iter().all(|entry| !entry.file_name().to_string_lossy().starts_with("preview")));
+    served.end();
+}
+
+#[test]
+fn settings_keep_what_somebody_wrote() {
+    let served = serve();
+    let file = served.shell.home.config_file();
+    std::fs::write(&file, "# mine\nsettle_ms = 50 # why\n").unwrap();
+    let shown = get(&served, "/v1/settings");
+    let find = |shown: &serde_json::Value, key: &str| {
+        shown["settings"].as_array().unwrap().iter().find(|setting| setting["key"] == key).unwrap().clone()
+    };
+    let days = find(&shown, "trash_days");
+    assert_eq!(
+        (&days["kind"], &days["value"], &days["most"]),
+        (&json!("number"), &json!("30"), &json!(3650))
+    );
+    let changed = post(&served, "/v1/settings", &json!({"key": "trash_days", "value": "7"}));
+    assert_eq!(
+        (find(&changed, "trash_days")["value"].as_str(), &changed["needs_restart"]),
+        (Some("7"), &json!(true))
+    );
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.contains("# mine\nsettle_ms = 50 # why") && text.contains("trash_days = 7"), "{text}");
+    for (key, value) in
+        [("trash_days", "many"), ("trash_days", "4000"), ("pbkdf2_iterations", "700000"), ("nope", "1")]
+    {
+        let body = json!({"key": key, "value": value});
+        assert_eq!(refused(&served, "/v1/settings", &body), (400, "bad-request".into()), "{key} {value}");
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    served.end();
+}
+
+#[test]
+fn people_need_an_account_a_folder_and_a_server() {
+    let served = serve();
+    let folder = "07".repeat(16);
+    let find = json!({"email": "bob@example.com"});
+    assert_eq!(refused(&served, "/v1/people/find", &find.clone()).1, "not-set-up");
+    post(&served, "/v1/account/register", &json!({"email": "alice@example.com", "password": GOOD}));
+    assert_eq!(refused(&served, "/v1/people/find", &find).1, "not-on-server");
+    let owner = json!({"folder": folder, "email": "bob@example.com", "role": "owner"});
+    assert_eq!(refused(&served, "/v1/people/add", &owner).1, "bad-request");
+    let (code, answer) = ask(&served, "GET", &format!("/v1/people?folder={folder}"), &json!(null));
+    assert_eq!((code, &answer["class"]), (400, &json!("bad-request")));
+
+    let root = served.path.parent().unwrap();
+    let pair = json!({"work": root.join("w"), "encrypted": root.join("e"), "create_missing": true});
+    let folder = post(&served, "/v1/folders/add", &pair)["id"].as_str().unwrap().to_owned();
+    let people = get(&served, &format!("/v1/people?folder={folder}"));
+    assert_eq!((&people["role"], &people["may_administer"]), (&json!("owner"), &json!(true)));
+    let own = &people["members"][0];
+    assert_eq!((&own["login"], &own["standing"]), (&json!("alice@example.com"), &json!("self")));
+    for (path, body) in [
+        ("/v1/people/remove", json!({"folder": folder, "member": own["identity"]})),
+        ("/v1/people/role", json!({"folder": folder, "member": own["identity"], "role": "reader"})),
+        ("/v1/people/leave", json!({"folder": folder})),
+    ] {
+        assert_eq!(refused(&served, path, &body), (403, "not-allowed".into()), "{path}");
+    }
+    let stranger = json!({"folder": folder, "member": "ab".repeat(32)});
+    assert_eq!(refused(&served, "/v1/people/remove", &stranger).1, "bad-request");
+    served.end();
+}
+
+#[test]
+fn documents_are_json_and_refusals_too() {
+    let served = serve();
+    let (code, answer) = ask(&served, "POST", "/v1/pause", &json!({"until": 1}));
+    assert_eq!((code, &answer["class"]), (422, &json!("bad-request")));
+    let mut stream = UnixStream::connect(&served.path).unwrap();
+    let form = "POST /v1/account/register HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n{}";
+    stream.write_all(form.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 415 "), "{answer}");
     served.end();
 }

@@ -15,9 +15,11 @@ use serde::{Deserialize, Serialize};
 pub mod conformance;
 mod directory;
 mod memory;
+mod read_only;
 
 pub use directory::DirectoryStore;
 pub use memory::MemoryStore;
+pub use read_only::ReadOnlyStore;
 
 /// The ending of every object's name, compared without regard to ASCII case.
 pub const EXTENSION: &str = ".ensafer";

@@ -94,9 +94,10 @@ fn what_is_shared_is_found_in_the_clients_directories_and_joined() {
     let pair = Pair::new();
     let (alice, bob) = (&pair.alice, &pair.bob);
     let nothing = bob.json(&["folder", "find"]);
+    let place = |directory: &PathBuf| directory.join("Ensafer");
     let clouds = json!([
-        {"client": "Nextcloud", "directory": pair.nextcloud},
-        {"client": "Syncthing", "directory": pair.syncthing},
+        {"client": "Nextcloud", "directory": pair.nextcloud, "suggested": place(&pair.nextcloud)},
+        {"client": "Syncthing", "directory": pair.syncthing, "suggested": place(&pair.syncthing)},
     ]);
     assert_eq!(nothing, json!({"clouds": clouds, "folders": []}), "what is not for him is left out");
 

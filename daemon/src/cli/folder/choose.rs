@@ -6,15 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use ensafer_core::api::local::{Standing, Whose};
 
-use super::find::{Seen, describe, look};
+use super::find::{describe, look};
+use crate::clouds::Looked;
 use crate::exit::{Exit, Failure};
 use crate::output::printable;
 use crate::prompt;
 use crate::refusals;
 use crate::shell::Shell;
-
-/// What a new encrypted folder is called inside a client's directory.
-const NEW_NAME: &str = "Ensafer";
 
 /// The encrypted directory that somebody named or chose. One that was made for it goes with this where it is empty still.
 pub(in crate::cli) struct Chosen {
@@ -82,7 +80,7 @@ fn pick(shell: &Shell, mut offers: Vec<Offer>) -> Result<Offer> {
 }
 
 /// Folders that can be joined, then places for new ones.
-fn offers(seen: &Seen, work: &Path) -> Vec<Offer> {
+fn offers(seen: &Looked, work: &Path) -> Vec<Offer> {
     let joined = seen.encrypted.iter().filter_map(|found| {
         let from = match &found.whose {
             Whose::Own => None,
@@ -94,21 +92,11 @@ fn offers(seen: &Seen, work: &Path) -> Vec<Offer> {
         Some(Offer { directory: found.directory.clone(), words, from, is_new: false })
     });
     let new = seen.clouds.iter().filter_map(|cloud| {
-        let directory = cloud.path.join(NEW_NAME);
-        let is_inside = |outer: &Path| directory.starts_with(outer);
-        let is_taken = seen.encrypted.iter().any(|found| is_inside(&found.directory)) || is_inside(work);
+        let directory = cloud.place_for_new(&seen.encrypted).filter(|place| !place.starts_with(work))?;
         let words = format!("a new one, in {}", cloud.client.name());
-        (!is_taken && is_free(&directory)).then_some(Offer { directory, words, from: None, is_new: true })
+        Some(Offer { directory, words, from: None, is_new: true })
     });
     joined.chain(new).collect()
-}
-
-/// Whether nothing is there, or an empty directory.
-fn is_free(directory: &Path) -> bool {
-    match fs::read_dir(directory) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(_) => fs::symlink_metadata(directory).is_err(),
-    }
 }
 
 fn not_named(what: &str) -> Failure {

@@ -1,40 +1,30 @@
 //! `folder find`: where encrypted folders are, or could be.
 
 use anyhow::Result;
-use ensafer_core::api::local::{FoundReport, Standing, Whose};
+use ensafer_core::api::local::{Standing, Whose};
 use ensafer_core::status::SharedWithMe;
 
 use super::super::Format;
 use crate::account;
-use crate::clouds::{self, CloudDirectory, Encrypted, Places};
+use crate::clouds::{self, CloudDirectory, Looked};
 use crate::folder_keys::Vault;
 use crate::folders::Folders;
 use crate::output::{printable, shell_word};
 use crate::shell::Shell;
 use crate::vault::ShellVault;
 
-/// What lies in the cloud clients' directories.
-pub(super) struct Seen {
-    pub clouds: Vec<CloudDirectory>,
-    pub encrypted: Vec<Encrypted>,
-}
-
 /// Looks. A password that is not at hand is asked for where encrypted folders are found that may be the account's.
-pub(super) fn look(shell: &Shell) -> Result<Seen> {
-    let clouds = Places::of_user().map(|places| clouds::directories(&places)).unwrap_or_default();
+pub(super) fn look(shell: &Shell) -> Result<Looked> {
     let folders = Folders::load(shell.home.data_dir())?;
     let vault = account::exists(&shell.home).then(|| ShellVault::new(shell, true)).transpose()?;
     let vault = vault.as_ref().map(|vault| vault as &dyn Vault);
-    let encrypted = clouds::find(&clouds, folders.entries(), &shell.home, vault)?;
-    Ok(Seen { clouds, encrypted })
+    clouds::look(folders.entries(), &shell.home, vault)
 }
 
 pub(super) fn run(format: &Format, shell: &Shell) -> Result<()> {
     let seen = look(shell)?;
     if format.json {
-        let clouds = seen.clouds.iter().map(CloudDirectory::report).collect();
-        let folders = seen.encrypted.iter().map(Encrypted::report).collect();
-        shell.output.document(&FoundReport { clouds, folders })?;
+        shell.output.document(&seen.report())?;
         return Ok(());
     }
     for CloudDirectory { client, path } in &seen.clouds {
@@ -52,7 +42,7 @@ pub(super) fn run(format: &Format, shell: &Shell) -> Result<()> {
     Ok(())
 }
 
-fn tell_what_else(shell: &Shell, seen: &Seen) {
+fn tell_what_else(shell: &Shell, seen: &Looked) {
     if seen.clouds.is_empty() {
         shell.output.note(
             "No directory of a cloud client that Ensafer knows was found. Any directory that something carries to \

@@ -1,33 +1,21 @@
 //! `share add|remove|role` with a group's name, and the groups in `share list`.
 
 use anyhow::Result;
-use ensafer_core::api::local::{MemberReport, MembersChange};
-use ensafer_core::crypto::Login;
+use ensafer_core::api::local::{GroupReport, MembersChange};
 use ensafer_core::format::roster::Role;
-use ensafer_core::ids::GroupId;
-use serde::Serialize;
 
 use super::super::engine::Engine;
+use super::super::rosters::Here;
 use super::super::{folder, group};
-use super::members::{change, may, shown, words};
+use super::members::{may, words};
 use super::{AddArguments, GivenRole, MemberArguments, RoleArguments};
 use crate::account;
 use crate::exit::{Exit, Failure};
 use crate::folders::FolderEntry;
 use crate::output::{printable, shell_word};
+use crate::people::{self, Scene, shown};
 use crate::prompt;
 use crate::shell::Shell;
-
-/// A group that a folder is shared with.
-#[derive(Serialize)]
-pub(super) struct GroupReport {
-    group: GroupId,
-    /// What this account calls it.
-    name: String,
-    /// What its members may do in the folder.
-    role: Role,
-    members: Vec<MemberReport>,
-}
 
 /// Whether an argument is a group's name: people have addresses.
 pub(super) fn is_group(text: &str) -> bool {
@@ -38,8 +26,10 @@ pub(super) fn add(arguments: &AddArguments, shell: &Shell, engine: &dyn Engine) 
     let folder = folder::at(&arguments.work, shell)?;
     let role = role_of(arguments.role)?;
     let (id, name) = group::find(&arguments.email, shell, engine)?;
+    let here = Here { shell, engine };
+    let scene = here.scene()?;
     let (name, work) = (shell_word(&printable(&name)), shown(&folder));
-    if let Some(listed) = of(shell, engine, &folder)?.iter().find(|listed| listed.group == id) {
+    if let Some(listed) = of(&scene, &folder)?.iter().find(|listed| listed.group == id) {
         if listed.role == role {
             shell.output.note(format_args!("{work} is shared with {name} already."));
             return Ok(Exit::Success);
@@ -48,26 +38,28 @@ pub(super) fn add(arguments: &AddArguments, shell: &Shell, engine: &dyn Engine) 
         let remedy = format!("ensafer share role {work} {name} {role}");
         return Err(Failure::new(Exit::Usage, what).with_remedy(remedy).into());
     }
-    change(shell, engine, &folder, MembersChange::ShareWith { group: id, role })?;
+    scene.change(&folder, MembersChange::ShareWith { group: id, role })?;
     let own = account::login_of(&shell.home)?;
     shell
         .output
         .note(format_args!("Whoever is in {name}, now or later, may {} {work}, older files too.", may(role)));
     shell.output.note(format_args!(
         "On their computers, once their cloud client has fetched the encrypted folder: ensafer folder add WORK ENCRYPTED --from {}",
-        owner_of(shell, engine, &folder)?.unwrap_or_else(|| own.to_string())
+        owner_of(&scene, &folder)?.unwrap_or_else(|| own.to_string())
     ));
     Ok(Exit::Success)
 }
 
 pub(super) fn remove(arguments: &MemberArguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
     let folder = folder::at(&arguments.work, shell)?;
-    let listed = find(&arguments.email, shell, engine, &folder)?;
+    let here = Here { shell, engine };
+    let scene = here.scene()?;
+    let listed = find(&arguments.email, &scene, &folder)?;
     let (name, work) = (printable(&listed.name), shown(&folder));
     if !prompt::confirm(&format!("Take {work} away from {name}?"), arguments.yes)? {
         return Err(Failure::new(Exit::Interrupted, format!("{work} stays shared with {name}")).into());
     }
-    change(shell, engine, &folder, MembersChange::Unshare { group: listed.group })?;
+    scene.change(&folder, MembersChange::Unshare { group: listed.group })?;
     shell
         .output
         .note(format_args!("Whoever was in {work} by {name} only cannot open what is written from now on."));
@@ -84,50 +76,32 @@ pub(super) fn remove(arguments: &MemberArguments, shell: &Shell, engine: &dyn En
 pub(super) fn set_role(arguments: &RoleArguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
     let folder = folder::at(&arguments.work, shell)?;
     let role = role_of(arguments.role)?;
-    let listed = find(&arguments.email, shell, engine, &folder)?;
+    let here = Here { shell, engine };
+    let scene = here.scene()?;
+    let listed = find(&arguments.email, &scene, &folder)?;
     let (name, work) = (printable(&listed.name), shown(&folder));
     if listed.role == role {
         shell.output.note(format_args!("{work} is shared with {name} as {role} already."));
         return Ok(Exit::Success);
     }
-    change(shell, engine, &folder, MembersChange::ShareWith { group: listed.group, role })?;
+    scene.change(&folder, MembersChange::ShareWith { group: listed.group, role })?;
     shell.output.note(format_args!("Whoever is in {name} may {} {work} from now on.", may(role)));
     Ok(Exit::Success)
 }
 
 /// The groups that a folder is shared with, by name.
-pub(super) fn of(shell: &Shell, engine: &dyn Engine, folder: &FolderEntry) -> Result<Vec<GroupReport>> {
-    let roster = engine.roster(shell, folder)?;
-    if roster.groups.is_empty() {
-        return Ok(Vec::new());
-    }
-    let account = shell.open_account()?.account;
-    let remembered = account::known_people(&shell.home, &account)?;
-    let report = |listed: &ensafer_core::format::roster::ListedGroup| GroupReport {
-        group: listed.id,
-        name: group::name_of(listed.id, &listed.state, &remembered),
-        role: listed.role,
-        members: crate::members::report(&listed.state, &account, &remembered),
-    };
-    let mut groups: Vec<_> = roster.groups.iter().map(report).collect();
-    groups.sort_by(|a, b| (&a.name, a.group).cmp(&(&b.name, b.group)));
-    Ok(groups)
-}
-
-/// The names of the groups by which somebody is in a folder.
-pub(super) fn with(
-    shell: &Shell,
-    engine: &dyn Engine,
-    folder: &FolderEntry,
-    login: &Login,
-) -> Result<Vec<String>> {
-    let is_in = |group: &GroupReport| group.members.iter().any(|member| member.login == login.as_str());
-    Ok(of(shell, engine, folder)?.into_iter().filter(is_in).map(|group| printable(&group.name)).collect())
+fn of(scene: &Scene<'_>, folder: &FolderEntry) -> Result<Vec<GroupReport>> {
+    people::groups_of(scene, &scene.roster(folder)?)
 }
 
 pub(super) fn print(group: &GroupReport, shell: &Shell) -> Result<()> {
     let output = &shell.output;
-    output.line(format_args!("group {} ({})  {}", group.name, group::short(group.group), group.role))?;
+    output.line(format_args!(
+        "group {} ({})  {}",
+        group.name,
+        people::short_group(group.group),
+        group.role
+    ))?;
     let width =
         group.members.iter().map(|member| printable(&member.login).chars().count()).max().unwrap_or(0);
     for member in &group.members {
@@ -137,8 +111,8 @@ pub(super) fn print(group: &GroupReport, shell: &Shell) -> Result<()> {
 }
 
 /// The group of a folder that somebody calls `text`.
-fn find(text: &str, shell: &Shell, engine: &dyn Engine, folder: &FolderEntry) -> Result<GroupReport> {
-    let mut groups = of(shell, engine, folder)?;
+fn find(text: &str, scene: &Scene<'_>, folder: &FolderEntry) -> Result<GroupReport> {
+    let mut groups = of(scene, folder)?;
     if let Some(at) = groups.iter().position(|listed| listed.name == printable(text)) {
         return Ok(groups.swap_remove(at));
     }
@@ -166,7 +140,7 @@ fn role_of(role: GivenRole) -> Result<Role> {
 }
 
 /// Whose folder it is.
-fn owner_of(shell: &Shell, engine: &dyn Engine, folder: &FolderEntry) -> Result<Option<String>> {
-    let roster = engine.roster(shell, folder)?;
+fn owner_of(scene: &Scene<'_>, folder: &FolderEntry) -> Result<Option<String>> {
+    let roster = scene.roster(folder)?;
     Ok(roster.login_of(&roster.owner_key).map(str::to_owned))
 }

@@ -10,14 +10,12 @@ use serde::Serialize;
 
 use super::super::Format;
 use super::super::account::opened;
-use crate::account::{self, Person, Unlocked};
-use crate::exit::{Exit, Failure};
+use crate::account::{self, Person};
+use crate::exit::Exit;
 use crate::output::printable;
+use crate::people;
 use crate::qr;
 use crate::shell::Shell;
-
-/// Digits of a safety number (`docs/protocol.md`, "Look-ups").
-const SAFETY_NUMBER_DIGITS: usize = 60;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -48,23 +46,11 @@ struct Verified {
 
 pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
     let login = account::parse_login(&arguments.email)?;
-    arguments.matches.as_deref().map_or(Ok(()), refuse_fragment)?;
     let unlocked = opened(shell)?;
-    refuse_oneself(&unlocked, &login)?;
-    let (home, config) = (&shell.home, &shell.config);
-    let person = if arguments.changed {
-        account::look_at_person(home, config, &unlocked, &login)?
-    } else {
-        account::find_person(home, config, &unlocked, &login)?
+    let person = match &arguments.matches {
+        Some(number) => people::verify(shell, &unlocked, &login, number, arguments.changed)?,
+        None => people::find(shell, &unlocked, &login, arguments.changed)?,
     };
-    if let Some(number) = &arguments.matches {
-        check_number(number, &person)?;
-        if arguments.changed {
-            account::replace_person(home, config, &unlocked, &person)?;
-        } else {
-            account::set_person_verified(home, config, &unlocked, &person)?;
-        }
-    }
     let verified = Verified {
         login: login.to_string(),
         name: person.display_name.as_deref().map(printable),
@@ -94,24 +80,12 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Nobody stands between somebody and themselves: there is nothing to compare.
-fn refuse_oneself(unlocked: &Unlocked, login: &Login) -> Result<()> {
-    if unlocked.account.login() != login {
-        return Ok(());
-    }
-    let what = format!("{login} is your own address: safety numbers are compared with somebody else");
-    let remedy = format!(
-        "Name their address. On their computer it is: ensafer share verify {login}. Your own fingerprint: ensafer account show"
-    );
-    Err(Failure::new(Exit::Usage, what).with_remedy(remedy).into())
-}
-
 /// Draws the number for the other side's camera: both sides' pictures are the same.
 fn draw(arguments: &Arguments, shell: &Shell, number: &str) -> Result<()> {
     let is_terminal = io::stdout().is_terminal();
     let is_wanted = arguments.qr || (is_terminal && arguments.matches.is_none());
     if is_wanted && !shell.output.is_quiet() {
-        shell.output.line(qr::draw(&digits(number), is_terminal)?)?;
+        shell.output.line(qr::draw(&number.replace(' ', ""), is_terminal)?)?;
     }
     Ok(())
 }
@@ -130,31 +104,4 @@ fn note_on_keys(arguments: &Arguments, person: &Person, login: &Login) -> Option
         }
         _ => None,
     }
-}
-
-/// The number without the spaces that make it readable.
-fn digits(number: &str) -> String {
-    number.chars().filter(|c| !c.is_whitespace()).collect()
-}
-
-/// Half a number is a slip of whoever types it, and says nothing about the keys.
-fn refuse_fragment(number: &str) -> Result<()> {
-    let digits = digits(number);
-    if digits.len() == SAFETY_NUMBER_DIGITS && digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Ok(());
-    }
-    let what = format!("A safety number has {SAFETY_NUMBER_DIGITS} digits");
-    Err(Failure::new(Exit::Usage, what)
-        .with_remedy("Type all that the other side reads to you, in quotes")
-        .into())
-}
-
-/// Refuses unless the number that the other side shows is that of the very keys that are about to be marked.
-fn check_number(number: &str, person: &Person) -> Result<()> {
-    if digits(number) == digits(&person.safety_number.to_string()) {
-        return Ok(());
-    }
-    Err(Failure::new(Exit::VerificationFailed, "The number is another than with these keys")
-        .with_remedy("Compare it once more. Where it stays another one, somebody is in between: do not share with these keys")
-        .into())
 }

@@ -7,6 +7,7 @@ mod braking;
 mod conflicts;
 mod crash;
 mod deciding;
+mod dry_runs;
 mod faults;
 mod groups;
 mod guests;

@@ -22,12 +22,13 @@ use ensafer_core::tree::{BaseEntry, BaseTree, Content, Name, Object};
 use super::accounts::{TestVault, alice};
 use crate::clock::{Clock, FakeClock};
 use crate::engine::{
-    EngineError, Env, Folder, MemberChange, MembersError, ResolveError, Settings, Settled, Step, identity,
-    settle,
+    EngineError, Env, Folder, MemberChange, MembersError, Preview, ResolveError, Settings, Settled, Step,
+    identity, settle,
 };
 use crate::folder_keys::OpenFolder;
 use crate::folders::{FolderEntry, Folders};
 use crate::join;
+use crate::pairs;
 use crate::progress::Progress;
 use crate::refusals::Pair;
 use crate::state::{Identity, State};
@@ -245,6 +246,18 @@ impl Device {
 
     pub fn expel(&mut self, account: &Account) -> Result<(), MembersError> {
         self.change(&MemberChange::Remove { subject: account.identity().public() })
+    }
+
+    /// What a computer that joins the folder now, with this device's work folder, would do first.
+    pub fn dry_run(&self, is_cancelled: bool) -> Option<Preview> {
+        let scratch = tempfile::tempdir().unwrap();
+        let env = Env {
+            clock: &*self.clock,
+            vault: &*self.vault,
+            cancel: &AtomicBool::new(is_cancelled),
+            progress: &Progress::hidden(),
+        };
+        pairs::dry_run(self.entry.clone(), self.settings.clone(), scratch.path(), &env).unwrap()
     }
 
     fn with_env<T>(&mut self, work: impl FnOnce(&mut Folder, &Env<'_>) -> T) -> T {

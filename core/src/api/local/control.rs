@@ -1,0 +1,41 @@
+//! Documents about syncing as a whole.
+
+use serde::{Deserialize, Serialize};
+
+/// How `sync` ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SettleOutcome {
+    /// How many problems stand.
+    pub problems: u64,
+    /// Whether a brake holds at least one folder.
+    pub braked: bool,
+    /// How many objects were written into encrypted folders.
+    pub published: u64,
+    /// How many entries were changed in work folders.
+    pub applied: u64,
+    /// How many contents were kept twice.
+    pub conflicts: u64,
+    /// Whether something was left undone, because it was interrupted or would not come to rest.
+    pub incomplete: bool,
+    /// Whether a folder could not be synced because the keys are locked.
+    pub locked: bool,
+    /// Why folders could not be synced at all.
+    pub unreachable: Vec<String>,
+}
+
+/// Body of `POST /v1/pause`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PauseRequest {
+    /// For how long, in seconds; until `resume` where absent.
+    pub for_s: Option<u64>,
+}
+
+/// Body of `POST /v1/resume`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResumeRequest {
+    /// The brake to release, by the token that `status` shows (engine rule 15).
+    pub go_on: Option<String>,
+}

@@ -1,0 +1,250 @@
+//! The account of this computer: made, published, logged in to and out of, recovered.
+
+use anyhow::Result;
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use ensafer_core::api::hex::SecretText;
+use ensafer_core::api::local::{
+    AccountReport, AccountState, ConfirmRequest, LoggedOut, LoginRequest, LogoutRequest, PublishRequest,
+    RecoverRequest, RecoveryKeyReport, RecoveryKeyRequest, Refusal, RegisterRequest, Registered,
+    StrengthReport, StrengthRequest,
+};
+use ensafer_core::api::server::ProblemKind;
+use ensafer_core::crypto::Login;
+use ensafer_core::status::AccountNoticeKind;
+
+use super::ControlError;
+use super::body::{Body, password};
+use super::refusals::refusal_of;
+use super::server::{Desk, Door};
+use super::turns::blocking;
+use crate::account::{self, AccountError, KeepAccountKey};
+use crate::enrol::{self, Made, Named, NewAccount};
+use crate::exit::{self, Exit, Failure};
+use crate::folder_keys::Vault;
+use crate::home::{host_name, user_at_host};
+use crate::key_server::{Origin, ServerError};
+use crate::prompt::Password;
+use crate::shell::Shell;
+
+pub(super) fn routes() -> Router<Door> {
+    Router::new()
+        .route("/v1/account", get(show))
+        .route("/v1/account/strength", post(strength))
+        .route("/v1/account/register", post(register))
+        .route("/v1/account/publish", post(publish))
+        .route("/v1/account/login", post(log_in))
+        .route("/v1/account/confirm", post(confirm))
+        .route("/v1/account/logout", post(log_out))
+        .route("/v1/account/recover", post(recover))
+        .route("/v1/account/recovery-key", post(recovery_key))
+}
+
+type Answer<T> = Result<Json<T>, ControlError>;
+
+async fn show(State(desk): State<Desk>) -> Answer<AccountReport> {
+    blocking(move || Ok(report(&desk)?)).await
+}
+
+async fn strength(Body(request): Body<StrengthRequest>) -> Answer<StrengthReport> {
+    blocking(move || Ok(strength_of(request)?)).await
+}
+
+async fn register(State(door): State<Door>, Body(request): Body<RegisterRequest>) -> Answer<Registered> {
+    door.account.take(move || make(&door.desk, request)).await
+}
+
+async fn publish(State(door): State<Door>, Body(request): Body<PublishRequest>) -> Answer<AccountReport> {
+    door.account.take(move || publish_known(&door.desk, request)).await
+}
+
+async fn log_in(State(door): State<Door>, Body(request): Body<LoginRequest>) -> Answer<AccountReport> {
+    door.account.take(move || log_in_to(&door.desk, request)).await
+}
+
+async fn confirm(State(door): State<Door>, Body(request): Body<ConfirmRequest>) -> Answer<AccountReport> {
+    door.account
+        .take(move || {
+            let secret = password(request.password);
+            enrol::confirm(&door.desk.shell, &password(request.code), &secret)?;
+            opened(&door.desk, secret)
+        })
+        .await
+}
+
+async fn log_out(State(door): State<Door>, Body(request): Body<LogoutRequest>) -> Answer<LoggedOut> {
+    door.account.take(move || end_session(&door.desk, request)).await
+}
+
+async fn recover(State(door): State<Door>, Body(request): Body<RecoverRequest>) -> Answer<AccountReport> {
+    door.account.take(move || set_password(&door.desk, request)).await
+}
+
+async fn recovery_key(
+    State(door): State<Door>,
+    Body(request): Body<RecoveryKeyRequest>,
+) -> Answer<RecoveryKeyReport> {
+    door.account
+        .take(move || {
+            let shown = enrol::show_recovery_key(&door.desk.shell, &password(request.password))?;
+            let unchecked = shown.unchecked.map(|(_, error)| exit::describe(&error.into()));
+            Ok(RecoveryKeyReport { recovery_key: SecretText(shown.key.to_string()), unchecked })
+        })
+        .await
+}
+
+/// The account as it is now.
+fn report(desk: &Desk) -> Result<AccountReport> {
+    let home = &desk.shell.home;
+    let mut report = AccountReport {
+        state: AccountState::None,
+        device: host_name(),
+        email: None,
+        fingerprint: None,
+        server: None,
+        session: None,
+        has_account_key: false,
+        notices: desk.control.status().account,
+    };
+    if !account::exists(home) {
+        return Ok(report);
+    }
+    let (login, _, fingerprint) = account::public_of(home)?;
+    report.state = if desk.vault.unlocked().is_ok() { AccountState::Open } else { AccountState::Locked };
+    report.email = Some(login.to_string());
+    report.fingerprint = Some(fingerprint.to_string());
+    report.server = account::server_of(home)?.map(|origin| origin.to_string());
+    report.session = account::standing(home)?;
+    report.has_account_key = account::account_key(home)?.is_some();
+    // Whoever looks after the account may not have looked yet.
+    report.notices.retain(|notice| notice.kind != AccountNoticeKind::NotSetUp);
+    Ok(report)
+}
+
+fn strength_of(request: StrengthRequest) -> Result<StrengthReport> {
+    // Somebody may still be typing the address.
+    let login = request.email.parse().or_else(|_| account::parse_login(&user_at_host()))?;
+    match account::check_strength(&password(request.password), &login) {
+        Ok(()) => Ok(StrengthReport { is_enough: true, why: None }),
+        Err(AccountError::Weak { why }) => Ok(StrengthReport { is_enough: false, why: Some(why) }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn make(desk: &Desk, request: RegisterRequest) -> Result<Registered> {
+    let shell = &desk.shell;
+    account::refuse_if_present(&shell.home)?;
+    let password = password(request.password);
+    let with_account_key = request.account_key;
+    let (made, unpublished) = match &request.server {
+        None => {
+            let email = if request.email.is_empty() { user_at_host() } else { request.email };
+            let login = account::parse_login(&email)?;
+            let new = NewAccount { login: &login, password: &password, with_account_key };
+            (enrol::create(shell, new)?, None)
+        }
+        Some(server) => {
+            let login = enrol::address(Some(request.email.as_str()).filter(|email| !email.is_empty()))?;
+            let origin: Origin = server.parse().map_err(AccountError::from)?;
+            // The server is not asked in vain.
+            account::check_strength(&password, &login)?;
+            let code = code_for(shell, &origin, &login, request.code)?;
+            let new = NewAccount { login: &login, password: &password, with_account_key };
+            let (made, published) = enrol::register_at(shell, &origin, new, code)?;
+            (made, published.err().map(|error| refusal_of(&error.into())))
+        }
+    };
+    registered(desk, &made, unpublished, password)
+}
+
+/// Shows the keys, whatever may fail from now on.
+fn registered(
+    desk: &Desk,
+    made: &Made,
+    unpublished: Option<Refusal>,
+    password: Password,
+) -> Result<Registered> {
+    if let Err(error) = desk.control.unlock(password) {
+        tracing::warn!(%error, "the new account is not opened yet");
+    }
+    let secret = |text: &zeroize::Zeroizing<String>| SecretText(text.to_string());
+    Ok(Registered {
+        recovery_key: secret(&made.recovery_key),
+        account_key: made.account_key.as_ref().map(secret),
+        unpublished,
+        account: report(desk)?,
+    })
+}
+
+/// The authorisation code that somebody typed, where the server wants one.
+fn code_for(
+    shell: &Shell,
+    origin: &Origin,
+    login: &Login,
+    typed: Option<SecretText>,
+) -> Result<Option<String>> {
+    if !enrol::ask_server(shell, origin, login)? {
+        return Ok(None);
+    }
+    let code = typed.map(|code| code.0.trim().to_owned()).filter(|code| !code.is_empty());
+    let missing = || {
+        let kind = ProblemKind::RegistrationCodeRefused;
+        AccountError::from(ServerError::Refused { kind, problem: Box::new(kind.problem()) })
+    };
+    Ok(Some(code.ok_or_else(missing)?))
+}
+
+fn publish_known(desk: &Desk, request: PublishRequest) -> Result<AccountReport> {
+    let shell = &desk.shell;
+    shell.require_account()?;
+    let origin: Origin = request.server.parse().map_err(AccountError::from)?;
+    let login = enrol::check_publishable(shell, &origin, None)?;
+    let code = code_for(shell, &origin, &login, request.code)?;
+    let password = password(request.password);
+    enrol::publish(shell, &origin, &login, &password, code)?;
+    opened(desk, password)
+}
+
+fn log_in_to(desk: &Desk, request: LoginRequest) -> Result<AccountReport> {
+    let LoginRequest { email, server, realm, password: secret, account_key } = request;
+    let named = Named { email: email.as_deref(), server: server.as_deref(), realm: realm.as_deref() };
+    let whom = named.complete(&desk.shell)?;
+    let key = account_key.map(|text| account::parse_account_key(&password(text))).transpose();
+    let key = key.map_err(|error| {
+        let failure = Failure::new(Exit::Usage, format!("the account key is none: {error}"));
+        failure.with_remedy("Compare it with what you wrote down")
+    })?;
+    let keep = key.as_ref().map_or(KeepAccountKey::AsItIs, KeepAccountKey::This);
+    let secret = password(secret);
+    enrol::log_in(&desk.shell, &whom, &secret, keep)?;
+    opened(desk, secret)
+}
+
+fn end_session(desk: &Desk, request: LogoutRequest) -> Result<LoggedOut> {
+    enrol::may_log_out(&desk.shell)?;
+    let unlocked = match request.password {
+        Some(text) => Some(desk.shell.unlock(&password(text))?),
+        None => desk.vault.unlocked().ok(),
+    };
+    let ended = enrol::log_out(&desk.shell, unlocked.as_ref());
+    desk.control.lock();
+    let is_server_told = ended? == enrol::LoggedOut::Told;
+    Ok(LoggedOut { is_server_told, account: report(desk)? })
+}
+
+fn set_password(desk: &Desk, request: RecoverRequest) -> Result<AccountReport> {
+    let RecoverRequest { recovery_key, password: secret, email, server, realm, here } = request;
+    let named = Named { email: email.as_deref(), server: server.as_deref(), realm: realm.as_deref() };
+    let whom = named.to_recover(&desk.shell, here)?;
+    let key = account::parse_recovery_key(&password(recovery_key))?;
+    let secret = password(secret);
+    enrol::recover(&desk.shell, whom.as_ref(), &key, &secret)?;
+    opened(desk, secret)
+}
+
+/// Opens the engine's keys with the password that has just been proven, and shows the account.
+fn opened(desk: &Desk, password: Password) -> Result<AccountReport> {
+    desk.control.unlock(password)?;
+    report(desk)
+}

@@ -1,0 +1,224 @@
+//! The door for browsers: the window's page and the local API on a loopback port, only while somebody wants them there.
+//!
+//! Whoever may use the socket asks for a visit and gets an address with a token. The page sends the token once, and gets
+//! a cookie and a key for it; each of its requests needs both. The port is the system's choice, and is closed when the
+//! last visit has ended.
+
+mod guard;
+mod visits;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdTcpListener};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::http::header::SET_COOKIE;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use ensafer_core::api::hex::SecretText;
+use ensafer_core::api::local::{BrowserVisit, ClaimAnswer, ClaimRequest, Refusal, RefusalClass};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use super::ControlError;
+use super::server::{Door, router};
+use crate::daemon::QuitSignal;
+use visits::{Next, VisitId, Visits};
+
+pub use visits::Limits;
+
+/// How our cookies' names begin.
+const COOKIE_PREFIX: &str = "ensafer-";
+
+/// A token takes less.
+const CLAIM_LIMIT_BYTES: usize = 1024;
+
+/// A browser opens six connections to a host. Others may open some, too, and must not use up the daemon's descriptors.
+const CONNECTION_LIMIT: usize = 64;
+
+/// Who connects and then says nothing for this long is dropped.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long to wait after a failed `accept`, which means that descriptors have run out.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// The door. It is open while [`invite`](Self::invite) was followed by a visit that has not ended.
+#[derive(Debug)]
+pub struct Browser {
+    quit: QuitSignal,
+    room: Mutex<Room>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct Room {
+    visits: Visits,
+    /// Where it listens, while it does.
+    open_at: Option<SocketAddr>,
+}
+
+impl Browser {
+    /// A closed door.
+    #[must_use]
+    pub fn new(limits: Limits, quit: QuitSignal) -> Self {
+        let room = Room { visits: Visits::new(limits), open_at: None };
+        Self { quit, room: Mutex::new(room), changed: Notify::new() }
+    }
+
+    /// Opens the door where it is closed, and lets one browser in. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// No port can be had.
+    pub fn invite(self: &Arc<Self>, api: impl FnOnce() -> Router) -> io::Result<BrowserVisit> {
+        let mut room = self.room();
+        let address = match room.open_at {
+            Some(address) => address,
+            None => self.open(api())?,
+        };
+        room.open_at = Some(address);
+        let token = room.visits.invite(Instant::now());
+        let valid_s = room.visits.limits.link.as_secs();
+        drop(room);
+        self.changed.notify_one();
+        // A browser sends nothing of what stands behind the `#`, so that it gets into no log.
+        let address = SecretText(format!("http://{address}/#{token}"));
+        Ok(BrowserVisit { address, valid_s })
+    }
+
+    fn open(self: &Arc<Self>, api: Router) -> io::Result<SocketAddr> {
+        let listener = StdTcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let app = self.app(api, address);
+        tokio::spawn(Arc::clone(self).serve(TcpListener::from_std(listener)?, app));
+        tracing::info!(port = address.port(), "listening for a browser");
+        Ok(address)
+    }
+
+    fn app(self: &Arc<Self>, api: Router, address: SocketAddr) -> Router {
+        let authority: Arc<str> = address.to_string().into();
+        api.route_layer(from_fn_with_state(Arc::clone(self), guard::admit))
+            .route(
+                "/claim",
+                post(claim).layer(DefaultBodyLimit::max(CLAIM_LIMIT_BYTES)).with_state(Arc::clone(self)),
+            )
+            .layer(from_fn_with_state(authority, guard::check))
+    }
+
+    /// Answers until nobody may come in any more, or the daemon ends.
+    async fn serve(self: Arc<Self>, listener: TcpListener, app: Router) {
+        let mut connections = JoinSet::new();
+        while let Some(next) = self.next() {
+            tokio::select! {
+                accepted = listener.accept(), if connections.len() < CONNECTION_LIMIT => match accepted {
+                    Ok((stream, _)) => drop(connections.spawn(converse(stream, app.clone()))),
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a browser's connection");
+                        tokio::time::sleep(ACCEPT_RETRY).await;
+                    }
+                },
+                _ = connections.join_next(), if !connections.is_empty() => {}
+                () = self.changed.notified() => {}
+                () = until(&next) => {}
+                () = self.quit.requested() => break,
+            }
+        }
+        tracing::info!("no longer listening for a browser");
+    }
+
+    /// What to wait for; `None`, and the door is closed, where nobody may come in any more.
+    fn next(&self) -> Option<Next> {
+        let mut room = self.room();
+        let next = room.visits.sweep(Instant::now());
+        if next == Next::Over {
+            room.open_at = None;
+            return None;
+        }
+        Some(next)
+    }
+
+    fn enter<'a>(
+        self: &Arc<Self>,
+        key: &str,
+        cookies: impl IntoIterator<Item = &'a str>,
+    ) -> Option<Presence> {
+        let visit = self.room().visits.enter(key, cookies, Instant::now())?;
+        Some(Presence { browser: Arc::clone(self), visit })
+    }
+
+    fn room(&self) -> MutexGuard<'_, Room> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn until(next: &Next) {
+    match next {
+        Next::At(then) => tokio::time::sleep_until((*then).into()).await,
+        Next::Change | Next::Over => std::future::pending().await,
+    }
+}
+
+/// One connection. How it ends is the browser's matter.
+async fn converse(stream: TcpStream, app: Router) {
+    let mut server = http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    if let Err(error) = server.serve_connection(TokioIo::new(stream), TowerToHyperService::new(app)).await {
+        tracing::debug!(%error, "a browser's connection broke");
+    }
+}
+
+/// A request that is under way.
+#[derive(Debug)]
+struct Presence {
+    browser: Arc<Browser>,
+    visit: VisitId,
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.browser.room().visits.leave(self.visit, Instant::now());
+        self.browser.changed.notify_one();
+    }
+}
+
+/// How programs ask for a visit, which pages may not.
+pub(super) fn routes() -> Router<Door> {
+    Router::new().route("/v1/browser", post(invite))
+}
+
+/// Answers with an address that lets one browser in.
+async fn invite(State(door): State<Door>) -> Result<Json<BrowserVisit>, ControlError> {
+    let browser = Arc::clone(&door.browser);
+    let visit = browser.invite(|| router(door)).map_err(anyhow::Error::from)?;
+    Ok(Json(visit))
+}
+
+/// Takes a token; the answer has both halves of what later requests need.
+async fn claim(State(browser): State<Arc<Browser>>, Json(body): Json<ClaimRequest>) -> Response {
+    let Some(secrets) = browser.room().visits.claim(&body.token.0, Instant::now()) else {
+        return not_let_in(StatusCode::FORBIDDEN);
+    };
+    browser.changed.notify_one();
+    // Another page of this browser keeps its own.
+    let name = blake3::hash(secrets.cookie.as_bytes()).to_hex();
+    let cookie =
+        format!("{COOKIE_PREFIX}{}={}; Path=/; HttpOnly; SameSite=Strict", &name[..16], secrets.cookie);
+    ([(SET_COOKIE, cookie)], Json(ClaimAnswer { key: SecretText(secrets.key) })).into_response()
+}
+
+fn not_let_in(status: StatusCode) -> Response {
+    let what = "this link was used already, or is too old".to_owned();
+    let remedy = Some("ensafer open".to_owned());
+    (status, Json(Refusal { class: RefusalClass::NotAllowed, what, remedy, about: None })).into_response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! The folders of this computer, and where more could be.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use ensafer_core::api::local::{
+    AddFolderRequest, AddedFolder, FolderPreview, FolderRequest, FoundReport, ListedFolder,
+    OpenFolderRequest, PreviewRequest,
+};
+use ensafer_core::status::Side;
+
+use super::ControlError;
+use super::body::Body;
+use super::server::{Desk, Door};
+use super::turns::blocking;
+use crate::account;
+use crate::clouds;
+use crate::exit::{Exit, Failure};
+use crate::folder_keys::Vault;
+use crate::folders::{FolderEntry, Folders};
+use crate::opener;
+use crate::pairs::{self, Wanted};
+use crate::people;
+
+pub(super) fn routes() -> Router<Door> {
+    Router::new()
+        .route("/v1/folders", get(list))
+        .route("/v1/folders/preview", post(preview))
+        .route("/v1/folders/add", post(add))
+        .route("/v1/folders/remove", post(remove))
+        .route("/v1/folders/open", post(open))
+        .route("/v1/clouds", get(look))
+}
+
+async fn list(State(desk): State<Desk>) -> Result<Json<Vec<ListedFolder>>, ControlError> {
+    blocking(move || Ok(listed(&desk)?)).await
+}
+
+/// Whoever goes away while it is counted has it ended.
+async fn preview(
+    State(door): State<Door>,
+    Body(request): Body<PreviewRequest>,
+) -> Result<Json<FolderPreview>, ControlError> {
+    let cancelled = Arc::new(AtomicBool::new(false));
+    let _guard = CancelOnDrop(Arc::clone(&cancelled));
+    let desk = door.desk;
+    door.preview.take(move || counted(&desk, &request, &cancelled)).await
+}
+
+async fn add(
+    State(door): State<Door>,
+    Body(request): Body<AddFolderRequest>,
+) -> Result<Json<AddedFolder>, ControlError> {
+    door.preview.take(move || added(&door.desk, &request)).await
+}
+
+async fn remove(
+    State(desk): State<Desk>,
+    Body(request): Body<FolderRequest>,
+) -> Result<Json<()>, ControlError> {
+    blocking(move || {
+        let folder = pairs::on_list(&desk.shell, request.folder)?;
+        Ok(pairs::remove(&desk.shell, &folder, || Ok(desk.control.reload_folders()?))?)
+    })
+    .await
+}
+
+/// Shows a directory of a folder in the desktop's file manager.
+async fn open(
+    State(desk): State<Desk>,
+    Body(request): Body<OpenFolderRequest>,
+) -> Result<Json<()>, ControlError> {
+    blocking(move || {
+        let folder = pairs::on_list(&desk.shell, request.folder)?;
+        let directory = match request.side {
+            Side::Work => folder.work,
+            Side::Encrypted => folder.encrypted,
+        };
+        Ok(opener::open(&directory)?)
+    })
+    .await
+}
+
+async fn look(State(desk): State<Desk>) -> Result<Json<FoundReport>, ControlError> {
+    blocking(move || {
+        let home = &desk.shell.home;
+        let folders = Folders::load(home.data_dir()).map_err(anyhow::Error::from)?;
+        let is_open = account::exists(home) && desk.vault.unlocked().is_ok();
+        let vault = is_open.then_some(&*desk.vault as &dyn Vault);
+        Ok(clouds::look(folders.entries(), home, vault)?.report())
+    })
+    .await
+}
+
+struct CancelOnDrop(Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn listed(desk: &Desk) -> Result<Vec<ListedFolder>> {
+    let folders = Folders::load(desk.shell.home.data_dir())?;
+    let mut statuses = desk.control.status().folders;
+    let listed = folders.entries().iter().filter_map(|entry| {
+        // One that was added by another process shows once the engine has heard of it.
+        let at = statuses.iter().position(|status| status.folder == entry.id)?;
+        Some(ListedFolder {
+            folder: entry.report(),
+            name: name_of(entry),
+            role: people::own_role(&desk.shell, &*desk.vault, entry),
+            status: statuses.swap_remove(at),
+        })
+    });
+    Ok(listed.collect())
+}
+
+fn name_of(entry: &FolderEntry) -> String {
+    entry.work.file_name().unwrap_or(entry.work.as_os_str()).to_string_lossy().into_owned()
+}
+
+fn counted(desk: &Desk, request: &PreviewRequest, cancelled: &AtomicBool) -> Result<FolderPreview> {
+    let (work, encrypted) = (absolute(&request.work)?, absolute(&request.encrypted)?);
+    desk.shell.require_account()?;
+    let unlocked = desk.vault.unlocked()?;
+    let from = request.from.as_deref();
+    let owner = from.map(|email| pairs::meet(&desk.shell, &unlocked, email)).transpose()?;
+    let owner = owner.map(|person| person.bundle.fingerprint());
+    let wanted = Wanted { work, encrypted, owner };
+    // Whoever cancelled it reads no answer.
+    pairs::preview(&desk.shell, &*desk.vault, wanted, cancelled)?.context("the dry run was cancelled")
+}
+
+fn added(desk: &Desk, request: &AddFolderRequest) -> Result<AddedFolder> {
+    let (work, encrypted) = (absolute(&request.work)?, absolute(&request.encrypted)?);
+    desk.shell.require_account()?;
+    let unlocked = desk.vault.unlocked()?;
+    let from = request.from.as_deref();
+    let owner = from.map(|email| pairs::meet(&desk.shell, &unlocked, email)).transpose()?;
+    if request.create_missing {
+        pairs::make_missing(&desk.shell, work, encrypted)?;
+    }
+    let fingerprint = owner.as_ref().map(|person| person.bundle.fingerprint());
+    let added = pairs::add(&desk.shell, &*desk.vault, Wanted { work, encrypted, owner: fingerprint })?;
+    desk.control.reload_folders()?;
+    let owner = owner.as_ref().map(|person| people::report(person, false)).transpose()?;
+    Ok(AddedFolder { folder: added.report(), owner })
+}
+
+/// The daemon's current directory is nobody's.
+fn absolute(path: &str) -> Result<&Path> {
+    let found = Path::new(path);
+    if found.is_absolute() {
+        return Ok(found);
+    }
+    let failure = Failure::new(Exit::Usage, format!("{path:?} is no path from the root"));
+    Err(failure.with_remedy("Name the whole path, which begins with /").into())
+}

@@ -1,0 +1,294 @@
+//! Pairs of directories: looked at before they are added, added, and removed. The command line and the local API do it by
+//! these acts, which neither ask nor print.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result};
+use ensafer_core::account::Known;
+use ensafer_core::api::local::{FolderPreview, OwnerReport, PairWarning, PairWarningClass};
+use ensafer_core::ids::Fingerprint;
+use ensafer_core::time::Timestamp;
+use ensafer_core::tree::{Folding, NodeKind};
+
+use crate::account::{self, Person, Unlocked};
+use crate::clock::{Clock, SystemClock};
+use crate::clouds::{self, CloudDirectory, Places};
+use crate::engine::{EngineError, Env, Folder, Preview, Settings, current_identity};
+use crate::exit::{Exit, Failure};
+use crate::folder_keys::Vault;
+use crate::folders::{FolderEntry, Folders};
+use crate::home::host_name;
+use crate::join::{self, Joinable};
+use crate::local_engine::settings;
+use crate::members;
+use crate::progress::Progress;
+use crate::refusals::{self, Pair};
+use crate::scan::{ScanOptions, scan};
+use crate::shell::Shell;
+use crate::state::State;
+use crate::store::{DirectoryStore, ReadOnlyStore};
+use crate::work_dir::{PRIVATE, WorkDir};
+
+/// Two directories that somebody wants to sync.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The directory with ordinary files.
+    pub work: &'a Path,
+    /// The directory with encrypted files.
+    pub encrypted: &'a Path,
+    /// Whose folder it must be, where somebody else's is to be joined.
+    pub owner: Option<Fingerprint>,
+}
+
+/// Finds the owner of a folder, so that it may be joined: their keys are remembered from now on.
+///
+/// # Errors
+/// As [`account::find_person`].
+pub fn meet(shell: &Shell, unlocked: &Unlocked, email: &str) -> Result<Person> {
+    let login = account::parse_login(email)?;
+    Ok(account::find_person(&shell.home, &shell.config, unlocked, &login)?)
+}
+
+/// Whether the safety number with somebody was compared.
+#[must_use]
+pub fn is_verified(person: &Person) -> bool {
+    person.known == Known::Verified
+}
+
+/// What adding two directories would do. Nothing is made and nothing changed. `None` where it was cancelled.
+///
+/// # Errors
+/// They cannot be added; as [`add`], except that missing directories are said and not refused.
+pub fn preview(
+    shell: &Shell,
+    vault: &dyn Vault,
+    wanted: Wanted<'_>,
+    cancel: &AtomicBool,
+) -> Result<Option<FolderPreview>> {
+    let folders = Folders::load(shell.home.data_dir())?;
+    let own = shell.home.directories();
+    let (pair, missing) =
+        refusals::check_future_pair(wanted.work, wanted.encrypted, folders.entries(), &own)?;
+    let joinable = join::examine(&pair, vault, wanted.owner, &host_name())?;
+    let counted = match &joinable {
+        Some(joinable) => count_join(shell, &pair, joinable, cancel)?,
+        None => Some(count_new(&pair.work)?),
+    };
+    let Some(counted) = counted else { return Ok(None) };
+    let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+    let clouds = Places::of_user().map(|places| clouds::directories(&places)).unwrap_or_default();
+    Ok(Some(FolderPreview {
+        work: text(&pair.work),
+        encrypted: text(&pair.encrypted),
+        missing: missing.iter().map(text).collect(),
+        is_join: joinable.is_some(),
+        owner: joinable.as_ref().map(|joinable| owner_of(shell, vault, joinable)).transpose()?.flatten(),
+        role: joinable.as_ref().map(|joinable| joinable.opened.role()),
+        warnings: warnings(&pair, &clouds),
+        encrypt: counted.encrypt,
+        decrypt: counted.decrypt,
+        delete: counted.delete,
+        same: counted.same,
+        differ: counted.twice,
+        encrypt_bytes: counted.encrypt_bytes,
+        decrypt_bytes: counted.decrypt_bytes,
+    }))
+}
+
+/// Whether both sides hold something that can meet.
+#[must_use]
+pub fn is_meeting(preview: &FolderPreview) -> bool {
+    let FolderPreview { encrypt, decrypt, same, .. } = preview;
+    encrypt + same > 0 && decrypt + same > 0
+}
+
+/// Refuses directories that are not there, or may not be synced.
+///
+/// # Errors
+/// As [`refusals::check_pair`].
+pub fn check(shell: &Shell, wanted: Wanted<'_>) -> Result<Pair> {
+    let folders = Folders::load(shell.home.data_dir())?;
+    let own = shell.home.directories();
+    Ok(refusals::check_pair(wanted.work, wanted.encrypted, folders.entries(), &own)?)
+}
+
+/// Makes or joins the folder of two directories that exist, and puts it on the list. A running daemon is told by the
+/// caller.
+///
+/// # Errors
+/// They may not be synced, or as [`join::add`].
+pub fn add(shell: &Shell, vault: &dyn Vault, wanted: Wanted<'_>) -> Result<FolderEntry> {
+    let pair = check(shell, wanted)?;
+    let mut folders = Folders::load(shell.home.data_dir())?;
+    join::add(&pair, &mut folders, vault, wanted.owner, &host_name(), now())
+}
+
+/// Makes what is missing of two directories, once it is sure that they may be synced then.
+///
+/// # Errors
+/// They may not, or cannot be made.
+pub fn make_missing(shell: &Shell, work: &Path, encrypted: &Path) -> Result<()> {
+    let folders = Folders::load(shell.home.data_dir())?;
+    let own = shell.home.directories();
+    let (_, missing) = refusals::check_future_pair(work, encrypted, folders.entries(), &own)?;
+    for path in missing {
+        fs::create_dir_all(&path).with_context(|| format!("{} cannot be made", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Takes a folder off the list; its files stay on both sides. `let_go` has a running daemon let go of it before its state
+/// is deleted.
+///
+/// # Errors
+/// The list or the state cannot be written, or the daemon does not let go.
+pub fn remove(shell: &Shell, folder: &FolderEntry, let_go: impl FnOnce() -> Result<()>) -> Result<()> {
+    let mut folders = Folders::load(shell.home.data_dir())?;
+    folders.remove(folder.id)?;
+    let_go()?;
+    folders.remove_state(folder.id)?;
+    // The work directory is free for another folder; where it is gone there is nothing to be freed.
+    let _ = fs::remove_file(folder.work.join(PRIVATE).join("folder"));
+    Ok(())
+}
+
+/// The folder of this computer with this id.
+///
+/// # Errors
+/// [`Exit::Usage`] where there is none.
+pub fn on_list(shell: &Shell, id: ensafer_core::ids::FolderId) -> Result<FolderEntry> {
+    let folders = Folders::load(shell.home.data_dir())?;
+    let found = folders.entries().iter().find(|entry| entry.id == id).cloned();
+    found.ok_or_else(|| {
+        Failure::new(Exit::Usage, "The folder is not on this computer")
+            .with_remedy("ensafer folder list")
+            .into()
+    })
+}
+
+fn owner_of(shell: &Shell, vault: &dyn Vault, joinable: &Joinable<'_>) -> Result<Option<OwnerReport>> {
+    let account = vault.unlocked()?.account;
+    let state = joinable.opened.roster().state();
+    if state.owner_key == account.identity().public() {
+        return Ok(None);
+    }
+    let known = account::known_people(&shell.home, &account)?;
+    Ok(state.member(&state.owner_key).map(|owner| OwnerReport {
+        login: owner.bundle.bundle().login.to_string(),
+        fingerprint: owner.bundle.fingerprint().to_string(),
+        standing: members::standing(&owner.bundle, &account, &known),
+    }))
+}
+
+fn warnings(pair: &Pair, clouds: &[CloudDirectory]) -> Vec<PairWarning> {
+    let carrier = |path: &Path| clouds.iter().find(|cloud| path.starts_with(&cloud.path));
+    let mut warnings = Vec::new();
+    if let Some(cloud) = carrier(&pair.work) {
+        let what = format!(
+            "{} lies in the directory of {}: its ordinary files reach that cloud unencrypted",
+            pair.work.display(),
+            cloud.client.name()
+        );
+        warnings.push(PairWarning { class: PairWarningClass::WorkInCloud, what });
+    }
+    if carrier(&pair.encrypted).is_none() {
+        let what =
+            format!("No cloud client is known to carry {} to other computers", pair.encrypted.display());
+        warnings.push(PairWarning { class: PairWarningClass::EncryptedOutsideClouds, what });
+    }
+    warnings
+}
+
+/// A new folder: everything is encrypted.
+fn count_new(work: &Path) -> Result<Preview> {
+    let mut counted = Preview::default();
+    if !work.exists() {
+        return Ok(counted);
+    }
+    // Which names are the same to the file system is not looked for: that would make a directory.
+    let options = ScanOptions { settle: std::time::Duration::ZERO, folding: Folding::Exact, now: now() };
+    let scanned = scan(&WorkDir::open(work)?, None, options);
+    for node in scanned.tree.nodes.iter().skip(1).filter(|node| node.kind != NodeKind::Unknown) {
+        counted.encrypt += 1;
+        if matches!(node.kind, NodeKind::File { .. }) {
+            counted.encrypt_bytes += node.stamp.size;
+        }
+    }
+    Ok(counted)
+}
+
+fn now() -> Timestamp {
+    SystemClock::default().now()
+}
+
+/// A folder that is joined: what its first step would do, in a state that is thrown away and a store that is not written.
+fn count_join(
+    shell: &Shell,
+    pair: &Pair,
+    joinable: &Joinable<'_>,
+    cancel: &AtomicBool,
+) -> Result<Option<Preview>> {
+    let scratch = Scratch::make(shell, &pair.work)?;
+    let work = if pair.work.exists() { pair.work.clone() } else { scratch.empty()? };
+    let entry = FolderEntry { id: joinable.opened.id, work, encrypted: pair.encrypted.clone() };
+    // A file that was written a moment ago counts, too.
+    let settings = Settings { settle: std::time::Duration::ZERO, ..settings(shell) };
+    let (clock, progress) = (SystemClock::default(), Progress::hidden());
+    let env = Env { clock: &clock, vault: &joinable.vault, cancel, progress: &progress };
+    Ok(dry_run(entry, settings, &scratch.directory, &env)?)
+}
+
+/// What the first step of a folder would do, in a state that is made in `scratch`, over a store that takes nothing. `None`
+/// where it was cancelled.
+pub(crate) fn dry_run(
+    entry: FolderEntry,
+    settings: Settings,
+    scratch: &Path,
+    env: &Env<'_>,
+) -> Result<Option<Preview>, EngineError> {
+    let mut state = State::open(&scratch.join("state.redb"))?;
+    let identity = current_identity(&mut state)?;
+    let store = ReadOnlyStore(DirectoryStore::open(&entry.encrypted, identity.device)?);
+    let mut folder = Folder::with_store(entry, settings, state, identity, Box::new(store), env.clock.now())?;
+    folder.preview(env)
+}
+
+/// What a dry run leaves behind until it is dropped.
+struct Scratch {
+    directory: PathBuf,
+    /// The directory that a look makes in a work folder, where it was not there before.
+    private: Option<PathBuf>,
+}
+
+impl Scratch {
+    fn make(shell: &Shell, work: &Path) -> Result<Self> {
+        let directory = shell.home.cache_dir().join(format!("preview-{}", std::process::id()));
+        let private = work.join(PRIVATE);
+        let private = (!private.exists()).then_some(private);
+        // Of a process that was killed.
+        let _ = fs::remove_dir_all(&directory);
+        fs::create_dir(&directory).with_context(|| format!("{} cannot be made", directory.display()))?;
+        Ok(Self { directory, private })
+    }
+
+    /// A directory in the place of one that is not there.
+    fn empty(&self) -> Result<PathBuf> {
+        let empty = self.directory.join("work");
+        fs::create_dir(&empty).with_context(|| format!("{} cannot be made", empty.display()))?;
+        Ok(empty)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Whatever is left is of no use to anybody, and removed by the next dry run.
+        let _ = fs::remove_dir_all(&self.directory);
+        if let Some(private) = &self.private {
+            // Only what a look makes, and only while nothing is in it.
+            let _ = fs::remove_dir(private.join("tmp"));
+            let _ = fs::remove_dir(private);
+        }
+    }
+}

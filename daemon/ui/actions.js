@@ -1,0 +1,369 @@
+// What the page asks of the daemon, and what becomes of the answers.
+
+import * as api from "/ui/api.js";
+import { state, update } from "/ui/store.js";
+import { has, t } from "/ui/text.js";
+
+/** Refusals of which the daemon knows more than their kind. */
+const KEEPS_DETAIL = ["weak-password", "server-unreachable", "server-distrusted", "retry-later"];
+
+const LONGEST_PAUSE_BETWEEN_TRIES_MS = 30_000;
+
+/** Lets the page in, then follows the daemon's events for good. */
+export async function run() {
+  try {
+    await api.enter();
+  } catch (error) {
+    update({ link: error instanceof api.Unreachable ? "lost" : "shut" });
+    if (!(error instanceof api.Unreachable)) return;
+  }
+  for (let pause = 500; ; pause = Math.min(pause * 2, LONGEST_PAUSE_BETWEEN_TRIES_MS)) {
+    try {
+      for await (const event of api.events()) {
+        pause = 500;
+        if (event.name === "status") await takeStatus(event.data);
+      }
+    } catch (error) {
+      if (error.isShutOut) {
+        update({ link: "shut" });
+        return;
+      }
+      if (!(error instanceof api.Unreachable)) throw error;
+    }
+    // What was shown last may not be true any more.
+    update({ link: "lost", status: null });
+    await new Promise((resolve) => setTimeout(resolve, pause));
+  }
+}
+
+async function takeStatus(status) {
+  const isFirst = state.link !== "open";
+  const before = state.status;
+  update({ status, link: "open" });
+  const summary = (of) => JSON.stringify(of?.folders.map((f) => [f.folder, f.state, f.problems, f["still-arriving"], f.conflicts]));
+  if (isFirst || summary(before) !== summary(status)) await refresh();
+  if (isFirst) await readScreen();
+}
+
+/** Reads what the status does not have. */
+export async function refresh() {
+  const [account, folders, problems] = await Promise.all([
+    api.get("/v1/account"),
+    api.get("/v1/folders"),
+    api.get("/v1/problems"),
+  ]);
+  update({ account, folders, problems });
+  if (state.route.screen === "people") await readPeople();
+}
+
+/** Reads what the screen shows beside that. */
+async function readScreen() {
+  const { screen } = state.route;
+  if (screen === "people") await readPeople();
+  if (screen === "settings") await readSettings();
+  if (screen === "add") await readClouds();
+}
+
+/** Does `work` under a name, one at a time; `true` where it succeeded. Its failure is shown where the name is. */
+async function perform(name, work, said = "") {
+  if (state.busy) return false;
+  update({ busy: name, failure: null });
+  try {
+    await work();
+    update({ busy: null, said });
+    return true;
+  } catch (error) {
+    update({ busy: null, failure: error.name === "AbortError" ? null : failureOf(name, error) });
+    return false;
+  }
+}
+
+function failureOf(name, error) {
+  if (error instanceof api.Refused) {
+    if (error.isShutOut) update({ link: "shut" });
+    return { name, class: error.class, what: error.message, remedy: error.remedy, about: error.about };
+  }
+  if (error instanceof api.Unreachable) return { name, class: "lost" };
+  throw error;
+}
+
+/** A failure in the reader's words where the page has some for its kind, else in the daemon's. */
+export function words({ class: of, what, remedy }) {
+  const key = `refusal.${of}`;
+  if (!has(key)) return { what, remedy };
+  return { what: t(key), remedy: KEEPS_DETAIL.includes(of) ? what : null };
+}
+
+export function resetForm(form) {
+  update({ form, failure: null });
+}
+
+/** Shows another screen, or the same one anew. */
+export function go(screen, folder = null) {
+  location.hash = folder ? `#/${screen}/${folder}` : `#/${screen}`;
+}
+
+export async function takeRoute() {
+  const [, screen, folder] = /^#\/([a-z-]*)(?:\/([0-9a-f]+))?/.exec(location.hash) ?? [];
+  update({ route: { screen: screen || "folders", folder: folder ?? null }, form: {}, failure: null, dialog: null, said: "" });
+  if (state.link === "open") await readScreen();
+}
+
+export function openDialog(dialog) {
+  update({ dialog, failure: null });
+}
+
+export function closeDialog() {
+  update({ dialog: null, failure: null });
+}
+
+export function changeForm(changes) {
+  update({ form: { ...state.form, ...changes } });
+}
+
+// --- Syncing.
+
+export const start = () => perform("sync", () => api.post("/v1/start"));
+export const stop = () => perform("sync", () => api.post("/v1/stop"));
+export const pause = (seconds) => perform("sync", () => api.post("/v1/pause", { for_s: seconds }));
+export const resume = () => perform("sync", () => api.post("/v1/resume", {}));
+
+export async function releaseBrake(token) {
+  if (await perform("brake", () => api.post("/v1/resume", { go_on: token }))) closeDialog();
+}
+
+export const unlock = (password) =>
+  perform("unlock", async () => {
+    await api.postText("/v1/unlock", password);
+    await refresh();
+  });
+
+export const lock = () =>
+  perform("lock", async () => {
+    await api.post("/v1/lock");
+    await refresh();
+  });
+
+// --- The account.
+
+export async function logIn(fields) {
+  const done = await perform("account", async () => update({ account: await api.post("/v1/account/login", fields) }));
+  // The code is entered on the computer that registered; elsewhere the refusal says so.
+  if (state.failure?.class === "needs-mail-code" && state.account.session === "waits-for-code") {
+    update({ form: { password: fields.password }, failure: null });
+  }
+  if (done) await afterAccount();
+}
+
+export async function register(fields) {
+  const done = await perform("account", async () => {
+    const made = await api.post("/v1/account/register", fields);
+    const { recovery_key: recoveryKey, account_key: accountKey, unpublished } = made;
+    update({
+      account: made.account,
+      once: { kind: "keys", recoveryKey, accountKey, unpublished },
+      form: { password: fields.password, server: fields.server },
+    });
+  });
+  const failure = state.failure;
+  if (failure?.class === "needs-registration-code") changeForm({ wantsCode: true });
+  if (failure?.class === "address-taken") changeForm({ isTaken: true });
+  return done;
+}
+
+/** Publishes an account that was made while its server did not answer. */
+export async function publish(fields) {
+  const done = await perform("account", async () => update({ account: await api.post("/v1/account/publish", fields) }));
+  if (state.failure?.class === "needs-registration-code") changeForm({ wantsCode: true });
+  if (done) update({ once: { ...state.once, unpublished: null } });
+}
+
+export async function confirm(code, password) {
+  const body = { code, password: password ?? state.form.password };
+  if (await perform("account", async () => update({ account: await api.post("/v1/account/confirm", body) }))) {
+    await afterAccount();
+  }
+}
+
+export async function recover(fields) {
+  const done = await perform("account", async () => update({ account: await api.post("/v1/account/recover", fields) }));
+  if (done) await afterAccount();
+}
+
+async function afterAccount() {
+  update({ form: {} });
+  await refresh();
+  go(state.folders.length ? "folders" : "add");
+}
+
+export function keysAreWrittenDown() {
+  update({ once: null });
+  go(state.folders.length ? "folders" : "add");
+}
+
+export async function logOut() {
+  await perform("log-out", async () => {
+    const { account, is_server_told: isTold } = await api.post("/v1/account/logout", {});
+    update({ account, said: isTold ? "" : t("settings.server-not-told") });
+  });
+  closeDialog();
+}
+
+export const showRecoveryKey = (password) =>
+  perform("recovery-key", async () => {
+    const report = await api.post("/v1/account/recovery-key", { password });
+    update({ dialog: null, once: { kind: "keys", recoveryKey: report.recovery_key, unchecked: report.unchecked } });
+  });
+
+// --- Folders.
+
+export async function readClouds() {
+  update({ clouds: null });
+  await perform("clouds", async () => update({ clouds: await api.get("/v1/clouds") }));
+}
+
+let previewing = new AbortController();
+
+export function cancelPreview() {
+  previewing.abort();
+}
+
+/** What the first sync of a pair would do. Nothing is changed. */
+export async function preview(pair) {
+  previewing = new AbortController();
+  const { signal } = previewing;
+  const done = await perform("preview", async () => {
+    const found = await api.post("/v1/folders/preview", pair, { signal });
+    changeForm({ pair, preview: found });
+  });
+  const failure = state.failure;
+  if (!done && failure?.class === "unknown-owner") changeForm({ pair, askedOwner: failure.about });
+}
+
+export async function addFolder() {
+  const { pair } = state.form;
+  const done = await perform("add", async () => {
+    await api.post("/v1/folders/add", { ...pair, create_missing: true });
+    await api.post("/v1/start");
+    await refresh();
+  });
+  if (done) go("folders");
+}
+
+export async function removeFolder(folder) {
+  const done = await perform("remove", async () => {
+    await api.post("/v1/folders/remove", { folder });
+    await refresh();
+  });
+  if (done) closeDialog();
+}
+
+export const openFolder = (folder, side) => perform("open", () => api.post("/v1/folders/open", { folder, side }));
+
+// --- People.
+
+/** The folder that the people's screen is about. */
+export function chosenFolder() {
+  return state.folders.find((folder) => folder.id === state.route.folder) ?? state.folders[0];
+}
+
+export async function readPeople() {
+  const folder = chosenFolder();
+  if (!folder) return;
+  try {
+    const [people, invitations] = await Promise.all([
+      api.get(`/v1/people?folder=${folder.id}`),
+      api.get("/v1/invitations").catch((error) => {
+        if (error instanceof api.Refused) return [];
+        throw error;
+      }),
+    ]);
+    update({ people, invitations: invitations.filter((invitation) => invitation.folder === folder.id) });
+  } catch (error) {
+    update({ people: null, invitations: [], failure: failureOf("people", error) });
+  }
+}
+
+export async function addPerson(folder, email, role) {
+  const done = await perform(
+    "add-person",
+    async () => {
+      const added = await api.post("/v1/people/add", { folder, email, role });
+      await readPeople();
+      update({ dialog: { name: "safety-number", person: added.person, isNew: true } });
+    },
+    t("people.added", { email }),
+  );
+  if (!done && state.failure?.class === "unknown-person") changeForm({ unknown: { email, role } });
+  return done;
+}
+
+export const compareWith = (email, changed = false) =>
+  perform("find-person", async () => {
+    const person = await api.post("/v1/people/find", { email, changed });
+    update({ dialog: { name: "safety-number", person, changed } });
+  });
+
+export const numbersMatch = ({ person, changed = false }) =>
+  perform(
+    "verify-person",
+    async () => {
+      await api.post("/v1/people/verify", { email: person.login, safety_number: person.safety_number, changed });
+      await readPeople();
+      update({ dialog: null });
+    },
+    t("people.verified", { email: person.login }),
+  );
+
+export const setRole = (folder, member, role) =>
+  perform("role", async () => {
+    await api.post("/v1/people/role", { folder, member: member.identity, role });
+    await readPeople();
+  }, t("people.role-set", { email: member.login }));
+
+export const removePerson = (folder, member) =>
+  perform("remove-person", async () => {
+    const { still_by_groups: groups } = await api.post("/v1/people/remove", { folder, member: member.identity });
+    await readPeople();
+    update({ dialog: null, form: { ...state.form, stillByGroups: groups } });
+  }, t("people.removed", { email: member.login }));
+
+export const leaveFolder = (folder) =>
+  perform("leave", async () => {
+    await api.post("/v1/people/leave", { folder });
+    update({ dialog: null });
+    await refresh();
+  });
+
+export async function invite(folder, email, role, mail) {
+  await perform("invite", async () => {
+    const sent = await api.post("/v1/invitations/add", { folder, email, role, mail });
+    update({ form: {}, dialog: { name: "invitation", sent } });
+    await readPeople();
+  });
+}
+
+export const resend = (invitation, mail = false) =>
+  perform("resend", async () => {
+    const sent = await api.post("/v1/invitations/resend", { invitation, mail });
+    update({ dialog: { name: "invitation", sent } });
+  });
+
+export const revoke = (invitation) =>
+  perform("revoke", async () => {
+    await api.post("/v1/invitations/revoke", { invitation });
+    await readPeople();
+  });
+
+// --- Settings.
+
+export async function readSettings() {
+  try {
+    update({ settings: await api.get("/v1/settings") });
+  } catch (error) {
+    update({ failure: failureOf("settings", error) });
+  }
+}
+
+export const set = (key, value) =>
+  perform(`set-${key}`, async () => update({ settings: await api.post("/v1/settings", { key, value }) }), t("settings.saved"));

@@ -1,0 +1,140 @@
+// The window: its header with the one status, the way through the screens, and where the keyboard is.
+
+import * as act from "/ui/actions.js";
+import { html, render } from "/ui/html.js";
+import { Button, Failure, Field, Sign } from "/ui/parts.js";
+import { AddFolder } from "/ui/screens/add-folder.js";
+import { Folders } from "/ui/screens/folders.js";
+import { Keys } from "/ui/screens/keys.js";
+import { People } from "/ui/screens/people.js";
+import { Problems } from "/ui/screens/problems.js";
+import { Settings } from "/ui/screens/settings.js";
+import { MailCode, Welcome } from "/ui/screens/welcome.js";
+import { drawWith, state } from "/ui/store.js";
+import { t } from "/ui/text.js";
+
+const SCREENS = { folders: Folders, add: AddFolder, people: People, problems: Problems, settings: Settings };
+const IN_MENU = ["folders", "people", "problems", "settings"];
+const HOUR_S = 60 * 60;
+
+/** The screen that is shown: what has to be done first goes before where somebody wants to go. */
+function screen() {
+  if (state.link === "shut") return { name: "shut", view: Shut };
+  if (state.once) return { name: "keys", view: Keys };
+  if (state.account?.session === "waits-for-code") return { name: "code", view: MailCode };
+  if (state.account?.state === "none") return { name: "welcome", view: Welcome };
+  const name = Object.hasOwn(SCREENS, state.route.screen) ? state.route.screen : "folders";
+  return { name, view: SCREENS[name] };
+}
+
+function Shut() {
+  return html`<h1 tabindex="-1">${t("shut.title")}</h1>
+    <p>${t("shut.text")}</p>
+    <p><code>ensafer open</code></p>`;
+}
+
+/** The daemon's one status, never better than it: without an answer there is none. */
+export function statusText({ link, status, account }) {
+  if (link === "connecting") return t("link.connecting");
+  if (link !== "open" || !status) return t("link.lost");
+  if (account?.state === "none") return t("link.no-account");
+  if (status.folders.length === 0 && status.state === "stopped") return t("link.no-folder");
+  return t(`state.${status.state}`);
+}
+
+function StatusLine() {
+  const { link, status, account } = state;
+  const sign = link === "open" && status ? status.state : "offline";
+  return html`<div class="status">
+    <${Sign} state=${link === "connecting" ? "checking" : sign} />
+    <p role="status">${statusText(state)}</p>
+    ${status && account && account.state !== "none" && status.folders.length > 0 && html`<${SyncButtons} state=${status.state} />`}
+  </div>`;
+}
+
+function SyncButtons({ state: of }) {
+  const busy = state.busy === "sync";
+  const button = (text, work, kind) => html`<${Button} kind=${kind} busy=${busy} onClick=${work}>${text}<//>`;
+  if (of === "stopped") return html`<div class="actions">${button(t("sync.start"), act.start, "main")}</div>`;
+  return html`<div class="actions">
+    ${of === "paused" ? button(t("sync.resume"), act.resume, "main") : button(t("sync.pause"), () => act.pause(HOUR_S))}
+    ${button(t("sync.stop"), act.stop)}
+  </div>`;
+}
+
+function Unlock() {
+  const submit = (event) => {
+    event.preventDefault();
+    const form = event.currentTarget;
+    act.unlock(form.elements.unlock.value).then((done) => done && form.reset());
+  };
+  return html`<form class="notice warn" onSubmit=${submit}>
+    <p>${t("unlock.why")}</p>
+    <${Field} name="unlock" type="password" label=${t("unlock.password")} autocomplete="current-password" required />
+    <${Button} kind="main" type="submit" busy=${state.busy === "unlock"}>${t("unlock.button")}<//>
+    ${state.failure?.name === "unlock" && html`<${Failure} failure=${act.words(state.failure)} />`}
+  </form>`;
+}
+
+function Menu({ current }) {
+  const count = state.problems.length;
+  const item = (name) => {
+    const text = name === "problems" && count > 0 ? t("menu.problems-count", { count }) : t(`menu.${name}`);
+    return html`<li><a href="#/${name}" aria-current=${name === current ? "page" : undefined}>${text}</a></li>`;
+  };
+  return html`<nav aria-label=${t("menu.label")}><ul>${IN_MENU.map(item)}</ul></nav>`;
+}
+
+function Window() {
+  const { name, view } = screen();
+  const isReady = state.link === "open" && state.account;
+  const isInside = isReady && Object.hasOwn(SCREENS, name);
+  const notices = [...(state.status?.account ?? []), ...(state.account?.notices ?? [])];
+  const texts = [...new Set(notices.map((notice) => notice.text))];
+  return html`<a class="skip" href="#main" onClick=${toMain}>${t("menu.skip")}</a>
+    <header>
+      <${StatusLine} />
+      ${isInside && html`<${Menu} current=${name === "add" ? "folders" : name} />`}
+    </header>
+    <main id="main" tabindex="-1" class=${isInside ? "" : "narrow"}>
+      ${isInside && state.account.state === "locked" && html`<${Unlock} />`}
+      ${isInside && texts.map((text) => html`<p class="notice warn" key=${text}>${text}</p>`)}
+      ${state.failure?.name === "sync" && html`<${Failure} failure=${act.words(state.failure)} />`}
+      ${isReady || name === "shut" ? html`<${view} key=${name} />` : html`<h1 tabindex="-1">${statusText(state)}</h1>`}
+    </main>
+    <p class="hidden" role="log" aria-live="polite">${state.said}</p>`;
+}
+
+/** The skip link's target is a fragment, which is also the way through the screens: only the focus moves. */
+function toMain(event) {
+  event.preventDefault();
+  document.getElementById("main").focus();
+}
+
+let shown = null;
+// What had the keyboard when a dialog opened.
+let opener = null;
+
+function draw() {
+  const focused = document.activeElement;
+  if (state.dialog) opener ??= focused;
+  render(html`<${Window} />`, document.getElementById("window"));
+  const { name } = screen();
+  const isNew = shown !== null && shown !== name;
+  if (state.link === "open") shown = name;
+  const heading = document.querySelector("main h1");
+  document.title = t("window.title", { screen: heading?.textContent ?? statusText(state) });
+  // Who comes to another screen hears its name; whatever took the keyboard away gives it back.
+  if (!state.dialog && opener) {
+    (opener.isConnected && !isNew ? opener : heading)?.focus();
+    opener = null;
+  } else if (isNew || !focused.isConnected) {
+    heading?.focus();
+  }
+}
+
+drawWith(draw);
+draw();
+addEventListener("hashchange", act.takeRoute);
+await act.takeRoute();
+await act.run();

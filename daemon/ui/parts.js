@@ -1,0 +1,71 @@
+// The pieces that every screen is made of.
+
+import { html } from "/ui/html.js";
+import { t } from "/ui/text.js";
+
+// A shape for each state, not colour alone. Drawn in a box of 24 by 24.
+const SHAPES = {
+  "up-to-date": "m5 13 4 4L19 7",
+  working: "M12 4a8 8 0 0 1 8 8M12 20a8 8 0 0 1-8-8m13 0h6m-22 0h6",
+  checking: "M10 4a6 6 0 1 0 0 12 6 6 0 0 0 0-12m4.5 10.5L20 20",
+  "waiting-for-cloud": "M7 18a4 4 0 0 1 0-8 5 5 0 0 1 10 0 4 4 0 0 1 0 8z",
+  paused: "M9 5v14m6-14v14",
+  stopped: "M6 6h12v12H6z",
+  offline: "m5 5 14 14M8 8a5 5 0 0 0-1 10h10m2-2a4 4 0 0 0-4-6 5 5 0 0 0-4-4",
+  attention: "M12 4v10m0 4v1",
+  braked: "M8 3h8l5 5v8l-5 5H8l-5-5V8zM8 12h8",
+  locked: "M6 11h12v9H6zm2 0V8a4 4 0 0 1 8 0v3",
+};
+
+/** The sign of a state; its words stand beside it. */
+export function Sign({ state }) {
+  return html`<svg class="sign ${state}" viewBox="0 0 24 24" aria-hidden="true"><path d=${SHAPES[state] ?? SHAPES.checking} /></svg>`;
+}
+
+export function Button({ kind = "plain", busy = false, type = "button", children, ...rest }) {
+  return html`<button class=${kind} type=${type} aria-disabled=${busy ? "true" : undefined} ...${rest}>${children}</button>`;
+}
+
+/** A labelled field; `hint` says what to enter. */
+export function Field({ name, label, hint, ...rest }) {
+  const hintId = hint ? `${name}-hint` : undefined;
+  return html`<div class="field">
+    <label for=${name}>${label}</label>
+    ${hint && html`<p class="quiet" id=${hintId}>${hint}</p>`}
+    <input id=${name} name=${name} aria-describedby=${hintId} spellcheck="false" ...${rest} />
+  </div>`;
+}
+
+/** What went wrong, in the words of whoever knows, and what to do. */
+export function Failure({ failure }) {
+  if (!failure) return null;
+  return html`<div class="notice bad" role="alert">
+    <p>${failure.what}</p>
+    ${failure.remedy && html`<p class="quiet">${t("common.remedy", { remedy: failure.remedy })}</p>`}
+  </div>`;
+}
+
+/** A dialog of the browser's own kind: it keeps the keyboard inside, and Escape closes it. */
+export function Dialog({ title, onClose, children }) {
+  const show = (element) => {
+    if (element && !element.open) element.showModal();
+  };
+  return html`<dialog ref=${show} aria-labelledby="dialog-title" onClose=${onClose} onCancel=${onClose}>
+    <h2 id="dialog-title" tabindex="-1">${title}</h2>
+    ${children}
+  </dialog>`;
+}
+
+/** How much is done: counts and bytes. */
+export function Progress({ progress, label, text }) {
+  const { "total-count": count, "done-count": done } = progress;
+  return html`<div class="progress">
+    <progress aria-label=${label} max=${Math.max(count, 1)} value=${done}></progress>
+    <span class="quiet">${text}</span>
+  </div>`;
+}
+
+/** A path, in its own direction of writing. */
+export function Path({ path }) {
+  return html`<span dir="auto">${path}</span>`;
+}

@@ -1,0 +1,114 @@
+// Another folder, or the first one: choose both directories, look at what would happen, start.
+
+import * as act from "/ui/actions.js";
+import { html } from "/ui/html.js";
+import { Button, Failure, Field, Path } from "/ui/parts.js";
+import { state } from "/ui/store.js";
+import { size, t } from "/ui/text.js";
+
+const OTHER = "other";
+
+export function AddFolder() {
+  const { form, failure, busy } = state;
+  return html`<h1 tabindex="-1">${t(state.folders.length ? "add.title" : "add.first-title")}</h1>
+    <p>${t("add.why")}</p>
+    <form onSubmit=${look}>
+      <${Field}
+        name="work"
+        label=${t("add.work")}
+        hint=${t("add.work-hint")}
+        placeholder="/home/alice/Work"
+        onInput=${forget}
+        autocomplete="off"
+        required
+      />
+      <${Places} />
+      ${failure && html`<${Failure} failure=${act.words(failure)} />`}
+      ${form.askedOwner && html`<${AskedOwner} />`}
+      <div class="actions">
+        <${Button} kind=${form.preview ? "plain" : "main"} type="submit" busy=${busy === "preview"}>${t("add.look")}<//>
+        ${busy === "preview" && html`<${Button} onClick=${act.cancelPreview}>${t("common.cancel")}<//>`}
+      </div>
+    </form>
+    ${form.preview && html`<${Preview} preview=${form.preview} />`}`;
+}
+
+/** What was looked at is not what would be added any more. */
+function forget() {
+  if (state.form.preview || state.form.askedOwner) act.changeForm({ preview: null, askedOwner: null });
+}
+
+function look(event) {
+  event.preventDefault();
+  const { work, place, other } = event.currentTarget.elements;
+  const chosen = place?.value ?? OTHER;
+  const encrypted = chosen === OTHER ? other.value : chosen;
+  const pair = { work: work.value.trim(), encrypted: encrypted.trim() };
+  const from = ownerOf(encrypted);
+  act.changeForm({ preview: null, askedOwner: null });
+  act.preview(from ? { ...pair, from } : pair);
+}
+
+/** Somebody else's folder is joined by its owner's address, which the key server has to confirm. */
+function ownerOf(encrypted) {
+  const found = state.clouds?.folders.find((folder) => folder.encrypted === encrypted);
+  return found?.whose === "shared" && found.standing === "unknown" ? found.owner : undefined;
+}
+
+/** Where the cloud lives: what was found on this computer, or anything else. */
+function Places() {
+  const clouds = state.clouds;
+  if (!clouds) return html`<p role="status">${t("add.looking")}</p>`;
+  const joins = clouds.folders.filter((folder) => folder.whose === "own" || folder.whose === "shared");
+  const news = clouds.clouds.filter((cloud) => cloud.suggested);
+  const places = [
+    ...joins.map((folder) => ({ path: folder.encrypted, text: joinText(folder) })),
+    ...news.map((cloud) => ({ path: cloud.suggested, text: t("add.new-in", { client: cloud.client }) })),
+  ];
+  const chosen = state.form.place ?? places[0]?.path ?? OTHER;
+  const choose = (event) => act.changeForm({ place: event.currentTarget.value, preview: null, askedOwner: null });
+  const choice = (value, text) => html`<label class="choice" key=${value}>
+    <input type="radio" name="place" value=${value} checked=${chosen === value} onChange=${choose} />
+    <span>${text}</span>
+  </label>`;
+  return html`<fieldset>
+    <legend>${t("add.encrypted")}</legend>
+    <p class="quiet">${t("add.encrypted-hint")}</p>
+    ${places.map(({ path, text }) => choice(path, html`${text} <${Path} path=${path} />`))}
+    ${choice(OTHER, t("add.other"))}
+    ${chosen === OTHER &&
+    html`<${Field} name="other" label=${t("add.other-path")} placeholder="/home/alice/Nextcloud/Encrypted" onInput=${forget} autocomplete="off" required />`}
+  </fieldset>`;
+}
+
+function joinText(folder) {
+  return folder.whose === "own" ? t("add.own") : t("add.shared", { owner: folder.owner });
+}
+
+/** The folder says who its owner is; whether that is so, only the key server and the user can say. */
+function AskedOwner() {
+  const { askedOwner, pair } = state.form;
+  return html`<div class="notice warn">
+    <p>${t("add.owner", { owner: askedOwner })}</p>
+    <${Button} onClick=${() => act.preview({ ...pair, from: askedOwner })}>${t("add.owner-yes", { owner: askedOwner })}<//>
+  </div>`;
+}
+
+function Preview({ preview }) {
+  const lines = [
+    t("preview.encrypt", { count: preview.encrypt, size: size(preview.encrypt_bytes) }),
+    t("preview.decrypt", { count: preview.decrypt, size: size(preview.decrypt_bytes) }),
+    t("preview.delete", { count: preview.delete }),
+    preview.same > 0 && t("preview.same", { count: preview.same }),
+    preview.differ > 0 && t("preview.differ", { count: preview.differ }),
+  ].filter(Boolean);
+  return html`<section class="sheet" aria-labelledby="preview">
+    <h2 id="preview" tabindex="-1">${t("preview.title")}</h2>
+    <p>${preview.owner ? t("preview.joins-of", { owner: preview.owner.login }) : t(preview.is_join ? "preview.joins" : "preview.makes")}</p>
+    <ul>${lines.map((line) => html`<li key=${line}>${line}</li>`)}</ul>
+    ${preview.missing.map((path) => html`<p class="quiet" key=${path}>${t("preview.missing", { path })}</p>`)}
+    ${preview.warnings.map((warning) => html`<p class="notice warn" key=${warning.class}>${t(`warning.${warning.class}`)}</p>`)}
+    <p class="quiet">${t("preview.nothing-yet")}</p>
+    <${Button} kind="main" busy=${state.busy === "add"} onClick=${act.addFolder}>${t("preview.start")}<//>
+  </section>`;
+}

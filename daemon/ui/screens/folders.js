@@ -1,0 +1,115 @@
+// The folders of this computer: where they are, how they are, and what can be done with them.
+
+import * as act from "/ui/actions.js";
+import { html } from "/ui/html.js";
+import { Button, Dialog, Failure, Path, Progress, Sign } from "/ui/parts.js";
+import { state } from "/ui/store.js";
+import { has, size, t, time } from "/ui/text.js";
+
+export function Folders() {
+  const shared = state.status["shared-with-me"] ?? [];
+  return html`<h1 tabindex="-1">${t("menu.folders")}</h1>
+    ${state.folders.length === 0 && html`<p>${t("folders.none")}</p>`}
+    <ul class="sheets">${state.folders.map((folder) => html`<${Folder} key=${folder.id} folder=${folder} />`)}</ul>
+    ${shared.map((found) => html`<p class="notice" key=${found.encrypted}>${t("folders.shared", { owner: found.owner, path: found.encrypted })}</p>`)}
+    ${["open", "brake"].includes(state.failure?.name) && !state.dialog && html`<${Failure} failure=${act.words(state.failure)} />`}
+    <${Button} kind=${state.folders.length ? "plain" : "main"} onClick=${() => act.go("add")}>${t("folders.add")}<//>
+    <${FolderDialog} />`;
+}
+
+function Folder({ folder }) {
+  // The status is newer than the list.
+  const status = state.status.folders.find((one) => one.folder === folder.id) ?? folder.status;
+  const open = (side) => () => act.openFolder(folder.id, side);
+  return html`<li class="sheet">
+    <h2>${folder.name}</h2>
+    <div class="line"><${Sign} state=${status.state} /><p>${stateOf(status)}</p></div>
+    ${counts(status).map((text) => html`<p class="quiet" key=${text}>${text}</p>`)}
+    ${status.progress && html`<${Progress} progress=${status.progress} label=${t("folders.progress")} text=${progressText(status.progress)} />`}
+    ${status.brake && html`<${Brake} brake=${status.brake} />`}
+    <dl>
+      <dt>${t("folders.work")}</dt>
+      <dd><${Path} path=${folder.work} /></dd>
+      <dt>${t("folders.encrypted")}</dt>
+      <dd><${Path} path=${folder.encrypted} /></dd>
+      ${folder.role && html`<dt>${t("folders.role")}</dt><dd>${t(`role.${folder.role}`)}</dd>`}
+      ${status["last-checked"] && html`<dt>${t("folders.last-checked")}</dt><dd>${time(status["last-checked"])}</dd>`}
+    </dl>
+    <div class="actions">
+      <${Button} onClick=${open("work")}>${t("folders.open-work")}<//>
+      <${Button} onClick=${open("encrypted")}>${t("folders.open-encrypted")}<//>
+      <${Button} onClick=${() => act.go("people", folder.id)}>${t("folders.people")}<//>
+      <${Button} kind="danger" onClick=${() => act.openDialog({ name: "remove", folder })}>${t("folders.remove")}<//>
+    </div>
+  </li>`;
+}
+
+function stateOf(status) {
+  if (status.shut) return t(`problem.${status.shut}`);
+  const text = t(`state.${status.state}`);
+  return status.why ? t("folders.why", { state: text, why: status.why }) : text;
+}
+
+function counts(status) {
+  const all = [
+    ["problems", status.problems],
+    ["still-arriving", status["still-arriving"]],
+    ["conflicts", status.conflicts],
+    ["reencrypting", status.reencrypting ?? 0],
+  ];
+  return all.filter(([, count]) => count > 0).map(([name, count]) => t(`count.${name}`, { count }));
+}
+
+function progressText(progress) {
+  const done = progress["done-count"];
+  const count = progress["total-count"];
+  const bytes = { done: size(progress["done-bytes"]), total: size(progress["total-bytes"]) };
+  return `${t("progress.count", { done, count })}, ${t("progress.bytes", bytes)}`;
+}
+
+function brakeText({ kind, count, of, objects }) {
+  if (kind === "root-gone" && objects.length === 0) return t("brake.other-root");
+  return t(`brake.${kind}`, { count: kind === "root-gone" ? objects.length : count, of });
+}
+
+function Brake({ brake }) {
+  return html`<div class="notice bad">
+    <p>${brakeText(brake)}</p>
+    <p>${t("brake.what-now")}</p>
+    <${Button} kind="danger" onClick=${() => act.openDialog({ name: "brake", brake })}>${t("brake.go-on")}<//>
+  </div>`;
+}
+
+function FolderDialog() {
+  const { dialog, failure } = state;
+  if (dialog?.name === "brake") {
+    return html`<${Dialog} title=${t("brake.title")} onClose=${act.closeDialog}>
+      <p>${brakeText(dialog.brake)}</p>
+      <p>${t("brake.sure")}</p>
+      ${failure && html`<${Failure} failure=${act.words(failure)} />`}
+      <div class="actions">
+        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
+        <${Button} kind="danger" busy=${state.busy === "brake"} onClick=${() => act.releaseBrake(dialog.brake.token)}>${t("brake.go-on")}<//>
+      </div>
+    <//>`;
+  }
+  if (dialog?.name === "remove") {
+    return html`<${Dialog} title=${t("remove.title", { name: dialog.folder.name })} onClose=${act.closeDialog}>
+      <p>${t("remove.what")}</p>
+      ${failure && html`<${Failure} failure=${act.words(failure)} />`}
+      <div class="actions">
+        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
+        <${Button} kind="danger" busy=${state.busy === "remove"} onClick=${() => act.removeFolder(dialog.folder.id)}>${t("folders.remove")}<//>
+      </div>
+    <//>`;
+  }
+  return null;
+}
+
+/** What is wrong, and what to do: in the reader's language by the class, with the daemon's detail. */
+export function problemWords(problem) {
+  const what = has(`problem.${problem.class}`) ? t(`problem.${problem.class}`) : problem.what;
+  const detail = /\(([^()]*)\)$/.exec(problem.what)?.[1];
+  const remedy = has(`remedy.${problem.class}`) ? t(`remedy.${problem.class}`) : problem.remedy;
+  return { what, detail, remedy };
+}

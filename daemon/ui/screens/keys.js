@@ -1,0 +1,37 @@
+// Keys that are shown once, and have to be written down.
+
+import * as act from "/ui/actions.js";
+import { html } from "/ui/html.js";
+import { Button, Failure } from "/ui/parts.js";
+import { state } from "/ui/store.js";
+import { t } from "/ui/text.js";
+
+export function Keys() {
+  const { recoveryKey, accountKey, unpublished, unchecked } = state.once;
+  const submit = (event) => {
+    event.preventDefault();
+    act.keysAreWrittenDown();
+  };
+  return html`<h1 tabindex="-1">${t("keys.title")}</h1>
+    <p>${t("keys.why")}</p>
+    <h2>${t("keys.recovery")}</h2>
+    <p class="key">${recoveryKey}</p>
+    ${accountKey && html`<h2>${t("keys.account")}</h2><p>${t("keys.account-why")}</p><p class="key">${accountKey}</p>`}
+    ${unchecked && html`<p class="notice warn">${t("keys.unchecked", { why: unchecked })}</p>`}
+    ${unpublished && html`<${Unpublished} refusal=${unpublished} />`}
+    <form onSubmit=${submit}>
+      <label class="choice"><input type="checkbox" required name="written" />${t("keys.written")}</label>
+      <${Button} kind="main" type="submit">${t("keys.continue")}<//>
+    </form>`;
+}
+
+/** The account is made, but its server did not take it: it can be tried again, now or later. */
+function Unpublished({ refusal }) {
+  const { failure, form } = state;
+  const again = () => act.publish({ server: form.server, password: form.password });
+  return html`<div class="notice warn">
+    <p>${t("keys.unpublished", { why: refusal.what })}</p>
+    ${form.server && html`<${Button} busy=${state.busy === "account"} onClick=${again}>${t("keys.publish")}<//>`}
+    ${failure?.name === "account" && html`<${Failure} failure=${act.words(failure)} />`}
+  </div>`;
+}

@@ -1,0 +1,109 @@
+// An account: log in, make one, or get back in by the recovery key.
+
+import * as act from "/ui/actions.js";
+import { html } from "/ui/html.js";
+import { Button, Failure, Field } from "/ui/parts.js";
+import { state } from "/ui/store.js";
+import { t } from "/ui/text.js";
+
+const FORMS = { login: LogIn, register: Register, recover: Recover };
+
+export function Welcome() {
+  const name = Object.hasOwn(FORMS, state.form.name ?? "") ? state.form.name : "login";
+  return html`<h1 tabindex="-1">${t(`welcome.${name}`)}</h1>
+    <p>${t(`welcome.${name}-why`)}</p>
+    <${FORMS[name]} key=${name} />
+    <p class="actions">
+      ${Object.keys(FORMS)
+        .filter((other) => other !== name)
+        .map((other) => html`<${Button} kind="link" key=${other} onClick=${() => change(other)}>${t(`welcome.to-${other}`)}<//>`)}
+    </p>`;
+}
+
+function change(name) {
+  act.resetForm({ name });
+  // The heading has changed under the keyboard.
+  queueMicrotask(() => document.querySelector("main h1")?.focus());
+}
+
+/** The fields of a form as a document: what is left empty is left out. */
+function documentOf(form) {
+  const entries = [...new FormData(form)].map(([name, value]) => [name, name.includes("password") ? value : value.trim()]);
+  return Object.fromEntries(entries.filter(([, value]) => value !== ""));
+}
+
+function submitTo(work) {
+  return (event) => {
+    event.preventDefault();
+    work(documentOf(event.currentTarget), event.currentTarget);
+  };
+}
+
+function Outcome() {
+  return state.failure?.name === "account" && html`<${Failure} failure=${act.words(state.failure)} />`;
+}
+
+const Email = () => html`<${Field} name="email" type="email" label=${t("field.email")} autocomplete="username" required />`;
+const Server = (props) =>
+  html`<${Field} name="server" type="text" inputmode="url" label=${t("field.server")} placeholder="https://keys.example.com" autocomplete="url" ...${props} />`;
+
+function LogIn() {
+  return html`<form onSubmit=${submitTo(act.logIn)}>
+    <${Email} />
+    <${Field} name="password" type="password" label=${t("field.password")} autocomplete="current-password" required />
+    <${Server} required />
+    <details>
+      <summary>${t("welcome.more")}</summary>
+      <${Field} name="account_key" type="text" label=${t("field.account-key")} hint=${t("field.account-key-hint")} autocomplete="off" />
+    </details>
+    <${Outcome} />
+    <${Button} kind="main" type="submit" busy=${state.busy === "account"}>${t("welcome.login-button")}<//>
+  </form>`;
+}
+
+function Register() {
+  const submit = submitTo((fields, form) => {
+    const { again, with_account_key: withKey, ...rest } = fields;
+    const repeated = form.elements.again;
+    repeated.setCustomValidity(again === fields.password ? "" : t("field.differs"));
+    if (form.reportValidity()) act.register({ ...rest, account_key: Boolean(withKey) });
+  });
+  const forget = (event) => event.currentTarget.setCustomValidity("");
+  return html`<form onSubmit=${submit}>
+    <${Email} />
+    <${Field} name="password" type="password" label=${t("field.new-password")} hint=${t("field.new-password-hint")} autocomplete="new-password" required />
+    <${Field} name="again" type="password" label=${t("field.again")} autocomplete="new-password" onInput=${forget} required />
+    <${Server} hint=${t("field.server-hint")} />
+    ${state.form.wantsCode && html`<${Field} name="code" label=${t("field.registration-code")} hint=${t("field.registration-code-hint")} autocomplete="off" />`}
+    <details>
+      <summary>${t("welcome.more")}</summary>
+      <label class="choice"><input type="checkbox" name="with_account_key" />${t("field.with-account-key")}</label>
+    </details>
+    <${Outcome} />
+    <${Button} kind="main" type="submit" busy=${state.busy === "account"}>${t("welcome.register-button")}<//>
+  </form>`;
+}
+
+function Recover() {
+  return html`<form onSubmit=${submitTo(act.recover)}>
+    <${Email} />
+    <${Server} required />
+    <${Field} name="recovery_key" label=${t("field.recovery-key")} autocomplete="off" required />
+    <${Field} name="password" type="password" label=${t("field.new-password")} hint=${t("field.new-password-hint")} autocomplete="new-password" required />
+    <${Outcome} />
+    <${Button} kind="main" type="submit" busy=${state.busy === "account"}>${t("welcome.recover-button")}<//>
+  </form>`;
+}
+
+/** The server has mailed a code, and takes it together with the password. */
+export function MailCode() {
+  const submit = submitTo(({ code, password }) => act.confirm(code, password));
+  return html`<h1 tabindex="-1">${t("code.title")}</h1>
+    <p>${t("code.why", { email: state.account.email ?? "" })}</p>
+    <form onSubmit=${submit}>
+      <${Field} name="code" label=${t("code.code")} inputmode="numeric" autocomplete="one-time-code" required />
+      ${!state.form.password && html`<${Field} name="password" type="password" label=${t("field.password")} autocomplete="current-password" required />`}
+      <${Outcome} />
+      <${Button} kind="main" type="submit" busy=${state.busy === "account"}>${t("code.button")}<//>
+    </form>`;
+}

@@ -1,0 +1,45 @@
+// What the page knows, in one object. Whoever changes it says so by `update`, and the page is drawn anew, once.
+
+export const state = {
+  // connecting; open; lost: no daemon answers; shut: this page is not let in, or not any more
+  link: "connecting",
+  status: null,
+  account: null,
+  folders: [],
+  problems: [],
+  clouds: null,
+  people: null,
+  invitations: [],
+  settings: null,
+  // Where in the window: the screen's name, and a folder's id where it is about one.
+  route: { screen: "folders", folder: null },
+  // What a form has found out so far; gone with the screen.
+  form: {},
+  // What is shown once: keys, a link. It is in no other place.
+  once: null,
+  // The open dialog, by name, with what it is about.
+  dialog: null,
+  // The action under way, by name, and why the last one failed.
+  busy: null,
+  failure: null,
+  // What was done, for those who listen.
+  said: "",
+};
+
+let drawing = () => {};
+let isPlanned = false;
+
+/** Draws by `draw` from now on. */
+export function drawWith(draw) {
+  drawing = draw;
+}
+
+export function update(changes) {
+  Object.assign(state, changes);
+  if (isPlanned) return;
+  isPlanned = true;
+  queueMicrotask(() => {
+    isPlanned = false;
+    drawing();
+  });
+}

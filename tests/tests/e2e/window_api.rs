@@ -1,0 +1,194 @@
+//! What the window does, from an empty home to a shared folder, over the daemon's socket with a real key server.
+
+use std::fs;
+
+use ensafer_tests::device::{PASSWORD, text};
+use ensafer_tests::{Device, KeyServer, Window, World, wait};
+use serde_json::{Value, json};
+
+const ALICE: &str = "alice@example.com";
+const BOB: &str = "bob@example.com";
+const CAROL: &str = "carol@example.com";
+
+fn device(world: &World, name: &str) -> Device {
+    let mut device = Device::bare(&world.path(&format!("{name}-home")));
+    device.work = world.directory(&format!("{name}-work"));
+    device.encrypted = world.encrypted();
+    device
+}
+
+fn pair(device: &Device) -> Value {
+    json!({"work": text(&device.work), "encrypted": text(&device.encrypted)})
+}
+
+#[test]
+fn from_an_empty_home_to_a_shared_folder() {
+    let world = World::new();
+    let server = KeyServer::start(&world);
+    let (alice, bob) = (device(&world, "alice"), device(&world, "bob"));
+    let window = Window::open(&alice);
+    assert_eq!(window.get("/v1/account")["state"], "none");
+    wait::until_true("the status says that no account is set up", || {
+        window.get("/v1/status")["account"][0]["kind"] == "not-set-up"
+    });
+    let nobody = json!({"email": ALICE, "password": PASSWORD, "server": server.url});
+    assert_eq!(window.refused("/v1/account/login", &nobody)["class"], "wrong-password");
+    assert_eq!(window.refused("/v1/folders/preview", &pair(&alice))["class"], "not-set-up");
+
+    let made = window.post("/v1/account/register", &nobody);
+    let recovery_key = made["recovery_key"].as_str().unwrap().to_owned();
+    let account = &made["account"];
+    assert_eq!(
+        (&account["state"], &account["session"], &account["server"]),
+        (&json!("open"), &json!("logged-in"), &json!(server.url)),
+        "{account}"
+    );
+
+    alice.write("plans/a.txt", "twelve bytes");
+    alice.write("b.txt", "");
+    let preview = window.post("/v1/folders/preview", &pair(&alice));
+    assert_eq!((&preview["encrypt"], &preview["encrypt_bytes"]), (&json!(3), &json!(12)), "{preview}");
+    assert_eq!(preview["is_join"], false);
+    assert_eq!(fs::read_dir(&alice.encrypted).unwrap().count(), 0, "it is a dry run");
+    let folder = window.post("/v1/folders/add", &pair(&alice))["id"].as_str().unwrap().to_owned();
+    window.post("/v1/start", &Value::Null);
+    wait_for_state(&window, "up-to-date");
+    let listed = window.get("/v1/folders");
+    assert_eq!((&listed[0]["name"], &listed[0]["role"]), (&json!("alice-work"), &json!("owner")));
+    assert_eq!(listed[0]["status"]["problems"], 0);
+
+    // Bob has an account.
+    let of_bob = Window::open(&bob);
+    let unknown = json!({"folder": folder, "email": BOB, "role": "writer"});
+    assert_eq!(window.refused("/v1/people/add", &unknown)["class"], "unknown-person");
+    let enrol = json!({"email": BOB, "password": PASSWORD, "server": server.url});
+    let secret_of_bob = of_bob.post("/v1/account/register", &enrol)["recovery_key"].clone();
+    let safety_number = find_compare_and_add_bob(&window, &folder);
+    assert_eq!(join_from_alice(&of_bob, &bob), safety_number);
+    let member = make_bob_a_writer(&window, &folder);
+    let invitation = invite_carol_and_take_it_back(&window, &server, &folder);
+
+    window.post("/v1/people/remove", &json!({"folder": folder, "member": member}));
+    let people = window.get(&format!("/v1/people?folder={folder}"));
+    assert_eq!(people["members"].as_array().unwrap().len(), 1);
+
+    window.post("/v1/folders/remove", &json!({"folder": folder}));
+    assert_eq!(alice.read("plans/a.txt").as_deref(), Some("twelve bytes"), "the files stay");
+    let log = window.close() + &of_bob.close();
+    for secret in
+        [&*recovery_key, secret_of_bob.as_str().unwrap(), PASSWORD, &invitation.password, &invitation.key]
+    {
+        assert!(!log.contains(secret), "a secret is in the log");
+    }
+    assert!(log.contains("TRACE") || log.contains("DEBUG"), "the log is loud");
+}
+
+/// The safety number of Alice and Bob.
+fn find_compare_and_add_bob(window: &Window, folder: &str) -> Value {
+    let found = window.post("/v1/people/find", &json!({"email": BOB}));
+    assert_eq!((&found["first_seen"], &found["verified"]), (&json!(true), &json!(false)), "{found}");
+    assert!(found["qr"]["path"].as_str().unwrap().starts_with('M'));
+    let wrong = json!({"email": BOB, "safety_number": "1".repeat(60)});
+    assert_eq!(window.refused("/v1/people/verify", &wrong)["class"], "not-allowed");
+    let right = json!({"email": BOB, "safety_number": found["safety_number"]});
+    assert_eq!(window.post("/v1/people/verify", &right)["verified"], true);
+    let added = window.post("/v1/people/add", &json!({"folder": folder, "email": BOB, "role": "reader"}));
+    assert_eq!(
+        (&added["was_member"], &added["person"]["verified"]),
+        (&json!(false), &json!(true)),
+        "{added}"
+    );
+    let other_role = json!({"folder": folder, "email": BOB, "role": "writer"});
+    assert_eq!(window.refused("/v1/people/add", &other_role)["class"], "already");
+    found["safety_number"].clone()
+}
+
+/// Bob has never met Alice: the folder says whose it is, and he names her. The safety number of both.
+fn join_from_alice(of_bob: &Window, bob: &Device) -> Value {
+    bob.write("b.txt", "another text");
+    let refusal = of_bob.refused("/v1/folders/preview", &pair(bob));
+    assert_eq!((&refusal["class"], &refusal["about"]), (&json!("unknown-owner"), &json!(ALICE)));
+    let mut named = pair(bob);
+    named["from"] = json!(ALICE);
+    let preview = of_bob.post("/v1/folders/preview", &named);
+    assert_eq!((&preview["is_join"], &preview["role"]), (&json!(true), &json!("reader")), "{preview}");
+    assert_eq!((&preview["owner"]["login"], &preview["delete"]), (&json!(ALICE), &json!(0)));
+    assert_eq!(preview["decrypt"], 3, "{preview}");
+    assert!(!bob.at(".ensafer").exists() && bob.read("plans/a.txt").is_none(), "it is a dry run");
+    let joined = of_bob.post("/v1/folders/add", &named);
+    of_bob.post("/v1/start", &Value::Null);
+    bob.wait_for_content("plans/a.txt", "twelve bytes");
+    joined["owner"]["safety_number"].clone()
+}
+
+/// Bob, as the folder's list of members has him.
+fn make_bob_a_writer(window: &Window, folder: &str) -> Value {
+    let people = window.get(&format!("/v1/people?folder={folder}"));
+    let member = people["members"][1]["identity"].clone();
+    assert_eq!(
+        (&people["members"][1]["login"], &people["members"][1]["role"]),
+        (&json!(BOB), &json!("reader"))
+    );
+    let role = json!({"folder": folder, "member": member, "role": "writer"});
+    assert_eq!(window.post("/v1/people/role", &role)["still_by_groups"], json!([]));
+    let people = window.get(&format!("/v1/people?folder={folder}"));
+    assert_eq!(people["members"][1]["role"], "writer");
+    member
+}
+
+/// What nobody else may know of an invitation.
+struct Invitation {
+    password: String,
+    key: String,
+}
+
+/// Carol has no account: she is invited, once more, and not any more.
+fn invite_carol_and_take_it_back(window: &Window, server: &KeyServer, folder: &str) -> Invitation {
+    let invite = json!({"folder": folder, "email": CAROL, "role": "reader"});
+    let sent = window.post("/v1/invitations/add", &invite);
+    let (link, secret) = (sent["link"].as_str().unwrap(), sent["password"].as_str().unwrap());
+    assert!(link.starts_with(&server.url), "{sent}");
+    assert_eq!(window.refused("/v1/invitations/add", &invite)["class"], "already");
+    let listed = window.get("/v1/invitations");
+    assert_eq!((&listed[0]["invited"], &listed[0]["accepted"]), (&json!(CAROL), &json!(false)), "{listed}");
+    assert!(!listed.to_string().contains(secret), "a list shows no password");
+    let one = json!({"invitation": sent["id"]});
+    assert_eq!(window.post("/v1/invitations/resend", &one)["password"], secret);
+    window.post("/v1/invitations/revoke", &one);
+    assert_eq!(window.get("/v1/invitations"), json!([]));
+    let key = link.split('#').nth(1).unwrap();
+    Invitation { password: secret.to_owned(), key: key.to_owned() }
+}
+
+#[test]
+fn a_session_ends_and_the_recovery_key_brings_it_back() {
+    let world = World::new();
+    let server = KeyServer::start(&world);
+    let laptop = device(&world, "laptop");
+    let window = Window::open(&laptop);
+    let new = json!({"email": ALICE, "password": PASSWORD, "server": server.url});
+    let made = window.post("/v1/account/register", &new);
+
+    let out = window.post("/v1/account/logout", &json!({}));
+    assert_eq!((&out["is_server_told"], &out["account"]["state"]), (&json!(true), &json!("locked")), "{out}");
+    let wrong = json!({"password": "not this one at all"});
+    assert_eq!(window.refused("/v1/account/login", &wrong)["class"], "wrong-password");
+    let again = window.post("/v1/account/login", &json!({"password": PASSWORD}));
+    assert_eq!((&again["state"], &again["session"]), (&json!("open"), &json!("logged-in")), "{again}");
+
+    // Another computer, the password forgotten.
+    let desktop = device(&world, "desktop");
+    let other = Window::open(&desktop);
+    let forgotten = json!({
+        "recovery_key": made["recovery_key"], "password": "zuppa inglese per undici",
+        "email": ALICE, "server": server.url
+    });
+    let recovered = other.post("/v1/account/recover", &forgotten);
+    assert_eq!((&recovered["state"], &recovered["email"]), (&json!("open"), &json!(ALICE)), "{recovered}");
+    let _ = (window.close(), other.close());
+}
+
+#[track_caller]
+fn wait_for_state(window: &Window, state: &str) {
+    wait::until_true(&format!("the state is {state}"), || window.get("/v1/status")["state"] == state);
+}

@@ -1,0 +1,119 @@
+// An account: made, lost, found again, from another computer.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { PASSWORD, World, openWindow, passes, screen, status } from "./world.mjs";
+
+const NEW_PASSWORD = "grass tulip anchor lantern";
+
+let world;
+let browser;
+let server;
+let recoveryKey;
+
+before(async () => {
+  world = await World.make();
+  [browser, server] = await Promise.all([world.browser(), world.server()]);
+});
+after(() => world.end());
+
+async function fill(page, fields) {
+  for (const [label, text] of Object.entries(fields)) await page.getByLabel(label, { exact: true }).fill(text);
+}
+
+test("somebody makes an account, and writes the recovery key down before anything else", async () => {
+  const page = await openWindow(browser, await world.device("first"));
+  await status(page, "No account on this computer yet");
+  await screen(page, "Log in");
+  await passes(page, "log in");
+  await page.getByRole("button", { name: "Make an account" }).click();
+  await screen(page, "Make an account");
+  await passes(page, "register");
+  const register = page.getByRole("button", { name: "Make the account" });
+
+  await fill(page, { "E-mail address": "alice@example.com", "New password": PASSWORD, "The same password again": "other", "Key server": server });
+  await register.click();
+  assert.equal(await page.getByLabel("The same password again").evaluate((field) => field.validationMessage), "The two passwords differ.");
+  await fill(page, { "New password": "alice", "The same password again": "alice" });
+  await register.click();
+  await page.getByRole("alert").filter({ hasText: "This password is too easy to guess." }).waitFor();
+  await passes(page, "register, refused");
+  await fill(page, { "New password": PASSWORD, "The same password again": PASSWORD });
+  await register.click();
+
+  await screen(page, "Write this down");
+  recoveryKey = await page.locator(".key").textContent();
+  assert.match(recoveryKey, /^[0-9A-Z-]{30,}$/);
+  await passes(page, "recovery key");
+  await page.getByRole("button", { name: "Continue" }).click();
+  assert.equal(await page.getByRole("heading", { level: 1 }).textContent(), "Write this down", "not before it is written down");
+  await page.getByLabel("I wrote it down").check();
+  await page.getByRole("button", { name: "Continue" }).click();
+  await screen(page, "Your first folder");
+  assert.ok(!(await page.content()).includes(recoveryKey), "it is shown once");
+  await page.context().close();
+});
+
+test("somebody logs in on another computer, after a wrong password and a wrong address", async () => {
+  const page = await openWindow(browser, await world.device("second"));
+  await screen(page, "Log in");
+  const logIn = page.getByRole("button", { name: "Log in", exact: true });
+  await fill(page, { "E-mail address": "alice@example.com", Password: "wrong horse battery", "Key server": server });
+  await logIn.click();
+  await page.getByRole("alert").filter({ hasText: "The password is wrong, or nobody has this address." }).waitFor();
+  await passes(page, "log in, refused");
+  await fill(page, { Password: PASSWORD, "Key server": "http://127.0.0.1:1" });
+  await logIn.click();
+  await page.getByRole("alert").filter({ hasText: "The key server cannot be reached." }).waitFor();
+  await fill(page, { "Key server": server });
+  await logIn.click();
+  await screen(page, "Your first folder");
+  assert.equal(await page.getByLabel("Password").count(), 0, "no password is left in the page");
+  await page.getByRole("link", { name: "Settings" }).click();
+  await screen(page, "Settings");
+  await page.getByText("Logged in", { exact: true }).waitFor();
+  await passes(page, "settings");
+  await page.context().close();
+});
+
+test("who forgot the password gets back in by the recovery key", async () => {
+  const page = await openWindow(browser, await world.device("third"));
+  await page.getByRole("button", { name: "I forgot my password" }).click();
+  await screen(page, "Use the recovery key");
+  await passes(page, "recover");
+  await fill(page, { "E-mail address": "alice@example.com", "Key server": server, "Recovery key": recoveryKey.replace(/.$/, "0"), "New password": NEW_PASSWORD });
+  const recover = page.getByRole("button", { name: "Set the new password" });
+  await recover.click();
+  await page.getByRole("alert").waitFor();
+  await fill(page, { "Recovery key": recoveryKey });
+  await recover.click();
+  await screen(page, "Your first folder");
+  await page.context().close();
+});
+
+test("the computer is logged out, and the recovery key shown again for the password only", async () => {
+  const device = await world.device("fourth");
+  const page = await openWindow(browser, device);
+  await fill(page, { "E-mail address": "alice@example.com", Password: NEW_PASSWORD, "Key server": server });
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
+  await screen(page, "Your first folder");
+  await page.getByRole("link", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Show the recovery key" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Password").fill(PASSWORD);
+  await dialog.getByRole("button", { name: "Show", exact: true }).click();
+  await dialog.getByRole("alert").waitFor();
+  await passes(page, "recovery key, asked for");
+  await dialog.getByLabel("Password").fill(NEW_PASSWORD);
+  await dialog.getByRole("button", { name: "Show", exact: true }).click();
+  await screen(page, "Write this down");
+  await page.getByLabel("I wrote it down").check();
+  await page.getByRole("button", { name: "Continue" }).click();
+  await page.getByRole("link", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Log out" }).click();
+  await passes(page, "log out, sure");
+  await dialog.getByRole("button", { name: "Log out" }).click();
+  await page.getByText("Logged out", { exact: true }).waitFor();
+  await page.context().close();
+});
