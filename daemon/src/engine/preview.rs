@@ -11,7 +11,8 @@ use crate::progress::Progress;
 pub struct Preview {
     /// Files, directories and links to be written into the encrypted folder.
     pub encrypt: u64,
-    /// Files, directories and links to be made or changed in the work folder.
+    /// Files, directories and links whose content is to be written into the work folder. One that only gets another name is
+    /// not among them.
     pub decrypt: u64,
     /// Entries that are the same on both sides.
     pub same: u64,
@@ -44,9 +45,7 @@ impl Preview {
         };
         Self {
             encrypt: count(&|change| change.publish.is_some()),
-            decrypt: count(&|change| {
-                matches!(change.work, Some(WorkChange::Create { .. } | WorkChange::Update { .. }))
-            }),
+            decrypt: count(&is_fetched),
             same: count(&|change| change.publish.is_none() && change.work.is_none() && change.node.is_some()),
             twice: count(&is_beside),
             delete: count(&|change| matches!(change.work, Some(WorkChange::Trash { .. }))),
