@@ -1,9 +1,40 @@
 //! What people are told: of states and of problems, what it is and what to do.
 
 use crate::plan::ProblemClass;
-use crate::status::State;
+use crate::status::{State, Status};
 
 impl State {
+    /// Every state, in the order of [`State`].
+    pub const ALL: [Self; 10] = [
+        Self::Locked,
+        Self::Braked,
+        Self::Attention,
+        Self::Offline,
+        Self::Working,
+        Self::Checking,
+        Self::WaitingForCloud,
+        Self::Paused,
+        Self::Stopped,
+        Self::UpToDate,
+    ];
+
+    /// The word that stands for it in JSON, and names its icon.
+    #[must_use]
+    pub const fn token(self) -> &'static str {
+        match self {
+            Self::Locked => "locked",
+            Self::Braked => "braked",
+            Self::Attention => "attention",
+            Self::Offline => "offline",
+            Self::Working => "working",
+            Self::Checking => "checking",
+            Self::WaitingForCloud => "waiting-for-cloud",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+            Self::UpToDate => "up-to-date",
+        }
+    }
+
     /// A few words for a status line.
     #[must_use]
     pub const fn text(self) -> &'static str {
@@ -18,6 +49,19 @@ impl State {
             Self::Paused => "Paused",
             Self::Stopped => "Stopped",
             Self::UpToDate => "Up to date",
+        }
+    }
+}
+
+impl Status {
+    /// One line for all. A folder that is closed to this account is no file that needs attention.
+    #[must_use]
+    pub fn headline(&self) -> &'static str {
+        let mut urgent = self.folders.iter().filter(|folder| folder.state == self.state);
+        if self.state == State::Attention && urgent.all(|folder| folder.shut.is_some()) {
+            "A folder is not synced"
+        } else {
+            self.state.text()
         }
     }
 }
@@ -131,6 +175,27 @@ impl ProblemClass {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::FolderId;
+    use crate::status::{Event, Facts, FolderStatus};
+    use crate::time::Timestamp;
+
+    #[test]
+    fn every_state_has_its_token() {
+        for state in State::ALL {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.token());
+        }
+        assert!(State::ALL.is_sorted() && State::ALL.len() == State::UpToDate as usize + 1);
+    }
+
+    #[test]
+    fn a_closed_folder_is_no_file_that_needs_attention() {
+        let now = Timestamp::from_parts(0, 0);
+        let facts = Facts::new(FolderId::new([1; 16]), now);
+        let shut = facts.fold(Event::Shut(Some(ProblemClass::NotAMember)), now).status();
+        assert_eq!(Status::of(vec![shut.clone()]).headline(), "A folder is not synced");
+        let damaged = FolderStatus { shut: None, ..shut.clone() };
+        assert_eq!(Status::of(vec![shut, damaged]).headline(), "Some files need attention");
+    }
 
     #[test]
     fn every_problem_says_what_it_is_and_what_to_do() {

@@ -8,10 +8,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use ensafer_client::home::HOME_VARIABLE;
+use ensafer_client::private_file;
 use serde::Serialize;
-
-use crate::home::HOME_VARIABLE;
-use crate::private_file;
 
 /// The unit that packages install. It runs [`PACKAGED_PROGRAM`].
 const UNIT: &str = include_str!("../../packaging/linux/ensafer.service");

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 
+use ensafer_client::home::Home;
 use ensafer_core::ids::DeviceId;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
@@ -12,7 +13,6 @@ use serde::Serialize;
 use crate::account;
 use crate::config::{Config, Keyring};
 use crate::folders::{FolderEntry, Folders};
-use crate::home::Home;
 use crate::output::size;
 use crate::secrets::KeyringStore;
 

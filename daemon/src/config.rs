@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{env, io};
 
+use ensafer_client::private_file;
 use ensafer_core::api::local::{SettingKind, SettingReport};
 use serde::{Deserialize, Serialize};
 
-use crate::{authorities, private_file};
+use crate::authorities;
 
 /// Every key with its default: the documentation, and the text that tests compare with the code.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");

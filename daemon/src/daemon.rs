@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use ensafer_client::exit::Exit;
+use ensafer_client::home::HomeLock;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::exit::Exit;
-use crate::home::HomeLock;
 use crate::local_api::{Control, Desk, LocalServer};
 use crate::shell::Shell;
 use crate::vault::ShellVault;
@@ -131,11 +131,12 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
+    use ensafer_client::home::Home;
+    use ensafer_client::local_api::Client;
+
     use super::*;
     use crate::config::Config;
     use crate::exit;
-    use crate::home::Home;
-    use crate::local_api::Client;
     use crate::local_api::tests::Fake;
     use crate::output::Output;
 

@@ -123,8 +123,9 @@ mod running {
 #[cfg(not(feature = "embedded-server"))]
 mod running {
     use anyhow::Result;
+    use ensafer_client::exit::Exit;
 
-    use crate::exit::{Exit, Failure};
+    use crate::exit::Failure;
     use crate::shell::Shell;
 
     /// There is none in this build.

@@ -2,15 +2,16 @@
 //! the local API do it by these acts, which neither ask nor print.
 
 use anyhow::Result;
+use ensafer_client::exit::Exit;
+use ensafer_client::password::Password;
 use ensafer_core::api::local::RefusalClass;
 use ensafer_core::api::server::{ProblemKind, Registration};
 use ensafer_core::crypto::{AccountKey, Login, RecoveryKey, SystemRandom};
 use zeroize::Zeroizing;
 
 use crate::account::{self, AccountError, KeepAccountKey, Published, Unlocked};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::key_server::{KeyServer, Origin, ServerError};
-use crate::prompt::Password;
 use crate::shell::Shell;
 
 /// An account that is to be made.

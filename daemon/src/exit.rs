@@ -1,7 +1,11 @@
-//! Exit codes, and the errors that choose them.
+//! Errors for people, and the exit codes that they choose.
 
 use std::fmt;
-use std::process::ExitCode;
+
+use ensafer_client::exit::Exit;
+use ensafer_client::home::HomeError;
+use ensafer_client::launch::LaunchError;
+use ensafer_client::local_api::ClientError;
 
 use ensafer_core::api::local::RefusalClass;
 
@@ -9,48 +13,6 @@ use crate::account::AccountError;
 use crate::config::ConfigError;
 use crate::engine::{MembersError, ResolveError};
 use crate::folder_keys::FolderKeysError;
-use crate::home::HomeError;
-use crate::local_api::ClientError;
-
-/// How a command ends. Scripts rely on the numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Exit {
-    /// Everything was done.
-    Success = 0,
-    /// An error that has no number of its own.
-    Error = 1,
-    /// The arguments make no sense, or a question could not be asked.
-    Usage = 2,
-    /// Done except for the listed problems.
-    Partial = 3,
-    /// Done; conflicts wait for somebody.
-    ConflictsPending = 4,
-    /// Not now: something else has to end first.
-    RetryLater = 5,
-    /// A brake holds (engine rule 15).
-    BrakeTripped = 7,
-    /// No account, or no folder, is set up here.
-    NotSetUp = 10,
-    /// Another process uses this home.
-    AlreadyRunning = 11,
-    /// The password, or the recovery key, is not the right one.
-    WrongPassword = 12,
-    /// No envelope is for this account.
-    NotARecipient = 13,
-    /// The key server cannot be reached.
-    ServerUnreachable = 14,
-    /// Files failed verification.
-    VerificationFailed = 26,
-    /// Ctrl-C before the work was finished.
-    Interrupted = 130,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
 
 /// An error for people: what happened, to what, and what to do about it.
 #[derive(Debug)]
@@ -149,6 +111,9 @@ fn of_link(link: &(dyn std::error::Error + 'static)) -> Option<Exit> {
     if let Some(error) = link.downcast_ref::<ClientError>() {
         return Some(error.exit());
     }
+    if let Some(error) = link.downcast_ref::<LaunchError>() {
+        return Some(error.exit());
+    }
     if let Some(error) = link.downcast_ref::<AccountError>() {
         return Some(error.exit());
     }
@@ -184,9 +149,15 @@ pub fn remedy(error: &anyhow::Error) -> Option<&str> {
         let of_failure = link.downcast_ref::<Failure>().and_then(Failure::remedy);
         let of_account = || link.downcast_ref::<AccountError>().and_then(AccountError::remedy);
         let of_client = || link.downcast_ref::<ClientError>().and_then(ClientError::remedy);
+        let of_launch = || link.downcast_ref::<LaunchError>().and_then(LaunchError::remedy);
         let of_members = || link.downcast_ref::<MembersError>().and_then(MembersError::remedy);
         let of_resolve = || link.downcast_ref::<ResolveError>().and_then(ResolveError::remedy);
-        of_failure.or_else(of_account).or_else(of_client).or_else(of_members).or_else(of_resolve)
+        of_failure
+            .or_else(of_account)
+            .or_else(of_client)
+            .or_else(of_launch)
+            .or_else(of_members)
+            .or_else(of_resolve)
     })
 }
 

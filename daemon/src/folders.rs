@@ -3,11 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ensafer_client::private_file;
 use ensafer_core::api::local::FolderReport;
 use ensafer_core::ids::FolderId;
 use serde::{Deserialize, Serialize};
-
-use crate::private_file;
 
 /// A synced pair of directories.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

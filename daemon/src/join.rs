@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use ensafer_client::exit::Exit;
 use ensafer_core::account::OpenInvitation;
 use ensafer_core::api::local::RefusalClass;
 use ensafer_core::clock::{Clock as VersionVector, Dot};
@@ -19,7 +20,7 @@ use ensafer_core::tree::StoreKey;
 use crate::account::Unlocked;
 use crate::engine::current_identity;
 use crate::envelopes::Envelopes;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::folder_keys::{FolderKeysError, OpenFolder, Vault};
 use crate::folders::{FolderEntry, Folders};
 use crate::groups::{HeldGroup, Met, is_group_file};

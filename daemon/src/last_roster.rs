@@ -7,7 +7,7 @@ use ensafer_core::plan::ProblemClass;
 
 use crate::folder_keys::{FolderKeysError, OpenFolder, Vault};
 use crate::folders::{FolderEntry, Folders};
-use crate::home::host_name;
+use crate::host::host_name;
 use crate::join;
 use crate::people::ReadingGuests;
 use crate::shell::Shell;

@@ -30,7 +30,7 @@ use crate::engine::{
 use crate::folder_keys::Vault;
 use crate::folders::{FolderEntry, Folders};
 use crate::groups;
-use crate::home::host_name;
+use crate::host::host_name;
 use crate::invitations::{self, member_change};
 use crate::last_roster::{self, reader};
 use crate::local_api::Queries;

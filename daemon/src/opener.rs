@@ -8,8 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use ensafer_client::exit::Exit;
 
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 
 /// What knows the user's choice of programs (`xdg-utils`; macOS has its own).
 const OPENER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };

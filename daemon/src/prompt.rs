@@ -1,15 +1,15 @@
 //! Questions: passwords and consent. Secrets come from a command, the terminal or standard input, never from arguments.
 
 use std::env;
-use std::fmt;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
-use ensafer_core::crypto::{AccountKey, Passphrase};
+use ensafer_client::exit::Exit;
+use ensafer_client::password::Password;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::exit::{self, Exit, Failure};
+use crate::exit::{self, Failure};
 use crate::output::{Output, sentence};
 
 /// How often somebody at a terminal may mistype a password in one command, as with sudo(8). A server counts each of
@@ -20,35 +20,6 @@ const TRIES: usize = 3;
 pub const PASSWORD_COMMAND_VARIABLE: &str = "ENSAFER_PASSWORD_COMMAND";
 /// Names the variable with a command that prints the password that is to replace it.
 pub const NEW_PASSWORD_COMMAND_VARIABLE: &str = "ENSAFER_NEW_PASSWORD_COMMAND";
-
-/// What a person typed to prove who they are. Wiped when dropped, never printed.
-pub struct Password(Zeroizing<String>);
-
-impl Password {
-    /// Takes the text as it is.
-    #[must_use]
-    pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// The text beside the account key, where the account has one.
-    #[must_use]
-    pub fn with<'a>(&'a self, account_key: Option<&'a AccountKey>) -> Passphrase<'a> {
-        Passphrase { password: &self.0, account_key }
-    }
-}
-
-impl fmt::Debug for Password {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Password(…)")
-    }
-}
 
 /// Asks for a secret: the command of `ENSAFER_PASSWORD_COMMAND`, else the terminal with `question`, else the first line
 /// of standard input.
@@ -339,10 +310,5 @@ mod tests {
         assert_eq!(first_line(&mut &b"one\ntwo\n"[..]).unwrap(), "one");
         assert_eq!(first_line(&mut &b"one"[..]).unwrap(), "one");
         assert_eq!(first_line(&mut &b""[..]).unwrap(), "");
-    }
-
-    #[test]
-    fn passwords_are_not_printed() {
-        assert_eq!(format!("{:?}", Password::new("hunter2".into())), "Password(…)");
     }
 }

@@ -4,9 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ensafer_client::exit::Exit;
 use ensafer_core::api::local::RefusalClass;
 
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::folders::FolderEntry;
 
 /// Two directories that may be synced: absolute, without symbolic links, apart from each other and from every other

@@ -3,13 +3,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
+use ensafer_client::home::Home;
+use ensafer_client::password::Password;
 
 use crate::account::{self, AccountError, Unlocked};
 use crate::config::Config;
-use crate::home::Home;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::prompt::{self, Password};
+use crate::prompt;
 
 /// The surroundings of one command. Clones share the opened account.
 #[derive(Debug, Clone)]

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use ensafer_client::password::Password;
 use ensafer_core::api::local::{
     ActivityReport, ConflictReport, FileStatus, Keep, ListedEntry, Located, MembersChange, ProblemReport,
     Restored, SettleOutcome, TrashedReport,
@@ -27,7 +28,6 @@ use crate::folders::{FolderEntry, Folders};
 use crate::groups;
 use crate::invitations::{self, member_change};
 use crate::local_api::{Control, ControlError, Queries};
-use crate::prompt::Password;
 use crate::shell::Shell;
 use crate::vault::ShellVault;
 use crate::view::{self, View};
@@ -271,7 +271,7 @@ impl Control for Arc<Supervisor> {
     }
 
     fn pause(&self, duration: Option<Duration>) -> Result<(), ControlError> {
-        let why = duration.map_or("until resumed".into(), |d| format!("for {} s", d.as_secs()));
+        let why = duration.map_or("until resumed".into(), |d| format!("for {}", words(d)));
         self.board.set_paused(Some(why));
         self.run(false);
         if let Some(duration) = duration {
@@ -379,5 +379,25 @@ impl Control for Arc<Supervisor> {
 
     fn quit(&self) {
         self.quit.request();
+    }
+}
+
+/// A duration for people, to the second: `1 h 30 min`.
+fn words(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
+    let parts = parts.iter().filter(|(count, _)| *count > 0);
+    parts.map(|(count, unit)| format!("{count} {unit}")).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_told_in_the_units_that_they_have() {
+        for (seconds, expected) in [(90, "1 min 30 s"), (3600, "1 h"), (2 * 86_400 + 60, "48 h 1 min")] {
+            assert_eq!(words(Duration::from_secs(seconds)), expected);
+        }
     }
 }

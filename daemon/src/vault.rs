@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
+use ensafer_client::password::Password;
 use ensafer_core::account::OpenInvitation;
 use ensafer_core::crypto::InviteKey;
 use ensafer_core::ids::{Fingerprint, FolderId, GroupId, InvitationId};
@@ -13,7 +14,6 @@ use crate::account::{self, AccountError, GroupFiles, Unlocked};
 use crate::envelopes::Envelopes;
 use crate::folder_keys::{FolderKeysError, Vault};
 use crate::groups::{HeldGroup, Met};
-use crate::prompt::Password;
 use crate::shell::Shell;
 
 /// The account of a command or a daemon.

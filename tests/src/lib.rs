@@ -8,6 +8,7 @@
 
 pub mod account;
 pub mod certificate;
+pub mod desktop;
 pub mod device;
 pub mod evil_server;
 pub mod exim;
@@ -28,6 +29,7 @@ pub mod wait;
 pub mod window;
 pub mod world;
 
+pub use desktop::{Desktop, TrayItem};
 pub use device::Device;
 pub use evil_server::EvilServer;
 pub use exim::Exim;

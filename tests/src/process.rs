@@ -29,6 +29,14 @@ pub fn ensafer() -> PathBuf {
     built
 }
 
+/// The `ensafer-tray` program of the same build.
+#[must_use]
+pub fn ensafer_tray() -> PathBuf {
+    let built = target_directory().join("ensafer-tray");
+    assert!(built.exists(), "{} is not there: run `cargo build --workspace` first", built.display());
+    built
+}
+
 /// Where cargo put the programs of this build: `target/debug`, as a rule.
 #[must_use]
 pub fn target_directory() -> PathBuf {
@@ -261,7 +269,8 @@ pub fn processes_with(program: &str, variable: &str, directory: &Path) -> Vec<u3
 /// Also true where the program's file was replaced meanwhile, of which the kernel tells by a suffix.
 fn runs(process: &Path, program: &str) -> bool {
     let Ok(file) = fs::read_link(process.join("exe")) else { return false };
-    file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(program))
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_suffix(" (deleted)").unwrap_or(&name) == program
 }
 
 /// Ends the process `id` at once, as a crash does, and waits until it is gone.

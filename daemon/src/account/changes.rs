@@ -3,6 +3,8 @@
 //! The server is asked first and this computer's files follow: what it refuses has changed nothing here. Where its
 //! answer is lost, it is asked what it has.
 
+use ensafer_client::home::Home;
+use ensafer_client::password::Password;
 use ensafer_core::account::{Account, SealedAccount};
 use ensafer_core::api::hex::SecretHex;
 use ensafer_core::api::server::{
@@ -19,9 +21,7 @@ use super::login::{LoggedIn, recovery_credential};
 use super::refresh::take_over_and_look;
 use super::{AccountError, Unlocked, local, session};
 use crate::config::Config;
-use crate::home::Home;
 use crate::key_server::{KeyServer, ServerError};
-use crate::prompt::Password;
 
 /// Sets a new password, on the server where the account is on one, and here.
 ///

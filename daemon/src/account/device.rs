@@ -1,5 +1,7 @@
 //! This device's own way into the account.
 
+use ensafer_client::home::Home;
+use ensafer_client::password::Password;
 use ensafer_core::account::{Account, SealedAccount};
 use ensafer_core::crypto::{AccountKey, DeviceKey, Random, SystemRandom};
 use ensafer_core::ids::DeviceId;
@@ -7,8 +9,6 @@ use ensafer_core::ids::DeviceId;
 use super::files::{Device, KeptIn, read_device, sealed_file, write_device};
 use super::{AccountError, Unlocked};
 use crate::config::{Config, Keyring};
-use crate::home::Home;
-use crate::prompt::Password;
 use crate::secrets::{KeyringStore, SecretStore};
 
 /// Name of the device key among this device's secrets.

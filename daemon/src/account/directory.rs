@@ -1,5 +1,6 @@
 //! Other people's public keys: asked of the server, checked against what was seen before, and remembered.
 
+use ensafer_client::home::Home;
 use ensafer_core::account::{
     Account, AccountState, BundleError, Known, PinError, SafetyNumber, SignedBundle,
 };
@@ -10,7 +11,6 @@ use super::refresh::change_state;
 use super::session::{server_of, with_token};
 use super::{AccountError, Unlocked};
 use crate::config::Config;
-use crate::home::Home;
 
 /// Somebody whose keys may be used.
 #[derive(Debug)]

@@ -3,12 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
+use ensafer_client::exit::Exit;
 use ensafer_core::account::{ParseLinkError, ParseStateError, PinError, SucceedError, UnlockError};
 use ensafer_core::api::server::ProblemKind;
 use ensafer_core::crypto::{Login, LoginError, ParsePrintedError, PasswordError};
 
 use super::GroupError;
-use crate::exit::Exit;
 use crate::key_server::{Origin, OriginError, ServerError};
 use crate::output::printable;
 use crate::secrets::SecretError;

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ensafer_client::home::Home;
+use ensafer_client::private_file;
 use ensafer_core::account::SealedAccount;
 use ensafer_core::crypto::AccountKey;
 use ensafer_core::ids::DeviceId;
@@ -12,8 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use super::AccountError;
 use crate::config::Config;
-use crate::home::Home;
-use crate::private_file;
 use crate::secrets::SealedFile;
 
 /// Where this device's key is kept.

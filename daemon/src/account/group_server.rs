@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use ensafer_client::home::Home;
 use ensafer_core::account::{
     AccountState, KnownGroup, KnownGroupError, MAX_GROUP_NAME_BYTES, MAX_KNOWN_GROUPS,
 };
@@ -21,7 +22,6 @@ use super::session::{server_of, with_token};
 use super::{AccountError, GroupFiles, Unlocked};
 use crate::config::Config;
 use crate::groups::{Held, HeldGroup, Met};
-use crate::home::Home;
 use crate::key_server::{KeyServer, ServerError};
 use crate::output::printable;
 

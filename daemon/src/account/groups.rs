@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use ensafer_client::home::Home;
+use ensafer_client::private_file;
 use ensafer_core::account::{Account, MAX_KNOWN_GROUPS};
 use ensafer_core::format::EXTENSION;
 use ensafer_core::format::roster::MAX_GROUP_OBJECT_LEN;
@@ -16,8 +18,6 @@ use ensafer_core::time::Timestamp;
 use super::files::{io_error, lock};
 use super::{AccountError, known_people};
 use crate::groups::{Held, HeldGroup, Met, is_of_group};
-use crate::home::Home;
-use crate::private_file;
 
 /// The files, and what was opened of them. Other processes may change them at any time.
 #[derive(Debug)]

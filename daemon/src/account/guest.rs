@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use ensafer_client::home::Home;
+use ensafer_client::private_file;
 use ensafer_core::account::Account;
 use ensafer_core::api::hex::HexBytes;
 use ensafer_core::crypto::{InviteKey, SystemRandom};
@@ -13,8 +15,6 @@ use serde::{Deserialize, Serialize};
 
 use super::AccountError;
 use super::files::{io_error, lock, read_own};
-use crate::home::Home;
-use crate::private_file;
 
 /// How to do without the file.
 const WITHOUT_FILE: &str =

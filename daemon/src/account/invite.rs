@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use ensafer_client::home::Home;
 use ensafer_core::account::{
     Acceptance, Account, Bundle, INVITATION_LIFETIME_S, InvitationLink, InvitationRecord, OpenInvitation,
     RecordError, SignedBundle,
@@ -22,7 +23,6 @@ use super::refresh::change_state;
 use super::session::{server_of, with_token};
 use super::{AccountError, Unlocked};
 use crate::config::Config;
-use crate::home::Home;
 use crate::key_server::{KeyServer, Origin};
 
 /// An invitation that was just made.

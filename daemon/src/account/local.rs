@@ -3,6 +3,9 @@
 use std::io;
 use std::path::Path;
 
+use ensafer_client::home::Home;
+use ensafer_client::password::Password;
+use ensafer_client::private_file;
 use ensafer_core::account::{Account, SealedAccount};
 use ensafer_core::crypto::{AccountKey, Login, Passphrase, PasswordParameters, RecoveryKey, SystemRandom};
 
@@ -12,10 +15,7 @@ use super::files::{
 };
 use super::{AccountError, Unlocked, refuse_if_present};
 use crate::config::{Config, Keyring};
-use crate::home::Home;
 use crate::key_server::Origin;
-use crate::private_file;
-use crate::prompt::Password;
 use crate::secrets::{KeyringStore, SecretStore};
 
 /// The realm of an account without a server (`docs/format.md`, "The account file").

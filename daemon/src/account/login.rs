@@ -1,6 +1,7 @@
 //! Logging in: three steps, in which nothing that the server says is taken before it was checked
 //! (`docs/protocol.md`, "Login").
 
+use ensafer_client::password::Password;
 use ensafer_core::account::login::{Transcript, is_timely, sign_login};
 use ensafer_core::account::{Account, SealedAccount, SucceedError};
 use ensafer_core::api::hex::{HexArray, SecretHex};
@@ -17,10 +18,9 @@ use ensafer_core::ids::DeviceId;
 use super::AccountError;
 use super::refresh::parse_served;
 use super::session::{from_answer, now_s};
-use crate::home::host_name;
+use crate::host::host_name;
 use crate::key_server::KeyServer;
 use crate::output::printable;
-use crate::prompt::Password;
 
 /// What somebody has to show that the account is theirs.
 #[derive(Debug, Clone, Copy)]

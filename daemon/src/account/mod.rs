@@ -23,12 +23,11 @@ mod strength;
 
 use std::sync::Arc;
 
+use ensafer_client::home::Home;
+use ensafer_client::password::Password;
 use ensafer_core::account::Account;
 use ensafer_core::crypto::{AccountKey, DeviceKey, Login, RecoveryHalf, RecoveryKey};
 use ensafer_core::ids::{AccountId, Fingerprint};
-
-use crate::home::Home;
-use crate::prompt::Password;
 
 pub use changes::{change_login, change_password, change_recovery_key, delete, leave_server};
 pub use device::{KeepAccountKey, account_key};

@@ -3,6 +3,8 @@
 //! The server is asked first and this computer's files follow: what it refuses has changed nothing here. Where its
 //! answer is lost it may have changed there all the same, and logging in again brings that.
 
+use ensafer_client::home::Home;
+use ensafer_client::password::Password;
 use ensafer_core::account::Account;
 use ensafer_core::api::server::{ConfirmRequest, ProblemKind, RegisterRequest};
 use ensafer_core::crypto::{Login, Random, RecoveryKey, SigningKey, SystemRandom};
@@ -14,9 +16,7 @@ use super::files::{create_file, lock, read_device, read_sealed, replace_file, st
 use super::login::{LoggedIn, LoginRequest, Proof, recovery_credential};
 use super::{AccountError, Unlocked, exists, local, session};
 use crate::config::Config;
-use crate::home::Home;
 use crate::key_server::{KeyServer, Origin};
-use crate::prompt::Password;
 
 /// How a registration ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

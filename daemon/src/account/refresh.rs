@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ensafer_client::home::Home;
 use ensafer_core::account::{Account, AccountState, ParseAccountError, SealedAccount, SucceedError};
 use ensafer_core::api::server::{
     AccountDocument, AccountExport, AccountReport, DeviceReport, ProblemKind, ProfileRequest,
@@ -12,7 +13,6 @@ use ensafer_core::ids::DeviceId;
 use super::files::{lock, read_sealed, replace_file, store};
 use super::{AccountError, Unlocked, session};
 use crate::config::Config;
-use crate::home::Home;
 use crate::key_server::{KeyServer, Origin, ServerError};
 
 /// How often a change of the account's state is tried again when other devices change it at the same time.

@@ -5,6 +5,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use ensafer_client::home::Home;
+use ensafer_client::private_file;
 use ensafer_core::account::Account;
 use ensafer_core::account::login::RefreshMessage;
 use ensafer_core::api::hex::{HexArray, HexBytes, SecretHex};
@@ -17,9 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::AccountError;
 use super::files::{WITHOUT_SESSION, io_error, lock, read_device, read_own};
 use crate::config::Config;
-use crate::home::Home;
 use crate::key_server::{KeyServer, Origin, ServerError};
-use crate::private_file;
 
 /// An access token is renewed when it has less than this left.
 const MARGIN: Duration = Duration::from_secs(30);

@@ -1,10 +1,10 @@
 //! Whether a password is good enough, and why not.
 
+use ensafer_client::password::Password;
 use ensafer_core::crypto::Login;
 use zxcvbn::{Score, feedback};
 
 use super::AccountError;
-use crate::prompt::Password;
 
 /// Longest part of a password that is looked at: the rest only makes it stronger, and takes long to look at.
 const CHARACTERS: usize = 100;

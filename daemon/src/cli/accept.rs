@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use ensafer_client::exit::Exit;
 use ensafer_core::account::{InvitationLink, SafetyNumber};
 use ensafer_core::api::local::SessionState;
 use ensafer_core::crypto::{InvitationPassword, InvitationSecrets};
@@ -13,7 +14,7 @@ use super::engine::Engine;
 use super::share::members::may;
 use super::{account as account_verbs, folder, named_path, register};
 use crate::account::{self, AccountError, Received, Unlocked};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::folders::{FolderEntry, Folders};
 use crate::key_server::Origin;
 use crate::output::printable;

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
+use ensafer_client::exit::Exit;
+use ensafer_client::password::Password;
+use ensafer_client::private_file;
 use ensafer_core::api::local::SessionState;
 use ensafer_core::api::server::DeviceReport;
 use ensafer_core::ids::DeviceId;
@@ -13,11 +16,10 @@ use serde::Serialize;
 use super::{Format, lock, register};
 use crate::account::{self, AccountError, Unlocked};
 use crate::enrol;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::key_server::Origin;
 use crate::output::printable;
-use crate::private_file;
-use crate::prompt::{self, Password};
+use crate::prompt;
 use crate::shell::Shell;
 
 /// As many digits of an id name a computer, where only one begins so.

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
+use ensafer_client::exit::Exit;
 use ensafer_core::api::local::{ActivityReport, Deed};
 
 use super::Format;
 use super::engine::Engine;
 use super::filestatus::answerer;
-use crate::exit::Exit;
 use crate::folders::{FolderEntry, Folders};
 use crate::output::printable;
 use crate::shell::Shell;

@@ -2,12 +2,13 @@
 
 use anyhow::Result;
 use clap::Subcommand;
+use ensafer_client::exit::Exit;
+use ensafer_client::local_api::Client;
 use serde_json::json;
 
 use super::Format;
 use crate::autostart::{Autostart, AutostartError, Means};
-use crate::exit::{self, Exit, Failure};
-use crate::local_api::Client;
+use crate::exit::{self, Failure};
 use crate::shell::Shell;
 
 #[derive(Debug, Subcommand)]

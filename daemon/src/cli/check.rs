@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use clap::Args;
+use ensafer_client::exit::Exit;
+use ensafer_client::home::Home;
 
 use super::Format;
 use crate::check::{self, Finding, Verdict};
-use crate::exit::Exit;
-use crate::home::Home;
 use crate::output::{Output, printable};
 
 #[derive(Debug, Args)]

@@ -5,8 +5,7 @@ use std::io;
 use anyhow::Result;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
-
-use crate::exit::Exit;
+use ensafer_client::exit::Exit;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

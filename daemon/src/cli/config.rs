@@ -2,11 +2,12 @@
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use ensafer_client::exit::Exit;
+use ensafer_client::home::Home;
 
 use super::Format;
 use crate::config::{self, ConfigError};
-use crate::exit::{Exit, Failure};
-use crate::home::Home;
+use crate::exit::Failure;
 use crate::output::Output;
 use crate::shell::Shell;
 

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
+use ensafer_client::exit::Exit;
 use ensafer_core::api::local::{ConflictReport, Keep, ShownFile};
 
 use super::engine::Engine;
 use super::filestatus::answerer;
 use super::{Format, named_path};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::output::{printable, size};
 use crate::shell::Shell;
 

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use ensafer_client::exit::Exit;
+use ensafer_client::local_api::Client;
 use ensafer_core::status::State;
 
 use super::engine::Engine;
-use crate::exit::{Exit, Failure};
-use crate::local_api::Client;
+use crate::exit::Failure;
 use crate::shell::Shell;
 
 #[derive(Debug, Args)]

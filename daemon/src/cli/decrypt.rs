@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use ensafer_client::exit::Exit;
 use ensafer_core::api::local::{Decrypted, Membership, RecipientNote, SignerReport, SignerStanding};
 use ensafer_core::ids::Fingerprint;
 use ensafer_core::plan::ProblemClass;
@@ -12,7 +13,7 @@ use ensafer_core::plan::ProblemClass;
 use super::Format;
 use super::engine::Engine;
 use crate::daemon::exit_on_interrupt;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::output::printable;
 use crate::shell::Shell;
 

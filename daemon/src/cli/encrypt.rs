@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use ensafer_client::exit::Exit;
 use ensafer_core::account::Known;
 use ensafer_core::api::local::{EncryptReport, Encrypted, RecipientReport};
 use ensafer_core::api::server::ProblemKind;
@@ -19,7 +20,7 @@ use crate::account::{self, AccountError, Person, Unlocked};
 use crate::config::Padding;
 use crate::daemon::exit_on_interrupt;
 use crate::encrypt::{Item, Job, encrypt};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::folders::Folders;
 use crate::output::printable;
 use crate::shell::Shell;

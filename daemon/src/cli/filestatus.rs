@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use ensafer_client::exit::Exit;
+use ensafer_client::local_api::Client;
 use ensafer_core::api::local::FileState;
 
 use super::engine::Engine;
 use super::{Format, named_path};
-use crate::exit::Exit;
-use crate::local_api::{Client, Queries};
+use crate::local_api::Queries;
 use crate::output::printable;
 use crate::shell::Shell;
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use ensafer_client::exit::Exit;
 use ensafer_core::api::local::MembersChange;
 use ensafer_core::format::roster::{Role, RosterState};
 use ensafer_core::ids::GroupId;
@@ -17,7 +18,7 @@ use super::engine::Engine;
 use super::rosters::Here;
 use crate::account::{self, FreshGroups, GroupFiles, Groups, Unlocked, was_left};
 use crate::clock::{Clock, SystemClock};
-use crate::exit::{self, Exit, Failure};
+use crate::exit::{self, Failure};
 use crate::folders::{FolderEntry, Folders};
 use crate::groups::HeldGroup;
 use crate::output::printable;

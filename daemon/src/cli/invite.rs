@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use ensafer_client::exit::Exit;
+use ensafer_client::local_api::Client;
 use ensafer_core::api::local::{ListedInvitation, SentInvitation};
 use ensafer_core::format::roster::Role;
 
@@ -15,8 +17,7 @@ use super::share::GivenRole;
 use super::share::members::may;
 use super::{folder, guests};
 use crate::account;
-use crate::exit::{Exit, Failure};
-use crate::local_api::Client;
+use crate::exit::Failure;
 use crate::output::printable;
 use crate::people::{self, shown};
 use crate::prompt;

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Subcommand;
+use ensafer_client::exit::Exit;
 
 use crate::account;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::prompt;
 use crate::shell::Shell;
 

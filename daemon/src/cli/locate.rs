@@ -2,11 +2,12 @@
 
 use anyhow::Result;
 use clap::Args;
+use ensafer_client::exit::Exit;
 
 use super::engine::Engine;
 use super::filestatus::answerer;
 use super::{Format, named_path};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::output::printable;
 use crate::shell::Shell;
 

@@ -1,10 +1,11 @@
 //! `unlock`, `lock`.
 
 use anyhow::Result;
+use ensafer_client::exit::Exit;
+use ensafer_client::local_api::Client;
+use ensafer_client::password::Password;
 
 use crate::account;
-use crate::exit::Exit;
-use crate::local_api::Client;
 use crate::prompt;
 use crate::shell::Shell;
 
@@ -38,7 +39,7 @@ pub(super) fn lock_daemon(shell: &Shell) -> Result<()> {
 }
 
 /// Gives a running daemon the keys that a password opens.
-pub(super) fn unlock_daemon(shell: &Shell, password: &prompt::Password) -> Result<()> {
+pub(super) fn unlock_daemon(shell: &Shell, password: &Password) -> Result<()> {
     if let Some(client) = Client::connect_if_running(&shell.home)? {
         client.unlock(password)?;
     }

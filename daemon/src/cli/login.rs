@@ -2,13 +2,15 @@
 
 use anyhow::Result;
 use clap::Args;
+use ensafer_client::exit::Exit;
+use ensafer_client::password::Password;
 use ensafer_core::crypto::AccountKey;
 
 use super::lock;
 use crate::account::{self, KeepAccountKey, Unlocked};
 use crate::enrol::{self, LoggedOut, Named};
-use crate::exit::{self, Exit, Failure};
-use crate::prompt::{self, Password};
+use crate::exit::{self, Failure};
+use crate::prompt;
 use crate::shell::Shell;
 
 /// Whom and where, as far as this computer does not know it.

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::{Args, CommandFactory};
-
-use crate::exit::Exit;
+use ensafer_client::exit::Exit;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

@@ -44,12 +44,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use ensafer_client::exit::Exit;
+use ensafer_client::home::Home;
 
 use crate::account::{forget_new_devices, new_devices};
 use crate::account_watch::describe_new_device;
 use crate::config::Config;
-use crate::exit::{self, Exit};
-use crate::home::Home;
+use crate::exit;
 use crate::logging;
 use crate::output::Output;
 use crate::shell::Shell;

@@ -2,11 +2,12 @@
 
 use anyhow::{Context, Result};
 use clap::Args;
+use ensafer_client::exit::Exit;
+use ensafer_client::private_file;
 
 use super::start::connect_or_launch;
-use crate::exit::Exit;
+use crate::opener;
 use crate::shell::Shell;
-use crate::{opener, private_file};
 
 /// The file that leads a browser to the page, in the runtime directory.
 const REDIRECT_FILE: &str = "window.html";

@@ -2,13 +2,13 @@
 
 use anyhow::Result;
 use clap::Args;
+use ensafer_client::exit::Exit;
+use ensafer_client::local_api::Client;
 use ensafer_core::api::local::ProblemReport;
 
 use super::Format;
 use super::engine::Engine;
-use crate::exit::Exit;
 use crate::folders::{FolderEntry, Folders};
-use crate::local_api::Client;
 use crate::output::printable;
 use crate::shell::Shell;
 

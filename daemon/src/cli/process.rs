@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use clap::Args;
+use ensafer_client::exit::Exit;
+use ensafer_client::local_api::Client;
 
 use super::engine::Engine;
 use crate::daemon;
-use crate::exit::Exit;
-use crate::local_api::Client;
 use crate::shell::Shell;
 
 #[derive(Debug, Args)]

@@ -2,6 +2,8 @@
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use ensafer_client::exit::Exit;
+use ensafer_client::password::Password;
 use ensafer_core::crypto::{RecoveryHalf, RecoveryKey, SystemRandom};
 use serde::Serialize;
 
@@ -10,8 +12,8 @@ use super::login::Whom;
 use super::{Format, lock, register};
 use crate::account::{self, AccountError};
 use crate::enrol;
-use crate::exit::{self, Exit, Failure};
-use crate::prompt::{self, Password};
+use crate::exit::{self, Failure};
+use crate::prompt;
 use crate::shell::Shell;
 
 #[derive(Debug, Subcommand)]

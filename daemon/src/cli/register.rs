@@ -2,17 +2,18 @@
 
 use anyhow::Result;
 use clap::Args;
+use ensafer_client::exit::Exit;
+use ensafer_client::password::Password;
 use ensafer_core::crypto::Login;
 use zeroize::Zeroizing;
 
 use super::account::{confirm_address, own_password};
 use crate::account::{self, AccountError, Published};
 use crate::enrol::{self, Made, NewAccount};
-use crate::exit::Exit;
-use crate::home;
+use crate::host;
 use crate::key_server::Origin;
 use crate::output::Output;
-use crate::prompt::{self, Password};
+use crate::prompt;
 use crate::shell::Shell;
 
 #[derive(Debug, Args)]
@@ -46,7 +47,7 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
 /// Asks for what is missing, and makes an account that is on this computer only.
 pub(super) fn create(shell: &Shell, email: Option<&str>, with_account_key: bool) -> Result<()> {
     account::refuse_if_present(&shell.home)?;
-    let email = email.map_or_else(home::user_at_host, str::to_owned);
+    let email = email.map_or_else(host::user_at_host, str::to_owned);
     let login = account::parse_login(&email)?;
     let password = new_password(shell, &login)?;
     shell.output.note("Making keys …");

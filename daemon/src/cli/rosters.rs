@@ -1,13 +1,13 @@
 //! Rosters for acts on people: read here, changed in the daemon where one runs.
 
 use anyhow::Result;
+use ensafer_client::local_api::Client;
 use ensafer_core::api::local::MembersChange;
 use ensafer_core::format::roster::RosterState;
 use ensafer_core::ids::InvitationId;
 
 use super::engine::Engine;
 use crate::folders::FolderEntry;
-use crate::local_api::Client;
 use crate::people::{ReadingGuests, Rosters, Scene};
 use crate::shell::Shell;
 

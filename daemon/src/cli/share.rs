@@ -8,11 +8,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
+use ensafer_client::exit::Exit;
 use ensafer_core::format::roster::Role;
 
 use super::Format;
 use super::engine::Engine;
-use crate::exit::Exit;
 use crate::shell::Shell;
 
 #[derive(Debug, Subcommand)]

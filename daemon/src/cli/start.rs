@@ -1,27 +1,19 @@
 //! `start`, `stop`.
 
 use std::env;
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use ensafer_client::exit::Exit;
+use ensafer_client::launch;
+use ensafer_client::local_api::Client;
 use ensafer_core::status::{State, Status};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::folders::Folders;
-use crate::home::HOME_VARIABLE;
-use crate::local_api::Client;
 use crate::prompt;
 use crate::shell::Shell;
 
-/// A daemon that does not listen after this has failed.
-const LAUNCH_LIMIT: Duration = Duration::from_secs(30);
-/// How often a launched daemon is looked for.
-const LAUNCH_INTERVAL: Duration = Duration::from_millis(20);
 /// How long the first observation is waited for.
 const OBSERVATION_LIMIT: Duration = Duration::from_secs(30);
 
@@ -70,41 +62,6 @@ pub(super) fn connect_or_launch(shell: &Shell) -> Result<Client> {
 }
 
 fn launch(shell: &Shell) -> Result<Client> {
-    let log = shell.home.log_file();
-    let mut child = spawn(&log)?;
-    let begun = Instant::now();
-    while begun.elapsed() < LAUNCH_LIMIT {
-        if let Some(client) = Client::connect_if_running(&shell.home)? {
-            return Ok(client);
-        }
-        if let Some(status) = child.try_wait().context("The daemon cannot be watched")? {
-            // Somebody else's may have won the race for the lock.
-            if let Some(client) = Client::connect_if_running(&shell.home)? {
-                return Ok(client);
-            }
-            let what = format!("The daemon ended at once ({status})");
-            let log = format!("Look at the end of {}", log.display());
-            return Err(Failure::new(Exit::Error, what).with_remedy(log).into());
-        }
-        thread::sleep(LAUNCH_INTERVAL);
-    }
-    let what = format!("The daemon did not come up within {} s", LAUNCH_LIMIT.as_secs());
-    Err(Failure::new(Exit::RetryLater, what)
-        .with_remedy(format!("Look at the end of {}", log.display()))
-        .into())
-}
-
-/// This program as a daemon that outlives the terminal. It inherits the environment, and with it the home.
-fn spawn(log: &Path) -> Result<Child> {
-    let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(log);
-    let log = opened.with_context(|| format!("{} cannot be written", log.display()))?;
     let program = env::current_exe().context("This program's own file is not known")?;
-    let errors = log.try_clone().context("The log cannot be shared")?;
-    let mut command = Command::new(&program);
-    if let Some(home) = env::var_os(HOME_VARIABLE).filter(|v| !v.is_empty()) {
-        // It may be relative, and the daemon's current directory is another.
-        command.env(HOME_VARIABLE, std::path::absolute(home).context("The current directory is not known")?);
-    }
-    command.args(["daemon", "--detached"]).current_dir("/").stdin(Stdio::null()).stdout(log).stderr(errors);
-    command.spawn().with_context(|| format!("{} cannot be started", program.display()))
+    Ok(launch::launch(&shell.home, &program)?)
 }

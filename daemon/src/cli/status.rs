@@ -2,17 +2,17 @@
 
 use anyhow::Result;
 use clap::Args;
+use ensafer_client::exit::Exit;
+use ensafer_client::local_api::Client;
 use ensafer_core::plan::ProblemClass;
 use ensafer_core::safety::{Brake, BrakeKind};
-use ensafer_core::status::{AccountNoticeKind, FolderStatus, State, Status};
+use ensafer_core::status::{AccountNoticeKind, FolderStatus, Status};
 
 use super::Format;
 use super::engine::Engine;
 use super::folder::line_of;
 use crate::account;
-use crate::exit::Exit;
 use crate::folders::Folders;
-use crate::local_api::Client;
 use crate::output::{printable, shell_word};
 use crate::shell::Shell;
 
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
 
 /// Prints the status for people: one line for all, and some for each folder.
 pub(super) fn print(shell: &Shell, status: &Status) -> Result<()> {
-    shell.output.line(headline(status))?;
+    shell.output.line(status.headline())?;
     let folders = Folders::load(shell.home.data_dir())?;
     for folder in &status.folders {
         let entry = folders.entries().iter().find(|entry| entry.id == folder.folder);
@@ -69,16 +69,6 @@ pub(super) fn print(shell: &Shell, status: &Status) -> Result<()> {
         shell.output.note("No folder is set up: ensafer folder add WORK ENCRYPTED (ensafer folder find says where there may be one)");
     }
     Ok(())
-}
-
-/// One line for all. A folder that is closed to this account is no file that needs attention.
-pub(super) fn headline(status: &Status) -> &'static str {
-    let mut urgent = status.folders.iter().filter(|folder| folder.state == status.state);
-    if status.state == State::Attention && urgent.all(|folder| folder.shut.is_some()) {
-        "A folder is not synced"
-    } else {
-        status.state.text()
-    }
 }
 
 fn describe(folder: &FolderStatus) -> String {
@@ -139,8 +129,5 @@ mod tests {
         assert_eq!(describe(&conflicts.status()), "Checking both sides, 2 kept twice");
         let shut = facts.fold(Event::Shut(Some(ProblemClass::NotAMember)), now).status();
         assert_eq!(describe(&shut), "You are no longer a member of this folder; your copies stay here.");
-        assert_eq!(headline(&Status::of(vec![shut.clone()])), "A folder is not synced");
-        let damaged = FolderStatus { shut: None, ..shut.clone() };
-        assert_eq!(headline(&Status::of(vec![shut, damaged])), "Some files need attention");
     }
 }

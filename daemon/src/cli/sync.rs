@@ -2,15 +2,16 @@
 
 use anyhow::Result;
 use clap::Args;
+use ensafer_client::exit::Exit;
+use ensafer_client::local_api::Client;
 use ensafer_core::api::local::SettleOutcome;
 
 use super::Format;
 use super::engine::Engine;
 use crate::account;
 use crate::daemon::exit_on_interrupt;
-use crate::exit::{self, Exit, Failure};
+use crate::exit::{self, Failure};
 use crate::folders::Folders;
-use crate::local_api::Client;
 use crate::shell::Shell;
 
 #[derive(Debug, Args)]

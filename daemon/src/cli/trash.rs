@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use ensafer_client::exit::Exit;
 use ensafer_core::api::local::{EntryKind, TrashedReport};
 
 use super::engine::Engine;
 use super::filestatus::answerer;
 use super::ls::outside;
 use super::{Format, named_path};
-use crate::exit::{self, Exit, Failure};
+use crate::exit::{self, Failure};
 use crate::folders::{FolderEntry, Folders};
 use crate::output::{printable, size};
 use crate::shell::Shell;

@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
+use ensafer_client::exit::Exit;
 use ensafer_core::status::{Progress as StatusProgress, State, Status};
 use tokio::sync::watch;
 
 use super::engine::Engine;
 use super::folder::{Chosen, choose_encrypted};
 use super::named_path;
-use super::status::headline;
 use crate::account;
 use crate::daemon;
 use crate::enrol;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::folders::Folders;
 use crate::output::Output;
 use crate::pairs::{self, Wanted};
@@ -132,7 +132,7 @@ fn tell(output: Output, mut status: watch::Receiver<Status>) {
                 None => {}
             }
             if last.replace(now.state) != Some(now.state) && now.state != State::Working {
-                output.note(headline(&now));
+                output.note(now.headline());
             }
         }
     });

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use ensafer_client::exit::Exit;
 use ensafer_core::api::local::VerifyReport;
 
 use super::engine::Engine;
 use super::{Format, named_path};
 use crate::daemon::exit_on_interrupt;
-use crate::exit::Exit;
 use crate::folders::Folders;
 use crate::output::{printable, size};
 use crate::shell::Shell;

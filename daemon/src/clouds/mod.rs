@@ -18,12 +18,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use ensafer_client::home::Home;
 use ensafer_core::api::local::{CloudReport, FoundReport};
 use rustix::fs::{Mode, OFlags};
 
 use crate::folder_keys::Vault;
 use crate::folders::FolderEntry;
-use crate::home::Home;
 
 pub use rosters::FoundRoster;
 pub use watch::CloudWatch;

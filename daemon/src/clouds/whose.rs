@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
+use ensafer_client::home::Home;
 use ensafer_core::account::{Account, AccountState};
 use ensafer_core::api::local::{FoundFolder, Whose};
 use ensafer_core::format::HeaderError;
@@ -16,7 +17,6 @@ use crate::envelopes::Envelopes;
 use crate::folder_keys::{self, Vault};
 use crate::folders::FolderEntry;
 use crate::groups::HeldGroup;
-use crate::home::Home;
 use crate::members::standing;
 
 /// An encrypted folder in a client's directory.

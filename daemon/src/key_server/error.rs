@@ -1,9 +1,9 @@
 //! Why a key server did not do what it was asked, in words for people.
 
+use ensafer_client::exit::Exit;
 use ensafer_core::api::server::{Problem, ProblemKind};
 
 use crate::config::ConfigError;
-use crate::exit::Exit;
 use crate::output::printable;
 
 use super::origin::Origin;

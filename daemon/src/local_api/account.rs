@@ -4,6 +4,8 @@ use anyhow::Result;
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use ensafer_client::exit::Exit;
+use ensafer_client::password::Password;
 use ensafer_core::api::hex::SecretText;
 use ensafer_core::api::local::{
     AccountReport, AccountState, ConfirmRequest, LoggedOut, LoginRequest, LogoutRequest, PublishRequest,
@@ -21,11 +23,10 @@ use super::server::{Desk, Door};
 use super::turns::blocking;
 use crate::account::{self, AccountError, KeepAccountKey};
 use crate::enrol::{self, Made, Named, NewAccount};
-use crate::exit::{self, Exit, Failure};
+use crate::exit::{self, Failure};
 use crate::folder_keys::Vault;
-use crate::home::{host_name, user_at_host};
+use crate::host::{host_name, user_at_host};
 use crate::key_server::{Origin, ServerError};
-use crate::prompt::Password;
 use crate::shell::Shell;
 
 pub(super) fn routes() -> Router<Door> {

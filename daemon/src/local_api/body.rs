@@ -3,13 +3,13 @@
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use ensafer_client::password::Password;
 use ensafer_core::api::hex::SecretText;
 use ensafer_core::api::local::RefusalClass;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroize;
 
 use super::refusals::refuse;
-use crate::prompt::Password;
 
 /// A JSON document; an empty body is one without fields. The bytes are wiped: there may be a password in them.
 pub(super) struct Body<T>(pub T);

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Query, State};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{Event, Sse};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use ensafer_client::password::Password;
 use ensafer_core::api::local::{
     DescribeRequest, FileStatus, FolderRequest, ListedEntry, Located, MembersRequest, PauseRequest,
-    ProblemReport, ResumeRequest, SettleOutcome,
+    ProblemReport, ResumeRequest, SettleOutcome, VersionReport,
 };
 use ensafer_core::status::Status;
 use futures_util::Stream;
@@ -21,12 +22,12 @@ use super::server::Door;
 use super::turns::{blocking, blocking_raw};
 use super::{Control, ControlError};
 use crate::engine::MembersError;
-use crate::prompt::Password;
 
 type Shared = State<Arc<dyn Control>>;
 
 pub(super) fn routes() -> Router<Door> {
     Router::new()
+        .route("/v1/version", get(version))
         .route("/v1/status", get(status))
         .route("/v1/problems", get(problems))
         .route("/v1/folders/reload", post(reload_folders))
@@ -46,6 +47,10 @@ pub(super) fn routes() -> Router<Door> {
         .route("/v1/reencrypt", post(reencrypt))
         .route("/v1/account/look", post(look_at_account))
         .route("/v1/quit", post(quit))
+}
+
+async fn version() -> Json<VersionReport> {
+    Json(VersionReport::own())
 }
 
 async fn status(State(control): Shared) -> Result<Json<Status>, ControlError> {
@@ -111,7 +116,9 @@ async fn events(State(door): State<Door>) -> Sse<impl Stream<Item = Result<Event
         let event = Event::default().event("status").json_data(&status).ok()?;
         Some((Ok(event), (receiver, quit)))
     });
-    Sse::new(stream).keep_alive(KeepAlive::default())
+    // Both ends are on this computer: each learns at once that the other has ended, and comments that keep a connection
+    // alive would only wake up both.
+    Sse::new(stream)
 }
 
 async fn start(State(control): Shared) -> Result<Json<()>, ControlError> {

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use ensafer_client::exit::Exit;
 use ensafer_core::api::local::{
     AddFolderRequest, AddedFolder, FolderPreview, FolderRequest, FoundReport, ListedFolder,
     OpenFolderRequest, PreviewRequest,
@@ -20,7 +21,7 @@ use super::server::{Desk, Door};
 use super::turns::blocking;
 use crate::account;
 use crate::clouds;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::folder_keys::Vault;
 use crate::folders::{FolderEntry, Folders};
 use crate::opener;

@@ -1,4 +1,5 @@
-//! The local API: HTTP/1 with JSON over a Unix socket, spoken by the command line, the tray and scripts.
+//! The daemon's side of the local API: HTTP/1 with JSON over a Unix socket, spoken by the command line, the tray and
+//! scripts. Theirs is [`ensafer_client::local_api`].
 //!
 //! A browser gets the same by the door of [`browser`], while somebody wants it to.
 //!
@@ -7,7 +8,6 @@
 mod account;
 mod body;
 mod browser;
-mod client;
 mod control;
 mod decisions;
 mod folders;
@@ -22,6 +22,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
+use ensafer_client::local_api::Client;
+use ensafer_client::password::Password;
 use ensafer_core::api::local::{
     ActivityReport, ConflictReport, FileStatus, Keep, ListedEntry, Located, MembersChange, ProblemReport,
     RefusalClass, Restored, SettleOutcome, TrashedReport,
@@ -32,9 +34,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::engine::{EngineError, MembersError};
 use crate::folder_keys::FolderKeysError;
-use crate::prompt::Password;
 
-pub use client::{Client, ClientError};
 pub use server::{Desk, LocalServer, ServeError};
 
 /// Why the daemon cannot do what it was asked.
@@ -142,6 +142,44 @@ pub trait Queries {
     /// # Errors
     /// As [`file_status`](Self::file_status).
     fn activity(&self, limit: usize) -> Result<Vec<ActivityReport>>;
+}
+
+impl Queries for Client {
+    fn file_status(&self, path: &Path) -> Result<FileStatus> {
+        Ok(Self::file_status(self, path)?)
+    }
+
+    fn list(&self, path: &Path) -> Result<Vec<ListedEntry>> {
+        Ok(Self::list(self, path)?)
+    }
+
+    fn locate(&self, sought: &str) -> Result<Option<Located>> {
+        Ok(Self::locate(self, sought)?)
+    }
+
+    fn describe(&self, path: &Path, text: &str) -> Result<()> {
+        Ok(Self::describe(self, path, text)?)
+    }
+
+    fn conflicts(&self) -> Result<Vec<ConflictReport>> {
+        Ok(Self::conflicts(self)?)
+    }
+
+    fn resolve_conflict(&self, folder: FolderId, conflict: FileId, keep: Keep) -> Result<()> {
+        Ok(Self::resolve_conflict(self, folder, conflict, keep)?)
+    }
+
+    fn trash(&self) -> Result<Vec<TrashedReport>> {
+        Ok(Self::trash(self)?)
+    }
+
+    fn restore(&self, folder: FolderId, item: &str) -> Result<Restored> {
+        Ok(Self::restore(self, folder, item)?)
+    }
+
+    fn activity(&self, limit: usize) -> Result<Vec<ActivityReport>> {
+        Ok(Self::activity(self, limit)?)
+    }
 }
 
 /// The daemon as the local API sees it. Methods may block on files and key derivation: they are called on blocking

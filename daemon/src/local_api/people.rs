@@ -4,6 +4,7 @@ use anyhow::{Context, Result, anyhow};
 use axum::extract::{Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use ensafer_client::exit::Exit;
 use ensafer_core::api::local::{
     AddPersonRequest, AddedPerson, ChangedPerson, FindPersonRequest, FolderRequest, InvitationRequest,
     InviteRequest, ListedInvitation, MembersChange, PeopleReport, PersonReport, PersonRoleRequest,
@@ -17,7 +18,7 @@ use super::body::Body;
 use super::server::{Desk, Door};
 use super::turns::blocking;
 use crate::account::{self, AccountError};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::folder_keys::Vault;
 use crate::folders::FolderEntry;
 use crate::people::{self, ReadingGuests, Rosters, Scene};

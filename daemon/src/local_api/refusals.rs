@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use ensafer_client::exit::Exit;
 use ensafer_core::account::PinError;
 use ensafer_core::api::local::{Refusal, RefusalClass};
 use ensafer_core::api::server::ProblemKind;
@@ -12,7 +13,7 @@ use super::ControlError;
 use crate::account::AccountError;
 use crate::config::ConfigError;
 use crate::engine::{EngineError, MembersError, ResolveError};
-use crate::exit::{self, Exit, Failure};
+use crate::exit::{self, Failure};
 use crate::folder_keys::FolderKeysError;
 use crate::key_server::ServerError;
 use crate::secrets::SecretError;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::StatusCode;
+use ensafer_client::private_file;
 use ensafer_core::api::local::RefusalClass;
 use tokio::net::unix::SocketAddr;
 use tokio::net::{UnixListener, UnixStream};
@@ -20,7 +21,6 @@ use super::refusals::refuse;
 use super::turns::Turn;
 use super::{Control, account, control, decisions, folders, page, people, settings};
 use crate::daemon::QuitSignal;
-use crate::private_file;
 use crate::shell::Shell;
 use crate::vault::ShellVault;
 

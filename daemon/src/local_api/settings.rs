@@ -4,6 +4,7 @@ use anyhow::Result;
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
+use ensafer_client::exit::Exit;
 use ensafer_core::api::local::{SettingRequest, SettingsReport};
 
 use super::ControlError;
@@ -11,7 +12,7 @@ use super::body::Body;
 use super::server::{Desk, Door};
 use super::turns::blocking;
 use crate::config::{self, Config};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 
 pub(super) fn routes() -> Router<Door> {
     Router::new().route("/v1/settings", get(show).post(set))

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use ensafer_client::exit::Exit;
+use ensafer_client::home::Home;
+use ensafer_client::local_api::ClientError;
 use ensafer_core::api::local::FileState;
 use ensafer_core::status::State;
 use serde_json::json;
@@ -16,8 +19,7 @@ use crate::account::AccountError;
 use crate::config::{Config, Keyring};
 use crate::daemon::QuitSignal;
 use crate::engine::ResolveError;
-use crate::exit::{self, Exit};
-use crate::home::Home;
+use crate::exit;
 use crate::output::Output;
 use crate::shell::Shell;
 use crate::vault::ShellVault;
@@ -298,7 +300,7 @@ fn what_is_decided_about_single_files_comes_back_with_a_remedy() {
     let folder = FolderId::new([1; 16]);
     let resolve = |keep| client.resolve_conflict(folder, FileId::new([2; 16]), keep).unwrap_err();
     assert_eq!(exit_of(resolve(Keep::Both)), Exit::Usage);
-    let busy = resolve(Keep::Original);
+    let busy = anyhow::Error::from(resolve(Keep::Original));
     assert!(exit::remedy(&busy).unwrap().contains("close the program"), "{busy}");
     assert_eq!(exit_of(busy), Exit::RetryLater);
     assert_eq!(exit_of(resolve(Keep::Copy)), Exit::Error);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use ensafer_client::exit::Exit;
 use ensafer_core::account::OpenInvitation;
 use ensafer_core::api::hex::SecretText;
 use ensafer_core::api::local::{ListedInvitation, MembersChange, SentInvitation};
@@ -13,7 +14,7 @@ use ensafer_core::ids::InvitationId;
 
 use super::{Scene, already, guests, not_allowed, refuse_others, shown, time};
 use crate::account::{self, Invitation};
-use crate::exit::{self, Exit, Failure};
+use crate::exit::{self, Failure};
 use crate::folders::{FolderEntry, Folders};
 use crate::output::printable;
 

@@ -1,6 +1,7 @@
 //! Members of a folder.
 
 use anyhow::Result;
+use ensafer_client::exit::Exit;
 use ensafer_core::account::SignedBundle;
 use ensafer_core::api::hex::HexArray;
 use ensafer_core::api::local::{MemberReport, MembersChange, RefusalClass};
@@ -9,7 +10,7 @@ use ensafer_core::format::roster::{Role, RosterState};
 
 use super::{Scene, already, end_for_member, groups_with, is_own, not_allowed, shown, word};
 use crate::account::{self, AccountError, Person};
-use crate::exit::{self, Exit, Failure};
+use crate::exit::{self, Failure};
 use crate::folders::FolderEntry;
 use crate::members;
 use crate::output::shell_word;

@@ -8,6 +8,7 @@ mod members;
 mod persons;
 
 use anyhow::Result;
+use ensafer_client::exit::Exit;
 use ensafer_core::api::local::{MembersChange, PeopleReport, RefusalClass, Standing};
 use ensafer_core::crypto::Login;
 use ensafer_core::format::roster::{Role, RosterState};
@@ -15,7 +16,7 @@ use ensafer_core::ids::InvitationId;
 
 use crate::account::Unlocked;
 use crate::engine::MembersError;
-use crate::exit::{self, Exit, Failure};
+use crate::exit::{self, Failure};
 use crate::folder_keys::Vault;
 use crate::folders::FolderEntry;
 use crate::last_roster;

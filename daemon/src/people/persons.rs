@@ -1,13 +1,14 @@
 //! Whose keys somebody's are.
 
 use anyhow::Result;
+use ensafer_client::exit::Exit;
 use ensafer_core::account::Known;
 use ensafer_core::api::local::{PersonReport, QrReport};
 use ensafer_core::crypto::Login;
 
 use super::not_allowed;
 use crate::account::{self, Person, Unlocked};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::output::printable;
 use crate::qr;
 use crate::shell::Shell;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use ensafer_client::password::Password;
+use ensafer_client::private_file;
 use ensafer_core::crypto::{Login, PasswordKek, PasswordParameters, SystemRandom, cobblestone};
 use ensafer_core::ids::DeviceId;
 use serde::{Deserialize, Serialize};
 
 use super::{SecretBytes, SecretError, SecretStore};
-use crate::private_file;
-use crate::prompt::Password;
 
 /// The part of the salt that keeps this use of the password apart from the account's.
 const REALM: &str = "device-secrets";

@@ -39,4 +39,5 @@ mod server_replicas;
 mod sharing;
 mod single_files;
 mod terminal;
+mod tray;
 mod window_api;

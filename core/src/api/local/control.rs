@@ -2,6 +2,26 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The version of the local API. It rises when a client of the new version cannot work with a daemon of the old one.
+pub const API_VERSION: u32 = 1;
+
+/// Answer to `GET /v1/version`: of which version the daemon is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionReport {
+    /// The program's version, as three numbers with points between them (Semantic Versioning 2.0.0).
+    pub version: String,
+    /// The version of the local API.
+    pub api: u32,
+}
+
+impl VersionReport {
+    /// Of this build. All programs of a build have the same version.
+    #[must_use]
+    pub fn own() -> Self {
+        Self { version: env!("CARGO_PKG_VERSION").to_owned(), api: API_VERSION }
+    }
+}
+
 /// How `sync` ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use ensafer_client::exit::Exit;
 use ensafer_core::api::local::{Standing, Whose};
 
 use super::find::{describe, look};
 use crate::clouds::Looked;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::output::printable;
 use crate::prompt;
 use crate::refusals;

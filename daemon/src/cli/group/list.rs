@@ -1,6 +1,7 @@
 //! `group list`.
 
 use anyhow::Result;
+use ensafer_client::exit::Exit;
 use ensafer_core::account::AccountState;
 use ensafer_core::api::local::{MemberReport, Standing};
 use ensafer_core::format::roster::{Role, RosterState};
@@ -9,7 +10,7 @@ use serde::Serialize;
 
 use super::{Desk, Known, ListArguments, in_group, short};
 use crate::account::FreshGroups;
-use crate::exit::{self, Exit};
+use crate::exit;
 use crate::folders::FolderEntry;
 use crate::output::printable;
 

@@ -1,13 +1,14 @@
 //! `group add|remove`.
 
 use anyhow::Result;
+use ensafer_client::exit::Exit;
 use ensafer_core::account::{Known as Acquaintance, SignedBundle};
 use ensafer_core::crypto::{EnvelopePrivateKey, Login, SystemRandom};
 use ensafer_core::format::roster::{Member, Role, RosterState};
 
 use super::{AddArguments, Desk, Known, MemberArguments, in_group};
 use crate::account::{self, AccountError};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::output::printable;
 use crate::prompt;
 

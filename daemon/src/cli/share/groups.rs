@@ -1,6 +1,7 @@
 //! `share add|remove|role` with a group's name, and the groups in `share list`.
 
 use anyhow::Result;
+use ensafer_client::exit::Exit;
 use ensafer_core::api::local::{GroupReport, MembersChange};
 use ensafer_core::format::roster::Role;
 
@@ -10,7 +11,7 @@ use super::super::{folder, group};
 use super::members::{may, words};
 use super::{AddArguments, GivenRole, MemberArguments, RoleArguments};
 use crate::account;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::folders::FolderEntry;
 use crate::output::{printable, shell_word};
 use crate::people::{self, Scene, shown};

@@ -1,6 +1,7 @@
 //! `share add|remove|role|list|leave`.
 
 use anyhow::Result;
+use ensafer_client::exit::Exit;
 use ensafer_core::api::local::{GroupReport, GuestReport, MemberReport, Standing};
 use ensafer_core::crypto::Login;
 use ensafer_core::format::roster::Role;
@@ -13,7 +14,7 @@ use super::super::{folder, guests};
 use super::groups;
 use super::{AddArguments, LeaveArguments, ListArguments, MemberArguments, RoleArguments};
 use crate::account::{self, Person};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::folders::FolderEntry;
 use crate::output::{printable, shell_word};
 use crate::pairs;

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 
 use anyhow::Result;
 use clap::Args;
+use ensafer_client::exit::Exit;
 use ensafer_core::account::Known;
 use ensafer_core::crypto::Login;
 use serde::Serialize;
@@ -11,7 +12,6 @@ use serde::Serialize;
 use super::super::Format;
 use super::super::account::opened;
 use crate::account::{self, Person};
-use crate::exit::Exit;
 use crate::output::printable;
 use crate::people;
 use crate::qr;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
+use ensafer_client::exit::Exit;
 use ensafer_core::clock::{Clock, Dot};
 use ensafer_core::crypto::{SystemRandom, VerifyingKey};
 use ensafer_core::format::roster::{Role, RosterStatement, seal_roster_object};
@@ -15,7 +16,7 @@ use super::accounts::{alice, bob, carol};
 use super::faults::{Op, Watcher, watched};
 use super::world::{Device, EVIL, TEN_MINUTES, World};
 use crate::engine::{EngineError, MemberChange, MembersError};
-use crate::exit::{Exit, of};
+use crate::exit::of;
 use crate::folder_keys::OpenFolder;
 use crate::store::StoreError;
 

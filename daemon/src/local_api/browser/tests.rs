@@ -3,12 +3,12 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
+use ensafer_client::home::Home;
 use ensafer_core::status::State;
 use tokio::runtime::Runtime;
 
 use super::*;
 use crate::config::{Config, Keyring};
-use crate::home::Home;
 use crate::local_api::server::{Desk, Door, router};
 use crate::local_api::tests::Fake;
 use crate::output::Output;

@@ -1,15 +1,16 @@
-//! The command line's side: one blocking call, one connection.
+//! The way to the daemon: HTTP/1 with JSON over its Unix socket. One blocking call, one connection.
 
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
 use ensafer_core::api::local::{
     ActivityReport, BrowserVisit, ConflictReport, DescribeRequest, FileStatus, FolderRequest, Keep,
-    ListedEntry, Located, MembersChange, MembersRequest, PauseRequest, ProblemReport, Refusal, RefusalClass,
-    ResolveRequest, RestoreRequest, Restored, ResumeRequest, SettleOutcome, TrashedReport,
+    ListedEntry, ListedFolder, Located, MembersChange, MembersRequest, PauseRequest, ProblemReport, Refusal,
+    RefusalClass, ResolveRequest, RestoreRequest, Restored, ResumeRequest, SettleOutcome, TrashedReport,
+    VersionReport,
 };
 use ensafer_core::ids::{FileId, FolderId};
 use ensafer_core::status::Status;
@@ -23,10 +24,9 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 
-use super::Queries;
 use crate::exit::Exit;
 use crate::home::Home;
-use crate::prompt::Password;
+use crate::password::Password;
 
 /// A daemon that takes longer than this to answer a plain request is stuck. Unlocking derives a key first.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -181,6 +181,22 @@ impl Client {
         self.get("/v1/status")
     }
 
+    /// Which version the daemon is of, and which of the local API it speaks.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] by a daemon that is too old to be asked.
+    pub fn version(&self) -> Result<VersionReport, ClientError> {
+        self.get("/v1/version")
+    }
+
+    /// The folders of this device.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn folders(&self) -> Result<Vec<ListedFolder>, ClientError> {
+        self.get("/v1/folders")
+    }
+
     /// Everything that is not in order.
     ///
     /// # Errors
@@ -295,6 +311,86 @@ impl Client {
         self.post("/v1/quit", &())
     }
 
+    /// How far one path is. Paths are absolute, without symbolic links; so for all that follow.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn file_status(&self, path: &Path) -> Result<FileStatus, ClientError> {
+        self.get(&format!("/v1/filestatus?path={}", percent_encode(&path.to_string_lossy())))
+    }
+
+    /// Everything below `path`, which lies in a work folder, sorted by path.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn list(&self, path: &Path) -> Result<Vec<ListedEntry>, ClientError> {
+        self.get(&format!("/v1/list?path={}", percent_encode(&path.to_string_lossy())))
+    }
+
+    /// The object that shows at a path of a work folder, or whose id is in hex digits or a path or file name of an
+    /// encrypted file; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn locate(&self, sought: &str) -> Result<Option<Located>, ClientError> {
+        self.get(&format!("/v1/locate?sought={}", percent_encode(sought)))
+    }
+
+    /// Gives the file at `path` a description; an empty one removes it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn describe(&self, path: &Path, text: &str) -> Result<(), ClientError> {
+        let body = DescribeRequest { path: path.to_string_lossy().into_owned(), text: text.to_owned() };
+        self.post("/v1/describe", &body)
+    }
+
+    /// What was kept twice and is not resolved yet, of every folder.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn conflicts(&self) -> Result<Vec<ConflictReport>, ClientError> {
+        self.get("/v1/conflicts")
+    }
+
+    /// Ends a conflict; waits as long as the file that is copied takes.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn resolve_conflict(
+        &self,
+        folder: FolderId,
+        conflict: FileId,
+        keep: Keep,
+    ) -> Result<(), ClientError> {
+        let body = Bytes::from(serde_json::to_vec(&ResolveRequest { folder, conflict, keep })?);
+        self.call(Method::POST, "/v1/conflicts/resolve", JSON, body, None)
+    }
+
+    /// What lies in the trash of every folder.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn trash(&self) -> Result<Vec<TrashedReport>, ClientError> {
+        self.get("/v1/trash")
+    }
+
+    /// Brings something back from a folder's trash.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn restore(&self, folder: FolderId, item: &str) -> Result<Restored, ClientError> {
+        self.post("/v1/trash/restore", &RestoreRequest { folder, item: item.to_owned() })
+    }
+
+    /// What was done, the newest first; `limit` entries at most.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn activity(&self, limit: usize) -> Result<Vec<ActivityReport>, ClientError> {
+        self.get(&format!("/v1/activity?limit={limit}"))
+    }
+
     /// Waits until `reached` holds of the status, at most `limit`; the last status either way.
     ///
     /// # Errors
@@ -305,26 +401,42 @@ impl Client {
         mut reached: impl FnMut(&Status) -> bool,
     ) -> Result<Status, ClientError> {
         let mut last = self.status()?;
-        let waiting = async {
-            let response = self.send(Method::GET, "/v1/events", JSON, Bytes::new()).await?;
-            let mut body = response.into_body();
-            let mut pending = Vec::new();
-            while !reached(&last) {
-                let Some(frame) = body.frame().await.transpose()? else {
-                    return Err(ClientError::NotRunning);
-                };
-                pending.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
-                if let Some(status) = newest_event(&mut pending)? {
-                    last = status;
-                }
-            }
-            Ok(())
-        };
+        if reached(&last) {
+            return Ok(last);
+        }
+        let waiting = self.receive(|status| {
+            last = status;
+            if reached(&last) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
         // The timer needs the runtime from the start.
-        let waited = self.runtime.block_on(async { tokio::time::timeout(limit, waiting).await });
-        match waited {
+        match self.runtime.block_on(async { tokio::time::timeout(limit, waiting).await }) {
             Ok(Err(error)) => Err(error),
             Ok(Ok(())) | Err(_) => Ok(last),
+        }
+    }
+
+    /// Calls `on_status` with the status and with each that follows, until it breaks off. Between them this thread
+    /// sleeps: nothing is asked again and again.
+    ///
+    /// # Errors
+    /// [`ClientError::NotRunning`] where the daemon ends.
+    pub fn watch(&self, on_status: impl FnMut(Status) -> ControlFlow<()>) -> Result<(), ClientError> {
+        self.runtime.block_on(self.receive(on_status))
+    }
+
+    /// The stream begins with the status as it is.
+    async fn receive(&self, mut on_status: impl FnMut(Status) -> ControlFlow<()>) -> Result<(), ClientError> {
+        let response = self.send(Method::GET, "/v1/events", JSON, Bytes::new()).await?;
+        let mut body = response.into_body();
+        let mut pending = Vec::new();
+        loop {
+            let frame = body.frame().await.transpose()?.ok_or(ClientError::NotRunning)?;
+            pending.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+            if let Some(status) = newest_event(&mut pending)?
+                && on_status(status).is_break()
+            {
+                return Ok(());
+            }
         }
     }
 
@@ -401,47 +513,6 @@ impl Client {
             .body(Full::new(body))
             .expect("the method, the path and the headers are made here and valid");
         Ok(sender.send_request(request).await?)
-    }
-}
-
-impl Queries for Client {
-    fn file_status(&self, path: &Path) -> Result<FileStatus> {
-        Ok(self.get(&format!("/v1/filestatus?path={}", percent_encode(&path.to_string_lossy())))?)
-    }
-
-    fn list(&self, path: &Path) -> Result<Vec<ListedEntry>> {
-        Ok(self.get(&format!("/v1/list?path={}", percent_encode(&path.to_string_lossy())))?)
-    }
-
-    fn locate(&self, sought: &str) -> Result<Option<Located>> {
-        Ok(self.get(&format!("/v1/locate?sought={}", percent_encode(sought)))?)
-    }
-
-    fn describe(&self, path: &Path, text: &str) -> Result<()> {
-        let body = DescribeRequest { path: path.to_string_lossy().into_owned(), text: text.to_owned() };
-        Ok(self.post("/v1/describe", &body)?)
-    }
-
-    fn conflicts(&self) -> Result<Vec<ConflictReport>> {
-        Ok(self.get("/v1/conflicts")?)
-    }
-
-    fn resolve_conflict(&self, folder: FolderId, conflict: FileId, keep: Keep) -> Result<()> {
-        let body = Bytes::from(serde_json::to_vec(&ResolveRequest { folder, conflict, keep })?);
-        // As long as the file that is copied takes.
-        Ok(self.call(Method::POST, "/v1/conflicts/resolve", JSON, body, None)?)
-    }
-
-    fn trash(&self) -> Result<Vec<TrashedReport>> {
-        Ok(self.get("/v1/trash")?)
-    }
-
-    fn restore(&self, folder: FolderId, item: &str) -> Result<Restored> {
-        Ok(self.post("/v1/trash/restore", &RestoreRequest { folder, item: item.to_owned() })?)
-    }
-
-    fn activity(&self, limit: usize) -> Result<Vec<ActivityReport>> {
-        Ok(self.get(&format!("/v1/activity?limit={limit}"))?)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Where Ensafer keeps its own files: configuration, data, cache, state and the socket.
 
 use std::env;
-use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -255,7 +254,10 @@ impl Home {
         File::open(self.lock_file()).is_ok_and(|mut file| read_holder(&mut file).is_some())
     }
 
-    fn lock_file(&self) -> PathBuf {
+    /// The file by which a process takes this home, and in which it says where it listens: it is written whenever a
+    /// daemon has begun to listen, or ends.
+    #[must_use]
+    pub fn lock_file(&self) -> PathBuf {
         self.data.join("daemon.lock")
     }
 }
@@ -320,21 +322,6 @@ fn check_private(path: &Path) -> Result<(), HomeError> {
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> HomeError {
     let path = path.to_path_buf();
     move |source| HomeError::Io { path, source }
-}
-
-/// `user@host` of this session, offered as the name of a local account.
-#[must_use]
-pub fn user_at_host() -> String {
-    let user = env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_else(|_| "user".to_owned());
-    format!("{user}@{}", host_name())
-}
-
-/// The name of this computer.
-#[must_use]
-pub fn host_name() -> String {
-    let system = rustix::system::uname();
-    let host = OsStr::from_bytes(system.nodename().to_bytes()).to_string_lossy().into_owned();
-    if host.is_empty() { "localhost".to_owned() } else { host }
 }
 
 #[cfg(test)]

@@ -1,0 +1,101 @@
+//! The `ensafer-tray` program.
+
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::sync::mpsc;
+use std::{env, thread};
+
+use clap::Parser;
+use ensafer_client::home::Home;
+use ensafer_tray::action::{Action, Means, chain};
+use ensafer_tray::error::TrayError;
+use ensafer_tray::follow::follow;
+use ensafer_tray::instance;
+use ensafer_tray::platform::Panel;
+use ensafer_tray::scene::Link;
+
+/// Ensafer's icon in the panel: it shows the status and starts, pauses and stops syncing
+///
+/// The tray starts the daemon if none runs. It holds no keys: syncing goes on without it.
+#[derive(Debug, Parser)]
+#[command(name = "ensafer-tray", version)]
+struct Arguments {}
+
+fn main() -> ExitCode {
+    let Arguments {} = Arguments::parse();
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(&error);
+            error.exit().into()
+        }
+    }
+}
+
+fn run() -> Result<(), TrayError> {
+    // After an upgrade the running file has no name any more: it is asked for before.
+    let program = env::current_exe().unwrap_or_else(|_| PathBuf::from("ensafer-tray"));
+    let home = Home::from_environment()?;
+    home.create()?;
+    let instance = instance::take(&home)?;
+    let (sender, clicks) = mpsc::channel();
+    let panel = Panel::show(&sender)?;
+    let means = Means::new(home.clone());
+    watch_daemon(home, &means, &panel);
+    for action in clicks {
+        match action {
+            Action::Quit => break,
+            Action::RestartTray => {
+                // The next one wants the same lock.
+                drop(instance);
+                let source = Command::new(&program).exec();
+                return Err(TrayError::Restart { program, source });
+            }
+            action => {
+                let (means, panel) = (means.clone(), panel.clone());
+                thread::spawn(move || means.perform(&action, |change| panel.change(change)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Launches the daemon if none runs, this once, and shows from then on how it is.
+fn watch_daemon(home: Home, means: &Means, panel: &Panel) {
+    let (means, panel) = (means.clone(), panel.clone());
+    thread::spawn(move || {
+        let not_launched = means.launch().err();
+        if let Some((link, trouble)) = &not_launched {
+            panel.change(|scene| {
+                scene.not_launched(link.clone());
+                if let Some(trouble) = trouble {
+                    scene.failed(trouble.clone());
+                }
+            });
+        }
+        let mut first = not_launched.map(|(link, _)| link);
+        let Err(error) = follow(&home, |link| {
+            // That none runs says less than why none could be launched.
+            let link = match (first.take(), link) {
+                (Some(why @ Link::NotSetUp), Link::NotRunning) => why,
+                (_, link) => link,
+            };
+            panel.change(|scene| scene.linked(link));
+        });
+        // A tray that no longer sees the daemon would show what is wrong: it ends and says so.
+        let error = TrayError::Watch(error);
+        tell(&error);
+        std::process::exit(error.exit() as i32);
+    });
+}
+
+fn tell(error: &TrayError) {
+    let mut out = io::stderr().lock();
+    // Nobody is left to be told that standard error is closed.
+    let _ = writeln!(out, "Error: {}", chain(error));
+    if let Some(remedy) = error.remedy() {
+        let _ = writeln!(out, "  Do: {remedy}");
+    }
+}
