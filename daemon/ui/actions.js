@@ -2,10 +2,14 @@
 
 import * as api from "/ui/api.js";
 import { state, update } from "/ui/store.js";
+import { download, hex, unhex } from "/ui/files.js";
 import { has, t } from "/ui/text.js";
 
 /** Refusals of which the daemon knows more than their kind. */
 const KEEPS_DETAIL = ["weak-password", "server-unreachable", "server-distrusted", "retry-later"];
+
+/** The name that a saved account gets. */
+const ACCOUNT_FILE = "account.ensafer-keys";
 
 const LONGEST_PAUSE_BETWEEN_TRIES_MS = 30_000;
 
@@ -189,6 +193,22 @@ export async function recover(fields) {
   const done = await perform("account", async () => update({ account: await api.post("/v1/account/recover", fields) }));
   if (done) await afterAccount();
 }
+
+/** Sets up the account that a file carries; `file` is what somebody chose. */
+export async function importAccount(file, fields) {
+  const done = await perform("account", async () => {
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    update({ account: await api.post("/v1/account/import", { file: hex(bytes), ...fields }) });
+  });
+  if (done) await afterAccount();
+}
+
+/** Has the browser save the sealed account. */
+export const saveAccount = () =>
+  perform("save-account", async () => {
+    const { file } = await api.get("/v1/account/file");
+    download(ACCOUNT_FILE, unhex(file), "application/octet-stream");
+  });
 
 async function afterAccount() {
   update({ form: {} });

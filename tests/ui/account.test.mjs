@@ -117,3 +117,34 @@ test("the computer is logged out, and the recovery key shown again for the passw
   await page.getByText("Logged out", { exact: true }).waitFor();
   await page.context().close();
 });
+
+test("a file carries the account to another computer, where there is no server", async () => {
+  const device = await world.device("alone");
+  await device.run("register", "--email", "carol@example.com");
+  const first = await openWindow(browser, device);
+  await first.getByLabel("Password").fill(PASSWORD);
+  await first.getByRole("button", { name: "Unlock" }).click();
+  await first.getByRole("link", { name: "Settings" }).click();
+  const saving = first.waitForEvent("download");
+  await first.getByRole("button", { name: "Save the account in a file" }).click();
+  const saved = await saving;
+  assert.equal(saved.suggestedFilename(), "account.ensafer-keys");
+  await passes(first, "settings without a server");
+
+  const page = await openWindow(browser, await world.device("other"));
+  await page.getByRole("button", { name: "I have a file with my account" }).click();
+  await screen(page, "Take the account from a file");
+  await passes(page, "import");
+  await page.getByLabel("File with the account").setInputFiles(await saved.path());
+  await fill(page, { Password: "wrong" });
+  const take = page.getByRole("button", { name: "Take it over" });
+  await take.click();
+  await page.getByRole("alert").waitFor();
+  await fill(page, { Password: PASSWORD });
+  await take.click();
+  await screen(page, "Your first folder");
+  await page.getByRole("link", { name: "Settings" }).click();
+  await page.getByText("carol@example.com", { exact: true }).waitFor();
+  await first.context().close();
+  await page.context().close();
+});

@@ -558,6 +558,52 @@ fn an_account_is_made_locked_opened_and_recovered() {
 }
 
 #[test]
+fn a_file_carries_an_account_to_another_computer() {
+    let first = serve();
+    let made = post(&first, "/v1/account/register", &json!({"email": "alice@example.com", "password": GOOD}));
+    let file = get(&first, "/v1/account/file")["file"].clone();
+    first.end();
+
+    let second = serve();
+    let (code, nothing) = ask(&second, "GET", "/v1/account/file", &serde_json::Value::Null);
+    assert_eq!((code, &nothing["class"]), (409, &json!("not-set-up")));
+    for (wrong, expected) in [
+        (json!({"file": "00", "password": GOOD}), (400, "bad-request")),
+        (json!({"file": file, "password": "another one altogether"}), (403, "wrong-password")),
+        (json!({"file": file, "password": GOOD, "account_key": "x"}), (400, "bad-request")),
+        (
+            json!({"file": file, "password": GOOD, "recovery_key": "0".repeat(34)}),
+            (403, "wrong-recovery-key"),
+        ),
+        (
+            json!({"file": file, "password": "alice1", "recovery_key": made["recovery_key"]}),
+            (400, "weak-password"),
+        ),
+    ] {
+        assert_eq!(
+            refused(&second, "/v1/account/import", &wrong),
+            (expected.0, expected.1.to_owned()),
+            "{wrong}"
+        );
+        assert_eq!(get(&second, "/v1/account")["state"], "none", "nothing was made");
+    }
+    let taken = post(&second, "/v1/account/import", &json!({"file": file, "password": GOOD}));
+    assert_eq!((&taken["state"], &taken["email"]), (&json!("open"), &json!("alice@example.com")));
+    assert_eq!(taken["fingerprint"], made["account"]["fingerprint"]);
+    let again = json!({"file": file, "password": GOOD});
+    assert_eq!(refused(&second, "/v1/account/import", &again), (409, "already".into()));
+    second.end();
+
+    let third = serve();
+    let new = "zuppa inglese per undici";
+    let lost = json!({"file": file, "password": new, "recovery_key": made["recovery_key"]});
+    assert_eq!(post(&third, "/v1/account/import", &lost)["state"], "open");
+    let shown = post(&third, "/v1/account/recovery-key", &json!({"password": new}));
+    assert_eq!(shown["recovery_key"], made["recovery_key"]);
+    third.end();
+}
+
+#[test]
 fn a_server_that_is_not_there_leaves_nothing_behind() {
     let served = serve();
     // Nobody listens on port 1 of this computer.

@@ -32,6 +32,7 @@ function Account() {
     ${account.server && !isLoggedIn && html`<${LogInAgain} />`}
     <div class="actions">
       <${Button} onClick=${() => act.openDialog({ name: "recovery-key" })}>${t("settings.recovery-key")}<//>
+      <${Button} busy=${state.busy === "save-account"} onClick=${act.saveAccount}>${t("settings.save-account")}<//>
       ${account.state === "open" && html`<${Button} busy=${state.busy === "lock"} onClick=${act.lock}>${t("settings.lock")}<//>`}
       ${isLoggedIn && html`<${Button} kind="danger" onClick=${() => act.openDialog({ name: "log-out" })}>${t("settings.log-out")}<//>`}
     </div>

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::hex::SecretText;
+use crate::api::hex::{HexBytes, SecretText};
 use crate::status::AccountNotice;
 
 /// Answer to `GET /v1/account`, and to what changes the account.
@@ -213,4 +213,27 @@ pub struct RecoveryKeyReport {
     /// Why the server could not be asked whether it is still the one that counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unchecked: Option<String>,
+}
+
+/// Answer to `GET /v1/account/file`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountFile {
+    /// What the file holds: the account, sealed under its password and its recovery key.
+    pub file: HexBytes,
+}
+
+/// Body of `POST /v1/account/import`: sets an account up that a file carries.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportRequest {
+    /// What the file holds.
+    pub file: HexBytes,
+    /// The password that the account had when the file was written; with a recovery key a new one, zxcvbn's score at least 3.
+    pub password: SecretText,
+    /// The account key, where the account has one.
+    #[serde(default)]
+    pub account_key: Option<SecretText>,
+    /// The recovery key, which opens the file in the password's place.
+    #[serde(default)]
+    pub recovery_key: Option<SecretText>,
 }
