@@ -121,7 +121,8 @@ fn open_directories(label: &str, mut all: Vec<std::path::PathBuf>) -> Option<Ite
 
 /// Ends the tray only, which people should know before they click.
 fn quit(scene: &Scene) -> Item {
-    let label = if scene.live().is_some() { "Quit (syncing goes on)" } else { "Quit" };
+    let is_syncing = scene.live().is_some_and(|live| !live.is_without_folders());
+    let label = if is_syncing { "Quit (syncing goes on)" } else { "Quit" };
     click(label, Action::Quit)
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ensafer_core::api::local::{FolderReport, VersionReport};
-use ensafer_core::status::{Progress, State, Status};
+use ensafer_core::status::{AccountNoticeKind, Progress, State, Status};
 
 /// Everything that icon, tooltip and menu are made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -179,6 +179,9 @@ impl Live {
     }
 
     fn headline(&self) -> String {
+        if self.status.account.iter().any(|notice| notice.kind == AccountNoticeKind::NotSetUp) {
+            return "Not set up".to_owned();
+        }
         if self.is_without_folders() && self.status.state == State::Stopped {
             return "No folder is set up".to_owned();
         }

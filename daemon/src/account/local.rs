@@ -22,7 +22,7 @@ use crate::secrets::{KeyringStore, SecretStore};
 pub(super) const REALM: &str = "local";
 
 /// Longest exported file that is read: an account is a few KiB, its state at most 1 MiB.
-pub const MAX_EXPORT_BYTES: u64 = 2 * 1024 * 1024;
+pub const MAX_EXPORT_BYTES: usize = 2 * 1024 * 1024;
 
 /// Makes the account of this computer. Takes a second or more.
 ///
@@ -135,7 +135,7 @@ pub fn export(home: &Home, output: &Path) -> Result<(), AccountError> {
 /// [`AccountError::Damaged`].
 pub fn read_exported(file: &Path) -> Result<SealedAccount, AccountError> {
     let length = std::fs::metadata(file).map_err(io_error(file))?.len();
-    if length > MAX_EXPORT_BYTES {
+    if length > MAX_EXPORT_BYTES as u64 {
         let source = format!("{length} bytes are too many").into();
         return Err(AccountError::Damaged { path: file.to_path_buf(), source });
     }

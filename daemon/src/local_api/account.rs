@@ -32,7 +32,7 @@ use crate::key_server::{Origin, ServerError};
 use crate::shell::Shell;
 
 /// A sealed account, two hex digits for each byte, and what opens it.
-const IMPORT_LIMIT_BYTES: usize = 2 * account::MAX_EXPORT_BYTES as usize + 64 * 1024;
+const IMPORT_LIMIT_BYTES: usize = 2 * account::MAX_EXPORT_BYTES + 64 * 1024;
 
 pub(super) fn routes() -> Router<Door> {
     Router::new()
@@ -104,7 +104,11 @@ async fn recovery_key(
 
 /// Sealed as it is, the file opens for nobody without the password.
 async fn file(State(desk): State<Desk>) -> Answer<AccountFile> {
-    blocking(move || Ok(AccountFile { file: HexBytes(account::exported(&desk.shell.home)?) })).await
+    blocking(move || {
+        let sealed = account::exported(&desk.shell.home).map_err(anyhow::Error::from)?;
+        Ok(AccountFile { file: HexBytes(sealed) })
+    })
+    .await
 }
 
 async fn import(State(door): State<Door>, Body(request): Body<ImportRequest>) -> Answer<AccountReport> {
