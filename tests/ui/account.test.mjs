@@ -123,7 +123,9 @@ test("a file carries the account to another computer, where there is no server",
   await device.run("register", "--email", "carol@example.com");
   const first = await openWindow(browser, device);
   await first.getByLabel("Password").fill(PASSWORD);
-  await first.getByRole("button", { name: "Unlock" }).click();
+  const unlock = first.getByRole("button", { name: "Unlock" });
+  await unlock.click();
+  await unlock.waitFor({ state: "detached" });
   await first.getByRole("link", { name: "Settings" }).click();
   const saving = first.waitForEvent("download");
   await first.getByRole("button", { name: "Save the account in a file" }).click();
