@@ -9,8 +9,8 @@ use std::time::Duration;
 use ensafer_core::api::local::{
     ActivityReport, BrowserVisit, ConflictReport, DescribeRequest, FileStatus, FolderRequest, Keep,
     ListedEntry, ListedFolder, Located, MembersChange, MembersRequest, PauseRequest, ProblemReport, Refusal,
-    RefusalClass, ResolveRequest, RestoreRequest, Restored, ResumeRequest, SettleOutcome, TrashedReport,
-    VersionReport,
+    RefusalClass, ResolveRequest, RestoreRequest, Restored, ResumeRequest, SettleOutcome, TrashQuery,
+    TrashedReport, VersionReport,
 };
 use ensafer_core::ids::{FileId, FolderId};
 use ensafer_core::status::Status;
@@ -367,12 +367,17 @@ impl Client {
         self.call(Method::POST, "/v1/conflicts/resolve", JSON, body, None)
     }
 
-    /// What lies in the trash of every folder.
+    /// What lies in the trash of every folder, as far as it is sought.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub fn trash(&self) -> Result<Vec<TrashedReport>, ClientError> {
-        self.get("/v1/trash")
+    pub fn trash(&self, sought: &TrashQuery) -> Result<Vec<TrashedReport>, ClientError> {
+        let pairs = [("item", &sought.item), ("path", &sought.path)];
+        let pair = |(name, value): (&str, &Option<String>)| {
+            value.as_ref().map(|value| format!("{name}={}", percent_encode(value)))
+        };
+        let query: Vec<_> = pairs.into_iter().filter_map(pair).collect();
+        self.get(&format!("/v1/trash?{}", query.join("&")))
     }
 
     /// Brings something back from a folder's trash.

@@ -11,6 +11,7 @@ use ensafer_core::format::{StoreName, parse_store_name};
 use ensafer_core::ids::FileId;
 use ensafer_core::layout::{Layout, layout};
 use ensafer_core::plan::Conflict;
+use ensafer_core::reconcile::same_stamp;
 use ensafer_core::tree::{BaseTree, Content, Folding, Kind, Object};
 
 use crate::engine::kept_conflicts;
@@ -176,9 +177,9 @@ impl<'a> View<'a> {
             return path.is_dir();
         }
         let Ok(relative) = self.relative(path) else { return false };
-        let work = WorkDir::open(&self.entry.work).ok();
-        let seen = work.and_then(|work| work.look(&relative).ok().flatten()).map(|seen| seen.stamp);
-        seen.is_some() && seen == entry.work.map(|work| work.stamp)
+        let Ok(work) = WorkDir::open(&self.entry.work) else { return false };
+        let Some((seen, known)) = work.look(&relative).ok().flatten().zip(entry.work) else { return false };
+        same_stamp(&known.stamp, &seen.stamp, work.stable_inodes())
     }
 
     fn relative(&self, path: &Path) -> Result<String> {

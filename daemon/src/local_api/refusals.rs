@@ -79,7 +79,9 @@ fn class_of(link: &(dyn std::error::Error + 'static)) -> Option<RefusalClass> {
 /// What lies below the error of a folder or its directory says it better.
 const fn class_of_resolve(error: &ResolveError) -> Option<RefusalClass> {
     match error {
-        ResolveError::Changed { .. } | ResolveError::Busy { .. } => Some(RefusalClass::RetryLater),
+        ResolveError::Changed { .. } | ResolveError::Busy { .. } | ResolveError::Interrupted => {
+            Some(RefusalClass::RetryLater)
+        }
         ResolveError::NoSuchConflict | ResolveError::NoOriginal => Some(RefusalClass::BadRequest),
         ResolveError::Engine(EngineError::ReadOnly) => Some(RefusalClass::NotAllowed),
         ResolveError::Work(_) | ResolveError::Engine(_) => None,

@@ -95,7 +95,7 @@ impl Queries for Fake {
         .into())
     }
 
-    fn trash(&self) -> Result<Vec<TrashedReport>> {
+    fn trash(&self, _: &TrashQuery) -> Result<Vec<TrashedReport>> {
         Ok(Vec::new())
     }
 
@@ -305,7 +305,7 @@ fn what_is_decided_about_single_files_comes_back_with_a_remedy() {
     assert_eq!(exit_of(busy), Exit::RetryLater);
     assert_eq!(exit_of(resolve(Keep::Copy)), Exit::Error);
     assert_eq!(client.conflicts().unwrap(), []);
-    assert_eq!(client.trash().unwrap(), []);
+    assert_eq!(client.trash(&TrashQuery::default()).unwrap(), []);
     assert_eq!(client.restore(folder, "2026-11-21/140322-000/ü").unwrap().path, "/w/2026-11-21/140322-000/ü");
     assert_eq!(client.activity(7).unwrap(), []);
     let calls = served.fake.calls.lock().unwrap().split_off(3);

@@ -68,6 +68,39 @@ fn a_daemon_resolves_and_everybody_follows() {
 }
 
 #[test]
+fn a_daemon_that_is_stopped_from_its_start_knows_its_conflicts() {
+    let (_world, knows, _other) = conflict();
+    knows.start_daemon();
+    knows.run(&["stop"]).expect(0);
+    knows.run(&["daemon", "--quit"]).expect(0);
+    // Launches a daemon as it was left.
+    knows.run(&["open", "--print"]).expect(0);
+    assert_eq!(knows.state(), "stopped");
+    assert_eq!(conflicts(&knows).len(), 1);
+    assert!(!knows.json(&["activity"]).as_array().unwrap().is_empty());
+    knows.run(&["conflicts", "resolve", text(&knows.at("report.txt")), "--keep", "original"]).expect(0);
+    assert_eq!(conflicts(&knows), Vec::<Value>::new());
+}
+
+#[test]
+fn a_link_that_was_kept_twice_is_itself() {
+    let (_world, laptop, desktop) = World::with_two_devices();
+    for (device, target) in [(&laptop, "a.txt"), (&desktop, "b.txt")] {
+        device.write(target, target);
+        device.settle();
+    }
+    laptop.settle();
+    std::os::unix::fs::symlink("a.txt", laptop.at("current")).unwrap();
+    std::os::unix::fs::symlink("b.txt", desktop.at("current")).unwrap();
+    laptop.settle();
+    desktop.sync().expect(4);
+    desktop.run(&["conflicts", "resolve", text(&desktop.at("current")), "--keep", "original"]).expect(0);
+    desktop.sync().expect(0);
+    assert_eq!(desktop.read("a.txt").as_deref(), Some("a.txt"));
+    assert_eq!(tree::names(&desktop.work), [b"a.txt".to_vec(), b"b.txt".to_vec(), b"current".to_vec()]);
+}
+
+#[test]
 fn what_others_deleted_comes_back_for_all() {
     let (_world, laptop, desktop) = World::with_two_devices();
     laptop.write("other.txt", "so that the folder is not emptied");
