@@ -9,7 +9,6 @@ use rustix::fs::FileType;
 
 use crate::exit::Failure;
 use crate::folders::FolderEntry;
-use crate::output::printable;
 use crate::work_dir::{ItemName, Trashed, WorkDir, WorkError};
 
 /// Most entries of one folder that are listed: the latest.
@@ -67,13 +66,18 @@ fn report(folder: &FolderEntry, found: &Trashed) -> Option<TrashedReport> {
 /// # Errors
 /// It is not in the trash, or cannot be moved.
 pub fn restore(folder: &FolderEntry, item: &str) -> Result<Restored> {
-    let path = WorkDir::open(&folder.work)?.restore(item).map_err(|error| match error {
-        WorkError::Missing { .. } | WorkError::BadPath { .. } => {
-            let what = format!("{} is not in the trash", printable(item));
-            Failure::new(Exit::Usage, what).with_remedy("ensafer trash").into()
-        }
-        error => anyhow::Error::from(error),
-    })?;
+    let path = WorkDir::open(&folder.work)?.restore(item).map_err(|error| refused(item, error))?;
     let path = folder.work.join(path).to_string_lossy().into_owned();
     Ok(Restored { item: item.to_owned(), path })
+}
+
+/// What the trash does not hold is said to be so: somebody may have emptied it.
+fn refused(item: &str, error: WorkError) -> anyhow::Error {
+    match error {
+        WorkError::Missing { path } | WorkError::BadPath { path } if path == item => {
+            let failure = Failure::new(Exit::Usage, format!("{item:?} is not in the trash"));
+            failure.with_remedy("ensafer trash lists what is").into()
+        }
+        error => error.into(),
+    }
 }

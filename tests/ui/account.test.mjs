@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { PASSWORD, World, openWindow, passes, screen, status } from "./world.mjs";
+import { PASSWORD, World, fill, openWindow, passes, screen, status } from "./world.mjs";
 
 const NEW_PASSWORD = "grass tulip anchor lantern";
 
@@ -17,10 +17,6 @@ before(async () => {
   [browser, server] = await Promise.all([world.browser(), world.server()]);
 });
 after(() => world.end());
-
-async function fill(page, fields) {
-  for (const [label, text] of Object.entries(fields)) await page.getByLabel(label, { exact: true }).fill(text);
-}
 
 test("somebody makes an account, and writes the recovery key down before anything else", async () => {
   const page = await openWindow(browser, await world.device("first"));

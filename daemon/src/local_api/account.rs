@@ -10,11 +10,12 @@ use ensafer_client::exit::Exit;
 use ensafer_client::password::Password;
 use ensafer_core::api::hex::{HexBytes, SecretText};
 use ensafer_core::api::local::{
-    AccountFile, AccountReport, AccountState, ConfirmRequest, ImportRequest, LoggedOut, LoginRequest,
-    LogoutRequest, PublishRequest, RecoverRequest, RecoveryKeyReport, RecoveryKeyRequest, Refusal,
-    RegisterRequest, Registered, StrengthReport, StrengthRequest,
+    AccountFile, AccountReport, AccountState, ConfirmRequest, EmailRequest, ImportRequest, ListedDevice,
+    LoggedOut, LoginRequest, LogoutRequest, PasswordRequest, PublishRequest, RecoverRequest,
+    RecoveryKeyReport, RecoveryKeyRequest, Refusal, RegisterRequest, Registered, RevokeRequest,
+    StrengthReport, StrengthRequest,
 };
-use ensafer_core::api::server::ProblemKind;
+use ensafer_core::api::server::{DeviceReport, ProblemKind};
 use ensafer_core::crypto::{AccountKey, Login};
 use ensafer_core::status::AccountNoticeKind;
 
@@ -23,7 +24,7 @@ use super::body::{Body, password};
 use super::refusals::refusal_of;
 use super::server::{Desk, Door};
 use super::turns::blocking;
-use crate::account::{self, AccountError, KeepAccountKey};
+use crate::account::{self, AccountError, KeepAccountKey, Unlocked};
 use crate::enrol::{self, Made, Named, NewAccount};
 use crate::exit::{self, Failure};
 use crate::folder_keys::Vault;
@@ -47,6 +48,10 @@ pub(super) fn routes() -> Router<Door> {
         .route("/v1/account/recovery-key", post(recovery_key))
         .route("/v1/account/file", get(file))
         .route("/v1/account/import", post(import).layer(DefaultBodyLimit::max(IMPORT_LIMIT_BYTES)))
+        .route("/v1/account/password", post(new_password))
+        .route("/v1/account/email", post(new_email))
+        .route("/v1/account/devices", get(devices))
+        .route("/v1/account/devices/revoke", post(revoke))
 }
 
 type Answer<T> = Result<Json<T>, ControlError>;
@@ -113,6 +118,61 @@ async fn file(State(desk): State<Desk>) -> Answer<AccountFile> {
 
 async fn import(State(door): State<Door>, Body(request): Body<ImportRequest>) -> Answer<AccountReport> {
     door.account.take(move || take_from_file(&door.desk, request)).await
+}
+
+async fn new_password(
+    State(door): State<Door>,
+    Body(request): Body<PasswordRequest>,
+) -> Answer<AccountReport> {
+    door.account
+        .take(move || {
+            let (old, new) = (password(request.old), password(request.new));
+            enrol::change_password(&door.desk.shell, &old, &new)?;
+            opened(&door.desk, new)
+        })
+        .await
+}
+
+async fn new_email(State(door): State<Door>, Body(request): Body<EmailRequest>) -> Answer<AccountReport> {
+    door.account.take(move || set_email(&door.desk, request)).await
+}
+
+async fn devices(State(door): State<Door>) -> Answer<Vec<ListedDevice>> {
+    door.account.take(move || Ok(known_devices(&door.desk)?.1.into_iter().map(Into::into).collect())).await
+}
+
+async fn revoke(State(door): State<Door>, Body(request): Body<RevokeRequest>) -> Answer<Vec<ListedDevice>> {
+    door.account
+        .take(move || {
+            let (unlocked, mut known) = known_devices(&door.desk)?;
+            let at = known.iter().position(|device| device.device == request.device);
+            let at = at.ok_or_else(|| Failure::new(Exit::Usage, "The account has no such computer"))?;
+            enrol::revoke_device(&door.desk.shell, &unlocked, &known[at])?;
+            known.remove(at);
+            Ok(known.into_iter().map(Into::into).collect())
+        })
+        .await
+}
+
+/// The account's computers, as its server has them.
+fn known_devices(desk: &Desk) -> Result<(Unlocked, Vec<DeviceReport>)> {
+    let shell = &desk.shell;
+    enrol::require_server(shell)?;
+    let unlocked = desk.vault.unlocked()?;
+    let known = account::devices(&shell.home, &shell.config, &unlocked.account)?;
+    Ok((unlocked, known))
+}
+
+fn set_email(desk: &Desk, request: EmailRequest) -> Result<AccountReport> {
+    let EmailRequest { email, password: secret, code } = request;
+    desk.shell.require_account()?;
+    let login = account::parse_login(&email)?;
+    let secret = password(secret);
+    // Without a code the server would mail one, to whoever types here.
+    account::recovery_key(&desk.shell.home, &secret)?;
+    let code = code.map(|code| code.0.trim().to_owned());
+    enrol::change_email(&desk.shell, &login, &secret, code)?;
+    opened(desk, secret)
 }
 
 /// The account as it is now.

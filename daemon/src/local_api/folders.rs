@@ -1,6 +1,6 @@
 //! The folders of this computer, and where more could be.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use ensafer_client::exit::Exit;
 use ensafer_core::api::local::{
     AddFolderRequest, AddedFolder, FolderPreview, FolderRequest, FoundReport, ListedFolder,
-    OpenFolderRequest, PreviewRequest,
+    OpenFolderRequest, PreviewRequest, RefusalClass,
 };
 use ensafer_core::status::Side;
 
@@ -71,7 +71,7 @@ async fn remove(
     .await
 }
 
-/// Shows a directory of a folder in the desktop's file manager.
+/// Shows a directory of a folder, or where something in it lies, in the desktop's file manager.
 async fn open(
     State(desk): State<Desk>,
     Body(request): Body<OpenFolderRequest>,
@@ -82,7 +82,10 @@ async fn open(
             Side::Work => folder.work,
             Side::Encrypted => folder.encrypted,
         };
-        Ok(opener::open(&directory)?)
+        match &request.path {
+            None => Ok(opener::open(&directory)?),
+            Some(path) => Ok(opener::show(&inside(&directory, path)?)?),
+        }
     })
     .await
 }
@@ -154,12 +157,55 @@ fn added(desk: &Desk, request: &AddFolderRequest) -> Result<AddedFolder> {
     Ok(AddedFolder { folder: added.report(), owner })
 }
 
+/// What lies at `path` below `directory`, by way of real directories only: a link in a folder may lead anywhere.
+fn inside(directory: &Path, path: &str) -> Result<PathBuf> {
+    let refused = |why| Failure::new(Exit::Usage, format!("{path:?} {why}"));
+    let relative = Path::new(path);
+    let is_below = relative.components().all(|component| matches!(component, Component::Normal(_)));
+    let (true, Some(parent)) = (is_below, relative.parent()) else {
+        return Err(refused("is no path below the folder").into());
+    };
+    let gone = |_| refused("is not there").with_class(RefusalClass::MissingDirectory);
+    let root = directory.canonicalize().map_err(gone)?;
+    if root.join(parent).canonicalize().map_err(gone)? != root.join(parent) {
+        return Err(refused("lies behind a symbolic link").into());
+    }
+    Ok(root.join(relative))
+}
+
 /// The daemon's current directory is nobody's.
-fn absolute(path: &str) -> Result<&Path> {
+pub(super) fn absolute(path: &str) -> Result<&Path> {
     let found = Path::new(path);
     if found.is_absolute() {
         return Ok(found);
     }
     let failure = Failure::new(Exit::Usage, format!("{path:?} is no path from the root"));
     Err(failure.with_remedy("Name the whole path, which begins with /").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn what_is_shown_lies_in_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let work = root.join("work");
+        fs::create_dir_all(work.join("a")).unwrap();
+        fs::write(work.join("a/b ü.txt"), "").unwrap();
+        symlink(&root, work.join("out")).unwrap();
+        symlink("/etc/passwd", work.join("link")).unwrap();
+        assert_eq!(inside(&work, "a/b ü.txt").unwrap(), work.join("a/b ü.txt"));
+        assert_eq!(inside(&work, "a/").unwrap(), work.join("a"));
+        // The link lies there; what it leads to is not shown.
+        assert_eq!(inside(&work, "link").unwrap(), work.join("link"));
+        for outside in ["", "..", "../x", "a/../../x", "/etc/passwd", ".", "./a", "out/x", "nowhere/x"] {
+            let error = inside(&work, outside).unwrap_err();
+            assert!(error.is::<Failure>(), "{outside}");
+        }
+    }
 }

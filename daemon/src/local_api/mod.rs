@@ -10,6 +10,7 @@ mod body;
 mod browser;
 mod control;
 mod decisions;
+mod directories;
 mod folders;
 mod page;
 mod people;

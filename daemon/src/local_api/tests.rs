@@ -545,6 +545,33 @@ fn an_account_is_made_locked_opened_and_recovered() {
     assert_eq!(refused(&served, "/v1/account/logout", &json!({})), (409, "not-on-server".into()));
 
     let new = "zuppa inglese per undici";
+    let change = |old: &str, new: &str| json!({"old": old, "new": new});
+    for (body, class) in [
+        (change("something else entirely", new), "wrong-password"),
+        (change(GOOD, "alice1"), "weak-password"),
+    ] {
+        assert_eq!(refused(&served, "/v1/account/password", &body).1, class);
+    }
+    let newer = "grass tulip anchor lantern";
+    assert_eq!(post(&served, "/v1/account/password", &change(GOOD, newer))["state"], "open");
+    assert_eq!(refused(&served, "/v1/account/recovery-key", &json!({"password": GOOD})).1, "wrong-password");
+    let email = |email: &str, password: &str| json!({"email": email, "password": password});
+    for (body, class) in
+        [(email("al@example.com", GOOD), "wrong-password"), (email("", newer), "bad-request")]
+    {
+        assert_eq!(refused(&served, "/v1/account/email", &body).1, class);
+    }
+    assert_eq!(
+        post(&served, "/v1/account/email", &email("al@example.com", newer))["email"],
+        "al@example.com"
+    );
+    let (code, answer) = ask(&served, "GET", "/v1/account/devices", &json!(null));
+    assert_eq!((code, &answer["class"]), (409, &json!("not-on-server")));
+    assert_eq!(
+        refused(&served, "/v1/account/devices/revoke", &json!({"device": "07".repeat(16)})).1,
+        "not-on-server"
+    );
+    post(&served, "/v1/lock", &json!(null));
     let foreign = "0".repeat(recovery_key.len());
     let wrong = json!({"recovery_key": foreign, "password": new});
     assert_eq!(refused(&served, "/v1/account/recover", &wrong), (403, "wrong-recovery-key".into()));
@@ -656,6 +683,13 @@ fn folders_are_looked_at_without_a_trace_then_added_and_removed() {
     assert_eq!(refused(&served, "/v1/folders/add", &wanted).1, "already");
     assert_eq!(served.fake.calls.lock().unwrap().last().unwrap(), "reload");
 
+    for (path, class) in
+        [("../x", "bad-request"), ("/etc/passwd", "bad-request"), ("gone.txt", "missing-directory")]
+    {
+        let body = json!({"folder": added["id"], "side": "work", "path": path});
+        assert_eq!(refused(&served, "/v1/folders/open", &body).1, class, "{path}");
+    }
+
     // Another work folder for the same encrypted one would join it: the dry run sees both sides.
     let folder = added["id"].clone();
     post(&served, "/v1/folders/remove", &json!({"folder": folder}));
@@ -674,6 +708,25 @@ fn folders_are_looked_at_without_a_trace_then_added_and_removed() {
     assert_eq!(std::fs::read_dir(&encrypted).unwrap().count(), 1, "its roster");
     let cache: Vec<_> = std::fs::read_dir(served.shell.home.cache_dir()).unwrap().flatten().collect();
     assert!(cache.iter().all(|entry| !entry.file_name().to_string_lossy().starts_with("preview")));
+    served.end();
+}
+
+#[test]
+fn directories_are_shown_to_choose_one() {
+    let served = serve();
+    let root = served.path.parent().unwrap().canonicalize().unwrap();
+    std::fs::create_dir_all(root.join("a b&c/inner")).unwrap();
+    let shown = get(&served, &format!("/v1/directories?path={}/a%20b%26c/", root.display()));
+    assert_eq!(shown["path"], json!(root.join("a b&c")));
+    assert_eq!(shown["parent"], json!(root));
+    assert_eq!(shown["directories"], json!([{"name": "inner", "is_hidden": false}]));
+    assert!(get(&served, "/v1/directories")["path"].is_string(), "the home directory");
+    let class = |path: &str| {
+        let path = format!("/v1/directories?path={path}");
+        ask(&served, "GET", &path, &json!(null)).1["class"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(class("relative"), "bad-request");
+    assert_eq!(class(root.join("nowhere").to_str().unwrap()), "missing-directory");
     served.end();
 }
 

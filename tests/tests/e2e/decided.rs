@@ -36,6 +36,10 @@ fn a_conflict_is_resolved_without_a_daemon() {
     let kept = fs::read_to_string(copy).unwrap();
     assert_eq!(conflict["original"]["path"], text(&knows.at("report.txt")));
     assert_eq!(conflict["copy"]["size_bytes"], kept.len());
+    let author = conflict["copy_author"].as_str().unwrap();
+    assert!(copy.contains(&format!(" ({author}, ")), "{author} of {copy}");
+    assert_eq!(conflict["copy"]["here"], kept == "of the desktop", "{conflict}");
+    assert_eq!(conflict["original"]["here"], kept != "of the desktop", "{conflict}");
 
     knows.run(&["conflicts", "resolve", "/nowhere"]).expect(2).expect_says("in no conflict");
     knows.run(&["conflicts", "resolve", copy, "--keep", "copy"]).expect(0);

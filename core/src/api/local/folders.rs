@@ -147,13 +147,40 @@ pub struct FolderRequest {
 }
 
 /// Body of `POST /v1/folders/open`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenFolderRequest {
     /// The folder.
     pub folder: FolderId,
     /// Which of its directories.
     pub side: Side,
+    /// A file or directory below it, by its path from there: what is shown is the directory that it lies in. The file
+    /// itself is never opened.
+    #[serde(default)]
+    pub path: Option<String>,
+}
+
+/// Answer to `GET /v1/directories`: a directory of this computer, to choose one in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryReport {
+    /// The directory, absolute.
+    pub path: String,
+    /// The one that it lies in; absent at the root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The directories in it, by name, at most 1,000. Those whose name is no text are left out.
+    pub directories: Vec<DirectoryEntry>,
+    /// Whether there are more.
+    pub is_cut: bool,
+}
+
+/// A directory in another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryEntry {
+    /// Its name.
+    pub name: String,
+    /// Whether people do not want to see it usually: its name begins with a dot.
+    pub is_hidden: bool,
 }
 
 /// Answer to `GET /v1/clouds`: what `folder find` found.
