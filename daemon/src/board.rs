@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::account::MAX_NEW_DEVICES;
 use crate::clock::Clock;
+use crate::pauses::Pauses;
 use crate::state::{StandingProblem, StateReader};
 
 /// The status of all folders. Every method may be called from any thread and returns at once.
@@ -23,7 +24,7 @@ pub struct Board {
 struct Posts {
     folders: BTreeMap<FolderId, Post>,
     is_stopped: bool,
-    paused: Option<String>,
+    pauses: Pauses,
     new_devices: VecDeque<(DeviceId, AccountNotice)>,
     account: Option<AccountNotice>,
     shared: Vec<(FolderId, SharedWithMe)>,
@@ -46,7 +47,7 @@ impl Board {
     pub fn add(&self, folder: FolderId) {
         let facts = Facts::new(folder, self.clock.now());
         let mut posts = self.posts();
-        let (stopped, paused) = (posts.is_stopped, posts.paused.clone());
+        let (stopped, paused) = (posts.is_stopped, posts.pauses.why());
         posts.folders.insert(folder, Post { facts, problems: Vec::new(), reader: None });
         drop(posts);
         self.tell(folder, [Event::Stopped(stopped), Event::Paused(paused)]);
@@ -106,9 +107,13 @@ impl Board {
         self.tell_all(&Event::Stopped(is_stopped));
     }
 
-    /// Syncing was paused, with the reason that people are told, or resumed.
-    pub fn set_paused(&self, why: Option<String>) {
-        self.posts().paused.clone_from(&why);
+    /// There is a reason less, or more, to rest.
+    pub fn change_pauses(&self, change: impl FnOnce(&mut Pauses)) {
+        let why = {
+            let mut posts = self.posts();
+            change(&mut posts.pauses);
+            posts.pauses.why()
+        };
         self.tell_all(&Event::Paused(why));
     }
 
@@ -152,7 +157,7 @@ impl Board {
     #[must_use]
     pub fn is_running(&self) -> bool {
         let posts = self.posts();
-        !posts.is_stopped && posts.paused.is_none()
+        !posts.is_stopped && posts.pauses.why().is_none()
     }
 
     /// Whether syncing was stopped for good.

@@ -119,6 +119,8 @@ pub enum LogFormat {
 pub struct Config {
     pub settle_ms: u64,
     pub full_scan_interval_s: u64,
+    pub pause_on_battery: bool,
+    pub pause_on_metered: bool,
     pub trash_days: u64,
     pub padding: Padding,
     pub threads: u64,
@@ -145,6 +147,8 @@ impl Default for Config {
         Self {
             settle_ms: 200,
             full_scan_interval_s: 3600,
+            pause_on_battery: true,
+            pause_on_metered: true,
             trash_days: 30,
             padding: Padding::Padme,
             threads: 0,
@@ -315,11 +319,22 @@ const BOUNDS: [(&str, RangeInclusive<u64>); 5] = [
 ];
 
 /// The settings that the window shows and changes; others are for whoever reads `config.example.toml`.
-pub const SET_IN_WINDOW: &[&str] =
-    &["trash_days", "full_scan_interval_s", "padding", "keyring", "proxy", "ca_file", "log_level"];
+pub const SET_IN_WINDOW: &[&str] = &[
+    "pause_on_battery",
+    "pause_on_metered",
+    "trash_days",
+    "full_scan_interval_s",
+    "padding",
+    "keyring",
+    "proxy",
+    "ca_file",
+    "log_level",
+];
 
 /// Words that settings take which are no numbers and no free texts.
-const CHOICES: [(&str, &[&str]); 3] = [
+const CHOICES: [(&str, &[&str]); 5] = [
+    ("pause_on_battery", &["true", "false"]),
+    ("pause_on_metered", &["true", "false"]),
     ("padding", &["none", "padme"]),
     ("keyring", &["auto", "off"]),
     ("log_level", &["error", "warn", "info", "debug", "trace"]),

@@ -40,6 +40,7 @@ pub mod membership;
 pub mod opener;
 pub mod output;
 pub mod pairs;
+pub mod pauses;
 pub mod payload;
 pub mod people;
 pub mod platform;

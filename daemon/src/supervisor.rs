@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -13,7 +13,7 @@ use ensafer_core::api::local::{
     Restored, SettleOutcome, TrashQuery, TrashedReport,
 };
 use ensafer_core::ids::{FileId, FolderId};
-use ensafer_core::status::{State, Status};
+use ensafer_core::status::{FolderStatus, State, Status};
 use tokio::sync::{oneshot, watch};
 
 use crate::account::{AccountError, Groups, Unlocked};
@@ -28,11 +28,15 @@ use crate::folders::{FolderEntry, Folders};
 use crate::groups;
 use crate::invitations::{self, member_change};
 use crate::local_api::{Control, ControlError, Queries};
+use crate::pauses::{Pauses, Surroundings};
 use crate::shell::Shell;
 use crate::state::StateReader;
 use crate::vault::ShellVault;
 use crate::view::{self, View};
-use crate::{activity, last_roster, trash};
+use crate::{activity, last_roster, platform, trash};
+
+/// How long folders wait at the start to hear whether they may begin.
+const FIRST_WORD: Duration = Duration::from_secs(1);
 
 /// All folders of this device, at work.
 pub struct Supervisor {
@@ -43,7 +47,10 @@ pub struct Supervisor {
     tasks: Mutex<HashMap<FolderId, Task>>,
     account: Waker,
     quit: QuitSignal,
-    pauses: watch::Sender<u64>,
+    /// How often somebody has wished for syncing to begin or to rest.
+    wishes: watch::Sender<u64>,
+    /// Held while it is decided whether folders run, and until they have been told.
+    turn: Mutex<()>,
 }
 
 impl Supervisor {
@@ -63,11 +70,13 @@ impl Supervisor {
             tasks: Mutex::default(),
             account,
             quit,
-            pauses: watch::Sender::new(0),
+            wishes: watch::Sender::new(0),
+            turn: Mutex::default(),
         });
         if shell.home.is_stopped() {
             supervisor.board.set_stopped(true);
         }
+        supervisor.watch_surroundings();
         supervisor.take_over_list()?;
         Ok(supervisor)
     }
@@ -83,6 +92,10 @@ impl Supervisor {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn tell_all(&self, message: impl Fn() -> Message) {
         self.tasks().values().for_each(|task| task.tell(message()));
     }
@@ -96,6 +109,7 @@ impl Supervisor {
         let folders = Folders::load(self.shell.home.data_dir())?;
         let mut gone = Vec::new();
         {
+            let _turn = self.turn();
             let mut tasks = self.tasks();
             let is_listed = |id: &FolderId| folders.entries().iter().any(|entry| entry.id == *id);
             let ids: Vec<FolderId> = tasks.keys().copied().filter(|id| !is_listed(id)).collect();
@@ -151,23 +165,26 @@ impl Supervisor {
         groups::tend(&groups, &folders, &change).map(drop)
     }
 
-    fn run(&self, running: bool) {
-        self.pauses.send_modify(|generation| *generation += 1);
-        self.tell_all(|| Message::Run(running));
+    /// Somebody wishes for syncing to begin or to rest: every folder follows, and whoever begins looks at everything.
+    fn wish(&self, change: impl FnOnce(&Board)) {
+        self.wishes.send_modify(|count| *count += 1);
+        let _turn = self.turn();
+        change(&self.board);
+        let is_running = self.board.is_running();
+        self.tell_all(|| Message::Run(is_running));
     }
 
     /// Ends a pause after `duration`, unless something else was wished for meanwhile.
-    fn resume_after(self: &Arc<Self>, duration: Duration) {
-        let generation = *self.pauses.borrow();
-        let mut pauses = self.pauses.subscribe();
+    fn end_pause_after(self: &Arc<Self>, duration: Duration) {
+        let count = *self.wishes.borrow();
+        let mut wishes = self.wishes.subscribe();
         let supervisor = Arc::downgrade(self);
         tokio::spawn(async move {
-            let changed = tokio::time::timeout(duration, pauses.wait_for(|now| *now != generation)).await;
+            let changed = tokio::time::timeout(duration, wishes.wait_for(|now| *now != count)).await;
             if changed.is_err()
                 && let Some(supervisor) = supervisor.upgrade()
             {
-                supervisor.board.set_paused(None);
-                supervisor.run(true);
+                supervisor.wish(|board| board.change_pauses(Pauses::end_pause));
             }
         });
     }
@@ -178,17 +195,46 @@ impl Supervisor {
         if let Some(reader) = self.board.reader(entry.id) {
             return Ok(Some(reader));
         }
-        let is_closed = !self.board.is_running()
-            || self
-                .board
-                .status()
-                .folders
-                .iter()
-                .any(|folder| folder.folder == entry.id && folder.state == State::Offline);
+        let is_offline = |folder: &FolderStatus| folder.folder == entry.id && folder.state == State::Offline;
+        let is_closed = !self.board.is_running() || self.board.status().folders.iter().any(is_offline);
         if !is_closed {
             return Ok(None);
         }
         last_roster::reader(&Folders::load(self.shell.home.data_dir())?, entry)
+    }
+
+    /// Begins to watch what the settings name. Returns when the system has said how it is now, or is slow to.
+    fn watch_surroundings(self: &Arc<Self>) {
+        let config = &self.shell.config;
+        let wanted =
+            Surroundings { on_battery: config.pause_on_battery, is_metered: config.pause_on_metered };
+        let (heard, first) = mpsc::channel();
+        let supervisor = Arc::downgrade(self);
+        let watching = platform::watch_surroundings(wanted, move |now| {
+            if let Some(supervisor) = supervisor.upgrade() {
+                supervisor.set_surroundings(now);
+            }
+            // Only the first word is waited for.
+            let _ = heard.send(());
+        });
+        match watching {
+            // Nothing comes where nothing is watched.
+            Ok(()) => _ = first.recv_timeout(FIRST_WORD),
+            Err(error) => tracing::warn!(%error, "power and network are not watched"),
+        }
+    }
+
+    /// The computer is there now. Folders follow where that changes anything for them.
+    fn set_surroundings(&self, now: Surroundings) {
+        let Surroundings { on_battery, is_metered } = now;
+        tracing::info!(on_battery, is_metered, "power and network");
+        let _turn = self.turn();
+        let was_running = self.board.is_running();
+        self.board.change_pauses(|pauses| pauses.set_surroundings(now));
+        let is_running = self.board.is_running();
+        if is_running != was_running {
+            self.tell_all(|| Message::Run(is_running));
+        }
     }
 
     /// The folder that `path` lies in, and its view.
@@ -278,25 +324,24 @@ impl Control for Arc<Supervisor> {
 
     fn start(&self) -> Result<(), ControlError> {
         self.shell.home.set_stopped(false).map_err(anyhow::Error::from)?;
-        self.board.set_stopped(false);
-        self.board.set_paused(None);
-        self.run(true);
+        self.wish(|board| {
+            board.set_stopped(false);
+            board.change_pauses(Pauses::end_pause);
+        });
         Ok(())
     }
 
     fn stop(&self) -> Result<(), ControlError> {
         self.shell.home.set_stopped(true).map_err(anyhow::Error::from)?;
-        self.board.set_stopped(true);
-        self.run(false);
+        self.wish(|board| board.set_stopped(true));
         Ok(())
     }
 
     fn pause(&self, duration: Option<Duration>) -> Result<(), ControlError> {
         let why = duration.map_or("until resumed".into(), |d| format!("for {}", words(d)));
-        self.board.set_paused(Some(why));
-        self.run(false);
+        self.wish(|board| board.change_pauses(|pauses| pauses.pause(why)));
         if let Some(duration) = duration {
-            self.resume_after(duration);
+            self.end_pause_after(duration);
         }
         Ok(())
     }
@@ -310,10 +355,7 @@ impl Control for Arc<Supervisor> {
                 }
             }
             None if self.board.is_stopped() => {}
-            None => {
-                self.board.set_paused(None);
-                self.run(true);
-            }
+            None => self.wish(|board| board.change_pauses(Pauses::resume)),
         }
         Ok(())
     }

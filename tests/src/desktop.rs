@@ -5,11 +5,10 @@ use std::collections::HashMap;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use rustix::process::Signal;
-use zbus::blocking::connection::Builder;
 use zbus::blocking::{Connection, Proxy};
 use zbus::zvariant::{Structure, Value};
 
+use crate::bus::Bus;
 use crate::device::Device;
 use crate::process::{Running, ensafer_tray};
 use crate::wait;
@@ -22,26 +21,14 @@ const MENU_INTERFACE: &str = "com.canonical.dbusmenu";
 /// A session bus. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Desktop {
-    daemon: Running,
-    address: String,
+    bus: Bus,
 }
 
 impl Desktop {
     /// Starts a session bus; `None`, with a word, where this machine has none.
     #[must_use]
     pub fn start() -> Option<Self> {
-        if Command::new("dbus-daemon").arg("--version").output().is_err() {
-            crate::skipped("no dbus-daemon");
-            return None;
-        }
-        let mut command = Command::new("dbus-daemon");
-        command.args(["--session", "--nofork", "--print-address=1"]);
-        let daemon = Running::start(&mut command);
-        let address = wait::until("the session bus says its address", || {
-            let said = daemon.stdout_so_far();
-            said.ends_with('\n').then(|| said.trim().to_owned())
-        });
-        Some(Self { daemon, address })
+        Bus::start().map(|bus| Self { bus })
     }
 
     /// The device's tray in this session.
@@ -62,23 +49,22 @@ impl Desktop {
     /// Gives `command` the device's environment and this session's bus.
     pub fn enter(&self, device: &Device, command: &mut Command) {
         device.set_environment(command);
-        command.env("DBUS_SESSION_BUS_ADDRESS", &self.address);
+        command.env("DBUS_SESSION_BUS_ADDRESS", self.bus.address());
     }
 
     /// Begins to collect icons, as a panel does.
     #[must_use]
     pub fn panel(&self) -> Panel {
         let (sender, offers) = channel();
-        let builder = Builder::address(self.address.as_str()).unwrap();
-        let builder = builder.serve_at("/StatusNotifierWatcher", Watcher { offers: sender }).unwrap();
+        let builder =
+            self.bus.connect().serve_at("/StatusNotifierWatcher", Watcher { offers: sender }).unwrap();
         let bus = builder.name("org.kde.StatusNotifierWatcher").unwrap().build().unwrap();
         Panel { bus, offers }
     }
 
     /// Ends the session.
     pub fn end(self) {
-        self.daemon.signal(Signal::TERM);
-        self.daemon.finish();
+        self.bus.end();
     }
 }
 

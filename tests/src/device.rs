@@ -7,6 +7,7 @@ use std::{env, fs};
 
 use serde_json::Value;
 
+use crate::bus::Bus;
 use crate::process::{
     DEADLINE, Finished, Running, ensafer, is_root, is_running_program, kill_at_once, processes_with, run,
 };
@@ -26,6 +27,7 @@ pub struct Device {
     pub encrypted: PathBuf,
     program: PathBuf,
     password_command: String,
+    system_bus: Option<String>,
 }
 
 impl Device {
@@ -39,6 +41,7 @@ impl Device {
             encrypted: PathBuf::new(),
             program: ensafer(),
             password_command: format!("printf \"{PASSWORD}\""),
+            system_bus: None,
         }
     }
 
@@ -51,7 +54,13 @@ impl Device {
             encrypted: self.encrypted.clone(),
             program: self.program.clone(),
             password_command: command.into(),
+            system_bus: self.system_bus.clone(),
         }
+    }
+
+    /// From now on this is the computer's system bus; else there is none.
+    pub fn join_system_bus(&mut self, bus: &Bus) {
+        self.system_bus = Some(bus.address().to_owned());
     }
 
     /// `ensafer` with `arguments` on this device. The environment is empty but for what belongs to the device, so that
@@ -66,6 +75,8 @@ impl Device {
 
     /// Gives `command` this device's environment and nothing else.
     pub fn set_environment(&self, command: &mut Command) {
+        // The machine's own battery and network are none of a test's business.
+        let none = format!("unix:path={}", self.user_home().join("no-system-bus").display());
         command
             .env_clear()
             .env("PATH", env::var_os("PATH").unwrap_or_default())
@@ -75,6 +86,7 @@ impl Device {
             .env("ENSAFER_HOME", &self.home)
             .env("ENSAFER_PASSWORD_COMMAND", &self.password_command)
             .env("ENSAFER_KEYRING", "off")
+            .env("DBUS_SYSTEM_BUS_ADDRESS", self.system_bus.as_ref().unwrap_or(&none))
             .env("ENSAFER_PBKDF2_ITERATIONS", "600000");
     }
 

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a step that fails fails the test that took it")]
 
 pub mod account;
+pub mod bus;
 pub mod certificate;
 pub mod desktop;
 pub mod device;
@@ -21,6 +22,7 @@ pub mod proxy;
 pub mod random;
 pub mod server;
 pub mod store;
+pub mod surroundings;
 pub mod syncthing;
 pub mod terminal;
 pub mod thief;
@@ -29,6 +31,7 @@ pub mod wait;
 pub mod window;
 pub mod world;
 
+pub use bus::Bus;
 pub use desktop::{Desktop, TrayItem};
 pub use device::Device;
 pub use evil_server::EvilServer;

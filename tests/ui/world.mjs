@@ -99,6 +99,8 @@ export class Device {
       ENSAFER_HOME: this.home,
       ENSAFER_KEYRING: "off",
       ENSAFER_PBKDF2_ITERATIONS: "600000",
+      // The machine's own battery and network are none of a test's business.
+      DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${path.join(this.home, "no-system-bus")}`,
       ...this.variables,
     };
   }

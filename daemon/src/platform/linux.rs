@@ -13,6 +13,10 @@ use ensafer_core::tree::Stamp;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, RenameFlags, ResolveFlags, StatxFlags};
 use rustix::io::{Errno, Result, retry_on_intr};
 
+mod system_bus;
+
+pub use system_bus::watch_surroundings;
+
 /// Longest path given to the kernel at once; its own limit is 4,096 bytes with the closing NUL.
 const PATH_CHUNK_BYTES: usize = 4000;
 

@@ -38,6 +38,7 @@ mod server_refusals;
 mod server_replicas;
 mod sharing;
 mod single_files;
+mod surroundings;
 mod terminal;
 mod tray;
 mod window_api;
