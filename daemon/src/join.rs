@@ -26,7 +26,7 @@ use crate::folders::{FolderEntry, Folders};
 use crate::groups::{HeldGroup, Met, is_group_file};
 use crate::membership::MAX_ROSTER_FILE_BYTES;
 use crate::output::printable;
-use crate::refusals::Pair;
+use crate::refusals::{self, Pair};
 use crate::state::{Identity, State};
 use crate::store::{DirectoryStore, EncryptedStore, Listed};
 use crate::work_dir::{Marker, WorkDir};
@@ -34,8 +34,8 @@ use crate::work_dir::{Marker, WorkDir};
 /// Makes or joins the folder of `pair`, which must be `owner`'s where that is named, and puts it on the list. Nothing is changed where that is refused.
 ///
 /// # Errors
-/// The encrypted folder belongs to another account, its roster has not arrived, or the work directory is already part
-/// of another folder.
+/// The encrypted folder belongs to another account, its roster has not arrived, the work directory is already part
+/// of another folder, or the folder is synced in another place of this computer.
 pub fn add(
     pair: &Pair,
     folders: &mut Folders,
@@ -54,6 +54,7 @@ pub fn add(
     let entry = |id| FolderEntry { id, work: pair.work.clone(), encrypted: pair.encrypted.clone() };
     let id = match look(pair, &store, marker.as_ref(), vault, owner, device_name)? {
         Some(Joinable { opened, vault }) => {
+            refusals::check_unlisted(opened.id, folders.entries())?;
             vault.keep_those_of(&opened, now)?;
             opened.id
         }
@@ -81,6 +82,7 @@ pub struct Joinable<'a> {
 /// As [`add`].
 pub fn examine<'a>(
     pair: &Pair,
+    folders: &Folders,
     vault: &'a dyn Vault,
     owner: Option<Fingerprint>,
     device_name: &str,
@@ -92,7 +94,11 @@ pub fn examine<'a>(
         return Ok(None);
     }
     let store = DirectoryStore::open(&pair.encrypted, DeviceId::new([0; 16]))?;
-    look(pair, &store, marker.as_ref(), vault, owner, device_name)
+    let joinable = look(pair, &store, marker.as_ref(), vault, owner, device_name)?;
+    if let Some(Joinable { opened, .. }) = &joinable {
+        refusals::check_unlisted(opened.id, folders.entries())?;
+    }
+    Ok(joinable)
 }
 
 /// What the encrypted directory of `pair` has to be joined; `None` where a new folder may be made in it.

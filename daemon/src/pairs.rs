@@ -72,7 +72,7 @@ pub fn preview(
     let own = shell.home.directories();
     let (pair, missing) =
         refusals::check_future_pair(wanted.work, wanted.encrypted, folders.entries(), &own)?;
-    let joinable = join::examine(&pair, vault, wanted.owner, &host_name())?;
+    let joinable = join::examine(&pair, &folders, vault, wanted.owner, &host_name())?;
     let counted = match &joinable {
         Some(joinable) => count_join(shell, &pair, joinable, cancel)?,
         None => Some(count_new(&pair.work)?),

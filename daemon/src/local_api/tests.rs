@@ -20,6 +20,7 @@ use crate::config::{Config, Keyring};
 use crate::daemon::QuitSignal;
 use crate::engine::ResolveError;
 use crate::exit;
+use crate::folders::Folders;
 use crate::output::Output;
 use crate::shell::Shell;
 use crate::vault::ShellVault;
@@ -674,6 +675,37 @@ fn folders_are_looked_at_without_a_trace_then_added_and_removed() {
     assert_eq!(std::fs::read_dir(&encrypted).unwrap().count(), 1, "its roster");
     let cache: Vec<_> = std::fs::read_dir(served.shell.home.cache_dir()).unwrap().flatten().collect();
     assert!(cache.iter().all(|entry| !entry.file_name().to_string_lossy().starts_with("preview")));
+    served.end();
+}
+
+/// The cloud client may show one directory in two places, and somebody may copy it.
+#[test]
+fn a_folder_is_not_added_in_a_second_place() {
+    let served = serve();
+    let root = served.path.parent().unwrap().canonicalize().unwrap();
+    let (work, encrypted) = (root.join("work"), root.join("e"));
+    post(&served, "/v1/account/register", &json!({"email": "alice@example.com", "password": GOOD}));
+    let pair = json!({"work": work, "encrypted": encrypted, "create_missing": true});
+    let folder = post(&served, "/v1/folders/add", &pair)["id"].clone();
+    let (other_work, copy) = (root.join("other"), root.join("copy"));
+    for directory in [&other_work, &copy] {
+        std::fs::create_dir(directory).unwrap();
+    }
+    for entry in std::fs::read_dir(&encrypted).unwrap().flatten() {
+        std::fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+    }
+    let again = json!({"work": other_work, "encrypted": copy});
+    for path in ["/v1/folders/preview", "/v1/folders/add"] {
+        let (code, answer) = ask(&served, "POST", path, &again);
+        assert_eq!((code, &answer["class"]), (409, &json!("already")), "{path}: {answer}");
+        assert!(answer["what"].as_str().unwrap().contains(work.to_str().unwrap()), "{answer}");
+    }
+    let listed = Folders::load(served.shell.home.data_dir()).unwrap();
+    assert_eq!(
+        json!(listed.entries()[0].report()),
+        json!({"id": folder, "work": work, "encrypted": encrypted})
+    );
+    assert_eq!(listed.entries().len(), 1);
     served.end();
 }
 
