@@ -50,21 +50,23 @@ pub fn add(
     let provisional = DeviceId::new(SystemRandom.array());
     let store = DirectoryStore::open(&pair.encrypted, provisional)?;
     store.probe()?;
-    let marker = work.read_marker()?;
-    let entry = |id| FolderEntry { id, work: pair.work.clone(), encrypted: pair.encrypted.clone() };
-    let id = match look(pair, &store, marker.as_ref(), vault, owner, device_name)? {
-        Some(Joinable { opened, vault }) => {
-            refusals::check_unlisted(opened.id, folders.entries())?;
-            vault.keep_those_of(&opened, now)?;
-            opened.id
-        }
-        None => create(&store, &unlocked, provisional, device_name, now)?,
-    };
-    let mut state = State::open(&folders.state_directory(id)?.join("state.redb"))?;
-    let identity = current_identity(&mut state)?;
-    work.write_marker(&Marker { folder_id: id, device_id: identity.device, made: now })?;
-    folders.add(entry(id))?;
-    Ok(entry(id))
+    let joinable = look(pair, &store, work.read_marker()?.as_ref(), vault, owner, device_name)?;
+    // Looking may have taken minutes: what the list says is asked once more.
+    folders.add(|folders| -> Result<FolderEntry> {
+        refusals::check_apart_from(pair, folders.entries())?;
+        let id = match &joinable {
+            Some(Joinable { opened, vault }) => {
+                refusals::check_unlisted(opened.id, folders.entries())?;
+                vault.keep_those_of(opened, now)?;
+                opened.id
+            }
+            None => create(&store, &unlocked, provisional, device_name, now)?,
+        };
+        let mut state = State::open(&folders.state_directory(id)?.join("state.redb"))?;
+        let identity = current_identity(&mut state)?;
+        work.write_marker(&Marker { folder_id: id, device_id: identity.device, made: now })?;
+        Ok(FolderEntry { id, work: pair.work.clone(), encrypted: pair.encrypted.clone() })
+    })
 }
 
 /// A folder that can be joined.

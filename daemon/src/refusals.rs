@@ -72,9 +72,7 @@ pub fn check_future_pair(
 /// Checks that the directories lie apart from each other, from other folders and from Ensafer's own.
 fn check_places(pair: &Pair, folders: &[FolderEntry], own: &[&Path]) -> Result<(), Failure> {
     check_apart(pair)?;
-    for folder in folders {
-        check_against(pair, folder)?;
-    }
+    check_apart_from(pair, folders)?;
     for directory in own.iter().filter_map(|d| fs::canonicalize(d).ok()) {
         for side in [&pair.work, &pair.encrypted] {
             if overlaps(side, &directory) {
@@ -86,6 +84,14 @@ fn check_places(pair: &Pair, folders: &[FolderEntry], own: &[&Path]) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Refuses directories that overlap those of `folders`.
+///
+/// # Errors
+/// They do; the words name them.
+pub fn check_apart_from(pair: &Pair, folders: &[FolderEntry]) -> Result<(), Failure> {
+    folders.iter().try_for_each(|folder| check_against(pair, folder))
 }
 
 /// Refuses a folder that is on the list: in two places of one computer it would be synced with itself, and both would have

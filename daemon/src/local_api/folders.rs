@@ -60,15 +60,18 @@ async fn add(
     door.preview.take(move || added(&door.desk, &request)).await
 }
 
+/// What is being added at the time is on the list before.
 async fn remove(
-    State(desk): State<Desk>,
+    State(door): State<Door>,
     Body(request): Body<FolderRequest>,
 ) -> Result<Json<()>, ControlError> {
-    blocking(move || {
-        let folder = pairs::on_list(&desk.shell, request.folder)?;
-        Ok(pairs::remove(&desk.shell, &folder, || Ok(desk.control.reload_folders()?))?)
-    })
-    .await
+    let desk = door.desk;
+    door.preview
+        .take(move || {
+            let folder = pairs::on_list(&desk.shell, request.folder)?;
+            pairs::remove(&desk.shell, &folder, || Ok(desk.control.reload_folders()?))
+        })
+        .await
 }
 
 /// Shows a directory of a folder in the desktop's file manager.

@@ -156,7 +156,7 @@ pub(super) struct Door {
     pub quit: QuitSignal,
     /// Whose turn it is to change the account: key derivation and key server.
     pub account: Turn,
-    /// Whose turn it is to look at two directories, or to add them.
+    /// Whose turn it is to look at two directories, to add them, or to remove a folder.
     pub preview: Turn,
     /// How browsers come in.
     pub browser: Arc<Browser>,
