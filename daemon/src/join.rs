@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use ensafer_client::exit::Exit;
 use ensafer_core::account::OpenInvitation;
-use ensafer_core::api::local::RefusalClass;
+use ensafer_core::api::local::{Expected, RefusalClass};
 use ensafer_core::clock::{Clock as VersionVector, Dot};
 use ensafer_core::crypto::{FolderKey, InviteKey, Random, SystemRandom};
 use ensafer_core::format::roster::{
@@ -31,16 +31,18 @@ use crate::state::{Identity, State};
 use crate::store::{DirectoryStore, EncryptedStore, Listed};
 use crate::work_dir::{Marker, WorkDir};
 
-/// Makes or joins the folder of `pair`, which must be `owner`'s where that is named, and puts it on the list. Nothing is changed where that is refused.
+/// Makes or joins the folder of `pair`, as is `expected` and `owner`'s where these are named, and puts it on the list.
+/// Nothing is changed where that is refused.
 ///
 /// # Errors
-/// The encrypted folder belongs to another account, its roster has not arrived, the work directory is already part
+/// The encrypted directory holds something else than is expected, the encrypted folder belongs to another account, its roster has not arrived, the work directory is already part
 /// of another folder, or the folder is synced in another place of this computer.
 pub fn add(
     pair: &Pair,
     folders: &mut Folders,
     vault: &dyn Vault,
     owner: Option<Fingerprint>,
+    expected: Option<Expected>,
     device_name: &str,
     now: Timestamp,
 ) -> Result<FolderEntry> {
@@ -51,6 +53,7 @@ pub fn add(
     let store = DirectoryStore::open(&pair.encrypted, provisional)?;
     store.probe()?;
     let joinable = look(pair, &store, work.read_marker()?.as_ref(), vault, owner, device_name)?;
+    refuse_unexpected(joinable.as_ref(), expected, pair)?;
     // Looking may have taken minutes: what the list says is asked once more.
     folders.add(|folders| -> Result<FolderEntry> {
         refusals::check_apart_from(pair, folders.entries())?;
@@ -78,7 +81,7 @@ pub struct Joinable<'a> {
 }
 
 /// Looks, without changing anything, at what adding `pair` would be: joining a folder, or, `None`, making one. Directories
-/// that are not there count as empty.
+/// that are not there count as empty. It must be as is `expected`, where that is named.
 ///
 /// # Errors
 /// As [`add`].
@@ -87,16 +90,19 @@ pub fn examine<'a>(
     folders: &Folders,
     vault: &'a dyn Vault,
     owner: Option<Fingerprint>,
+    expected: Option<Expected>,
     device_name: &str,
 ) -> Result<Option<Joinable<'a>>> {
     let marker = if pair.work.exists() { WorkDir::open(&pair.work)?.read_marker()? } else { None };
     if !pair.encrypted.exists() {
         refuse_absent(owner, pair)?;
         refuse_marker(marker.as_ref(), pair)?;
+        refuse_unexpected(None, expected, pair)?;
         return Ok(None);
     }
     let store = DirectoryStore::open(&pair.encrypted, DeviceId::new([0; 16]))?;
     let joinable = look(pair, &store, marker.as_ref(), vault, owner, device_name)?;
+    refuse_unexpected(joinable.as_ref(), expected, pair)?;
     if let Some(Joinable { opened, .. }) = &joinable {
         refusals::check_unlisted(opened.id, folders.entries())?;
     }
@@ -259,6 +265,17 @@ impl Vault for WithGroups<'_> {
     fn guests(&self, folder: FolderId) -> Result<Vec<(InvitationId, OpenInvitation)>, FolderKeysError> {
         self.vault.guests(folder)
     }
+}
+
+/// Whoever agreed to what a dry run showed agreed to nothing else.
+fn refuse_unexpected(joinable: Option<&Joinable<'_>>, expected: Option<Expected>, pair: &Pair) -> Result<()> {
+    let found = Expected::from(joinable.map(|joinable| joinable.opened.id));
+    if expected.is_none_or(|expected| expected == found) {
+        return Ok(());
+    }
+    let what = format!("What is in {} has changed since it was looked at", pair.encrypted.display());
+    let remedy = "Look again at what would happen, and add the folder then if that is what you want";
+    Err(Failure::new(Exit::RetryLater, what).with_remedy(remedy).into())
 }
 
 /// Whoever names an owner wants no folder of their own.

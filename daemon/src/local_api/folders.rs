@@ -136,7 +136,7 @@ fn counted(desk: &Desk, request: &PreviewRequest, cancelled: &AtomicBool) -> Res
     let from = request.from.as_deref();
     let owner = from.map(|email| pairs::meet(&desk.shell, &unlocked, email)).transpose()?;
     let owner = owner.map(|person| person.bundle.fingerprint());
-    let wanted = Wanted { work, encrypted, owner };
+    let wanted = Wanted { work, encrypted, owner, expected: None };
     // Whoever cancelled it reads no answer.
     pairs::preview(&desk.shell, &*desk.vault, wanted, cancelled)?.context("the dry run was cancelled")
 }
@@ -147,11 +147,10 @@ fn added(desk: &Desk, request: &AddFolderRequest) -> Result<AddedFolder> {
     let unlocked = desk.vault.unlocked()?;
     let from = request.from.as_deref();
     let owner = from.map(|email| pairs::meet(&desk.shell, &unlocked, email)).transpose()?;
-    if request.create_missing {
-        pairs::make_missing(&desk.shell, work, encrypted)?;
-    }
     let fingerprint = owner.as_ref().map(|person| person.bundle.fingerprint());
-    let added = pairs::add(&desk.shell, &*desk.vault, Wanted { work, encrypted, owner: fingerprint })?;
+    let wanted = Wanted { work, encrypted, owner: fingerprint, expected: request.expected };
+    let add = if request.create_missing { pairs::make_and_add } else { pairs::add };
+    let added = add(&desk.shell, &*desk.vault, wanted)?;
     desk.control.reload_folders()?;
     let owner = owner.as_ref().map(|person| people::report(person, false)).transpose()?;
     Ok(AddedFolder { folder: added.report(), owner })

@@ -678,6 +678,32 @@ fn folders_are_looked_at_without_a_trace_then_added_and_removed() {
     served.end();
 }
 
+/// Between the dry run and the word of the user something may arrive.
+#[test]
+fn what_is_added_is_what_was_looked_at() {
+    let served = serve();
+    let root = served.path.parent().unwrap().canonicalize().unwrap();
+    let (work, encrypted, other) = (root.join("work"), root.join("cloud/e"), root.join("new/other"));
+    post(&served, "/v1/account/register", &json!({"email": "alice@example.com", "password": GOOD}));
+    let pair = json!({"work": work, "encrypted": encrypted});
+    assert!(post(&served, "/v1/folders/preview", &pair)["folder"].is_null(), "it would be a new one");
+    let add = |work: &Path, expected: serde_json::Value| json!({"work": work, "encrypted": encrypted, "create_missing": true, "expected": expected});
+    let some = json!({"folder": "07".repeat(16)});
+    assert_eq!(refused(&served, "/v1/folders/add", &add(&work, some.clone())).1, "retry-later");
+    assert!(!work.exists() && !root.join("cloud").exists(), "nothing was made in vain");
+    let id = post(&served, "/v1/folders/add", &add(&work, json!("new")))["id"].clone();
+    post(&served, "/v1/folders/remove", &json!({"folder": id}));
+
+    let again = json!({"work": other, "encrypted": encrypted});
+    assert_eq!(post(&served, "/v1/folders/preview", &again)["folder"], id);
+    for unexpected in [json!("new"), some] {
+        assert_eq!(refused(&served, "/v1/folders/add", &add(&other, unexpected)).1, "retry-later");
+        assert!(!root.join("new").exists(), "nothing was made in vain");
+    }
+    assert_eq!(post(&served, "/v1/folders/add", &add(&other, json!({"folder": id})))["id"], id);
+    served.end();
+}
+
 /// The cloud client may show one directory in two places, and somebody may copy it.
 #[test]
 fn a_folder_is_not_added_in_a_second_place() {
