@@ -76,8 +76,8 @@ pub fn add(
 pub struct Joinable<'a> {
     /// The folder.
     pub opened: OpenFolder,
-    /// The account's keys, with the groups whose files lie beside the roster.
-    pub vault: WithGroups<'a>,
+    /// The account's keys, with what is known of this folder only.
+    pub vault: Beside<'a>,
 }
 
 /// Looks, without changing anything, at what adding `pair` would be: joining a folder, or, `None`, making one. Directories
@@ -124,7 +124,7 @@ fn look<'a>(
         refuse_lost_roster(store, marker, pair)?;
         return Ok(None);
     };
-    let vault = WithGroups::new(vault, &groups, &vault.unlocked()?);
+    let vault = Beside::new(vault, owner, &groups, &vault.unlocked()?);
     let identity = Identity { device: DeviceId::new([0; 16]), machine: String::new() };
     let opened = OpenFolder::open(&bytes, &vault, &identity, device_name, None);
     let opened = check_joinable(opened, pair)?;
@@ -213,29 +213,36 @@ fn find_rosters(store: &DirectoryStore) -> Result<Found> {
     Ok(found)
 }
 
-/// A vault with the groups whose files lie beside a roster, and open: only until it shows which of them the roster names.
-pub struct WithGroups<'a> {
+/// A vault with what is known of one folder only while it is looked at: the groups whose files lie beside the roster, and
+/// open, until it shows which of them the roster names; and the owner who was named and looked up, and need not be pinned.
+pub struct Beside<'a> {
     vault: &'a dyn Vault,
-    beside: Vec<Arc<HeldGroup>>,
+    owner: Option<Fingerprint>,
+    groups: Vec<Arc<HeldGroup>>,
 }
 
-impl<'a> WithGroups<'a> {
-    fn new(vault: &'a dyn Vault, objects: &[Vec<u8>], unlocked: &Unlocked) -> Self {
+impl<'a> Beside<'a> {
+    fn new(
+        vault: &'a dyn Vault,
+        owner: Option<Fingerprint>,
+        objects: &[Vec<u8>],
+        unlocked: &Unlocked,
+    ) -> Self {
         let open = |object: &Vec<u8>| HeldGroup::open(object, &unlocked.account).ok().map(Arc::new);
-        Self { vault, beside: objects.iter().filter_map(open).collect() }
+        Self { vault, owner, groups: objects.iter().filter_map(open).collect() }
     }
 
     /// Keeps the groups that the folder is shared with.
     fn keep_those_of(&self, opened: &OpenFolder, now: Timestamp) -> Result<(), FolderKeysError> {
         let listed = &opened.roster().state().groups;
-        for held in self.beside.iter().filter(|held| listed.iter().any(|group| group.id == held.id())) {
+        for held in self.groups.iter().filter(|held| listed.iter().any(|group| group.id == held.id())) {
             self.vault.hold_group(held.id(), held.object(), now)?;
         }
         Ok(())
     }
 }
 
-impl Vault for WithGroups<'_> {
+impl Vault for Beside<'_> {
     fn unlocked(&self) -> Result<Unlocked, FolderKeysError> {
         self.vault.unlocked()
     }
@@ -245,7 +252,7 @@ impl Vault for WithGroups<'_> {
     }
 
     fn knows(&self, identity: &Fingerprint) -> Result<bool, FolderKeysError> {
-        self.vault.knows(identity)
+        Ok(self.owner.as_ref() == Some(identity) || self.vault.knows(identity)?)
     }
 
     fn invitation(&self, folder: FolderId) -> Result<Option<(InvitationId, InviteKey)>, FolderKeysError> {
@@ -254,7 +261,7 @@ impl Vault for WithGroups<'_> {
 
     fn groups(&self) -> Result<Vec<Arc<HeldGroup>>, FolderKeysError> {
         let mut groups = self.vault.groups()?;
-        groups.extend(self.beside.iter().cloned());
+        groups.extend(self.groups.iter().cloned());
         Ok(groups)
     }
 

@@ -54,6 +54,15 @@ pub fn meet(shell: &Shell, unlocked: &Unlocked, email: &str) -> Result<Person> {
     Ok(account::find_person(&shell.home, &shell.config, unlocked, &login)?)
 }
 
+/// As [`meet`], for a dry run: nothing is remembered.
+///
+/// # Errors
+/// As [`meet`].
+pub fn look_up(shell: &Shell, unlocked: &Unlocked, email: &str) -> Result<Fingerprint> {
+    let login = account::parse_login(email)?;
+    Ok(account::check_person(&shell.home, &shell.config, unlocked, &login)?.bundle.fingerprint())
+}
+
 /// Whether the safety number with somebody was compared.
 #[must_use]
 pub fn is_verified(person: &Person) -> bool {

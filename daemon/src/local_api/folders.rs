@@ -134,8 +134,7 @@ fn counted(desk: &Desk, request: &PreviewRequest, cancelled: &AtomicBool) -> Res
     desk.shell.require_account()?;
     let unlocked = desk.vault.unlocked()?;
     let from = request.from.as_deref();
-    let owner = from.map(|email| pairs::meet(&desk.shell, &unlocked, email)).transpose()?;
-    let owner = owner.map(|person| person.bundle.fingerprint());
+    let owner = from.map(|email| pairs::look_up(&desk.shell, &unlocked, email)).transpose()?;
     let wanted = Wanted { work, encrypted, owner, expected: None };
     // Whoever cancelled it reads no answer.
     pairs::preview(&desk.shell, &*desk.vault, wanted, cancelled)?.context("the dry run was cancelled")

@@ -799,6 +799,13 @@ fn people_need_an_account_a_folder_and_a_server() {
 }
 
 #[test]
+fn a_name_does_not_turn_the_words_of_a_refusal() {
+    let login = "al\u{202e}ice@example.com".parse().unwrap();
+    let refusal = refusals::refusal_of(&AccountError::NotOnServer { login }.into());
+    assert!(refusal.what.contains("al\u{fffd}ice@example.com"), "{refusal:?}");
+}
+
+#[test]
 fn documents_are_json_and_refusals_too() {
     let served = serve();
     let (code, answer) = ask(&served, "POST", "/v1/pause", &json!({"until": 1}));
