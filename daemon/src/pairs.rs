@@ -26,7 +26,7 @@ use crate::local_engine::settings;
 use crate::members;
 use crate::progress::Progress;
 use crate::refusals::{self, Pair};
-use crate::scan::{ScanOptions, scan};
+use crate::scan::{ScanOptions, scan_unless};
 use crate::shell::Shell;
 use crate::state::State;
 use crate::store::{DirectoryStore, ReadOnlyStore};
@@ -86,7 +86,7 @@ pub fn preview(
     let joinable = join::examine(&pair, &folders, vault, wanted.owner, None, &host_name())?;
     let counted = match &joinable {
         Some(joinable) => count_join(shell, &pair, joinable, cancel)?,
-        None => Some(count_new(&pair.work)?),
+        None => count_new(&pair.work, cancel)?,
     };
     let Some(counted) = counted else { return Ok(None) };
     let text = |path: &PathBuf| path.to_string_lossy().into_owned();
@@ -231,22 +231,22 @@ fn warnings(pair: &Pair, clouds: &[CloudDirectory]) -> Vec<PairWarning> {
     warnings
 }
 
-/// A new folder: everything is encrypted.
-fn count_new(work: &Path) -> Result<Preview> {
+/// A new folder: everything is encrypted. `None` where it was cancelled.
+fn count_new(work: &Path, cancel: &AtomicBool) -> Result<Option<Preview>> {
     let mut counted = Preview::default();
     if !work.exists() {
-        return Ok(counted);
+        return Ok(Some(counted));
     }
     // Which names are the same to the file system is not looked for: that would make a directory.
     let options = ScanOptions { settle: std::time::Duration::ZERO, folding: Folding::Exact, now: now() };
-    let scanned = scan(&WorkDir::open(work)?, None, options);
+    let Some(scanned) = scan_unless(&WorkDir::open(work)?, options, cancel) else { return Ok(None) };
     for node in scanned.tree.nodes.iter().skip(1).filter(|node| node.kind != NodeKind::Unknown) {
         counted.encrypt += 1;
         if matches!(node.kind, NodeKind::File { .. }) {
             counted.encrypt_bytes += node.stamp.size;
         }
     }
-    Ok(counted)
+    Ok(Some(counted))
 }
 
 fn now() -> Timestamp {

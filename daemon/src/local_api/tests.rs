@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -22,6 +23,7 @@ use crate::engine::ResolveError;
 use crate::exit;
 use crate::folders::Folders;
 use crate::output::Output;
+use crate::pairs::{self, Wanted};
 use crate::shell::Shell;
 use crate::vault::ShellVault;
 
@@ -675,6 +677,24 @@ fn folders_are_looked_at_without_a_trace_then_added_and_removed() {
     assert_eq!(std::fs::read_dir(&encrypted).unwrap().count(), 1, "its roster");
     let cache: Vec<_> = std::fs::read_dir(served.shell.home.cache_dir()).unwrap().flatten().collect();
     assert!(cache.iter().all(|entry| !entry.file_name().to_string_lossy().starts_with("preview")));
+    served.end();
+}
+
+#[test]
+fn a_dry_run_of_a_new_folder_ends_when_nobody_waits_for_it() {
+    let served = serve();
+    let root = served.path.parent().unwrap().canonicalize().unwrap();
+    let (work, encrypted) = (root.join("work"), root.join("e"));
+    std::fs::create_dir(&work).unwrap();
+    std::fs::write(work.join("a.txt"), "text").unwrap();
+    post(&served, "/v1/account/register", &json!({"email": "alice@example.com", "password": GOOD}));
+    let wanted = Wanted { work: &work, encrypted: &encrypted, owner: None, expected: None };
+    let count = |cancelled| {
+        let cancelled = AtomicBool::new(cancelled);
+        pairs::preview(&served.shell, &*served.fake.vault, wanted, &cancelled).unwrap()
+    };
+    assert_eq!(count(false).unwrap().encrypt, 1);
+    assert_eq!(count(true), None);
     served.end();
 }
 
