@@ -290,6 +290,31 @@ fn a_stolen_token_is_worth_nothing_after_its_use() {
     assert_eq!(claim(&authority, &token).status, 200, "this one is not");
 }
 
+/// Any user of the computer can send a head, and as many of them as there may be connections.
+#[test]
+fn whoever_keeps_the_token_back_is_dropped() {
+    let opened = open(LONG);
+    let (authority, token) = opened.invite();
+    let head = format!(
+        "POST /claim HTTP/1.1\r\nhost: {authority}\r\norigin: http://{authority}\r\n\
+         content-type: application/json\r\ncontent-length: 76\r\n\r\n"
+    );
+    let mut silent: Vec<TcpStream> = (0..CONNECTION_LIMIT)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&authority).unwrap();
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    // This one waits until there is room for it.
+    assert_eq!(claim(&authority, &token).status, 200);
+    for stream in &mut silent {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    }
+}
+
 #[test]
 fn the_port_is_open_as_long_as_somebody_looks() {
     let opened = open(LONG);
