@@ -345,7 +345,8 @@ fn refuse_other_folder(marker: Option<&Marker>, id: FolderId, pair: &Pair) -> Re
                 "Use another directory, or remove {}/.ensafer/folder if it is not",
                 pair.work.display()
             );
-            Err(Failure::new(Exit::Error, what).with_remedy(remedy).into())
+            let failure = Failure::new(Exit::Error, what).with_remedy(remedy);
+            Err(failure.with_class(RefusalClass::NotAllowed).into())
         }
         _ => Ok(()),
     }

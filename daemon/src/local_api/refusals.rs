@@ -95,7 +95,7 @@ const fn class_of_exit(exit: Exit) -> RefusalClass {
         Exit::NotARecipient => RefusalClass::NotARecipient,
         Exit::RetryLater | Exit::AlreadyRunning => RefusalClass::RetryLater,
         Exit::ServerUnreachable => RefusalClass::ServerUnreachable,
-        Exit::Error | Exit::VerificationFailed => RefusalClass::NotAllowed,
+        Exit::VerificationFailed => RefusalClass::NotAllowed,
         _ => RefusalClass::Failed,
     }
 }

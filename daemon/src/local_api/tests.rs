@@ -681,6 +681,35 @@ fn folders_are_looked_at_without_a_trace_then_added_and_removed() {
 }
 
 #[test]
+fn what_the_system_refuses_has_failed_and_is_not_forbidden() {
+    let served = serve();
+    let root = served.path.parent().unwrap().canonicalize().unwrap();
+    let (work, encrypted) = (root.join("work"), root.join("e"));
+    post(&served, "/v1/account/register", &json!({"email": "alice@example.com", "password": GOOD}));
+    // /proc takes no new files, not even from root.
+    let read_only = json!({"work": work, "encrypted": "/proc/self/fd"});
+    assert_eq!(refused(&served, "/v1/folders/preview", &read_only), (500, "failed".into()));
+    let pair = json!({"work": work, "encrypted": encrypted, "create_missing": true});
+    let folder = post(&served, "/v1/folders/add", &pair)["id"].clone();
+    std::fs::remove_dir_all(&work).unwrap();
+    let open = json!({"folder": folder, "side": "work"});
+    assert_eq!(refused(&served, "/v1/folders/open", &open), (500, "failed".into()));
+
+    // That is for the user to decide: the directory says that it is another folder's.
+    let (marked, empty) = (root.join("marked"), root.join("empty"));
+    post(&served, "/v1/folders/remove", &json!({"folder": folder}));
+    let made = json!({"work": marked, "encrypted": empty, "create_missing": true});
+    post(&served, "/v1/folders/add", &made);
+    let marker = std::fs::read(marked.join(".ensafer/folder")).unwrap();
+    let copied = root.join("copied");
+    std::fs::create_dir_all(copied.join(".ensafer")).unwrap();
+    std::fs::write(copied.join(".ensafer/folder"), marker).unwrap();
+    let other = json!({"work": copied, "encrypted": encrypted});
+    assert_eq!(refused(&served, "/v1/folders/preview", &other), (403, "not-allowed".into()));
+    served.end();
+}
+
+#[test]
 fn a_dry_run_of_a_new_folder_ends_when_nobody_waits_for_it() {
     let served = serve();
     let root = served.path.parent().unwrap().canonicalize().unwrap();
