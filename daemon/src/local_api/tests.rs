@@ -472,6 +472,32 @@ fn what_is_no_request_is_refused() {
     served.end();
 }
 
+#[test]
+fn a_password_is_put_together_from_its_pieces() {
+    let served = serve();
+    let ask = |pieces: &[&[u8]]| {
+        let mut stream = UnixStream::connect(&served.path).unwrap();
+        let head =
+            "POST /v1/unlock HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        for piece in pieces {
+            stream.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).unwrap();
+            stream.write_all(piece).unwrap();
+            stream.write_all(b"\r\n").unwrap();
+        }
+        stream.write_all(b"0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(ask(&["pass ".as_bytes(), "wörd".as_bytes()]).starts_with("HTTP/1.1 200 OK"));
+    let wrong = ask(&["pass ".as_bytes()]);
+    assert!(wrong.contains("\"wrong-password\""), "{wrong}");
+    let no_text = ask(&[&b"\xff"[..]]);
+    assert!(no_text.starts_with("HTTP/1.1 400 ") && no_text.contains("\"bad-request\""), "{no_text}");
+    served.end();
+}
+
 /// Sends a request as the window does, and reads the answer's status code and document.
 fn ask(served: &Served, method: &str, path: &str, body: &serde_json::Value) -> (u16, serde_json::Value) {
     let body = if body.is_null() { String::new() } else { body.to_string() };
