@@ -35,8 +35,9 @@ use crate::work_dir::{Marker, WorkDir};
 /// Nothing is changed where that is refused.
 ///
 /// # Errors
-/// The encrypted directory holds something else than is expected, the encrypted folder belongs to another account, its roster has not arrived, the work directory is already part
-/// of another folder, or the folder is synced in another place of this computer.
+/// The encrypted directory holds something else than is expected, the encrypted folder belongs to another account, its
+/// roster has not arrived, the work directory is already part of another folder, or the folder is synced in another place
+/// of this computer.
 pub fn add(
     pair: &Pair,
     folders: &mut Folders,
