@@ -60,15 +60,18 @@ async fn add(
     door.preview.take(move || added(&door.desk, &request)).await
 }
 
+/// What is being added at the time is on the list before.
 async fn remove(
-    State(desk): State<Desk>,
+    State(door): State<Door>,
     Body(request): Body<FolderRequest>,
 ) -> Result<Json<()>, ControlError> {
-    blocking(move || {
-        let folder = pairs::on_list(&desk.shell, request.folder)?;
-        Ok(pairs::remove(&desk.shell, &folder, || Ok(desk.control.reload_folders()?))?)
-    })
-    .await
+    let desk = door.desk;
+    door.preview
+        .take(move || {
+            let folder = pairs::on_list(&desk.shell, request.folder)?;
+            pairs::remove(&desk.shell, &folder, || Ok(desk.control.reload_folders()?))
+        })
+        .await
 }
 
 /// Shows a directory of a folder, or where something in it lies, in the desktop's file manager.
@@ -134,9 +137,8 @@ fn counted(desk: &Desk, request: &PreviewRequest, cancelled: &AtomicBool) -> Res
     desk.shell.require_account()?;
     let unlocked = desk.vault.unlocked()?;
     let from = request.from.as_deref();
-    let owner = from.map(|email| pairs::meet(&desk.shell, &unlocked, email)).transpose()?;
-    let owner = owner.map(|person| person.bundle.fingerprint());
-    let wanted = Wanted { work, encrypted, owner };
+    let owner = from.map(|email| pairs::look_up(&desk.shell, &unlocked, email)).transpose()?;
+    let wanted = Wanted { work, encrypted, owner, expected: None };
     // Whoever cancelled it reads no answer.
     pairs::preview(&desk.shell, &*desk.vault, wanted, cancelled)?.context("the dry run was cancelled")
 }
@@ -147,11 +149,10 @@ fn added(desk: &Desk, request: &AddFolderRequest) -> Result<AddedFolder> {
     let unlocked = desk.vault.unlocked()?;
     let from = request.from.as_deref();
     let owner = from.map(|email| pairs::meet(&desk.shell, &unlocked, email)).transpose()?;
-    if request.create_missing {
-        pairs::make_missing(&desk.shell, work, encrypted)?;
-    }
     let fingerprint = owner.as_ref().map(|person| person.bundle.fingerprint());
-    let added = pairs::add(&desk.shell, &*desk.vault, Wanted { work, encrypted, owner: fingerprint })?;
+    let wanted = Wanted { work, encrypted, owner: fingerprint, expected: request.expected };
+    let add = if request.create_missing { pairs::make_and_add } else { pairs::add };
+    let added = add(&desk.shell, &*desk.vault, wanted)?;
     desk.control.reload_folders()?;
     let owner = owner.as_ref().map(|person| people::report(person, false)).transpose()?;
     Ok(AddedFolder { folder: added.report(), owner })

@@ -122,8 +122,12 @@ fn join_from_alice(of_bob: &Window, bob: &Device) -> Value {
     assert_eq!((&preview["is_join"], &preview["role"]), (&json!(true), &json!("reader")), "{preview}");
     assert_eq!((&preview["owner"]["login"], &preview["delete"]), (&json!(ALICE), &json!(0)));
     assert_eq!(preview["decrypt"], 3, "{preview}");
+    assert_eq!(preview["owner"]["standing"], "unknown", "whom a dry run names is not remembered");
+    assert_eq!(of_bob.refused("/v1/folders/preview", &pair(bob))["class"], "unknown-owner");
     assert!(!bob.at(".ensafer").exists() && bob.read("plans/a.txt").is_none(), "it is a dry run");
+    named["expected"] = json!({"folder": preview["folder"]});
     let joined = of_bob.post("/v1/folders/add", &named);
+    assert_eq!(joined["owner"]["first_seen"], true, "{joined}");
     of_bob.post("/v1/start", &Value::Null);
     bob.wait_for_content("plans/a.txt", "twelve bytes");
     joined["owner"]["safety_number"].clone()

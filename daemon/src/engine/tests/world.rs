@@ -106,7 +106,7 @@ impl World {
         prepare(&vault);
         let mut folders = Folders::load(&data).unwrap();
         let pair = Pair { work, encrypted: encrypted.to_path_buf() };
-        let entry = join::add(&pair, &mut folders, &*vault, None, name, self.clock.now())?;
+        let entry = join::add(&pair, &mut folders, &*vault, None, None, name, self.clock.now())?;
         let state = folders.state_directory(entry.id).unwrap();
         let settings = Settings {
             settle: Duration::from_millis(200),
