@@ -52,6 +52,12 @@ impl Desktop {
         command.env("DBUS_SESSION_BUS_ADDRESS", self.bus.address());
     }
 
+    /// The session's bus.
+    #[must_use]
+    pub const fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
     /// Begins to collect icons, as a panel does.
     #[must_use]
     pub fn panel(&self) -> Panel {

@@ -16,6 +16,7 @@ pub mod exim;
 pub mod forger;
 pub mod mail;
 pub mod naive;
+pub mod notifications;
 pub mod postgres;
 pub mod process;
 pub mod proxy;

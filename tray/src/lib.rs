@@ -11,5 +11,8 @@ pub mod follow;
 pub mod icon;
 pub mod instance;
 pub mod menu;
+pub mod notice;
+pub mod notify;
 pub mod platform;
 pub mod scene;
+pub mod teller;

@@ -13,6 +13,7 @@ use ensafer_tray::action::{Action, Means, chain};
 use ensafer_tray::error::TrayError;
 use ensafer_tray::follow::follow;
 use ensafer_tray::instance;
+use ensafer_tray::notify::Notifications;
 use ensafer_tray::platform::Panel;
 use ensafer_tray::scene::Link;
 
@@ -43,7 +44,8 @@ fn run() -> Result<(), TrayError> {
     let (sender, clicks) = mpsc::channel();
     let panel = Panel::show(&sender)?;
     let means = Means::new(home.clone());
-    watch_daemon(home, &means, &panel);
+    let notifications = Notifications::start(home.clone(), sender);
+    watch_daemon(home, &means, &panel, notifications);
     for action in clicks {
         match action {
             Action::Quit => break,
@@ -63,7 +65,7 @@ fn run() -> Result<(), TrayError> {
 }
 
 /// Launches the daemon if none runs, this once, and shows from then on how it is.
-fn watch_daemon(home: Home, means: &Means, panel: &Panel) {
+fn watch_daemon(home: Home, means: &Means, panel: &Panel, notifications: Notifications) {
     let (means, panel) = (means.clone(), panel.clone());
     thread::spawn(move || {
         let not_launched = means.launch().err();
@@ -82,6 +84,7 @@ fn watch_daemon(home: Home, means: &Means, panel: &Panel) {
                 (Some(why @ Link::NotSetUp), Link::NotRunning) => why,
                 (_, link) => link,
             };
+            notifications.see(&link);
             panel.change(|scene| scene.linked(link));
         });
         // A tray that no longer sees the daemon would show what is wrong: it ends and says so.

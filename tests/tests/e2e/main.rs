@@ -25,6 +25,7 @@ mod live;
 mod login;
 mod mail;
 mod mirror;
+mod notifications;
 mod open;
 mod places;
 mod privacy;

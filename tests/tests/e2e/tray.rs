@@ -252,19 +252,19 @@ fn another_users_daemon_is_not_spoken_to() {
 }
 
 #[track_caller]
-fn wait_for_label(item: &TrayItem, label: &str) {
+pub(crate) fn wait_for_label(item: &TrayItem, label: &str) {
     wait::until_true(label, || item.labels().iter().any(|line| line == label));
 }
 
 /// A tray that was installed beside an `ensafer` that writes down what is asked of it, in a session with such an
 /// `xdg-open`.
-struct Programs {
+pub(crate) struct Programs {
     directory: PathBuf,
     calls: PathBuf,
 }
 
 impl Programs {
-    fn new(world: &World) -> Self {
+    pub(crate) fn new(world: &World) -> Self {
         let programs = Self { directory: world.directory("programs"), calls: world.path("calls") };
         let ensafer = process::ensafer();
         // `open` would show the user's browser; everything else is the real program's.
@@ -283,7 +283,7 @@ impl Programs {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    fn tray(&self, desktop: &Desktop, device: &Device) -> std::process::Command {
+    pub(crate) fn tray(&self, desktop: &Desktop, device: &Device) -> std::process::Command {
         let mut command = std::process::Command::new(self.directory.join("ensafer-tray"));
         desktop.enter(device, &mut command);
         let path = std::env::var("PATH").unwrap();
@@ -292,7 +292,7 @@ impl Programs {
     }
 
     #[track_caller]
-    fn wait_for_call(&self, call: &str) {
+    pub(crate) fn wait_for_call(&self, call: &str) {
         wait::until_true(call, || {
             fs::read_to_string(&self.calls).is_ok_and(|calls| calls.lines().any(|line| line == call))
         });

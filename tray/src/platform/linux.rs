@@ -25,6 +25,10 @@ use crate::icon;
 use crate::menu::{Item, menu};
 use crate::scene::Scene;
 
+mod bubbles;
+
+pub use bubbles::Bubbles;
+
 /// The bus name of whoever collects the icons for panels (StatusNotifierItem specification, "StatusNotifierWatcher").
 const WATCHER: &str = "org.kde.StatusNotifierWatcher";
 

@@ -1,0 +1,171 @@
+//! Notifications: what the daemon says goes to the [`Teller`], what that tells to the desktop, and what people answer back.
+
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Instant, SystemTime};
+
+use ensafer_client::home::Home;
+use ensafer_client::local_api::Client;
+use ensafer_core::api::local::{ConflictReport, ProblemReport};
+use ensafer_core::ids::FolderId;
+use ensafer_core::status::{State, Status};
+use ensafer_core::time::Timestamp;
+use jiff::Zoned;
+
+use crate::action::{Action, PauseUntil};
+use crate::notice::{Change, Kind, Picture};
+use crate::platform::Bubbles;
+use crate::scene::Link;
+use crate::teller::Teller;
+
+/// What somebody clicked in a notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Its first button, or itself.
+    Open(Kind),
+    /// To be left alone.
+    Snooze(Kind, PauseUntil),
+}
+
+/// The thread that tells people. It sleeps while there is nothing new.
+#[derive(Debug, Clone)]
+pub struct Notifications(Sender<News>);
+
+enum News {
+    Link(Link),
+    Answer(Answer),
+}
+
+impl Notifications {
+    /// Starts it; what people want done goes to `clicks`. Where there is no session bus nothing is ever told.
+    #[must_use]
+    pub fn start(home: Home, clicks: Sender<Action>) -> Self {
+        let (sender, inbox) = mpsc::channel();
+        let answers = sender.clone();
+        thread::spawn(move || {
+            let answer = move |answer| {
+                // Without a receiver the process is about to end.
+                let _ = answers.send(News::Answer(answer));
+            };
+            let Some(bubbles) = Bubbles::connect(answer) else { return };
+            Reporter { reports: Reports::new(home), teller: Teller::default(), bubbles, clicks }.run(&inbox);
+        });
+        Self(sender)
+    }
+
+    /// The daemon is like this now.
+    pub fn see(&self, link: &Link) {
+        // Without a bus nobody listens.
+        let _ = self.0.send(News::Link(link.clone()));
+    }
+}
+
+struct Reporter {
+    reports: Reports,
+    teller: Teller,
+    bubbles: Bubbles,
+    clicks: Sender<Action>,
+}
+
+impl Reporter {
+    fn run(mut self, inbox: &Receiver<News>) {
+        loop {
+            let (at, time) = (Instant::now(), SystemTime::now());
+            for change in self.teller.tell(at, time) {
+                match change {
+                    Change::Tell(notice) => self.bubbles.show(&notice),
+                    Change::Close(kind) => self.bubbles.close(kind),
+                }
+            }
+            let received = match self.teller.wait(at, time) {
+                Some(wait) => inbox.recv_timeout(wait),
+                None => inbox.recv().map_err(RecvTimeoutError::from),
+            };
+            match received {
+                Ok(News::Link(link)) => self.see(&link),
+                Ok(News::Answer(answer)) => self.answer(answer),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn see(&mut self, link: &Link) {
+        let picture = match link {
+            Link::Live(live) => self.reports.picture(&live.status),
+            Link::NotRunning => self.teller.latest().clone().ended(self.reports.have_broken_off()),
+            // What was last said may still be so.
+            _ => return,
+        };
+        self.teller.see(picture, Instant::now());
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        match answer {
+            Answer::Open(kind) => {
+                let (_, action) = kind.button();
+                // Without a receiver the process is about to end.
+                let _ = self.clicks.send(action);
+            }
+            Answer::Snooze(kind, until) => {
+                let end = SystemTime::now() + until.duration(&Zoned::now());
+                self.teller.snooze(kind, end, Instant::now());
+            }
+        }
+    }
+}
+
+/// What the daemon reports beside its status. It is asked for when the status says that it may be other than before.
+struct Reports {
+    home: Home,
+    has_begun: bool,
+    problems: Report<ProblemReport, (FolderId, u64, State, Timestamp)>,
+    conflicts: Report<ConflictReport, (FolderId, u64)>,
+}
+
+struct Report<T, Mark> {
+    /// What the status said when it was asked for; of folders that have any.
+    marks: Vec<Mark>,
+    list: Vec<T>,
+}
+
+impl<T, Mark: PartialEq> Report<T, Mark> {
+    const fn new() -> Self {
+        Self { marks: Vec::new(), list: Vec::new() }
+    }
+
+    /// The list as it is while the status has these `marks`; an older one while the daemon does not answer.
+    fn update(&mut self, marks: Vec<Mark>, ask: impl FnOnce() -> Option<Vec<T>>) {
+        if marks == self.marks {
+            return;
+        }
+        if let Some(list) = if marks.is_empty() { Some(Vec::new()) } else { ask() } {
+            *self = Self { marks, list };
+        }
+    }
+}
+
+impl Reports {
+    const fn new(home: Home) -> Self {
+        Self { home, has_begun: false, problems: Report::new(), conflicts: Report::new() }
+    }
+
+    fn picture(&mut self, status: &Status) -> Picture {
+        self.has_begun = true;
+        let daemon = || Client::connect(&self.home).ok();
+        let folders = || status.folders.iter();
+        // A look that ends may have found others, as many as before.
+        let with_problems = folders().filter(|folder| folder.problems > 0);
+        let marks = with_problems.map(|it| (it.folder, it.problems, it.state, it.since)).collect();
+        self.problems.update(marks, || daemon()?.problems().ok());
+        let with_conflicts = folders().filter(|folder| folder.conflicts > 0);
+        let marks = with_conflicts.map(|it| (it.folder, it.conflicts)).collect();
+        self.conflicts.update(marks, || daemon()?.conflicts().ok());
+        Picture::of(status, &self.problems.list, &self.conflicts.list)
+    }
+
+    /// Whether a daemon that was seen has ended without saying so: its record is still in the home's lock.
+    fn have_broken_off(&self) -> bool {
+        self.has_begun && self.home.running_socket().is_some()
+    }
+}
