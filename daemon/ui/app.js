@@ -1,6 +1,7 @@
 // The window: its header with the one status, the way through the screens, and where the keyboard is.
 
 import * as act from "/ui/actions.js";
+import { isInOwnWindow } from "/ui/api.js";
 import { html, render } from "/ui/html.js";
 import { Button, Failure, Field, Sign } from "/ui/parts.js";
 import { AddFolder } from "/ui/screens/add-folder.js";
@@ -76,6 +77,12 @@ function Unlock() {
   </form>`;
 }
 
+/** What there is before the daemon answers, and after it has ended: a browser's page has lost its server then. */
+function Unready() {
+  return html`<h1 tabindex="-1">${statusText(state)}</h1>
+    ${state.link === "lost" && isInOwnWindow && html`<${Button} kind="main" busy=${state.busy === "sync"} onClick=${act.start}>${t("sync.start")}<//>`}`;
+}
+
 function Menu({ current }) {
   const count = state.problems.length;
   const item = (name) => {
@@ -100,7 +107,7 @@ function Window() {
       ${isInside && state.account.state === "locked" && html`<${Unlock} />`}
       ${isInside && texts.map((text) => html`<p class="notice warn" key=${text}>${text}</p>`)}
       ${state.failure?.name === "sync" && html`<${Failure} failure=${act.words(state.failure)} />`}
-      ${isReady || name === "shut" ? html`<${view} key=${name} />` : html`<h1 tabindex="-1">${statusText(state)}</h1>`}
+      ${isReady || name === "shut" ? html`<${view} key=${name} />` : html`<${Unready} />`}
     </main>
     <p class="hidden" role="log" aria-live="polite">${state.said}</p>`;
 }

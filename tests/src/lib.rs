@@ -10,6 +10,7 @@ pub mod account;
 pub mod certificate;
 pub mod desktop;
 pub mod device;
+pub mod display;
 pub mod evil_server;
 pub mod exim;
 pub mod forger;
@@ -31,6 +32,7 @@ pub mod world;
 
 pub use desktop::{Desktop, TrayItem};
 pub use device::Device;
+pub use display::{Display, Shown};
 pub use evil_server::EvilServer;
 pub use exim::Exim;
 pub use postgres::Database;

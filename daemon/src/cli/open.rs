@@ -4,6 +4,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use ensafer_client::exit::Exit;
 use ensafer_client::private_file;
+use ensafer_client::screen::Screen;
 
 use super::start::connect_or_launch;
 use crate::opener;
@@ -17,11 +18,15 @@ pub(super) struct Arguments {
     /// Print the address instead of opening it; it lets one browser in, once, within a minute
     #[arg(long)]
     print: bool,
+    /// Begin with a screen: folders, add, people, problems, conflicts, settings
+    #[arg(long)]
+    screen: Option<Screen>,
 }
 
 pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
     let visit = connect_or_launch(shell)?.invite_browser()?;
-    let address = &visit.address.0;
+    let address =
+        &arguments.screen.map_or(visit.address.0.clone(), |screen| format!("{}/{screen}", visit.address.0));
     if arguments.print {
         shell.output.line(address)?;
         return Ok(Exit::Success);

@@ -40,4 +40,5 @@ mod sharing;
 mod single_files;
 mod terminal;
 mod tray;
+mod window;
 mod window_api;
