@@ -33,6 +33,7 @@ const LONGEST_PAUSE_BETWEEN_TRIES_MS = 30_000;
 export async function run() {
   try {
     await api.enter();
+    await takeRoute();
   } catch (error) {
     update({ link: error instanceof api.Unreachable ? "lost" : "shut" });
     if (!(error instanceof api.Unreachable)) return;

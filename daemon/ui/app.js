@@ -1,6 +1,7 @@
 // The window: its header with the one status, the way through the screens, and where the keyboard is.
 
 import * as act from "/ui/actions.js";
+import { isInOwnWindow } from "/ui/api.js";
 import { html, render } from "/ui/html.js";
 import { Button, Failure, Field, Sign } from "/ui/parts.js";
 import { Refused } from "/ui/refused.js";
@@ -115,9 +116,11 @@ function Notices() {
 }
 
 /** The page keeps trying; what it can do no more is to start what has ended. */
+/** What there is before the daemon answers, and after it has ended: a browser's page has lost its server then. */
 function Waiting() {
+  const start = html`<${Button} kind="main" busy=${state.busy === "sync"} onClick=${act.start}>${t("sync.start")}<//>`;
   return html`<h1 tabindex="-1">${statusText(state)}</h1>
-    ${state.link === "lost" && html`<p>${t("lost.text")}</p><p><code>ensafer open</code></p>`}`;
+    ${state.link === "lost" && (isInOwnWindow ? start : html`<p>${t("lost.text")}</p><p><code>ensafer open</code></p>`)}`;
 }
 
 function Window() {

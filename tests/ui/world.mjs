@@ -123,8 +123,8 @@ export class Device {
   }
 
   /** Starts the daemon where nobody types a password for it, as a desktop does; a link into the window. */
-  async link() {
-    const { stdout } = await execute(path.join(programs, "ensafer"), ["open", "--print"], { env: this.environment });
+  async link(...words) {
+    const { stdout } = await execute(path.join(programs, "ensafer"), ["open", "--print", ...words], { env: this.environment });
     return stdout.trim();
   }
 
@@ -144,7 +144,7 @@ export class Device {
 }
 
 /** Opens the window in a browser session of its own. */
-export async function openWindow(browser, device, options = {}) {
+export async function openWindow(browser, device, options = {}, ...words) {
   const context = await browser.newContext({ locale: "en-GB", viewport: { width: 900, height: 700 }, ...options });
   context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
@@ -154,7 +154,7 @@ export async function openWindow(browser, device, options = {}) {
     // A refusal that the page reacts to is reported by the browser as well.
     if (message.type() === "error" && !/Failed to load resource/.test(message.text())) page.failures.push(message.text());
   });
-  await page.goto(await device.link());
+  await page.goto(await device.link(...words));
   return page;
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use ensafer_client::exit::Exit;
 use ensafer_client::private_file;
-use ensafer_core::api::local::BrowserVisit;
+use ensafer_client::screen::Screen;
 
 use super::start::connect_or_launch;
 use crate::opener;
@@ -19,16 +19,20 @@ pub(super) struct Arguments {
     /// Print the address instead of opening it; it lets one browser in, once, within a minute
     #[arg(long)]
     print: bool,
+    /// Begin with a screen: folders, add, people, problems, conflicts, settings
+    #[arg(long)]
+    screen: Option<Screen>,
 }
 
 pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
     let visit = connect_or_launch(shell)?.invite_browser()?;
-    let address = &visit.address.0;
+    let address =
+        &arguments.screen.map_or(visit.address.0.clone(), |screen| format!("{}/{screen}", visit.address.0));
     if arguments.print {
         shell.output.line(address)?;
         return Ok(Exit::Success);
     }
-    if let Err(why) = open(shell, &visit) {
+    if let Err(why) = open(shell, address, visit.valid_s) {
         shell.output.warn(format_args!(
             "No browser can be started here ({why:#}). Open this address in one on this computer within {} s:",
             visit.valid_s
@@ -40,11 +44,11 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
 
 /// Every user of the computer can read the arguments of every process, so a file that only its owner can read has the
 /// address, and the browser is given the file.
-fn open(shell: &Shell, visit: &BrowserVisit) -> Result<()> {
+fn open(shell: &Shell, address: &str, valid_s: u64) -> Result<()> {
     let socket = shell.home.running_socket().context("The daemon has ended")?;
-    remove_old(&socket, Duration::from_secs(visit.valid_s));
+    remove_old(&socket, Duration::from_secs(valid_s));
     let file = redirect_file(&socket);
-    private_file::replace(&file, redirect(&visit.address.0).as_bytes())
+    private_file::replace(&file, redirect(address).as_bytes())
         .with_context(|| format!("{} cannot be written", file.display()))?;
     opener::open(&file)
 }
