@@ -166,3 +166,18 @@ test("activity is told, found and saved", async () => {
   await page.getByText("Nothing is here.").waitFor();
   await passes(page, "no activity");
 });
+
+test("a long list is shown in parts", async () => {
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  for (let n = 0; n < 210; n += 1) await device.write(`many/${n}.txt`, `${n}`);
+  await settle(device);
+  await page.getByRole("link", { name: "Folders" }).click();
+  await page.getByRole("link", { name: "Activity" }).click();
+  await page.getByText("200 entries, the latest first").waitFor();
+  await page.getByRole("button", { name: "Show more" }).click();
+  const all = JSON.parse(await device.run("activity", "-n", "10000", "--json")).length;
+  await page.getByText(`${all} entries, the latest first`).waitFor();
+  assert.equal(await page.locator("main li").count(), all);
+  assert.equal(await page.getByRole("button", { name: "Show more" }).count(), 0);
+  await passes(page, "long activity");
+});
