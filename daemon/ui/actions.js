@@ -326,6 +326,7 @@ export function addShared(encrypted) {
 
 /** Opens the dialog that chooses a directory for the field of that name, where it is now or in the home directory. */
 export async function chooseDirectory(field, start) {
+  if (state.busy) return;
   openDialog({ name: "choose-directory", field, start, listing: null, isHiddenShown: false });
   // What somebody has typed may not be there yet.
   if (!(await listDirectory(start)) && start) await listDirectory("", start);

@@ -31,7 +31,7 @@ const SCREENS = {
 const IN_MENU = Object.keys(SCREENS).filter((name) => name !== "add");
 const HOUR_S = 60 * 60;
 /** Notices of which the daemon knows more than their kind. */
-const WITH_DETAIL = ["server-distrusted", "new-device"];
+const WITH_DETAIL = ["server-distrusted"];
 
 /** The screen that is shown: what has to be done first goes before where somebody wants to go. */
 function screen() {

@@ -1,6 +1,7 @@
 // The pieces that every screen is made of.
 
 import { html } from "/ui/html.js";
+import { done, total } from "/ui/rate.js";
 import { t } from "/ui/text.js";
 
 // A shape for each state, not colour alone. Drawn in a box of 24 by 24.
@@ -58,11 +59,10 @@ export function Dialog({ title, onClose, children }) {
   </dialog>`;
 }
 
-/** How much is done: counts and bytes. */
+/** How much is done: a bar, and counts and bytes as text. */
 export function Progress({ progress, label, text }) {
-  const { "total-count": count, "done-count": done } = progress;
   return html`<div class="progress">
-    <progress aria-label=${label} max=${Math.max(count, 1)} value=${done}></progress>
+    <progress aria-label=${label} max=${Math.max(total(progress), 1)} value=${done(progress)}></progress>
     <span class="quiet">${text}</span>
   </div>`;
 }

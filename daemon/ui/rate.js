@@ -7,8 +7,9 @@ const SMOOTHED_MS = 20_000;
 /** Before that nobody can tell. */
 const LEAST_MS = 4_000;
 
-const done = (progress) => progress["done-bytes"] + FILE_BYTES * progress["done-count"];
-const total = (progress) => progress["total-bytes"] + FILE_BYTES * progress["total-count"];
+/** How much is done, and how much there is: bytes, and something for each file. */
+export const done = (progress) => progress["done-bytes"] + FILE_BYTES * progress["done-count"];
+export const total = (progress) => progress["total-bytes"] + FILE_BYTES * progress["total-count"];
 
 /** What is known of a folder's work after `progress` was seen at `now_ms`; `before` is what was known, if anything. */
 export function observed(before, progress, now_ms) {

@@ -100,7 +100,7 @@ test("keeping both changes nothing, and the list is empty then", async () => {
   const plan = card("notes/<b>plan</b>.txt");
   const before = await readdir(path.join(device.work, "notes"));
   await plan.getByRole("button", { name: "Keep that" }).click();
-  await page.getByText("No file is kept twice.").waitFor();
+  await page.getByText(/^This computer knows of no file that is kept twice\./).waitFor();
   assert.deepEqual(await readdir(path.join(device.work, "notes")), before);
   await page.getByRole("link", { name: "Conflicts", exact: true }).waitFor();
   await passes(page, "no conflicts");
@@ -165,4 +165,19 @@ test("activity is told, found and saved", async () => {
   await page.getByLabel("Find by name of a file or person").fill("nothing of this name");
   await page.getByText("Nothing is here.").waitFor();
   await passes(page, "no activity");
+});
+
+test("a long list is shown in parts", async () => {
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  for (let n = 0; n < 210; n += 1) await device.write(`many/${n}.txt`, `${n}`);
+  await settle(device);
+  await page.getByRole("link", { name: "Folders" }).click();
+  await page.getByRole("link", { name: "Activity" }).click();
+  await page.getByText("200 entries, the latest first").waitFor();
+  await page.getByRole("button", { name: "Show more" }).click();
+  const all = JSON.parse(await device.run("activity", "-n", "10000", "--json")).length;
+  await page.getByText(`${all} entries, the latest first`).waitFor();
+  assert.equal(await page.locator("main li").count(), all);
+  assert.equal(await page.getByRole("button", { name: "Show more" }).count(), 0);
+  await passes(page, "long activity");
 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, test } from "node:test";
 
-import { World, openWindow, passes, screen, status } from "./world.mjs";
+import { PASSWORD, World, openWindow, passes, screen, status } from "./world.mjs";
 
 let world;
 let browser;
@@ -75,4 +75,18 @@ test("who has no account is invited by a link and a password", async () => {
   await passes(page, "invited");
   await card("carol@example.com").getByRole("button", { name: "Take back" }).click();
   await card("carol@example.com").waitFor({ state: "detached" });
+});
+
+test("where the keys are locked, the way to the password is a button away", async () => {
+  await page.getByRole("link", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Lock", exact: true }).click();
+  await page.getByRole("button", { name: "Unlock" }).waitFor();
+  await page.getByRole("link", { name: "People" }).click();
+  await page.getByRole("alert").filter({ hasText: "The keys are locked." }).waitFor();
+  await passes(page, "people, locked");
+  await page.getByRole("button", { name: "Enter the password" }).click();
+  await page.keyboard.type(PASSWORD);
+  await page.keyboard.press("Enter");
+  await card("alice@example.com").waitFor();
+  assert.equal(await page.getByRole("alert").count(), 0);
 });

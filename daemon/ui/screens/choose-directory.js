@@ -12,7 +12,7 @@ export function DirectoryField({ name, label, ...rest }) {
   const choose = () => act.chooseDirectory(name, document.getElementById(name).value.trim());
   return html`<div class="choose">
     <${Field} name=${name} label=${label} autocomplete="off" ...${rest} />
-    <${Button} aria-label=${t("choose.button-for", { label })} onClick=${choose}>${t("choose.button")}<//>
+    <${Button} busy=${Boolean(state.busy)} aria-label=${t("choose.button-for", { label })} onClick=${choose}>${t("choose.button")}<//>
   </div>`;
 }
 

@@ -88,7 +88,8 @@ function AddPerson({ folder }) {
     event.preventDefault();
     const form = event.currentTarget;
     act.changeForm({ unknown: null });
-    if (await act.addPerson(folder.id, form.elements.email.value.trim(), form.elements.role.value)) form.reset();
+    // The role stays: several people often get the same.
+    if (await act.addPerson(folder.id, form.elements.email.value.trim(), form.elements.role.value)) form.elements.email.value = "";
   };
   return html`<section class="sheet" aria-labelledby="add-person">
     <h2 id="add-person">${t("people.add")}</h2>

@@ -245,7 +245,7 @@ export default {
   // Conflicts and the trash.
   "files.show": "Im Verzeichnis zeigen",
   "files.show-one": "Im Verzeichnis zeigen: {name}",
-  "conflicts.none": "Keine Datei ist doppelt aufgehoben.",
+  "conflicts.none": "Dieser Computer kennt keine Datei, die doppelt aufgehoben ist. Ein Konflikt steht auf dem Computer, der die Kopie gemacht hat.",
   "conflicts.why": "Diese Dateien wurden an zwei Stellen geändert, bevor die eine von der anderen wusste. Beide Inhalte sind da: Sehen Sie sie an und wählen Sie, was bleibt.",
   "conflicts.in": "In {folder}",
   "conflicts.original": "Hat den Namen behalten",

@@ -245,7 +245,7 @@ export default {
   // Conflicts and the trash.
   "files.show": "Show in its directory",
   "files.show-one": "Show in its directory: {name}",
-  "conflicts.none": "No file is kept twice.",
+  "conflicts.none": "This computer knows of no file that is kept twice. A conflict is listed on the computer that made the copy.",
   "conflicts.why": "Somebody changed these files in two places before either had heard of the other. Both contents are here: look at them, and choose what stays.",
   "conflicts.in": "In {folder}",
   "conflicts.original": "Has kept the name",
