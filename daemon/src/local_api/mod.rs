@@ -1,7 +1,7 @@
 //! The daemon's side of the local API: HTTP/1 with JSON over a Unix socket, spoken by the command line, the tray and
 //! scripts. Theirs is [`ensafer_client::local_api`].
 //!
-//! A browser gets the same by the door of [`browser`], while somebody wants it to.
+//! A browser gets the same by the door of `browser`, while somebody wants it to.
 //!
 //! `curl --unix-socket …/runtime/ensafer.sock http://ensafer/v1/status` shows it.
 
