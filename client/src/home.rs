@@ -212,10 +212,14 @@ impl Home {
         own.chain(shared.into_iter().flatten().map(|dir| (dir.clone(), dir.join(&name)))).collect()
     }
 
-    /// Distinguishes the homes of one user in a shared directory.
+    /// Distinguishes the homes of one user in a shared directory, or on a session bus: 16 hex digits.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        blake3::hash(self.data.as_os_str().as_bytes()).to_hex()[..16].to_owned()
+    }
+
     fn socket_name(&self) -> String {
-        let digest = blake3::hash(self.data.as_os_str().as_bytes()).to_hex();
-        format!("{}.sock", &digest[..16])
+        format!("{}.sock", self.digest())
     }
 
     /// Takes this home for the calling process, until the lock is dropped or the process ends.

@@ -82,6 +82,13 @@ impl LaunchError {
     }
 }
 
+/// Another program of Ensafer's: the one that is installed beside this program, else the one on the `PATH`.
+#[must_use]
+pub fn installed(name: &str) -> PathBuf {
+    let beside = env::current_exe().ok().map(|own| own.with_file_name(name));
+    beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from(name))
+}
+
 /// Starts `program`, which is `ensafer`, as the daemon of `home`, and waits until it listens. It inherits the
 /// environment. Where another process won the race for the home, that one's daemon is taken.
 ///

@@ -4,9 +4,12 @@
 
 #![deny(unsafe_code)]
 
+pub mod error;
 pub mod exit;
+pub mod file_watch;
 pub mod home;
 pub mod launch;
 pub mod local_api;
 pub mod password;
 pub mod private_file;
+pub mod screen;

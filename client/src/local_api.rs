@@ -1,5 +1,7 @@
 //! The way to the daemon: HTTP/1 with JSON over its Unix socket. One blocking call, one connection.
 
+mod passing;
+
 use std::io;
 use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream as StdUnixStream;
@@ -9,8 +11,8 @@ use std::time::Duration;
 use ensafer_core::api::local::{
     ActivityReport, BrowserVisit, ConflictReport, DescribeRequest, FileStatus, FolderRequest, Keep,
     ListedEntry, ListedFolder, Located, MembersChange, MembersRequest, PauseRequest, ProblemReport, Refusal,
-    RefusalClass, ResolveRequest, RestoreRequest, Restored, ResumeRequest, SettleOutcome, TrashedReport,
-    VersionReport,
+    RefusalClass, ResolveRequest, RestoreRequest, Restored, ResumeRequest, SettleOutcome, TrashQuery,
+    TrashedReport, VersionReport,
 };
 use ensafer_core::ids::{FileId, FolderId};
 use ensafer_core::status::Status;
@@ -24,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 
+pub use self::passing::{Answer, Asked};
 use crate::exit::Exit;
 use crate::home::Home;
 use crate::password::Password;
@@ -63,6 +66,9 @@ pub enum ClientError {
     /// The answer is not what this version expects.
     #[error("the daemon's answer is not understood; is it of another version?")]
     Answer(#[from] serde_json::Error),
+    /// What was to be passed on is no request.
+    #[error("that is no request")]
+    NoRequest,
     /// The daemon refused.
     #[error("{}", .0.what)]
     Refused(Refusal),
@@ -74,7 +80,7 @@ impl ClientError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::NotRunning | Self::Timeout | Self::Http(_) => Exit::RetryLater,
-            Self::Connect { .. } | Self::OtherUser { .. } | Self::Answer(_) => Exit::Error,
+            Self::Connect { .. } | Self::OtherUser { .. } | Self::Answer(_) | Self::NoRequest => Exit::Error,
             Self::Refused(refusal) => match refusal.class {
                 RefusalClass::NotSetUp | RefusalClass::NotOnServer | RefusalClass::NotLoggedIn => {
                     Exit::NotSetUp
@@ -367,12 +373,17 @@ impl Client {
         self.call(Method::POST, "/v1/conflicts/resolve", JSON, body, None)
     }
 
-    /// What lies in the trash of every folder.
+    /// What lies in the trash of every folder, as far as it is sought.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub fn trash(&self) -> Result<Vec<TrashedReport>, ClientError> {
-        self.get("/v1/trash")
+    pub fn trash(&self, sought: &TrashQuery) -> Result<Vec<TrashedReport>, ClientError> {
+        let pairs = [("item", &sought.item), ("path", &sought.path)];
+        let pair = |(name, value): (&str, &Option<String>)| {
+            value.as_ref().map(|value| format!("{name}={}", percent_encode(value)))
+        };
+        let query: Vec<_> = pairs.into_iter().filter_map(pair).collect();
+        self.get(&format!("/v1/trash?{}", query.join("&")))
     }
 
     /// Brings something back from a folder's trash.

@@ -4,18 +4,19 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Replaces `path` by `bytes`, mode 0600. Atomic and durable: after a crash there is the old file or the new one.
+/// Replaces `path` by `bytes`, mode 0600. Atomic and durable: after a crash there is the old file or the new one. Of several
+/// that replace it at once the last one stays.
 ///
 /// # Errors
 /// The system's, with `path` untouched; the temporary file is removed.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = temporary_beside(path);
-    let written = write_new(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
+    let temporary = write_temporary(path, bytes)?;
+    if let Err(error) = fs::rename(&temporary, path) {
         // The first error is the one to report.
         let _ = fs::remove_file(&temporary);
-        return written;
+        return Err(error);
     }
     sync_directory_of(path)
 }
@@ -71,9 +72,23 @@ pub fn create_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn temporary_beside(path: &Path) -> PathBuf {
+/// A new file beside `path`, under a name that nobody else in this process uses.
+fn write_temporary(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{}.tmp", std::process::id()))
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let temporary = path.with_file_name(format!(".{name}.{}-{number}.tmp", std::process::id()));
+        match write_new(&temporary, bytes) {
+            Ok(()) => return Ok(temporary),
+            // Of a process that was killed, and had the same id.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => {
+                let _ = fs::remove_file(&temporary);
+                return Err(error);
+            }
+        }
+    }
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -105,6 +120,20 @@ mod tests {
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
         remove(&path).unwrap();
         remove(&path).unwrap();
+    }
+
+    #[test]
+    fn several_at_once_do_not_meet() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("list");
+        std::thread::scope(|scope| {
+            for text in [b"one", b"two"] {
+                let path = &path;
+                scope.spawn(move || (0..50).for_each(|_| replace(path, text).unwrap()));
+            }
+        });
+        assert_eq!(read(&path).unwrap().unwrap().len(), 3);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
     }
 
     #[test]

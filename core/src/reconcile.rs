@@ -49,6 +49,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use local::same_stamp;
+
 use crate::clock::Dot;
 use crate::ids::{DeviceId, FileId};
 use crate::plan::Plan;

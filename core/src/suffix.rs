@@ -62,6 +62,15 @@ pub fn id_digits(name: &Name) -> Option<&str> {
     is_hex(last).then_some(last)
 }
 
+/// The author in a suffix of our form, where `name` has one.
+#[must_use]
+pub fn author(name: &Name) -> Option<&str> {
+    let (stem, _) = split_extension(name.as_str());
+    let inner = stem.strip_suffix(')')?.get(without_suffix(stem).len()..)?.strip_prefix(" (")?;
+    let inner = inner.rsplit_once(", ").map_or(inner, |(rest, last)| if is_hex(last) { rest } else { inner });
+    inner.rsplit_once(", ").map(|(author, _)| author)
+}
+
 /// Stem and extension with its dot; a leading dot starts no extension.
 fn split_extension(name: &str) -> (&str, &str) {
     match name.rfind('.') {
@@ -167,6 +176,12 @@ mod tests {
         assert_eq!(stripped(&Name::new("x (alice, 2026-11-21).z").unwrap()), None);
         for (detail, digits) in [(Detail::Plain, None), (Detail::Short, Some("a7a7a7a7"))] {
             assert_eq!(id_digits(&Name::new(&make("x.y", detail)).unwrap()), digits);
+        }
+        for detail in Detail::ALL {
+            assert_eq!(author(&Name::new(&make("x (y).z", detail)).unwrap()), Some("alice, laptop"));
+        }
+        for none in ["x.z", "x (y).z", "x (alice, 2026-11-21).z", ")", "(a, 2026-11-21 14.03.22)"] {
+            assert_eq!(author(&Name::new(none).unwrap()), None, "{none}");
         }
         let nested_author = suffixed(&Name::new("n.t").unwrap(), "eve (work), pc", AT, ID, Detail::Plain);
         assert_eq!(stripped(&nested_author).unwrap().as_str(), "n.t");

@@ -5,7 +5,7 @@ use anyhow::Result;
 use ensafer_client::exit::Exit;
 use ensafer_client::password::Password;
 use ensafer_core::api::local::RefusalClass;
-use ensafer_core::api::server::{ProblemKind, Registration};
+use ensafer_core::api::server::{DeviceReport, ProblemKind, Registration};
 use ensafer_core::crypto::{AccountKey, Login, RecoveryKey, SystemRandom};
 use zeroize::Zeroizing;
 
@@ -324,6 +324,64 @@ pub fn recover(
     let recovered = account::recover_online(home, config, origin, realm.as_ref(), login, key, password);
     shell.keep(recovered.map_err(AccountError::of_recovery)?);
     Ok(())
+}
+
+/// The server that the account is on.
+///
+/// # Errors
+/// [`AccountError::NotSetUp`], [`AccountError::NotOnServer`].
+pub fn require_server(shell: &Shell) -> Result<Origin, AccountError> {
+    let login = account::login_of(&shell.home)?;
+    account::server_of(&shell.home)?.ok_or(AccountError::NotOnServer { login })
+}
+
+/// Refuses what the server has to agree to, where nobody is logged in there.
+///
+/// # Errors
+/// [`AccountError::NotLoggedIn`].
+pub fn refuse_logged_out(shell: &Shell) -> Result<(), AccountError> {
+    if account::server_of(&shell.home)?.is_some() && !account::is_logged_in(&shell.home)? {
+        return Err(AccountError::NotLoggedIn);
+    }
+    Ok(())
+}
+
+/// Sets a new password, on the server where the account is on one, and here. Other computers stay logged in.
+///
+/// # Errors
+/// [`AccountError::WrongPassword`], [`AccountError::Weak`], [`AccountError::NotLoggedIn`], or what the server says; nothing
+/// is changed then.
+pub fn change_password(shell: &Shell, old: &Password, new: &Password) -> Result<(), AccountError> {
+    refuse_logged_out(shell)?;
+    account::check_strength(new, &account::login_of(&shell.home)?)?;
+    shell.keep(account::change_password(&shell.home, &shell.config, old, new)?);
+    Ok(())
+}
+
+/// Gives the account another address. Where the server asks for a code, it is mailed to that address when `code` is none, and
+/// the error [says so](AccountError::is_unconfirmed_address).
+///
+/// # Errors
+/// [`AccountError::WrongPassword`], or what the server says; nothing is changed then.
+pub fn change_email(
+    shell: &Shell,
+    email: &Login,
+    password: &Password,
+    code: Option<String>,
+) -> Result<(), AccountError> {
+    shell.keep(account::change_login(&shell.home, &shell.config, password, email, code)?);
+    Ok(())
+}
+
+/// Ends the session of another of the account's computers. What it holds stays on it.
+///
+/// # Errors
+/// It is this one, or what the server says.
+pub fn revoke_device(shell: &Shell, unlocked: &Unlocked, device: &DeviceReport) -> Result<()> {
+    if device.is_this {
+        return Err(Failure::new(Exit::Usage, "That is this computer").with_remedy("ensafer logout").into());
+    }
+    Ok(account::revoke_device(&shell.home, &shell.config, &unlocked.account, device.device)?)
 }
 
 /// The recovery key, and why the server could not be asked whether it is still the one that counts.

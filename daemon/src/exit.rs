@@ -124,8 +124,11 @@ fn of_link(link: &(dyn std::error::Error + 'static)) -> Option<Exit> {
             _ => Exit::Error,
         });
     }
-    if link.downcast_ref().is_some_and(ResolveError::is_for_later) {
-        return Some(Exit::RetryLater);
+    if let Some(error) = link.downcast_ref::<ResolveError>() {
+        return match error {
+            ResolveError::NoSuchConflict | ResolveError::NoOriginal => Some(Exit::Usage),
+            error => error.is_for_later().then_some(Exit::RetryLater),
+        };
     }
     if let Some(FolderKeysError::NotAMember) = link.downcast_ref::<FolderKeysError>() {
         return Some(Exit::NotARecipient);

@@ -1,6 +1,7 @@
-//! The list of folders of this device: `folders.json` in the data directory, written atomically.
+//! The list of folders of this device: `folders.json` in the data directory, written atomically, by one process and one
+//! thread at a time.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use ensafer_client::private_file;
@@ -88,17 +89,28 @@ impl Folders {
         self.entries.iter().find(|entry| path.starts_with(&entry.work))
     }
 
-    /// Adds `entry` and saves. The state directory of the folder exists afterwards.
-    pub fn add(&mut self, entry: FolderEntry) -> Result<(), FoldersError> {
+    /// Has `make` make a folder, adds it to the list as it is by then, and saves. Nobody else changes the list meanwhile.
+    ///
+    /// # Errors
+    /// Those of `make`, which is given the list as it is, or the list cannot be read or written.
+    pub fn add<E: From<FoldersError>>(
+        &mut self,
+        make: impl FnOnce(&Self) -> Result<FolderEntry, E>,
+    ) -> Result<FolderEntry, E> {
+        let _lock = self.lock()?;
+        self.entries = Self::load(&self.data)?.entries;
+        let entry = make(self)?;
         let mut entries = self.entries.clone();
-        entries.retain(|other| other.id != entry.id);
-        entries.push(entry);
-        self.save(entries)
+        entries.push(entry.clone());
+        self.save(entries)?;
+        Ok(entry)
     }
 
-    /// Removes the folder and saves; its state stays until [`remove_state`](Self::remove_state).
+    /// Removes the folder from the list as it is by now, and saves; its state stays until
+    /// [`remove_state`](Self::remove_state).
     pub fn remove(&mut self, id: FolderId) -> Result<(), FoldersError> {
-        let mut entries = self.entries.clone();
+        let _lock = self.lock()?;
+        let mut entries = Self::load(&self.data)?.entries;
         entries.retain(|entry| entry.id != id);
         self.save(entries)
     }
@@ -112,14 +124,26 @@ impl Folders {
         }
     }
 
-    /// Deletes the state of folder `id`: neither its files nor its ciphertexts.
+    /// Deletes the state of folder `id`, unless it was added again meanwhile: neither its files nor its ciphertexts.
     pub fn remove_state(&self, id: FolderId) -> Result<(), FoldersError> {
+        let _lock = self.lock()?;
+        if Self::load(&self.data)?.entries.iter().any(|entry| entry.id == id) {
+            return Ok(());
+        }
         let path = self.data.join("folders").join(id.to_string());
         match fs::remove_dir_all(&path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(source) => Err(FoldersError::Io { path, source }),
             Ok(()) => Ok(()),
         }
+    }
+
+    /// Waits until nobody else changes the list; the lock ends with the returned file.
+    fn lock(&self) -> Result<File, FoldersError> {
+        let path = self.data.join("folders.lock");
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let locked = file.and_then(|file| file.lock().map(|()| file));
+        locked.map_err(|source| FoldersError::Io { path, source })
     }
 
     fn save(&mut self, entries: Vec<FolderEntry>) -> Result<(), FoldersError> {
@@ -144,12 +168,53 @@ mod tests {
         FolderEntry { id: FolderId::new([n; 16]), work: work.into(), encrypted: format!("{work}-enc").into() }
     }
 
+    fn add(folders: &mut Folders, entry: FolderEntry) {
+        folders.add(|_| Ok::<_, FoldersError>(entry)).unwrap();
+    }
+
+    #[test]
+    fn changes_of_others_are_not_lost() {
+        let data = tempfile::tempdir().unwrap();
+        let mut one = Folders::load(data.path()).unwrap();
+        let mut other = Folders::load(data.path()).unwrap();
+        add(&mut one, entry(1, "/a"));
+        add(&mut other, entry(2, "/b"));
+        one.remove(FolderId::new([2; 16])).unwrap();
+        add(&mut other, entry(3, "/c"));
+        assert_eq!(Folders::load(data.path()).unwrap().entries(), [entry(1, "/a"), entry(3, "/c")]);
+        // Whoever removes while somebody adds comes after that.
+        let one = &mut one;
+        std::thread::scope(|scope| {
+            let made = other.add(move |folders| {
+                assert_eq!(folders.entries().len(), 2, "as it is by now");
+                scope.spawn(move || one.remove(FolderId::new([4; 16])).unwrap());
+                Ok::<_, FoldersError>(entry(4, "/d"))
+            });
+            made.unwrap();
+        });
+        assert_eq!(Folders::load(data.path()).unwrap().entries(), [entry(1, "/a"), entry(3, "/c")]);
+    }
+
+    #[test]
+    fn the_state_of_a_folder_that_was_added_again_stays() {
+        let data = tempfile::tempdir().unwrap();
+        let mut folders = Folders::load(data.path()).unwrap();
+        let id = FolderId::new([1; 16]);
+        let state = folders.state_directory(id).unwrap();
+        add(&mut folders, entry(1, "/a"));
+        folders.remove_state(id).unwrap();
+        assert!(state.exists());
+        folders.remove(id).unwrap();
+        folders.remove_state(id).unwrap();
+        assert!(!state.exists());
+    }
+
     #[test]
     fn the_list_survives_and_finds_by_path() {
         let data = tempfile::tempdir().unwrap();
         let mut folders = Folders::load(data.path()).unwrap();
-        folders.add(entry(1, "/a")).unwrap();
-        folders.add(entry(2, "/b")).unwrap();
+        add(&mut folders, entry(1, "/a"));
+        add(&mut folders, entry(2, "/b"));
         folders.remove(FolderId::new([1; 16])).unwrap();
         let folders = Folders::load(data.path()).unwrap();
         assert_eq!(folders.entries(), [entry(2, "/b")]);

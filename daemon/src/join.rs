@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use ensafer_client::exit::Exit;
 use ensafer_core::account::OpenInvitation;
-use ensafer_core::api::local::RefusalClass;
+use ensafer_core::api::local::{Expected, RefusalClass};
 use ensafer_core::clock::{Clock as VersionVector, Dot};
 use ensafer_core::crypto::{FolderKey, InviteKey, Random, SystemRandom};
 use ensafer_core::format::roster::{
@@ -26,21 +26,24 @@ use crate::folders::{FolderEntry, Folders};
 use crate::groups::{HeldGroup, Met, is_group_file};
 use crate::membership::MAX_ROSTER_FILE_BYTES;
 use crate::output::printable;
-use crate::refusals::Pair;
+use crate::refusals::{self, Pair};
 use crate::state::{Identity, State};
 use crate::store::{DirectoryStore, EncryptedStore, Listed};
 use crate::work_dir::{Marker, WorkDir};
 
-/// Makes or joins the folder of `pair`, which must be `owner`'s where that is named, and puts it on the list. Nothing is changed where that is refused.
+/// Makes or joins the folder of `pair`, as is `expected` and `owner`'s where these are named, and puts it on the list.
+/// Nothing is changed where that is refused.
 ///
 /// # Errors
-/// The encrypted folder belongs to another account, its roster has not arrived, or the work directory is already part
-/// of another folder.
+/// The encrypted directory holds something else than is expected, the encrypted folder belongs to another account, its
+/// roster has not arrived, the work directory is already part of another folder, or the folder is synced in another place
+/// of this computer.
 pub fn add(
     pair: &Pair,
     folders: &mut Folders,
     vault: &dyn Vault,
     owner: Option<Fingerprint>,
+    expected: Option<Expected>,
     device_name: &str,
     now: Timestamp,
 ) -> Result<FolderEntry> {
@@ -50,49 +53,61 @@ pub fn add(
     let provisional = DeviceId::new(SystemRandom.array());
     let store = DirectoryStore::open(&pair.encrypted, provisional)?;
     store.probe()?;
-    let marker = work.read_marker()?;
-    let entry = |id| FolderEntry { id, work: pair.work.clone(), encrypted: pair.encrypted.clone() };
-    let id = match look(pair, &store, marker.as_ref(), vault, owner, device_name)? {
-        Some(Joinable { opened, vault }) => {
-            vault.keep_those_of(&opened, now)?;
-            opened.id
-        }
-        None => create(&store, &unlocked, provisional, device_name, now)?,
-    };
-    let mut state = State::open(&folders.state_directory(id)?.join("state.redb"))?;
-    let identity = current_identity(&mut state)?;
-    work.write_marker(&Marker { folder_id: id, device_id: identity.device, made: now })?;
-    folders.add(entry(id))?;
-    Ok(entry(id))
+    let joinable = look(pair, &store, work.read_marker()?.as_ref(), vault, owner, device_name)?;
+    refuse_unexpected(joinable.as_ref(), expected, pair)?;
+    // Looking may have taken minutes: what the list says is asked once more.
+    folders.add(|folders| -> Result<FolderEntry> {
+        refusals::check_apart_from(pair, folders.entries())?;
+        let id = match &joinable {
+            Some(Joinable { opened, vault }) => {
+                refusals::check_unlisted(opened.id, folders.entries())?;
+                vault.keep_those_of(opened, now)?;
+                opened.id
+            }
+            None => create(&store, &unlocked, provisional, device_name, now)?,
+        };
+        let mut state = State::open(&folders.state_directory(id)?.join("state.redb"))?;
+        let identity = current_identity(&mut state)?;
+        work.write_marker(&Marker { folder_id: id, device_id: identity.device, made: now })?;
+        Ok(FolderEntry { id, work: pair.work.clone(), encrypted: pair.encrypted.clone() })
+    })
 }
 
 /// A folder that can be joined.
 pub struct Joinable<'a> {
     /// The folder.
     pub opened: OpenFolder,
-    /// The account's keys, with the groups whose files lie beside the roster.
-    pub vault: WithGroups<'a>,
+    /// The account's keys, with what is known of this folder only.
+    pub vault: Beside<'a>,
 }
 
 /// Looks, without changing anything, at what adding `pair` would be: joining a folder, or, `None`, making one. Directories
-/// that are not there count as empty.
+/// that are not there count as empty. It must be as is `expected`, where that is named.
 ///
 /// # Errors
 /// As [`add`].
 pub fn examine<'a>(
     pair: &Pair,
+    folders: &Folders,
     vault: &'a dyn Vault,
     owner: Option<Fingerprint>,
+    expected: Option<Expected>,
     device_name: &str,
 ) -> Result<Option<Joinable<'a>>> {
     let marker = if pair.work.exists() { WorkDir::open(&pair.work)?.read_marker()? } else { None };
     if !pair.encrypted.exists() {
         refuse_absent(owner, pair)?;
         refuse_marker(marker.as_ref(), pair)?;
+        refuse_unexpected(None, expected, pair)?;
         return Ok(None);
     }
     let store = DirectoryStore::open(&pair.encrypted, DeviceId::new([0; 16]))?;
-    look(pair, &store, marker.as_ref(), vault, owner, device_name)
+    let joinable = look(pair, &store, marker.as_ref(), vault, owner, device_name)?;
+    refuse_unexpected(joinable.as_ref(), expected, pair)?;
+    if let Some(Joinable { opened, .. }) = &joinable {
+        refusals::check_unlisted(opened.id, folders.entries())?;
+    }
+    Ok(joinable)
 }
 
 /// What the encrypted directory of `pair` has to be joined; `None` where a new folder may be made in it.
@@ -110,7 +125,7 @@ fn look<'a>(
         refuse_lost_roster(store, marker, pair)?;
         return Ok(None);
     };
-    let vault = WithGroups::new(vault, &groups, &vault.unlocked()?);
+    let vault = Beside::new(vault, owner, &groups, &vault.unlocked()?);
     let identity = Identity { device: DeviceId::new([0; 16]), machine: String::new() };
     let opened = OpenFolder::open(&bytes, &vault, &identity, device_name, None);
     let opened = check_joinable(opened, pair)?;
@@ -199,29 +214,36 @@ fn find_rosters(store: &DirectoryStore) -> Result<Found> {
     Ok(found)
 }
 
-/// A vault with the groups whose files lie beside a roster, and open: only until it shows which of them the roster names.
-pub struct WithGroups<'a> {
+/// A vault with what is known of one folder only while it is looked at: the groups whose files lie beside the roster, and
+/// open, until it shows which of them the roster names; and the owner who was named and looked up, and need not be pinned.
+pub struct Beside<'a> {
     vault: &'a dyn Vault,
-    beside: Vec<Arc<HeldGroup>>,
+    owner: Option<Fingerprint>,
+    groups: Vec<Arc<HeldGroup>>,
 }
 
-impl<'a> WithGroups<'a> {
-    fn new(vault: &'a dyn Vault, objects: &[Vec<u8>], unlocked: &Unlocked) -> Self {
+impl<'a> Beside<'a> {
+    fn new(
+        vault: &'a dyn Vault,
+        owner: Option<Fingerprint>,
+        objects: &[Vec<u8>],
+        unlocked: &Unlocked,
+    ) -> Self {
         let open = |object: &Vec<u8>| HeldGroup::open(object, &unlocked.account).ok().map(Arc::new);
-        Self { vault, beside: objects.iter().filter_map(open).collect() }
+        Self { vault, owner, groups: objects.iter().filter_map(open).collect() }
     }
 
     /// Keeps the groups that the folder is shared with.
     fn keep_those_of(&self, opened: &OpenFolder, now: Timestamp) -> Result<(), FolderKeysError> {
         let listed = &opened.roster().state().groups;
-        for held in self.beside.iter().filter(|held| listed.iter().any(|group| group.id == held.id())) {
+        for held in self.groups.iter().filter(|held| listed.iter().any(|group| group.id == held.id())) {
             self.vault.hold_group(held.id(), held.object(), now)?;
         }
         Ok(())
     }
 }
 
-impl Vault for WithGroups<'_> {
+impl Vault for Beside<'_> {
     fn unlocked(&self) -> Result<Unlocked, FolderKeysError> {
         self.vault.unlocked()
     }
@@ -231,7 +253,7 @@ impl Vault for WithGroups<'_> {
     }
 
     fn knows(&self, identity: &Fingerprint) -> Result<bool, FolderKeysError> {
-        self.vault.knows(identity)
+        Ok(self.owner.as_ref() == Some(identity) || self.vault.knows(identity)?)
     }
 
     fn invitation(&self, folder: FolderId) -> Result<Option<(InvitationId, InviteKey)>, FolderKeysError> {
@@ -240,7 +262,7 @@ impl Vault for WithGroups<'_> {
 
     fn groups(&self) -> Result<Vec<Arc<HeldGroup>>, FolderKeysError> {
         let mut groups = self.vault.groups()?;
-        groups.extend(self.beside.iter().cloned());
+        groups.extend(self.groups.iter().cloned());
         Ok(groups)
     }
 
@@ -251,6 +273,17 @@ impl Vault for WithGroups<'_> {
     fn guests(&self, folder: FolderId) -> Result<Vec<(InvitationId, OpenInvitation)>, FolderKeysError> {
         self.vault.guests(folder)
     }
+}
+
+/// Whoever agreed to what a dry run showed agreed to nothing else.
+fn refuse_unexpected(joinable: Option<&Joinable<'_>>, expected: Option<Expected>, pair: &Pair) -> Result<()> {
+    let found = Expected::from(joinable.map(|joinable| joinable.opened.id));
+    if expected.is_none_or(|expected| expected == found) {
+        return Ok(());
+    }
+    let what = format!("What is in {} has changed since it was looked at", pair.encrypted.display());
+    let remedy = "Look again at what would happen, and add the folder then if that is what you want";
+    Err(Failure::new(Exit::RetryLater, what).with_remedy(remedy).into())
 }
 
 /// Whoever names an owner wants no folder of their own.
@@ -313,7 +346,8 @@ fn refuse_other_folder(marker: Option<&Marker>, id: FolderId, pair: &Pair) -> Re
                 "Use another directory, or remove {}/.ensafer/folder if it is not",
                 pair.work.display()
             );
-            Err(Failure::new(Exit::Error, what).with_remedy(remedy).into())
+            let failure = Failure::new(Exit::Error, what).with_remedy(remedy);
+            Err(failure.with_class(RefusalClass::NotAllowed).into())
         }
         _ => Ok(()),
     }

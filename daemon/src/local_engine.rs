@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow};
 use ensafer_core::account::AccountState;
 use ensafer_core::api::local::{
     ActivityReport, ConflictReport, Decrypted, FileStatus, Keep, ListedEntry, Located, MembersChange,
-    ProblemReport, Restored, SettleOutcome, TrashedReport, VerifyReport,
+    ProblemReport, Restored, SettleOutcome, TrashQuery, TrashedReport, VerifyReport,
 };
 use ensafer_core::format::roster::RosterState;
 use ensafer_core::ids::{FileId, Fingerprint, FolderId, InvitationId};
@@ -339,6 +339,7 @@ impl Queries for StoredQueries {
     }
 
     fn describe(&self, path: &Path, text: &str) -> Result<()> {
+        let _lock = self.shell.home.lock()?;
         let located = self.locate(&path.to_string_lossy())?;
         let located = located.ok_or_else(|| anyhow!("{} is no synced file", path.display()))?;
         let file = self.folders.state_directory(located.folder)?.join("state.redb");
@@ -355,16 +356,17 @@ impl Queries for StoredQueries {
     }
 
     fn resolve_conflict(&self, folder: FolderId, conflict: FileId, keep: Keep) -> Result<()> {
+        let _lock = self.shell.home.lock()?;
         let vault = ShellVault::new(&self.shell, true)?;
         let (clock, progress) = (SystemClock::default(), Progress::hidden());
         let entry = self.entry(folder)?;
         with_folder(&self.shell, &self.folders, entry, &vault, &clock, &progress, |folder, env| {
-            Ok(folder.resolve_conflict(conflict, keep, env.clock.now())?)
+            Ok(folder.resolve_conflict(conflict, keep, env)?)
         })
     }
 
-    fn trash(&self) -> Result<Vec<TrashedReport>> {
-        trash::list(self.folders.entries())
+    fn trash(&self, sought: &TrashQuery) -> Result<Vec<TrashedReport>> {
+        trash::list(self.folders.entries(), sought)
     }
 
     fn restore(&self, folder: FolderId, item: &str) -> Result<Restored> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use ensafer_client::exit::Exit;
+use ensafer_core::api::local::RefusalClass;
 
 use crate::exit::Failure;
 
@@ -23,14 +24,39 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// # Errors
 /// There is no display, no program for it, or nothing at `path`.
 pub fn open(path: &Path) -> Result<()> {
+    require_there(path)?;
+    run(Command::new(OPENER).arg(path))
+}
+
+/// Shows where the file or directory at `path` lies, in the file manager. The file is not opened: it may be a program, or
+/// something that starts one, and others may have written it.
+///
+/// # Errors
+/// As [`open`].
+pub fn show(path: &Path) -> Result<()> {
+    require_there(path)?;
+    if cfg!(target_os = "macos") {
+        // There, a directory can be an application; `-R` selects it in the Finder (open(1)).
+        return run(Command::new(OPENER).arg("-R").arg(path));
+    }
+    let parent = path.parent().context("nothing lies outside of the root")?;
+    // With a slash at its end it is a directory or nothing, also where it was exchanged just now.
+    run(Command::new(OPENER).arg(parent.join("")))
+}
+
+fn require_there(path: &Path) -> Result<()> {
+    if path.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    let failure = Failure::new(Exit::Error, format!("{} is not there", path.display()));
+    Err(failure.with_class(RefusalClass::MissingDirectory).into())
+}
+
+fn run(command: &mut Command) -> Result<()> {
     if !cfg!(target_os = "macos") && !has_display(|name| env::var_os(name).is_some_and(|v| !v.is_empty())) {
-        return Err(Failure::new(Exit::Error, "there is no display").into());
+        return Err(failed("there is no display"));
     }
-    if !path.exists() {
-        return Err(Failure::new(Exit::Error, format!("{} is not there", path.display())).into());
-    }
-    let mut command = Command::new(OPENER);
-    command.arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().with_context(|| format!("{OPENER} cannot be run"))?;
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || sender.send(child.wait()));
@@ -46,7 +72,11 @@ fn has_display(is_set: impl Fn(&str) -> bool) -> bool {
 }
 
 fn refused(status: ExitStatus) -> anyhow::Error {
-    Failure::new(Exit::Error, format!("{OPENER} ended with {status}")).into()
+    failed(format!("{OPENER} ended with {status}"))
+}
+
+fn failed(what: impl Into<String>) -> anyhow::Error {
+    Failure::new(Exit::Error, what).with_class(RefusalClass::Failed).into()
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result};
 use ensafer_client::exit::Exit;
 use ensafer_core::account::Known;
-use ensafer_core::api::local::{FolderPreview, OwnerReport, PairWarning, PairWarningClass};
+use ensafer_core::api::local::{Expected, FolderPreview, OwnerReport, PairWarning, PairWarningClass};
 use ensafer_core::ids::Fingerprint;
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::{Folding, NodeKind};
@@ -26,7 +26,7 @@ use crate::local_engine::settings;
 use crate::members;
 use crate::progress::Progress;
 use crate::refusals::{self, Pair};
-use crate::scan::{ScanOptions, scan};
+use crate::scan::{ScanOptions, scan_unless};
 use crate::shell::Shell;
 use crate::state::State;
 use crate::store::{DirectoryStore, ReadOnlyStore};
@@ -41,6 +41,8 @@ pub struct Wanted<'a> {
     pub encrypted: &'a Path,
     /// Whose folder it must be, where somebody else's is to be joined.
     pub owner: Option<Fingerprint>,
+    /// What a dry run showed, where adding is to do that and nothing else.
+    pub expected: Option<Expected>,
 }
 
 /// Finds the owner of a folder, so that it may be joined: their keys are remembered from now on.
@@ -50,6 +52,15 @@ pub struct Wanted<'a> {
 pub fn meet(shell: &Shell, unlocked: &Unlocked, email: &str) -> Result<Person> {
     let login = account::parse_login(email)?;
     Ok(account::find_person(&shell.home, &shell.config, unlocked, &login)?)
+}
+
+/// As [`meet`], for a dry run: nothing is remembered.
+///
+/// # Errors
+/// As [`meet`].
+pub fn look_up(shell: &Shell, unlocked: &Unlocked, email: &str) -> Result<Fingerprint> {
+    let login = account::parse_login(email)?;
+    Ok(account::check_person(&shell.home, &shell.config, unlocked, &login)?.bundle.fingerprint())
 }
 
 /// Whether the safety number with somebody was compared.
@@ -72,10 +83,10 @@ pub fn preview(
     let own = shell.home.directories();
     let (pair, missing) =
         refusals::check_future_pair(wanted.work, wanted.encrypted, folders.entries(), &own)?;
-    let joinable = join::examine(&pair, vault, wanted.owner, &host_name())?;
+    let joinable = join::examine(&pair, &folders, vault, wanted.owner, None, &host_name())?;
     let counted = match &joinable {
         Some(joinable) => count_join(shell, &pair, joinable, cancel)?,
-        None => Some(count_new(&pair.work)?),
+        None => count_new(&pair.work, cancel)?,
     };
     let Some(counted) = counted else { return Ok(None) };
     let text = |path: &PathBuf| path.to_string_lossy().into_owned();
@@ -85,6 +96,7 @@ pub fn preview(
         encrypted: text(&pair.encrypted),
         missing: missing.iter().map(text).collect(),
         is_join: joinable.is_some(),
+        folder: joinable.as_ref().map(|joinable| joinable.opened.id),
         owner: joinable.as_ref().map(|joinable| owner_of(shell, vault, joinable)).transpose()?.flatten(),
         role: joinable.as_ref().map(|joinable| joinable.opened.role()),
         warnings: warnings(&pair, &clouds),
@@ -123,7 +135,26 @@ pub fn check(shell: &Shell, wanted: Wanted<'_>) -> Result<Pair> {
 pub fn add(shell: &Shell, vault: &dyn Vault, wanted: Wanted<'_>) -> Result<FolderEntry> {
     let pair = check(shell, wanted)?;
     let mut folders = Folders::load(shell.home.data_dir())?;
-    join::add(&pair, &mut folders, vault, wanted.owner, &host_name(), now())
+    join::add(&pair, &mut folders, vault, wanted.owner, wanted.expected, &host_name(), now())
+}
+
+/// As [`add`], for directories of which some are still to be made. Where it is refused, nothing was made.
+///
+/// # Errors
+/// As [`add`], or they cannot be made.
+pub fn make_and_add(shell: &Shell, vault: &dyn Vault, wanted: Wanted<'_>) -> Result<FolderEntry> {
+    let folders = Folders::load(shell.home.data_dir())?;
+    let own = shell.home.directories();
+    let (pair, missing) =
+        refusals::check_future_pair(wanted.work, wanted.encrypted, folders.entries(), &own)?;
+    if missing.is_empty() {
+        return add(shell, vault, wanted);
+    }
+    join::examine(&pair, &folders, vault, wanted.owner, wanted.expected, &host_name())?;
+    let made = Made::make(&missing)?;
+    let added = add(shell, vault, wanted)?;
+    made.keep();
+    Ok(added)
 }
 
 /// Makes what is missing of two directories, once it is sure that they may be synced then.
@@ -134,9 +165,7 @@ pub fn make_missing(shell: &Shell, work: &Path, encrypted: &Path) -> Result<()> 
     let folders = Folders::load(shell.home.data_dir())?;
     let own = shell.home.directories();
     let (_, missing) = refusals::check_future_pair(work, encrypted, folders.entries(), &own)?;
-    for path in missing {
-        fs::create_dir_all(&path).with_context(|| format!("{} cannot be made", path.display()))?;
-    }
+    Made::make(&missing)?.keep();
     Ok(())
 }
 
@@ -202,22 +231,22 @@ fn warnings(pair: &Pair, clouds: &[CloudDirectory]) -> Vec<PairWarning> {
     warnings
 }
 
-/// A new folder: everything is encrypted.
-fn count_new(work: &Path) -> Result<Preview> {
+/// A new folder: everything is encrypted. `None` where it was cancelled.
+fn count_new(work: &Path, cancel: &AtomicBool) -> Result<Option<Preview>> {
     let mut counted = Preview::default();
     if !work.exists() {
-        return Ok(counted);
+        return Ok(Some(counted));
     }
     // Which names are the same to the file system is not looked for: that would make a directory.
     let options = ScanOptions { settle: std::time::Duration::ZERO, folding: Folding::Exact, now: now() };
-    let scanned = scan(&WorkDir::open(work)?, None, options);
+    let Some(scanned) = scan_unless(&WorkDir::open(work)?, options, cancel) else { return Ok(None) };
     for node in scanned.tree.nodes.iter().skip(1).filter(|node| node.kind != NodeKind::Unknown) {
         counted.encrypt += 1;
         if matches!(node.kind, NodeKind::File { .. }) {
             counted.encrypt_bytes += node.stamp.size;
         }
     }
-    Ok(counted)
+    Ok(Some(counted))
 }
 
 fn now() -> Timestamp {
@@ -256,6 +285,45 @@ pub(crate) fn dry_run(
     folder.preview(env)
 }
 
+/// Directories that were just made. They go with this, those that are empty still, unless they are kept.
+struct Made(Vec<PathBuf>);
+
+impl Made {
+    /// Makes `missing`, and what is missing above them.
+    fn make(missing: &[PathBuf]) -> Result<Self> {
+        let mut made = Self(Vec::new());
+        for path in missing {
+            let absent: Vec<&Path> = path.ancestors().take_while(|above| !above.exists()).collect();
+            for directory in absent.into_iter().rev() {
+                fs::create_dir(directory)
+                    .with_context(|| format!("{} cannot be made", directory.display()))?;
+                made.0.push(directory.to_path_buf());
+            }
+        }
+        Ok(made)
+    }
+
+    fn keep(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for directory in self.0.iter().rev() {
+            remove_private(&directory.join(PRIVATE));
+            // Refused where anything is in it.
+            let _ = fs::remove_dir(directory);
+        }
+    }
+}
+
+/// Removes what a look makes in a work folder, and only while nothing is in it.
+fn remove_private(private: &Path) {
+    let _ = fs::remove_dir(private.join("tmp"));
+    let _ = fs::remove_dir(private);
+}
+
 /// What a dry run leaves behind until it is dropped.
 struct Scratch {
     directory: PathBuf,
@@ -287,9 +355,7 @@ impl Drop for Scratch {
         // Whatever is left is of no use to anybody, and removed by the next dry run.
         let _ = fs::remove_dir_all(&self.directory);
         if let Some(private) = &self.private {
-            // Only what a look makes, and only while nothing is in it.
-            let _ = fs::remove_dir(private.join("tmp"));
-            let _ = fs::remove_dir(private);
+            remove_private(private);
         }
     }
 }

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use ensafer_client::exit::Exit;
 use ensafer_core::api::local::RefusalClass;
+use ensafer_core::ids::FolderId;
 
 use crate::exit::Failure;
 use crate::folders::FolderEntry;
+use crate::output::{printable, shell_word};
 
 /// Two directories that may be synced: absolute, without symbolic links, apart from each other and from every other
 /// folder, readable and writable.
@@ -70,9 +72,7 @@ pub fn check_future_pair(
 /// Checks that the directories lie apart from each other, from other folders and from Ensafer's own.
 fn check_places(pair: &Pair, folders: &[FolderEntry], own: &[&Path]) -> Result<(), Failure> {
     check_apart(pair)?;
-    for folder in folders {
-        check_against(pair, folder)?;
-    }
+    check_apart_from(pair, folders)?;
     for directory in own.iter().filter_map(|d| fs::canonicalize(d).ok()) {
         for side in [&pair.work, &pair.encrypted] {
             if overlaps(side, &directory) {
@@ -84,6 +84,28 @@ fn check_places(pair: &Pair, folders: &[FolderEntry], own: &[&Path]) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Refuses directories that overlap those of `folders`.
+///
+/// # Errors
+/// They do; the words name them.
+pub fn check_apart_from(pair: &Pair, folders: &[FolderEntry]) -> Result<(), Failure> {
+    folders.iter().try_for_each(|folder| check_against(pair, folder))
+}
+
+/// Refuses a folder that is on the list: in two places of one computer it would be synced with itself, and both would have
+/// the state of one.
+///
+/// # Errors
+/// It is; the words name the other place.
+pub fn check_unlisted(id: FolderId, folders: &[FolderEntry]) -> Result<(), Failure> {
+    let Some(listed) = folders.iter().find(|entry| entry.id == id) else { return Ok(()) };
+    let work = printable(&listed.work.to_string_lossy());
+    let what = format!("The folder is synced with {work} already");
+    let remedy =
+        format!("To have it elsewhere: ensafer folder remove {}, then the same once more", shell_word(&work));
+    Err(usage(what, remedy).with_class(RefusalClass::Already))
 }
 
 /// What of the two directories is missing and would have to be made. A symbolic link to nowhere is not "missing".
@@ -199,8 +221,6 @@ fn refused(what: String) -> Failure {
 mod tests {
     use std::os::unix::fs::symlink;
 
-    use ensafer_core::ids::FolderId;
-
     use super::*;
 
     fn dirs(root: &Path, names: &[&str]) {
@@ -269,6 +289,17 @@ mod tests {
             let failure = check_pair(&root.join(work), &root.join(encrypted), &[], &[&own]).unwrap_err();
             assert!(failure.to_string().contains("Ensafer's own"), "{failure}");
         }
+    }
+
+    #[test]
+    fn a_folder_is_in_one_place_of_a_computer() {
+        let id = FolderId::new([1; 16]);
+        let listed = [FolderEntry { id, work: "/home/a/My work".into(), encrypted: "/cloud/e".into() }];
+        check_unlisted(FolderId::new([2; 16]), &listed).unwrap();
+        let failure = check_unlisted(id, &listed).unwrap_err();
+        assert_eq!(failure.class(), Some(RefusalClass::Already));
+        assert!(failure.to_string().contains("/home/a/My work"), "{failure}");
+        assert!(failure.remedy().unwrap().contains("ensafer folder remove '/home/a/My work'"));
     }
 
     #[test]

@@ -10,10 +10,10 @@ use anyhow::{Context, Result, anyhow};
 use ensafer_client::password::Password;
 use ensafer_core::api::local::{
     ActivityReport, ConflictReport, FileStatus, Keep, ListedEntry, Located, MembersChange, ProblemReport,
-    Restored, SettleOutcome, TrashedReport,
+    Restored, SettleOutcome, TrashQuery, TrashedReport,
 };
 use ensafer_core::ids::{FileId, FolderId};
-use ensafer_core::status::Status;
+use ensafer_core::status::{FolderStatus, State, Status};
 use tokio::sync::{oneshot, watch};
 
 use crate::account::{AccountError, Groups, Unlocked};
@@ -30,9 +30,10 @@ use crate::invitations::{self, member_change};
 use crate::local_api::{Control, ControlError, Queries};
 use crate::pauses::{Pauses, Surroundings};
 use crate::shell::Shell;
+use crate::state::StateReader;
 use crate::vault::ShellVault;
 use crate::view::{self, View};
-use crate::{activity, platform, trash};
+use crate::{activity, last_roster, platform, trash};
 
 /// How long folders wait at the start to hear whether they may begin.
 const FIRST_WORD: Duration = Duration::from_secs(1);
@@ -188,6 +189,20 @@ impl Supervisor {
         });
     }
 
+    /// Reads a folder's state: that of its thread, or, where the thread has it closed because syncing is stopped or the
+    /// folder cannot go on, the file. While the thread is about to open it nothing is known.
+    fn reader(&self, entry: &FolderEntry) -> Result<Option<StateReader>> {
+        if let Some(reader) = self.board.reader(entry.id) {
+            return Ok(Some(reader));
+        }
+        let is_offline = |folder: &FolderStatus| folder.folder == entry.id && folder.state == State::Offline;
+        let is_closed = !self.board.is_running() || self.board.status().folders.iter().any(is_offline);
+        if !is_closed {
+            return Ok(None);
+        }
+        last_roster::reader(&Folders::load(self.shell.home.data_dir())?, entry)
+    }
+
     /// Begins to watch what the settings name. Returns when the system has said how it is now, or is slow to.
     fn watch_surroundings(self: &Arc<Self>) {
         let config = &self.shell.config;
@@ -226,8 +241,7 @@ impl Supervisor {
     fn with_view<T>(&self, path: &Path, answer: impl FnOnce(&View<'_>) -> Result<T>) -> Result<Option<T>> {
         let folders = self.folders_on_list()?;
         let Some(entry) = folders.iter().find(|entry| path.starts_with(&entry.work)) else { return Ok(None) };
-        let reader = self.board.reader(entry.id);
-        answer(&View::read(entry, reader.as_ref())?).map(Some)
+        answer(&View::read(entry, self.reader(entry)?.as_ref())?).map(Some)
     }
 }
 
@@ -242,8 +256,7 @@ impl Queries for Arc<Supervisor> {
 
     fn locate(&self, sought: &str) -> Result<Option<Located>> {
         for entry in self.folders_on_list()? {
-            let reader = self.board.reader(entry.id);
-            if let Some(located) = View::read(&entry, reader.as_ref())?.locate(sought)? {
+            if let Some(located) = View::read(&entry, self.reader(&entry)?.as_ref())?.locate(sought)? {
                 return Ok(Some(located));
             }
         }
@@ -262,7 +275,7 @@ impl Queries for Arc<Supervisor> {
     fn conflicts(&self) -> Result<Vec<ConflictReport>> {
         let mut all = Vec::new();
         for entry in self.folders_on_list()? {
-            all.extend(View::read(&entry, self.board.reader(entry.id).as_ref())?.conflicts());
+            all.extend(View::read(&entry, self.reader(&entry)?.as_ref())?.conflicts());
         }
         Ok(all)
     }
@@ -276,8 +289,8 @@ impl Queries for Arc<Supervisor> {
         Ok(receiver.blocking_recv().context("the folder's work has ended")??)
     }
 
-    fn trash(&self) -> Result<Vec<TrashedReport>> {
-        trash::list(&self.folders_on_list()?)
+    fn trash(&self, sought: &TrashQuery) -> Result<Vec<TrashedReport>> {
+        trash::list(&self.folders_on_list()?, sought)
     }
 
     fn restore(&self, folder: FolderId, item: &str) -> Result<Restored> {
@@ -288,7 +301,10 @@ impl Queries for Arc<Supervisor> {
 
     fn activity(&self, limit: usize) -> Result<Vec<ActivityReport>> {
         let folders = self.folders_on_list()?;
-        let readers = folders.iter().filter_map(|entry| Some((entry.id, self.board.reader(entry.id)?)));
+        let mut readers = Vec::new();
+        for entry in &folders {
+            readers.extend(self.reader(entry)?.map(|reader| (entry.id, reader)));
+        }
         activity::list(readers, limit)
     }
 }

@@ -3,29 +3,45 @@
 use std::cmp::Reverse;
 
 use anyhow::Result;
-use ensafer_core::api::local::{EntryKind, Restored, TrashedReport};
+use ensafer_client::exit::Exit;
+use ensafer_core::api::local::{EntryKind, Restored, TrashQuery, TrashedReport};
 use rustix::fs::FileType;
 
+use crate::exit::Failure;
 use crate::folders::FolderEntry;
-use crate::work_dir::{ItemName, Trashed, WorkDir};
+use crate::work_dir::{ItemName, Trashed, WorkDir, WorkError};
 
 /// Most entries of one folder that are listed: the latest.
 pub const MOST_LISTED: usize = 10_000;
 
-/// What lies in the trash of `folders`, the latest first. A work folder that is not there has none.
+/// What lies in the trash of `folders`, as far as it is sought, the latest first. A work folder that is not there has
+/// none.
 ///
 /// # Errors
 /// A trash cannot be read.
-pub fn list(folders: &[FolderEntry]) -> Result<Vec<TrashedReport>> {
+pub fn list(folders: &[FolderEntry], sought: &TrashQuery) -> Result<Vec<TrashedReport>> {
     let mut all = Vec::new();
     for folder in folders {
         if let Ok(work) = WorkDir::open(&folder.work) {
-            all.extend(work.list_trash(MOST_LISTED)?.iter().filter_map(|found| report(folder, found)));
+            let found = work.list_trash(MOST_LISTED, &|item| is_sought(folder, item, sought))?;
+            all.extend(found.iter().filter_map(|found| report(folder, found)));
         }
     }
     // By time over the folders; within one batch as they are.
     all.sort_by_key(|report| Reverse(report.moved.clone()));
     Ok(all)
+}
+
+fn is_sought(folder: &FolderEntry, item: &str, sought: &TrashQuery) -> bool {
+    let is_item = sought.item.as_deref().is_none_or(|above| is_at_or_below(item, above));
+    let was_there = |path: &String| {
+        ItemName::parse(item).is_some_and(|name| folder.work.join(name.path).starts_with(path))
+    };
+    is_item && sought.path.as_ref().is_none_or(was_there)
+}
+
+fn is_at_or_below(item: &str, above: &str) -> bool {
+    item.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn report(folder: &FolderEntry, found: &Trashed) -> Option<TrashedReport> {
@@ -50,7 +66,18 @@ fn report(folder: &FolderEntry, found: &Trashed) -> Option<TrashedReport> {
 /// # Errors
 /// It is not in the trash, or cannot be moved.
 pub fn restore(folder: &FolderEntry, item: &str) -> Result<Restored> {
-    let path = WorkDir::open(&folder.work)?.restore(item)?;
+    let path = WorkDir::open(&folder.work)?.restore(item).map_err(|error| refused(item, error))?;
     let path = folder.work.join(path).to_string_lossy().into_owned();
     Ok(Restored { item: item.to_owned(), path })
+}
+
+/// What the trash does not hold is said to be so: somebody may have emptied it.
+fn refused(item: &str, error: WorkError) -> anyhow::Error {
+    match error {
+        WorkError::Missing { path } | WorkError::BadPath { path } if path == item => {
+            let failure = Failure::new(Exit::Usage, format!("{item:?} is not in the trash"));
+            failure.with_remedy("ensafer trash lists what is").into()
+        }
+        error => error.into(),
+    }
 }

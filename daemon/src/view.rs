@@ -8,15 +8,17 @@ use ensafer_core::api::local::{
     ConflictReport, EntryKind, FileState, FileStatus, ListedEntry, Located, ProblemReport, ShownFile,
 };
 use ensafer_core::format::{StoreName, parse_store_name};
-use ensafer_core::ids::FileId;
+use ensafer_core::ids::{DeviceId, FileId};
 use ensafer_core::layout::{Layout, layout};
 use ensafer_core::plan::Conflict;
+use ensafer_core::reconcile::same_stamp;
+use ensafer_core::suffix;
 use ensafer_core::tree::{BaseTree, Content, Folding, Kind, Object};
 
 use crate::engine::kept_conflicts;
 use crate::folders::FolderEntry;
 use crate::scan::is_ignored;
-use crate::state::{StateReader, StoreRecord};
+use crate::state::{Identity, StateReader, StoreRecord};
 use crate::work_dir::WorkDir;
 
 /// One folder's base, read once.
@@ -27,6 +29,7 @@ pub struct View<'a> {
     layout: Layout,
     problems: Vec<ProblemReport>,
     conflicts: Vec<Conflict>,
+    device: Option<DeviceId>,
 }
 
 impl<'a> View<'a> {
@@ -36,9 +39,11 @@ impl<'a> View<'a> {
         let standing = reader.map(StateReader::problems).transpose()?.unwrap_or_default();
         let problems = standing.iter().map(|s| ProblemReport::new(&s.problem, entry.id, s.since)).collect();
         let conflicts = reader.map(kept_conflicts).transpose()?.unwrap_or_default();
+        let identity: Option<Identity> = reader.map(|reader| reader.get("identity")).transpose()?.flatten();
+        let device = identity.map(|identity| identity.device);
         let objects = base.entries.values().map(|entry| &*entry.object);
         let layout = layout(objects, entry.id.root(), Folding::Exact);
-        Ok(Self { entry, base, records, layout, problems, conflicts })
+        Ok(Self { entry, base, records, layout, problems, conflicts, device })
     }
 
     /// Everything that shows at or below `path`, which lies in the work folder, sorted by path.
@@ -114,20 +119,22 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn conflicts(&self) -> Vec<ConflictReport> {
         let report = |conflict: &Conflict| {
-            let original =
-                self.base.entries.get(&conflict.winner).map(|entry| entry.object.author.to_string());
+            let object = |id| self.base.entries.get(&id).map(|entry| &*entry.object);
+            let is_own = |device| self.device == Some(device);
+            let here = object(conflict.winner).is_some_and(|winner| is_own(winner.content_dot.device));
             Some(ConflictReport {
                 folder: self.entry.id,
                 conflict: conflict.copy,
-                original: self.shown(conflict.winner),
-                copy: self.shown(conflict.copy)?,
-                author: original,
+                original: self.shown(conflict.winner, here),
+                copy: self.shown(conflict.copy, is_own(conflict.losing.device))?,
+                author: object(conflict.winner).map(|winner| winner.author.to_string()),
+                copy_author: suffix::author(&object(conflict.copy)?.name).map(str::to_owned),
             })
         };
         self.conflicts.iter().filter_map(report).collect()
     }
 
-    fn shown(&self, id: FileId) -> Option<ShownFile> {
+    fn shown(&self, id: FileId, here: bool) -> Option<ShownFile> {
         let object = &self.base.entries.get(&id)?.object;
         let size_bytes = match object.content {
             Content::File { size, .. } => size,
@@ -135,7 +142,7 @@ impl<'a> View<'a> {
             Content::Tombstone { .. } => return None,
         };
         let path = self.entry.work.join(self.layout.path(id)?).to_string_lossy().into_owned();
-        Some(ShownFile { path, size_bytes, modified: object.modified.to_string() })
+        Some(ShownFile { path, size_bytes, modified: object.modified.to_string(), here })
     }
 
     /// How far `path` is. Equal to base means up to date, as far as stamps tell.
@@ -176,9 +183,9 @@ impl<'a> View<'a> {
             return path.is_dir();
         }
         let Ok(relative) = self.relative(path) else { return false };
-        let work = WorkDir::open(&self.entry.work).ok();
-        let seen = work.and_then(|work| work.look(&relative).ok().flatten()).map(|seen| seen.stamp);
-        seen.is_some() && seen == entry.work.map(|work| work.stamp)
+        let Ok(work) = WorkDir::open(&self.entry.work) else { return false };
+        let Some((seen, known)) = work.look(&relative).ok().flatten().zip(entry.work) else { return false };
+        same_stamp(&known.stamp, &seen.stamp, work.stable_inodes())
     }
 
     fn relative(&self, path: &Path) -> Result<String> {

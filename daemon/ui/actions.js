@@ -1,11 +1,31 @@
 // What the page asks of the daemon, and what becomes of the answers.
 
 import * as api from "/ui/api.js";
+import { filtered, toCsv, toJson } from "/ui/deeds.js";
+import { observed } from "/ui/rate.js";
 import { state, update } from "/ui/store.js";
+import { download, hex, unhex } from "/ui/files.js";
 import { has, t } from "/ui/text.js";
 
 /** Refusals of which the daemon knows more than their kind. */
-const KEEPS_DETAIL = ["weak-password", "server-unreachable", "server-distrusted", "retry-later"];
+const KEEPS_DETAIL = [
+  "weak-password",
+  "server-unreachable",
+  "server-distrusted",
+  "retry-later",
+  "preview-bad-request",
+  "add-bad-request",
+  "open-failed",
+  "refresh-failed",
+  "account-bad-request",
+  "account-not-allowed",
+];
+
+/** Rows that a long list shows at first, and then more of them. */
+export const PAGE_COUNT = 200;
+
+/** The name that a saved account gets. */
+const ACCOUNT_FILE = "account.ensafer-keys";
 
 const LONGEST_PAUSE_BETWEEN_TRIES_MS = 30_000;
 
@@ -13,6 +33,7 @@ const LONGEST_PAUSE_BETWEEN_TRIES_MS = 30_000;
 export async function run() {
   try {
     await api.enter();
+    await takeRoute();
   } catch (error) {
     update({ link: error instanceof api.Unreachable ? "lost" : "shut" });
     if (!(error instanceof api.Unreachable)) return;
@@ -39,28 +60,46 @@ export async function run() {
 async function takeStatus(status) {
   const isFirst = state.link !== "open";
   const before = state.status;
-  update({ status, link: "open" });
+  update({ status, link: "open", rates: ratesOf(status) });
   const summary = (of) => JSON.stringify(of?.folders.map((f) => [f.folder, f.state, f.problems, f["still-arriving"], f.conflicts]));
-  if (isFirst || summary(before) !== summary(status)) await refresh();
-  if (isFirst) await readScreen();
+  try {
+    if (isFirst || summary(before) !== summary(status)) await refresh();
+    if (isFirst) await readScreen();
+  } catch (error) {
+    // The status goes on all the same.
+    if (!(error instanceof api.Refused) || error.isShutOut) throw error;
+    update({ failure: failureOf("refresh", error) });
+  }
+}
+
+/** How fast the folders' work goes, by folder. */
+function ratesOf(status) {
+  const working = status.folders.filter((folder) => folder.progress);
+  return Object.fromEntries(working.map(({ folder, progress }) => [folder, observed(state.rates[folder], progress, performance.now())]));
 }
 
 /** Reads what the status does not have. */
 export async function refresh() {
-  const [account, folders, problems] = await Promise.all([
+  const [account, folders, problems, conflicts] = await Promise.all([
     api.get("/v1/account"),
     api.get("/v1/folders"),
     api.get("/v1/problems"),
+    api.get("/v1/conflicts"),
   ]);
-  update({ account, folders, problems });
-  if (state.route.screen === "people") await readPeople();
+  update({ account, folders, problems, conflicts });
+  const { screen } = state.route;
+  if (screen === "people") await readPeople();
+  if (screen === "activity") await readActivity();
+  if (screen === "trash") await readTrash();
 }
 
 /** Reads what the screen shows beside that. */
 async function readScreen() {
   const { screen } = state.route;
   if (screen === "people") await readPeople();
-  if (screen === "settings") await readSettings();
+  if (["settings", "conflicts", "trash"].includes(screen)) await readSettings();
+  if (screen === "activity") await readActivity();
+  if (screen === "trash") await readTrash();
   if (screen === "add") await readClouds();
 }
 
@@ -88,10 +127,12 @@ function failureOf(name, error) {
 }
 
 /** A failure in the reader's words where the page has some for its kind, else in the daemon's. */
-export function words({ class: of, what, remedy }) {
-  const key = `refusal.${of}`;
-  if (!has(key)) return { what, remedy };
-  return { what: t(key), remedy: KEEPS_DETAIL.includes(of) ? what : null };
+export function words({ name, class: of, what, remedy }) {
+  // What was asked for says it better than what it was refused with.
+  const [asked] = name.split(" ");
+  const kind = [`${asked}-${of}`, of].find((kind) => has(`refusal.${kind}`));
+  if (!kind) return { what, remedy };
+  return { what: t(`refusal.${kind}`), detail: KEEPS_DETAIL.includes(kind) ? what : null };
 }
 
 export function resetForm(form) {
@@ -105,7 +146,8 @@ export function go(screen, folder = null) {
 
 export async function takeRoute() {
   const [, screen, folder] = /^#\/([a-z-]*)(?:\/([0-9a-f]+))?/.exec(location.hash) ?? [];
-  update({ route: { screen: screen || "folders", folder: folder ?? null }, form: {}, failure: null, dialog: null, said: "" });
+  const form = screen === "add" && state.wantedPlace ? { place: state.wantedPlace } : {};
+  update({ route: { screen: screen || "folders", folder: folder ?? null }, form, wantedPlace: null, failure: null, dialog: null, said: "" });
   if (state.link === "open") await readScreen();
 }
 
@@ -190,6 +232,22 @@ export async function recover(fields) {
   if (done) await afterAccount();
 }
 
+/** Sets up the account that a file carries; `file` is what somebody chose. */
+export async function importAccount(file, fields) {
+  const done = await perform("account", async () => {
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    update({ account: await api.post("/v1/account/import", { file: hex(bytes), ...fields }) });
+  });
+  if (done) await afterAccount();
+}
+
+/** Has the browser save the sealed account. */
+export const saveAccount = () =>
+  perform("save-account", async () => {
+    const { file } = await api.get("/v1/account/file");
+    download(ACCOUNT_FILE, unhex(file), "application/octet-stream");
+  });
+
 async function afterAccount() {
   update({ form: {} });
   await refresh();
@@ -204,7 +262,7 @@ export function keysAreWrittenDown() {
 export async function logOut() {
   await perform("log-out", async () => {
     const { account, is_server_told: isTold } = await api.post("/v1/account/logout", {});
-    update({ account, said: isTold ? "" : t("settings.server-not-told") });
+    update({ account, devices: null, said: isTold ? "" : t("settings.server-not-told") });
   });
   closeDialog();
 }
@@ -215,11 +273,90 @@ export const showRecoveryKey = (password) =>
     update({ dialog: null, once: { kind: "keys", recoveryKey: report.recovery_key, unchecked: report.unchecked } });
   });
 
+export async function changePassword(fields) {
+  const isOnServer = Boolean(state.account.server);
+  const done = await perform("password", async () => update({ account: await api.post("/v1/account/password", fields) }));
+  if (done) closeWith(t(isOnServer ? "settings.password-set" : "settings.password-set-here"));
+}
+
+/** The server may mail a code to the new address first; then it is asked for. */
+export async function changeEmail(fields) {
+  const done = await perform("email", async () => update({ account: await api.post("/v1/account/email", fields) }));
+  if (done) closeWith(t("settings.email-set", { email: state.account.email }));
+  else if (state.failure?.class === "needs-mail-code") update({ dialog: { ...state.dialog, wantsCode: true }, failure: null });
+}
+
+/** Closes the dialog, and says what was done where everybody sees it. */
+function closeWith(said) {
+  closeDialog();
+  changeForm({ done: said });
+  update({ said });
+}
+
+/** The account's computers; the server is asked, which may take a while. */
+async function readDevices() {
+  update({ devices: null });
+  if (!state.account?.server || state.account.state !== "open") return;
+  try {
+    update({ devices: { list: await api.get("/v1/account/devices") } });
+  } catch (error) {
+    update({ devices: { failure: failureOf("devices", error) } });
+  }
+}
+
+export async function revokeDevice({ id, name }) {
+  const done = await perform("revoke-device", async () => {
+    update({ devices: { list: await api.post("/v1/account/devices/revoke", { device: id }) } });
+  });
+  if (done) closeWith(t("settings.device-revoked", { name }));
+}
+
 // --- Folders.
 
 export async function readClouds() {
   update({ clouds: null });
   await perform("clouds", async () => update({ clouds: await api.get("/v1/clouds") }));
+}
+
+/** Adds what somebody shares with this account. */
+export function addShared(encrypted) {
+  update({ wantedPlace: encrypted });
+  go("add");
+}
+
+/** Opens the dialog that chooses a directory for the field of that name, where it is now or in the home directory. */
+export async function chooseDirectory(field, start) {
+  openDialog({ name: "choose-directory", field, start, listing: null, isHiddenShown: false });
+  // What somebody has typed may not be there yet.
+  if (!(await listDirectory(start)) && start) await listDirectory("", start);
+}
+
+/** Shows what lies in a directory, in the home directory without one; `typed` stays in the field. */
+export const listDirectory = (path, typed) =>
+  perform("directories", async () => {
+    const listing = await api.get(path ? `/v1/directories?path=${encodeURIComponent(path)}` : "/v1/directories");
+    if (state.dialog?.name !== "choose-directory") return;
+    update({ dialog: { ...state.dialog, listing } });
+    typeDirectory(typed ?? listing.path);
+    const list = document.getElementById("directories");
+    if (list) list.selectedIndex = -1;
+  });
+
+export function typeDirectory(path) {
+  const field = document.getElementById("path");
+  if (field) field.value = path;
+}
+
+export const toggleHidden = () => update({ dialog: { ...state.dialog, isHiddenShown: !state.dialog.isHiddenShown } });
+
+export const joined = (directory, name) => `${directory.replace(/\/$/, "")}/${name}`;
+
+/** Takes the directory into the field that the dialog was opened for. It is made when the folder is added. */
+export function takeDirectory(path) {
+  const { field } = state.dialog;
+  document.getElementById(field).value = path;
+  closeDialog();
+  changeForm({ preview: null, askedOwner: null });
 }
 
 let previewing = new AbortController();
@@ -258,7 +395,95 @@ export async function removeFolder(folder) {
   if (done) closeDialog();
 }
 
-export const openFolder = (folder, side) => perform("open", () => api.post("/v1/folders/open", { folder, side }));
+/** Shows a directory of a folder where the desktop shows directories, or with a path below it where that lies. */
+export const openFolder = (folder, side, path) => perform("open", () => api.post("/v1/folders/open", { folder, side, path }));
+export const showFile = (folder, path) => openFolder(folder, "work", path);
+
+/** The name of a folder that may be gone from the list. */
+export const nameOf = (id) => state.folders.find((folder) => folder.id === id)?.name ?? id;
+
+/** The path below the work folder of what lies in it. */
+export function below(id, path) {
+  const start = `${state.folders.find((folder) => folder.id === id)?.work}/`;
+  return path.startsWith(start) ? path.slice(start.length) : path;
+}
+
+// --- Conflicts and the trash.
+
+/** Days for which the trash keeps what lies in it. */
+export const trashDays = () => Number(state.settings?.settings.find((setting) => setting.key === "trash_days")?.value ?? 30);
+
+export const resolve = ({ folder, conflict }, keep) =>
+  perform(
+    `resolve ${conflict}`,
+    async () => {
+      await api.post("/v1/conflicts/resolve", { folder, conflict, keep });
+      await refresh();
+    },
+    t(`keep.done-${keep}`),
+  );
+
+export async function readTrash() {
+  try {
+    update({ trash: await api.get("/v1/trash") });
+  } catch (error) {
+    update({ trash: null, failure: failureOf("trash", error) });
+  }
+}
+
+export async function restore({ folder, item, path }) {
+  const done = await perform(
+    `restore ${folder} ${item}`,
+    async () => {
+      const restored = await api.post("/v1/trash/restore", { folder, item });
+      await readTrash();
+      changeForm({ restored: { folder, path: restored.path } });
+    },
+    t("trash.restored-one", { name: path }),
+  );
+  // Its button is gone, and with it the place of the keyboard.
+  if (done) document.querySelector("main h1")?.focus();
+}
+
+// --- Activity.
+
+export async function readActivity() {
+  const limit = state.isActivityWhole ? "" : `?limit=${PAGE_COUNT}`;
+  try {
+    const activity = await api.get(`/v1/activity${limit}`);
+    update({ activity, isActivityWhole: state.isActivityWhole || activity.length < PAGE_COUNT });
+  } catch (error) {
+    update({ activity: null, failure: failureOf("activity", error) });
+  }
+}
+
+/** Reads all that is kept: ten thousand deeds a folder at most. */
+async function readWholeActivity() {
+  if (state.isActivityWhole) return;
+  update({ isActivityWhole: true });
+  await readActivity();
+}
+
+export async function filterActivity(wanted) {
+  changeForm({ ...wanted, shown: PAGE_COUNT });
+  await readWholeActivity();
+}
+
+export async function showMoreActivity(shown) {
+  await readWholeActivity();
+  changeForm({ shown: shown + PAGE_COUNT });
+}
+
+/** Hands all that the filter lets through to the browser, as a file. */
+export const exportActivity = (kind) =>
+  perform("activity", async () => {
+    await readWholeActivity();
+    if (!state.activity) return;
+    const works = new Map(state.folders.map((folder) => [folder.id, folder.work]));
+    const deeds = filtered(state.activity, state.form).map((deed) => ({ ...deed, folder: works.get(deed.folder) ?? deed.folder }));
+    const text = kind === "csv" ? toCsv(deeds) : toJson(deeds);
+    download(`ensafer-activity.${kind}`, text, `${kind === "csv" ? "text/csv" : "application/json"};charset=utf-8`);
+  });
 
 // --- People.
 
@@ -358,6 +583,7 @@ export const revoke = (invitation) =>
 // --- Settings.
 
 export async function readSettings() {
+  if (state.route.screen === "settings") readDevices();
   try {
     update({ settings: await api.get("/v1/settings") });
   } catch (error) {

@@ -5,7 +5,8 @@
 
 const KEY_HEADER = "x-ensafer-key";
 const KEPT_KEY = "ensafer-key";
-const TOKEN = /^#([0-9a-f]{64})$/;
+// Behind the token there may be a screen.
+const TOKEN = /^#([0-9a-f]{64})(?:\/([a-z-]+))?$/;
 
 /** The daemon's answer that is not a success; with its own words. */
 export class Refused extends Error {
@@ -28,15 +29,19 @@ export class Unreachable extends Error {}
 
 let key = null;
 
+/** Whether this page is in Ensafer's own window, which can start a daemon. */
+export let isInOwnWindow = false;
+
 /** Lets this page in. Afterwards the address has no secret in it. */
 export async function enter() {
-  const token = TOKEN.exec(location.hash)?.[1];
-  if (token) history.replaceState(null, "", "/#/");
+  const [, token, screen = ""] = TOKEN.exec(location.hash) ?? [];
+  if (token) history.replaceState(null, "", `/#/${screen}`);
   key = sessionStorage.getItem(KEPT_KEY);
   if (key && !token) return;
   const response = await send("POST", "/claim", JSON.stringify({ token: token ?? "" }), "application/json");
   // Only the door for browsers has this request.
-  if (response.status === 404) return;
+  isInOwnWindow = response.status === 404;
+  if (isInOwnWindow) return;
   ({ key } = await read(response));
   sessionStorage.setItem(KEPT_KEY, key);
 }

@@ -1,21 +1,37 @@
 // The window: its header with the one status, the way through the screens, and where the keyboard is.
 
 import * as act from "/ui/actions.js";
+import { isInOwnWindow } from "/ui/api.js";
 import { html, render } from "/ui/html.js";
 import { Button, Failure, Field, Sign } from "/ui/parts.js";
+import { Refused } from "/ui/refused.js";
+import { Activity } from "/ui/screens/activity.js";
 import { AddFolder } from "/ui/screens/add-folder.js";
+import { Conflicts } from "/ui/screens/conflicts.js";
 import { Folders } from "/ui/screens/folders.js";
 import { Keys } from "/ui/screens/keys.js";
 import { People } from "/ui/screens/people.js";
 import { Problems } from "/ui/screens/problems.js";
 import { Settings } from "/ui/screens/settings.js";
+import { Trash } from "/ui/screens/trash.js";
 import { MailCode, Welcome } from "/ui/screens/welcome.js";
 import { drawWith, state } from "/ui/store.js";
-import { t } from "/ui/text.js";
+import { has, t } from "/ui/text.js";
 
-const SCREENS = { folders: Folders, add: AddFolder, people: People, problems: Problems, settings: Settings };
-const IN_MENU = ["folders", "people", "problems", "settings"];
+const SCREENS = {
+  folders: Folders,
+  add: AddFolder,
+  people: People,
+  activity: Activity,
+  conflicts: Conflicts,
+  problems: Problems,
+  trash: Trash,
+  settings: Settings,
+};
+const IN_MENU = Object.keys(SCREENS).filter((name) => name !== "add");
 const HOUR_S = 60 * 60;
+/** Notices of which the daemon knows more than their kind. */
+const WITH_DETAIL = ["server-distrusted", "new-device"];
 
 /** The screen that is shown: what has to be done first goes before where somebody wants to go. */
 function screen() {
@@ -77,20 +93,40 @@ function Unlock() {
 }
 
 function Menu({ current }) {
-  const count = state.problems.length;
+  const counts = { problems: state.problems.length, conflicts: state.conflicts.length };
   const item = (name) => {
-    const text = name === "problems" && count > 0 ? t("menu.problems-count", { count }) : t(`menu.${name}`);
+    const text = counts[name] > 0 ? t("menu.count", { name: t(`menu.${name}`), count: counts[name] }) : t(`menu.${name}`);
     return html`<li><a href="#/${name}" aria-current=${name === current ? "page" : undefined}>${text}</a></li>`;
   };
   return html`<nav aria-label=${t("menu.label")}><ul>${IN_MENU.map(item)}</ul></nav>`;
+}
+
+/** What somebody should know about the account, from the status and from the account itself, each once. */
+function Notices() {
+  const notices = [...(state.status?.account ?? []), ...(state.account?.notices ?? [])];
+  const known = new Map(notices.map((notice) => [notice.text, notice]));
+  const isInSettings = state.route.screen === "settings";
+  return [...known.values()].map(
+    ({ kind, text }) => html`<div class="notice warn" key=${text}>
+      <p>${has(`notice.${kind}`) ? t(`notice.${kind}`) : text}</p>
+      ${WITH_DETAIL.includes(kind) && html`<p class="quiet" lang="en">${text}</p>`}
+      ${!isInSettings && html`<${Button} onClick=${() => act.go("settings")}>${t("help.settings")}<//>`}
+    </div>`,
+  );
+}
+
+/** The page keeps trying; what it can do no more is to start what has ended. */
+/** What there is before the daemon answers, and after it has ended: a browser's page has lost its server then. */
+function Waiting() {
+  const start = html`<${Button} kind="main" busy=${state.busy === "sync"} onClick=${act.start}>${t("sync.start")}<//>`;
+  return html`<h1 tabindex="-1">${statusText(state)}</h1>
+    ${state.link === "lost" && (isInOwnWindow ? start : html`<p>${t("lost.text")}</p><p><code>ensafer open</code></p>`)}`;
 }
 
 function Window() {
   const { name, view } = screen();
   const isReady = state.link === "open" && state.account;
   const isInside = isReady && Object.hasOwn(SCREENS, name);
-  const notices = [...(state.status?.account ?? []), ...(state.account?.notices ?? [])];
-  const texts = [...new Set(notices.map((notice) => notice.text))];
   return html`<a class="skip" href="#main" onClick=${toMain}>${t("menu.skip")}</a>
     <header>
       <${StatusLine} />
@@ -98,9 +134,10 @@ function Window() {
     </header>
     <main id="main" tabindex="-1" class=${isInside ? "" : "narrow"}>
       ${isInside && state.account.state === "locked" && html`<${Unlock} />`}
-      ${isInside && texts.map((text) => html`<p class="notice warn" key=${text}>${text}</p>`)}
-      ${state.failure?.name === "sync" && html`<${Failure} failure=${act.words(state.failure)} />`}
-      ${isReady || name === "shut" ? html`<${view} key=${name} />` : html`<h1 tabindex="-1">${statusText(state)}</h1>`}
+      ${isInside && html`<${Notices} />`}
+      <${Refused} of="sync" />
+      <${Refused} of="refresh" />
+      ${isReady || name === "shut" ? html`<${view} key=${name} />` : html`<${Waiting} />`}
     </main>
     <p class="hidden" role="log" aria-live="polite">${state.said}</p>`;
 }

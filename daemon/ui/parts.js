@@ -37,11 +37,13 @@ export function Field({ name, label, hint, ...rest }) {
 }
 
 /** What went wrong, in the words of whoever knows, and what to do. */
-export function Failure({ failure }) {
+export function Failure({ failure, children }) {
   if (!failure) return null;
   return html`<div class="notice bad" role="alert">
     <p>${failure.what}</p>
+    ${failure.detail && html`<p class="quiet">${failure.detail}</p>`}
     ${failure.remedy && html`<p class="quiet">${t("common.remedy", { remedy: failure.remedy })}</p>`}
+    ${children}
   </div>`;
 }
 

@@ -4,15 +4,26 @@ export const state = {
   // connecting; open; lost: no daemon answers; shut: this page is not let in, or not any more
   link: "connecting",
   status: null,
+  // How fast the work of folders goes (rate.js), by folder.
+  rates: {},
   account: null,
   folders: [],
   problems: [],
+  conflicts: [],
   clouds: null,
   people: null,
   invitations: [],
+  // What was done, the latest first, and whether that is all of it.
+  activity: null,
+  isActivityWhole: false,
+  trash: null,
   settings: null,
+  // The account's computers: `list`, or the `failure` of asking for them.
+  devices: null,
   // Where in the window: the screen's name, and a folder's id where it is about one.
   route: { screen: "folders", folder: null },
+  // Where the next folder to be added is, where somebody has said so on another screen.
+  wantedPlace: null,
   // What a form has found out so far; gone with the screen.
   form: {},
   // What is shown once: keys, a link. It is in no other place.

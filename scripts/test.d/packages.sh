@@ -4,6 +4,8 @@
 # The program or file that shows whether a package is there, and its name.
 readonly packages=(
     cc:build-essential
+    pkg-config:pkg-config
+    webkit:libwebkit2gtk-4.1-dev
     shellcheck:shellcheck
     setpriv:util-linux
     unshare:util-linux
@@ -26,11 +28,16 @@ readonly packages=(
     chromium:chromium
     node:nodejs
     npm:npm
+    Xvfb:xvfb
+    openbox:openbox
+    xdotool:xdotool
+    import:imagemagick
 )
 
 is_there() {
     case $1 in
     initdb) scripts/with-postgres --find >/dev/null 2>&1 ;;
+    webkit) pkg-config --exists webkit2gtk-4.1 2>/dev/null ;;
     ensurepip) python3 -c 'import ensurepip' 2>/dev/null ;;
     *) has "$1" ;;
     esac
@@ -80,6 +87,8 @@ install_packages() {
     fi
     printf 'These packages are missing and cannot be installed here: %s\n' "${missing[*]}"
     has cc || fail "a C compiler is needed"
+    # The programs themselves: `cargo build` builds what needs no more than a C compiler.
+    is_there webkit || fail "the window cannot be built without libwebkit2gtk-4.1-dev"
     [[ -z ${CI:-} ]] || fail "CI must have them"
     printf 'The tests that need them are skipped.\n'
 }

@@ -24,15 +24,23 @@ pub fn ensafer() -> PathBuf {
     if let Some(given) = env::var_os("ENSAFER_BIN") {
         return given.into();
     }
-    let built = target_directory().join("ensafer");
-    assert!(built.exists(), "{} is not there: run `cargo build --workspace` first", built.display());
-    built
+    of_this_build("ensafer")
 }
 
 /// The `ensafer-tray` program of the same build.
 #[must_use]
 pub fn ensafer_tray() -> PathBuf {
-    let built = target_directory().join("ensafer-tray");
+    of_this_build("ensafer-tray")
+}
+
+/// The `ensafer-window` program of the same build.
+#[must_use]
+pub fn ensafer_window() -> PathBuf {
+    of_this_build("ensafer-window")
+}
+
+fn of_this_build(program: &str) -> PathBuf {
+    let built = target_directory().join(program);
     assert!(built.exists(), "{} is not there: run `cargo build --workspace` first", built.display());
     built
 }

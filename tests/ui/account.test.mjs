@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { PASSWORD, World, openWindow, passes, screen, status } from "./world.mjs";
+import { PASSWORD, World, fill, openWindow, passes, screen, status } from "./world.mjs";
 
 const NEW_PASSWORD = "grass tulip anchor lantern";
 
@@ -17,10 +17,6 @@ before(async () => {
   [browser, server] = await Promise.all([world.browser(), world.server()]);
 });
 after(() => world.end());
-
-async function fill(page, fields) {
-  for (const [label, text] of Object.entries(fields)) await page.getByLabel(label, { exact: true }).fill(text);
-}
 
 test("somebody makes an account, and writes the recovery key down before anything else", async () => {
   const page = await openWindow(browser, await world.device("first"));
@@ -115,5 +111,38 @@ test("the computer is logged out, and the recovery key shown again for the passw
   await passes(page, "log out, sure");
   await dialog.getByRole("button", { name: "Log out" }).click();
   await page.getByText("Logged out", { exact: true }).waitFor();
+  await page.context().close();
+});
+
+test("a file carries the account to another computer, where there is no server", async () => {
+  const device = await world.device("alone");
+  await device.run("register", "--email", "carol@example.com");
+  const first = await openWindow(browser, device);
+  await first.getByLabel("Password").fill(PASSWORD);
+  const unlock = first.getByRole("button", { name: "Unlock" });
+  await unlock.click();
+  await unlock.waitFor({ state: "detached" });
+  await first.getByRole("link", { name: "Settings" }).click();
+  const saving = first.waitForEvent("download");
+  await first.getByRole("button", { name: "Save the account in a file" }).click();
+  const saved = await saving;
+  assert.equal(saved.suggestedFilename(), "account.ensafer-keys");
+  await passes(first, "settings without a server");
+
+  const page = await openWindow(browser, await world.device("other"));
+  await page.getByRole("button", { name: "I have a file with my account" }).click();
+  await screen(page, "Take the account from a file");
+  await passes(page, "import");
+  await page.getByLabel("File with the account").setInputFiles(await saved.path());
+  await fill(page, { Password: "wrong" });
+  const take = page.getByRole("button", { name: "Take it over" });
+  await take.click();
+  await page.getByRole("alert").waitFor();
+  await fill(page, { Password: PASSWORD });
+  await take.click();
+  await screen(page, "Your first folder");
+  await page.getByRole("link", { name: "Settings" }).click();
+  await page.getByText("carol@example.com", { exact: true }).waitFor();
+  await first.context().close();
   await page.context().close();
 });

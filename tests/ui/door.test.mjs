@@ -30,6 +30,13 @@ test("the page keeps its secret out of its address, and stays let in when it is 
   await page.context().close();
 });
 
+test("a screen may stand behind the token", async () => {
+  const page = await openWindow(browser, device, {}, "--screen", "settings");
+  await screen(page, "Settings");
+  assert.match(page.url(), /\/#\/settings$/);
+  await page.context().close();
+});
+
 test("the policy has nothing unsafe in it, and the browser keeps to it", async () => {
   const page = await openWindow(browser, device);
   await status(page, "No folder yet");

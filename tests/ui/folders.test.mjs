@@ -1,7 +1,7 @@
 // Folders: the first one with its dry run, how they are, what is wrong with them, the brake.
 
 import assert from "node:assert/strict";
-import { copyFile, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, test } from "node:test";
 
@@ -45,12 +45,12 @@ test("the first folder is looked at before anything is written", async () => {
   await cloud.check();
   encrypted = await cloud.inputValue();
   assert.ok(encrypted.startsWith(device.cloud), encrypted);
-  await page.getByLabel("Work folder").fill(encrypted);
+  await page.getByLabel("Work folder", { exact: true }).fill(encrypted);
   await page.getByRole("button", { name: "See what would happen" }).click();
   await page.getByRole("alert").waitFor();
   await passes(page, "first run, refused");
 
-  await page.getByLabel("Work folder").fill(device.work);
+  await page.getByLabel("Work folder", { exact: true }).fill(device.work);
   await page.getByRole("button", { name: "See what would happen" }).click();
   await page.getByText("31 files and directories to encrypt, 260 B").waitFor();
   await page.getByText("0 to delete", { exact: true }).waitFor();
@@ -105,10 +105,22 @@ test("what is not in order is listed with what to do, and gone when it is mended
   await page.getByText(problem.what.replace(/ \([^()]*\)$/, ""), { exact: true }).waitFor();
   await page.getByText(problem.remedy).waitFor();
   await passes(page, "problems");
+  await page.getByRole("button", { name: /^Show in its directory/ }).click();
+  await page.getByRole("alert").filter({ hasText: "The desktop could not show it." }).waitFor();
   await rm(stranger);
   await page.getByText("Everything is in order.").waitFor();
   await status(page, "Up to date");
   await passes(page, "no problems");
+});
+
+test("a directory that is gone is told with what to do, and nothing is deleted", async () => {
+  await page.getByRole("link", { name: "Folders" }).click();
+  await rename(encrypted, `${encrypted}-away`);
+  await status(page, "A folder cannot be reached");
+  await page.getByText(/^A directory of this folder is not there\./).waitFor();
+  await passes(page, "unreachable");
+  await rename(`${encrypted}-away`, encrypted);
+  await status(page, "Up to date");
 });
 
 test("a brake says what it holds, and lets go for exactly that", async () => {
@@ -137,4 +149,12 @@ test("a folder is taken off the list, and its files stay", async () => {
   await page.getByText("No folder is synced on this computer yet.").waitFor();
   assert.deepEqual(await readdir(path.join(device.work)).then((names) => names.filter((n) => n === "one.txt")), ["one.txt"]);
   assert.ok((await files(encrypted)).length > 0);
+});
+
+test("where no daemon answers, nothing old is shown, and the way back is", async () => {
+  await device.run("daemon", "--quit");
+  await screen(page, "Ensafer does not answer. It is tried again by itself.");
+  await page.getByText("ensafer open", { exact: true }).waitFor();
+  assert.equal(await page.getByText("Up to date").count(), 0);
+  await passes(page, "no daemon");
 });

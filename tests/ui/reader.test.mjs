@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { after, before, test } from "node:test";
 
-import { World, openWindow, passes, screen, status } from "./world.mjs";
+import { World, focused, openWindow, passes, screen, status, tabTo } from "./world.mjs";
 
 let world;
 let browser;
@@ -20,17 +20,6 @@ before(async () => {
   await device.run("start");
 });
 after(() => world.end());
-
-const focused = (page) => page.evaluate(() => document.activeElement.textContent.trim() || document.activeElement.id);
-
-/** Presses Tab until what has the focus says `text`. */
-async function tabTo(page, text) {
-  for (let n = 0; n < 60; n += 1) {
-    await page.keyboard.press("Tab");
-    if ((await focused(page)) === text) return;
-  }
-  assert.fail(`the keyboard does not come to ${text}`);
-}
 
 test("the keyboard does everything, and its place is seen", async () => {
   const page = await openWindow(browser, device);
@@ -80,7 +69,7 @@ test("a German reads German, and may choose English", async () => {
   await status(page, "Auf dem neuesten Stand");
   assert.equal(await page.evaluate(() => document.documentElement.lang), "de");
   await passes(page, "Ordner");
-  for (const name of ["Personen", "Probleme", "Einstellungen"]) {
+  for (const name of ["Personen", "Verlauf", "Konflikte", "Probleme", "Papierkorb", "Einstellungen"]) {
     await page.getByRole("link", { name }).click();
     await screen(page, name);
     await passes(page, name);

@@ -47,11 +47,11 @@ export class World {
     for (const ending of this.#endings.reverse()) await ending();
   }
 
-  /** A key server of its own; its address. */
-  async server() {
+  /** A key server of its own, with `settings` such as `registration.mode=code`; its address. */
+  async server(...settings) {
     const data = path.join(this.directory, "server");
     await mkdir(data);
-    const child = spawn(path.join(programs, "ensafer-server"), ["serve", "--listen", "127.0.0.1:0", "--data", data], {
+    const child = spawn(path.join(programs, "ensafer-server"), ["serve", "--listen", "127.0.0.1:0", "--data", data, ...settings.flatMap((one) => ["--set", one])], {
       stdio: ["ignore", "pipe", "ignore"],
     });
     this.#endings.push(() => ended(child));
@@ -123,8 +123,8 @@ export class Device {
   }
 
   /** Starts the daemon where nobody types a password for it, as a desktop does; a link into the window. */
-  async link() {
-    const { stdout } = await execute(path.join(programs, "ensafer"), ["open", "--print"], { env: this.environment });
+  async link(...words) {
+    const { stdout } = await execute(path.join(programs, "ensafer"), ["open", "--print", ...words], { env: this.environment });
     return stdout.trim();
   }
 
@@ -144,7 +144,7 @@ export class Device {
 }
 
 /** Opens the window in a browser session of its own. */
-export async function openWindow(browser, device, options = {}) {
+export async function openWindow(browser, device, options = {}, ...words) {
   const context = await browser.newContext({ locale: "en-GB", viewport: { width: 900, height: 700 }, ...options });
   context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
@@ -154,8 +154,13 @@ export async function openWindow(browser, device, options = {}) {
     // A refusal that the page reacts to is reported by the browser as well.
     if (message.type() === "error" && !/Failed to load resource/.test(message.text())) page.failures.push(message.text());
   });
-  await page.goto(await device.link());
+  await page.goto(await device.link(...words));
   return page;
+}
+
+/** Fills fields by their labels. */
+export async function fill(within, fields) {
+  for (const [label, text] of Object.entries(fields)) await within.getByLabel(label, { exact: true }).fill(text);
 }
 
 /** Waits for a screen by its heading. */
@@ -166,6 +171,18 @@ export async function screen(page, heading) {
 /** Waits until the one status says `text`. */
 export async function status(page, text) {
   await page.getByRole("status").filter({ hasText: new RegExp(`^${text}$`) }).first().waitFor();
+}
+
+/** The text of what has the keyboard. */
+export const focused = (page) => page.evaluate(() => document.activeElement.textContent.trim() || document.activeElement.id);
+
+/** Presses Tab until what has the focus says `text`. */
+export async function tabTo(page, text) {
+  for (let n = 0; n < 60; n += 1) {
+    await page.keyboard.press("Tab");
+    if ((await focused(page)) === text) return;
+  }
+  assert.fail(`the keyboard does not come to ${text}`);
 }
 
 /** What every screen must pass: no violation found by axe in light and dark, no scrolling sideways at 320 px, no error. */

@@ -1,16 +1,16 @@
 //! What a click does. Each runs on a thread of its own, because the daemon, or a program, may take its time.
 
-use std::error::Error;
-use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
-use std::{env, io};
 
+pub use ensafer_client::error::chain;
 use ensafer_client::exit::Exit;
 use ensafer_client::home::Home;
-use ensafer_client::launch::{LaunchError, launch};
+use ensafer_client::launch::{LaunchError, installed, launch};
 use ensafer_client::local_api::{Client, ClientError};
+use ensafer_client::screen::Screen;
 use jiff::civil::Time;
 use jiff::{SignedDuration, ToSpan, Zoned};
 
@@ -23,8 +23,10 @@ const MORNING: Time = jiff::civil::time(6, 0, 0, 0);
 /// Something to click.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Opens the window.
+    /// Opens the window, or raises it where it is.
     Open,
+    /// Opens the window, or raises it, at a screen.
+    Show(Screen),
     /// Opens a directory in the file manager.
     OpenDirectory(PathBuf),
     /// Begins syncing, with a daemon if there is none.
@@ -72,20 +74,23 @@ fn until_tomorrow(now: &Zoned) -> Option<Duration> {
     Some(Duration::from_secs(u64::try_from(seconds).ok()?))
 }
 
+/// How a program ends that the dynamic loader could not make ready, because a library is missing (ld.so(8)).
+const NOT_LOADED: i32 = 127;
+
 /// What actions are done with.
 #[derive(Debug, Clone)]
 pub struct Means {
     home: Home,
     ensafer: PathBuf,
+    window: PathBuf,
 }
 
 impl Means {
-    /// The daemon of `home`, and the `ensafer` that is installed beside this program, else the one on the `PATH`.
+    /// The daemon of `home`, and the `ensafer` and `ensafer-window` that are installed beside this program, else those
+    /// on the `PATH`.
     #[must_use]
     pub fn new(home: Home) -> Self {
-        let beside = env::current_exe().ok().map(|own| own.with_file_name("ensafer"));
-        let ensafer = beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from("ensafer"));
-        Self { home, ensafer }
+        Self { home, ensafer: installed("ensafer"), window: installed("ensafer-window") }
     }
 
     /// Launches the daemon if none runs.
@@ -115,7 +120,8 @@ impl Means {
 
     fn try_to(&self, action: &Action, change: &impl Fn(&mut dyn FnMut(&mut Scene))) -> Result<(), Trouble> {
         match action {
-            Action::Open => run(Command::new(&self.ensafer).arg("open")),
+            Action::Open => self.open(&[]),
+            Action::Show(screen) => self.open(&["--screen", screen.name()]),
             Action::OpenDirectory(directory) => open_directory(directory),
             Action::Start => self.start(change),
             Action::Stop => self.daemon()?.stop().map_err(|error| of_client(&error)),
@@ -136,6 +142,17 @@ impl Means {
                 self.launch_visibly(change).map(drop)
             }
             Action::RestartTray | Action::Quit => Ok(()),
+        }
+    }
+
+    /// Runs the window until it is closed, and says why where it fails. Where it is not installed, or one of its libraries
+    /// is not, the browser shows the same.
+    fn open(&self, arguments: &[&str]) -> Result<(), Trouble> {
+        let window = &mut Command::new(&self.window);
+        match output(window.args(arguments)) {
+            Ok(output) if output.status.code() != Some(NOT_LOADED) => outcome(window, &output),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(trouble(not_run(window, &error))),
+            _ => run(Command::new(&self.ensafer).arg("open").args(arguments)),
         }
     }
 
@@ -179,26 +196,39 @@ fn open_directory(directory: &Path) -> Result<(), Trouble> {
 
 /// Runs a program to its end, in the session that the tray is in.
 fn run(command: &mut Command) -> Result<(), Trouble> {
-    let name = command.get_program().to_os_string();
-    let ran = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output();
-    let output = ran.map_err(|error| trouble(not_run(&name, &error)))?;
+    match output(command) {
+        Ok(output) => outcome(command, &output),
+        Err(error) => Err(trouble(not_run(command, &error))),
+    }
+}
+
+fn output(command: &mut Command) -> io::Result<Output> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output()
+}
+
+/// What a program that has ended came to. Libraries may have warned of something before it said why it fails.
+fn outcome(command: &Command, output: &Output) -> Result<(), Trouble> {
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let first = said.lines().map(str::trim).find(|line| !line.is_empty());
-    let words = first.map(|line| line.strip_prefix("Error: ").unwrap_or(line).to_owned());
-    let silent = || format!("{} failed ({})", Path::new(&name).display(), output.status);
-    Err(trouble(words.unwrap_or_else(silent)))
+    let lines = || said.lines().map(str::trim);
+    let why = lines().find_map(|line| line.strip_prefix("Error: "));
+    let first = || lines().find(|line| !line.is_empty());
+    let silent = || format!("{} failed ({})", name(command), output.status);
+    Err(trouble(why.or_else(first).map_or_else(silent, str::to_owned)))
 }
 
-fn not_run(name: &OsString, error: &io::Error) -> String {
-    let name = Path::new(name).display();
+fn not_run(command: &Command, error: &io::Error) -> String {
     if error.kind() == io::ErrorKind::NotFound {
-        format!("{name} is not installed")
+        format!("{} is not installed", name(command))
     } else {
-        format!("{name} cannot be run: {error}")
+        format!("{} cannot be run: {error}", name(command))
     }
+}
+
+fn name(command: &Command) -> String {
+    Path::new(command.get_program()).display().to_string()
 }
 
 fn of_launch(error: &LaunchError) -> Trouble {
@@ -221,20 +251,6 @@ fn of_client(error: &ClientError) -> Trouble {
 
 const fn trouble(text: String) -> Trouble {
     Trouble { text, is_of_connection: false }
-}
-
-/// An error and its causes as a sentence.
-#[must_use]
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    let mut letters = text.chars();
-    let first = letters.next().into_iter().flat_map(char::to_uppercase);
-    first.chain(letters).collect()
 }
 
 #[cfg(test)]
@@ -269,6 +285,8 @@ mod tests {
         assert!(text(&mut Command::new("false")).starts_with("false failed (exit status: 1"));
         let script = "echo >&2; echo 'Error: no way' >&2; exit 1";
         assert_eq!(text(Command::new("sh").args(["-c", script])), "no way");
+        let script = "echo 'Gtk-WARNING: a theme' >&2; echo 'Error: no display' >&2; exit 5";
+        assert_eq!(text(Command::new("sh").args(["-c", script])), "no display");
     }
 
     #[test]

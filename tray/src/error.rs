@@ -32,6 +32,9 @@ pub enum TrayError {
     /// The file system's events cannot be had.
     #[error("changes of files cannot be watched")]
     Watch(#[source] io::Error),
+    /// The manual page cannot be written.
+    #[error("the manual page cannot be written")]
+    Manual(#[source] io::Error),
     /// The tray that is installed now cannot be run in place of this one.
     #[error("{} cannot be run", program.display())]
     Restart {
@@ -53,7 +56,9 @@ impl TrayError {
         match self {
             Self::AlreadyRunning { .. } => Exit::AlreadyRunning,
             Self::NoSession(_) => Exit::RetryLater,
-            Self::Home(_) | Self::Lock { .. } | Self::Watch(_) | Self::Restart { .. } => Exit::Error,
+            Self::Home(_) | Self::Lock { .. } | Self::Watch(_) | Self::Manual(_) | Self::Restart { .. } => {
+                Exit::Error
+            }
         }
     }
 

@@ -1,19 +1,25 @@
 //! Follows the daemon through its life, without asking again and again: its events while it runs, the record of the
 //! home's lock while it does not.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::io;
 use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 
+use ensafer_client::file_watch::FileWatch;
 use ensafer_client::home::Home;
 use ensafer_client::local_api::{Client, ClientError};
-use ensafer_core::api::local::{API_VERSION, FolderReport};
+use ensafer_core::api::local::{API_VERSION, ActivityReport, Deed, FolderReport};
 use ensafer_core::ids::FolderId;
-use ensafer_core::status::Status;
+use ensafer_core::status::{State, Status};
 
 use crate::action::chain;
-use crate::platform::FileWatch;
 use crate::scene::{Age, Link, Live};
+
+/// How many files the menu shows, and among how many deeds they are looked for: some are of the same file.
+const RECENT_FILES: usize = 10;
+const RECENT_DEEDS: usize = 50;
 
 /// Shows how the daemon of `home` is, and every change of that.
 ///
@@ -49,21 +55,36 @@ fn listen(home: &Home, show: &mut impl FnMut(Link)) -> Result<Link, ClientError>
 fn show_events(client: &Client, age: &Age, show: &mut impl FnMut(Link)) -> Result<Infallible, ClientError> {
     loop {
         let folders: Vec<FolderReport> = client.folders()?.into_iter().map(|listed| listed.folder).collect();
-        let mut known: Option<Vec<FolderId>> = None;
+        // Where it has none to tell, the menu has none to show; where it is gone, its events say so.
+        let recent = recent(client.activity(RECENT_DEEDS).unwrap_or_default(), &folders);
+        let mut known: Option<Vec<_>> = None;
         client.watch(|status| {
-            let ids = ids(&status);
-            if *known.get_or_insert_with(|| ids.clone()) != ids {
-                // Folders came or went: where they lie is asked for again.
+            let outline = outline(&status);
+            if *known.get_or_insert_with(|| outline.clone()) != outline {
+                // Folders came or went, or work began or ended: what the events do not tell is asked for again.
                 return ControlFlow::Break(());
             }
-            show(Link::Live(Box::new(Live { status, folders: folders.clone(), age: age.clone() })));
+            let (folders, recent, age) = (folders.clone(), recent.clone(), age.clone());
+            show(Link::Live(Box::new(Live { status, folders, recent, age })));
             ControlFlow::Continue(())
         })?;
     }
 }
 
-fn ids(status: &Status) -> Vec<FolderId> {
-    status.folders.iter().map(|folder| folder.folder).collect()
+fn outline(status: &Status) -> Vec<(FolderId, State)> {
+    status.folders.iter().map(|folder| (folder.folder, folder.state)).collect()
+}
+
+/// The files that were new or changed, each once, as many as the menu shows. One that was removed since is not among them.
+fn recent(deeds: Vec<ActivityReport>, folders: &[FolderReport]) -> Vec<PathBuf> {
+    let mut seen = HashSet::new();
+    let newest = deeds.into_iter().filter(|deed| seen.insert((deed.folder, deed.path.clone())));
+    let there = newest.filter(|deed| deed.deed != Deed::Removed);
+    let path = |deed: ActivityReport| {
+        let folder = folders.iter().find(|folder| folder.id == deed.folder)?;
+        Some(Path::new(&folder.work).join(deed.path))
+    };
+    there.filter_map(path).take(RECENT_FILES).collect()
 }
 
 fn link_of(error: &ClientError) -> Link {
@@ -79,4 +100,34 @@ fn link_of(error: &ClientError) -> Link {
 fn is_of_the_end(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotFound};
     matches!(error.kind(), NotFound | ConnectionRefused | ConnectionReset | BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recent_files_are_those_that_are_there() {
+        let id = FolderId::new([7; 16]);
+        let folders = [FolderReport { id, work: "/w".into(), encrypted: "/e".into() }];
+        let done = |deed, path: &str| ActivityReport {
+            folder: id,
+            at: String::new(),
+            deed,
+            path: path.to_owned(),
+            from: None,
+            here: true,
+            author: String::new(),
+        };
+        let mut deeds = vec![
+            done(Deed::Removed, "gone"),
+            done(Deed::Changed, "a/b"),
+            done(Deed::Added, "a/b"),
+            done(Deed::Added, "gone"),
+            ActivityReport { folder: FolderId::new([8; 16]), ..done(Deed::Added, "of another folder") },
+        ];
+        assert_eq!(recent(deeds.clone(), &folders), [Path::new("/w/a/b")]);
+        deeds.extend((0..RECENT_DEEDS).map(|n| done(Deed::Added, &n.to_string())));
+        assert_eq!(recent(deeds, &folders).len(), RECENT_FILES);
+    }
 }

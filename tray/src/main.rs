@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use std::sync::mpsc;
 use std::{env, thread};
 
-use clap::Parser;
+use clap::{CommandFactory, Parser, Subcommand};
 use ensafer_client::home::Home;
 use ensafer_tray::action::{Action, Means, chain};
 use ensafer_tray::error::TrayError;
@@ -22,11 +22,29 @@ use ensafer_tray::scene::Link;
 /// The tray starts the daemon if none runs. It holds no keys: syncing goes on without it.
 #[derive(Debug, Parser)]
 #[command(name = "ensafer-tray", version)]
-struct Arguments {}
+struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Write the manual page, for packages
+    #[command(hide = true)]
+    Man {
+        /// An existing directory
+        directory: PathBuf,
+    },
+}
 
 fn main() -> ExitCode {
-    let Arguments {} = Arguments::parse();
-    match run() {
+    let done = match Arguments::parse().verb {
+        None => run(),
+        Some(Verb::Man { directory }) => {
+            clap_mangen::generate_to(Arguments::command(), directory).map_err(TrayError::Manual)
+        }
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tell(&error);

@@ -1,5 +1,8 @@
 //! The menu as a pure function of the scene.
 
+use std::path::{Path, PathBuf};
+
+use ensafer_client::screen::Screen;
 use ensafer_core::status::State;
 
 use crate::action::{Action, PauseUntil};
@@ -34,7 +37,7 @@ pub fn menu(scene: &Scene) -> Vec<Item> {
     let mut items = vec![Item::Text(scene.headline())];
     items.extend(scene.trouble().map(|text| Item::Text(text.to_owned())));
     items.extend(about_version(scene.age()));
-    for group in [syncing(scene), folders(scene), vec![quit(scene)]] {
+    for group in [syncing(scene), folders(scene), screens(scene), vec![quit(scene)]] {
         if !group.is_empty() {
             items.push(Item::Separator);
             items.extend(group);
@@ -94,24 +97,51 @@ fn switches(live: &Live) -> Vec<Item> {
 /// What is in the folders, and what is wrong with them.
 fn folders(scene: &Scene) -> Vec<Item> {
     let Some(live) = scene.live() else { return Vec::new() };
-    let counted =
-        |label: &str, count: u64| (count > 0).then(|| click(&format!("{label} ({count})"), Action::Open));
+    let counted = |label: &str, count: u64, screen| {
+        (count > 0).then(|| click(&format!("{label} ({count})"), Action::Show(screen)))
+    };
     let directories = |label: &str, all: Vec<_>| open_directories(label, all);
     directories("Open work folder", live.work_directories().collect())
         .into_iter()
         .chain(directories("Open encrypted folder", live.encrypted_directories().collect()))
-        .chain(counted("Problems", live.problem_count()))
-        .chain(counted("Conflicts", live.conflict_count()))
+        .chain(recent(&live.recent))
+        .chain(counted("Problems", live.problem_count(), Screen::Problems))
+        .chain(counted("Conflicts", live.conflict_count(), Screen::Conflicts))
         .collect()
 }
 
+/// What was new or changed last. A click shows where it lies: to open a file that somebody else has written is for
+/// whoever sees it there.
+fn recent(files: &[PathBuf]) -> Option<Item> {
+    let item = |file: &PathBuf| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let directory = file.parent().unwrap_or(Path::new("/"));
+        click(&name.replace(char::is_control, "�"), Action::OpenDirectory(directory.to_owned()))
+    };
+    let items: Vec<_> = files.iter().map(item).collect();
+    (!items.is_empty()).then(|| Item::Submenu { label: "Recent files".to_owned(), items })
+}
+
+/// What is done in the window only. Logging out is among the settings: it should not be done by a slip.
+fn screens(scene: &Scene) -> Vec<Item> {
+    match scene.live() {
+        Some(live) if !live.is_without_folders() => {
+            vec![
+                click("Add recipient…", Action::Show(Screen::People)),
+                click("Settings…", Action::Show(Screen::Settings)),
+            ]
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// One directory at once, several by a submenu.
-fn open_directories(label: &str, mut all: Vec<std::path::PathBuf>) -> Option<Item> {
+fn open_directories(label: &str, mut all: Vec<PathBuf>) -> Option<Item> {
     match all.len() {
         0 => None,
         1 => all.pop().map(|directory| click(label, Action::OpenDirectory(directory))),
         _ => {
-            let item = |directory: std::path::PathBuf| {
+            let item = |directory: PathBuf| {
                 click(&directory.display().to_string(), Action::OpenDirectory(directory))
             };
             Some(Item::Submenu { label: label.to_owned(), items: all.into_iter().map(item).collect() })
@@ -121,7 +151,8 @@ fn open_directories(label: &str, mut all: Vec<std::path::PathBuf>) -> Option<Ite
 
 /// Ends the tray only, which people should know before they click.
 fn quit(scene: &Scene) -> Item {
-    let label = if scene.live().is_some() { "Quit (syncing goes on)" } else { "Quit" };
+    let is_syncing = scene.live().is_some_and(|live| !live.is_without_folders());
+    let label = if is_syncing { "Quit (syncing goes on)" } else { "Quit" };
     click(label, Action::Quit)
 }
 
@@ -168,7 +199,7 @@ mod tests {
     }
 
     const FOLDERS: [&str; 3] = ["--", "Open work folder", "Open encrypted folder"];
-    const END: [&str; 2] = ["--", "Quit (syncing goes on)"];
+    const END: [&str; 5] = ["--", "Add recipient…", "Settings…", "--", "Quit (syncing goes on)"];
     const RUNNING: [&str; 6] = ["--", "Open Ensafer", "Stop", "Pause", "> For an hour", "> Until tomorrow"];
 
     #[test]
@@ -224,7 +255,8 @@ mod tests {
         assert_eq!(of(Link::NotSetUp), ["[Not set up]", "--", "Set up…", "--", "Quit"]);
         assert_eq!(of(Link::AnotherUsers), ["[The daemon here belongs to another user]", "--", "Quit"]);
         assert_eq!(of(Link::Unreachable("no way".into())), ["[no way]", "--", "Quit"]);
-        let empty = Live { folders: Vec::new(), status: Status::of(Vec::new()), age: Age::Same };
+        let empty =
+            Live { folders: Vec::new(), recent: Vec::new(), status: Status::of(Vec::new()), age: Age::Same };
         let expected = ["[No folder is set up]", "--", "Set up…", "--", "Quit (syncing goes on)"];
         assert_eq!(of(Link::Live(Box::new(empty))), expected);
     }
@@ -253,6 +285,22 @@ mod tests {
         let lines = of(Link::Live(Box::new(live)));
         let at = lines.iter().position(|line| line == "Open work folder").expect("it is there");
         assert_eq!(lines[at + 1..at + 3], ["> /home/a/Work", "> /b"]);
+    }
+
+    #[test]
+    fn recent_files_lead_to_where_they_lie() {
+        let recent = vec!["/home/a/Work/Taxes/2026.ods".into(), "/home/a/Work/line\nbreak".into()];
+        let items = menu(&scene(Link::Live(Box::new(Live { recent, ..live(checked()) }))));
+        let submenu = items.iter().find_map(|item| match item {
+            Item::Submenu { label, items } if label == "Recent files" => Some(items),
+            _ => None,
+        });
+        let directory = |path: &str| Action::OpenDirectory(path.into());
+        let expected = [
+            click("2026.ods", directory("/home/a/Work/Taxes")),
+            click("line�break", directory("/home/a/Work")),
+        ];
+        assert_eq!(submenu.expect("it is there"), &expected);
     }
 
     #[test]

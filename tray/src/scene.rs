@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ensafer_core::api::local::{FolderReport, VersionReport};
-use ensafer_core::status::{Progress, State, Status};
+use ensafer_core::status::{AccountNoticeKind, Progress, State, Status};
 
 /// Everything that icon, tooltip and menu are made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +38,8 @@ pub struct Live {
     pub status: Status,
     /// The folders.
     pub folders: Vec<FolderReport>,
+    /// The files in them that were new or changed last, the latest first.
+    pub recent: Vec<PathBuf>,
     /// Whether it is of the tray's version.
     pub age: Age,
 }
@@ -179,6 +181,9 @@ impl Live {
     }
 
     fn headline(&self) -> String {
+        if self.status.account.iter().any(|notice| notice.kind == AccountNoticeKind::NotSetUp) {
+            return "Not set up".to_owned();
+        }
         if self.is_without_folders() && self.status.state == State::Stopped {
             return "No folder is set up".to_owned();
         }
@@ -243,6 +248,7 @@ pub(crate) mod tests {
                 work: "/home/a/Work".into(),
                 encrypted: "/home/a/Cloud".into(),
             }],
+            recent: Vec::new(),
             age: Age::Same,
         }
     }
@@ -304,7 +310,8 @@ pub(crate) mod tests {
         let progress = Progress { done_count: 3, total_count: 12, ..Progress::default() };
         assert_eq!(live([Event::Planned(progress)]).headline(), "Working: 3 of 12");
         assert_eq!(live([Event::Paused(Some("for an hour".into()))]).headline(), "Paused (for an hour)");
-        let empty = Live { folders: Vec::new(), status: Status::of(Vec::new()), age: Age::Same };
+        let empty =
+            Live { folders: Vec::new(), recent: Vec::new(), status: Status::of(Vec::new()), age: Age::Same };
         assert_eq!(empty.headline(), "No folder is set up");
     }
 }

@@ -152,9 +152,10 @@ fn content(base: &BaseEntry, node: &Node, stable_inodes: bool) -> Look {
     }
 }
 
-/// Rule 2. The device number is left out: it may be another after the next boot. Inode numbers that mean nothing
-/// are left out too, or every file would be read at every scan.
-fn same_stamp(was: &Stamp, is: &Stamp, stable_inodes: bool) -> bool {
+/// Whether a file is as it was by what the file system says of it (engine rule 2). The device number is left out: it may be
+/// another after the next boot. Inode numbers that mean nothing are left out too, or every file would be read at every scan.
+#[must_use]
+pub fn same_stamp(was: &Stamp, is: &Stamp, stable_inodes: bool) -> bool {
     (was.size, was.modified, was.changed) == (is.size, is.modified, is.changed)
         && (was.inode == is.inode || !stable_inodes)
 }

@@ -39,20 +39,30 @@ pub fn find_person(
     unlocked: &Unlocked,
     login: &Login,
 ) -> Result<Person, AccountError> {
-    let own = &unlocked.account;
-    if own.login() == login {
-        return Ok(Person {
-            bundle: own.bundle().clone(),
-            display_name: None,
-            known: Known::Verified,
-            has_changed: false,
-            safety_number: SafetyNumber::of(&own.fingerprint(), &own.fingerprint()),
-        });
+    if unlocked.account.login() == login {
+        return Ok(oneself(unlocked));
     }
     let (bundle, display_name) = fetch(home, config, unlocked, login)?;
-    let known = change_state(home, config, unlocked, |state| {
-        state.meet(login, &bundle).map_err(|source| AccountError::Pin { login: login.clone(), source })
-    })?;
+    let known = change_state(home, config, unlocked, |state| meet(state, login, &bundle))?;
+    Ok(person(unlocked, bundle, display_name, known, false))
+}
+
+/// As [`find_person`], but nobody is pinned: for a dry run.
+///
+/// # Errors
+/// As [`find_person`].
+pub fn check_person(
+    home: &Home,
+    config: &Config,
+    unlocked: &Unlocked,
+    login: &Login,
+) -> Result<Person, AccountError> {
+    if unlocked.account.login() == login {
+        return Ok(oneself(unlocked));
+    }
+    let (bundle, display_name) = fetch(home, config, unlocked, login)?;
+    // On a copy of what is remembered.
+    let known = meet(&mut read_sealed(home)?.read_state(&unlocked.account)?, login, &bundle)?;
     Ok(person(unlocked, bundle, display_name, known, false))
 }
 
@@ -68,7 +78,7 @@ pub fn look_at_person(
     login: &Login,
 ) -> Result<Person, AccountError> {
     if unlocked.account.login() == login {
-        return find_person(home, config, unlocked, login);
+        return Ok(oneself(unlocked));
     }
     let (bundle, display_name) = fetch(home, config, unlocked, login)?;
     // On a copy of what is remembered. Keys that are not those of the pin are no first ones either.
@@ -109,6 +119,21 @@ pub fn replace_person(
 /// The state does not open, or a newer version wrote it.
 pub fn known_people(home: &Home, account: &Account) -> Result<AccountState, AccountError> {
     Ok(read_sealed(home)?.read_state(account)?)
+}
+
+fn meet(state: &mut AccountState, login: &Login, bundle: &SignedBundle) -> Result<Known, AccountError> {
+    state.meet(login, bundle).map_err(|source| AccountError::Pin { login: login.clone(), source })
+}
+
+fn oneself(unlocked: &Unlocked) -> Person {
+    let own = &unlocked.account;
+    Person {
+        bundle: own.bundle().clone(),
+        display_name: None,
+        known: Known::Verified,
+        has_changed: false,
+        safety_number: SafetyNumber::of(&own.fingerprint(), &own.fingerprint()),
+    }
 }
 
 /// Keys as the server serves them: signed by the identity in them, and nothing more.

@@ -22,7 +22,7 @@ use crate::secrets::{KeyringStore, SecretStore};
 pub(super) const REALM: &str = "local";
 
 /// Longest exported file that is read: an account is a few KiB, its state at most 1 MiB.
-const MAX_EXPORT_BYTES: u64 = 2 * 1024 * 1024;
+pub const MAX_EXPORT_BYTES: usize = 2 * 1024 * 1024;
 
 /// Makes the account of this computer. Takes a second or more.
 ///
@@ -108,13 +108,20 @@ pub fn forget(home: &Home, config: &Config) -> Result<(), AccountError> {
     super::session::forget(home)
 }
 
+/// The sealed account, as a file carries it to another computer.
+///
+/// # Errors
+/// [`AccountError::NotSetUp`], [`AccountError::Damaged`].
+pub fn exported(home: &Home) -> Result<Vec<u8>, AccountError> {
+    Ok(read_sealed(home)?.to_bytes())
+}
+
 /// Writes the sealed account to `output`, mode 0600. What belongs to this device stays here.
 ///
 /// # Errors
 /// [`AccountError::OutputExists`], [`AccountError::Io`].
 pub fn export(home: &Home, output: &Path) -> Result<(), AccountError> {
-    let sealed = read_sealed(home)?;
-    match private_file::create(output, &sealed.to_bytes()) {
+    match private_file::create(output, &exported(home)?) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Err(AccountError::OutputExists { path: output.to_path_buf() })
         }
@@ -128,11 +135,19 @@ pub fn export(home: &Home, output: &Path) -> Result<(), AccountError> {
 /// [`AccountError::Damaged`].
 pub fn read_exported(file: &Path) -> Result<SealedAccount, AccountError> {
     let length = std::fs::metadata(file).map_err(io_error(file))?.len();
-    if length > MAX_EXPORT_BYTES {
+    if length > MAX_EXPORT_BYTES as u64 {
         let source = format!("{length} bytes are too many").into();
         return Err(AccountError::Damaged { path: file.to_path_buf(), source });
     }
-    parse(&std::fs::read(file).map_err(io_error(file))?, file)
+    parse_exported(&std::fs::read(file).map_err(io_error(file))?, file)
+}
+
+/// What [`exported`] gave; checks its form, not its password. `file` is what errors call it.
+///
+/// # Errors
+/// [`AccountError::Damaged`].
+pub fn parse_exported(bytes: &[u8], file: &Path) -> Result<SealedAccount, AccountError> {
+    parse(bytes, file)
 }
 
 /// Sets up an exported account here, once `password` has opened it.

@@ -32,7 +32,8 @@ use ensafer_core::ids::{AccountId, Fingerprint};
 pub use changes::{change_login, change_password, change_recovery_key, delete, leave_server};
 pub use device::{KeepAccountKey, account_key};
 pub use directory::{
-    Person, find_person, known_people, look_at_person, name_of, replace_person, set_person_verified,
+    Person, check_person, find_person, known_people, look_at_person, name_of, replace_person,
+    set_person_verified,
 };
 pub use error::AccountError;
 pub use group_server::{FreshGroups, GroupError, Groups, was_left};
@@ -43,8 +44,8 @@ pub use invite::{
     now_s, open_invitation, open_invitations, proven_guest, served_invitations,
 };
 pub use local::{
-    export, forget, import, import_with_recovery_key, lock, open_with_device, read_exported, recover,
-    recovery_key, register, unlock,
+    MAX_EXPORT_BYTES, export, exported, forget, import, import_with_recovery_key, lock, open_with_device,
+    parse_exported, read_exported, recover, recovery_key, register, unlock,
 };
 pub use online::{Published, confirm, log_in, log_out, move_server, publish, recover_online};
 pub use refresh::{Fresh, devices, export_from_server, refresh, report, revoke_device, set_display_name};

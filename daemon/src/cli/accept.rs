@@ -101,14 +101,10 @@ impl Target {
     fn check_for(&self, shell: &Shell, folder: FolderId) -> Result<()> {
         match self {
             Self::Later => Ok(()),
-            // The same folder in two places of one computer would be synced with itself.
-            Self::Pair(pair) => match synced(shell, folder)? {
-                Some(entry) => {
-                    let what = format!("The folder is synced with {} already", shown(&entry));
-                    Err(Failure::new(Exit::Usage, what).with_remedy("ensafer folder list").into())
-                }
-                None => join::check_before_joining(pair, folder),
-            },
+            Self::Pair(pair) => {
+                refusals::check_unlisted(folder, Folders::load(shell.home.data_dir())?.entries())?;
+                join::check_before_joining(pair, folder)
+            }
             Self::Listed(listed) if *listed == folder => Ok(()),
             Self::Listed(_) => {
                 let what = "These directories are synced already, as another folder than the one that you are invited to";

@@ -7,10 +7,9 @@ use clap::Subcommand;
 use ensafer_client::exit::Exit;
 use ensafer_client::password::Password;
 use ensafer_client::private_file;
-use ensafer_core::api::local::SessionState;
+use ensafer_core::api::local::{ListedDevice, SessionState};
 use ensafer_core::api::server::DeviceReport;
 use ensafer_core::ids::DeviceId;
-use ensafer_core::time::{Timestamp, rfc3339};
 use serde::Serialize;
 
 use super::{Format, lock, register};
@@ -89,7 +88,7 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
         Command::Profile { name, email, with_code, format } => {
             // What only a server keeps is not asked for after half of the work.
             if name.is_some() || email.is_none() {
-                require_server(shell)?;
+                enrol::require_server(shell)?;
             }
             if let Some(email) = email {
                 change_email(shell, email, *with_code)?;
@@ -120,7 +119,7 @@ pub(super) fn own_password(shell: &Shell, question: &str) -> Result<Password> {
 
 /// For a server that is gone for good: nobody is asked.
 fn leave_server(shell: &Shell) -> Result<()> {
-    require_server(shell)?;
+    enrol::require_server(shell)?;
     let (password, ()) = prompt::tried_password(shell.output, "Password: ", |password| {
         Ok(account::leave_server(&shell.home, &shell.config, password)?)
     })?;
@@ -192,24 +191,16 @@ fn words(session: SessionState) -> &'static str {
 
 fn change_password(shell: &Shell) -> Result<()> {
     let login = account::login_of(&shell.home)?;
-    refuse_logged_out(shell)?;
+    enrol::refuse_logged_out(shell)?;
     let old = own_password(shell, "Old password: ")?;
     let strong = |new: &Password| Ok(account::check_strength(new, &login)?);
     let new = prompt::replacing_password(shell.output, "New password: ", strong)?;
-    shell.keep(account::change_password(&shell.home, &shell.config, &old, &new)?);
+    enrol::change_password(shell, &old, &new)?;
     lock::unlock_daemon(shell, &new)?;
     shell.output.note(match account::server_of(&shell.home)? {
         Some(_) => "The new password is set. Other computers stay logged in.",
         None => "The new password is set. Other computers with this account, and exported files, keep the old one.",
     });
-    Ok(())
-}
-
-/// For what the server has to agree to: where nobody is logged in, it is said before anything is asked or shown.
-pub(super) fn refuse_logged_out(shell: &Shell) -> Result<()> {
-    if account::server_of(&shell.home)?.is_some() && !account::is_logged_in(&shell.home)? {
-        return Err(AccountError::NotLoggedIn.into());
-    }
     Ok(())
 }
 
@@ -244,23 +235,22 @@ fn profile(shell: &Shell, name: Option<&str>, format: &Format) -> Result<()> {
 fn change_email(shell: &Shell, email: &str, with_code: bool) -> Result<()> {
     let login = account::parse_login(email)?;
     let password = own_password(shell, "Password: ")?;
-    let change = |code| account::change_login(&shell.home, &shell.config, &password, &login, code);
-    let with_asked_code = || -> Result<Unlocked> {
+    let change = |code| enrol::change_email(shell, &login, &password, code);
+    let with_asked_code = || -> Result<()> {
         let code = prompt::asked("Code from the e-mail: ")?;
         Ok(change(Some(code.expose().trim().to_owned()))?)
     };
-    let changed = if with_code {
-        with_asked_code()?
+    if with_code {
+        with_asked_code()?;
     } else {
         match change(None) {
             Err(error) if error.is_unconfirmed_address() => {
                 shell.output.note(format_args!("A code was sent to {login}."));
-                with_asked_code()?
+                with_asked_code()?;
             }
             other => other?,
         }
-    };
-    shell.keep(changed);
+    }
     lock::unlock_daemon(shell, &password)?;
     shell.output.note(format_args!("The account's address is {login} now."));
     if account::server_of(&shell.home)?.is_some() {
@@ -269,60 +259,33 @@ fn change_email(shell: &Shell, email: &str, with_code: bool) -> Result<()> {
     Ok(())
 }
 
-#[derive(Serialize)]
-struct ListedDevice<'a> {
-    id: DeviceId,
-    name: &'a str,
-    #[serde(with = "rfc3339")]
-    first_login: Timestamp,
-    #[serde(with = "rfc3339")]
-    last_seen: Timestamp,
-    is_this: bool,
-}
-
-impl<'a> From<&'a DeviceReport> for ListedDevice<'a> {
-    fn from(device: &'a DeviceReport) -> Self {
-        Self {
-            id: device.device,
-            name: &device.name,
-            first_login: timestamp(device.created_at_s),
-            last_seen: timestamp(device.seen_at_s),
-            is_this: device.is_this,
-        }
-    }
-}
-
-fn timestamp(seconds: u64) -> Timestamp {
-    Timestamp::from_parts(i64::try_from(seconds).unwrap_or(i64::MAX), 0)
-}
-
 fn devices(shell: &Shell, format: &Format) -> Result<()> {
     let unlocked = opened(shell)?;
     let devices = account::devices(&shell.home, &shell.config, &unlocked.account)?;
-    let listed: Vec<ListedDevice<'_>> = devices.iter().map(Into::into).collect();
+    let listed: Vec<ListedDevice> = devices.into_iter().map(Into::into).collect();
     if format.json {
         shell.output.document(&listed)?;
         return Ok(());
     }
     for device in listed {
         let this = if device.is_this { "  (this computer)" } else { "" };
-        let name = printable(device.name);
+        let name = printable(&device.name);
         shell.output.line(format_args!("{}  {name}  last seen {}{this}", device.id, device.last_seen))?;
     }
     Ok(())
 }
 
 /// The computer of that name, or whose id begins so. The whole id beats all: a name is whatever its computer says.
-fn named_device(devices: &[DeviceReport], named: &str) -> Result<DeviceId> {
+fn named_device<'a>(devices: &'a [DeviceReport], named: &str) -> Result<&'a DeviceReport> {
     let digits = named.to_ascii_lowercase();
     if let Some(device) = devices.iter().find(|device| device.device.to_string() == digits) {
-        return Ok(device.device);
+        return Ok(device);
     }
     let begins = |id: DeviceId| digits.len() >= LEAST_ID_DIGITS && id.to_string().starts_with(&digits);
     let meant = |device: &&DeviceReport| printable(&device.name) == named || begins(device.device);
     let found: Vec<&DeviceReport> = devices.iter().filter(meant).collect();
     match found[..] {
-        [device] => Ok(device.device),
+        [device] => Ok(device),
         [] => Err(Failure::new(Exit::Error, "The account has no such computer")
             .with_remedy("ensafer account devices lists them")
             .into()),
@@ -339,10 +302,7 @@ fn revoke(shell: &Shell, named: &str) -> Result<()> {
     let unlocked = opened(shell)?;
     let devices = account::devices(&shell.home, &shell.config, &unlocked.account)?;
     let device = named_device(&devices, named)?;
-    if devices.iter().any(|known| known.device == device && known.is_this) {
-        return Err(Failure::new(Exit::Usage, "That is this computer").with_remedy("ensafer logout").into());
-    }
-    account::revoke_device(&shell.home, &shell.config, &unlocked.account, device)?;
+    enrol::revoke_device(shell, &unlocked, device)?;
     shell.output.note(
         "The computer is logged out. What it holds already stays on it. If it was stolen, or is not yours: ensafer account password, and ensafer recovery-key new, because whoever has logged in can have the recovery key shown.",
     );
@@ -380,7 +340,7 @@ fn export(shell: &Shell, output: Option<&PathBuf>) -> Result<()> {
 }
 
 fn delete(shell: &Shell, yes: bool) -> Result<Exit> {
-    let origin = require_server(shell)?;
+    let origin = enrol::require_server(shell)?;
     let login = account::login_of(&shell.home)?;
     let question = format!("Delete the account {login} on {origin}? Nobody can log in with it then.");
     if !prompt::confirm_by_word(&question, login.as_str(), yes)? {
@@ -400,16 +360,8 @@ fn delete(shell: &Shell, yes: bool) -> Result<Exit> {
 
 /// The account, opened without asking where that is possible.
 pub(super) fn opened(shell: &Shell) -> Result<Unlocked> {
-    require_server(shell)?;
+    enrol::require_server(shell)?;
     shell.open_account()
-}
-
-/// The server that the account is on.
-fn require_server(shell: &Shell) -> Result<Origin> {
-    match account::server_of(&shell.home)? {
-        Some(origin) => Ok(origin),
-        None => Err(AccountError::NotOnServer { login: account::login_of(&shell.home)? }.into()),
-    }
 }
 
 #[cfg(test)]
@@ -441,7 +393,7 @@ mod tests {
             ("cafe", 4),
             ("beef", 4),
         ] {
-            assert_eq!(named(text).unwrap(), devices[at].device, "{text}");
+            assert_eq!(named(text).unwrap().device, devices[at].device, "{text}");
         }
         for ambiguous in ["desktop", "75b1"] {
             let error = named(ambiguous).unwrap_err();

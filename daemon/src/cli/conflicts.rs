@@ -9,7 +9,7 @@ use ensafer_core::api::local::{ConflictReport, Keep, ShownFile};
 
 use super::engine::Engine;
 use super::filestatus::answerer;
-use super::{Format, named_path};
+use super::{Format, named_entry};
 use crate::exit::Failure;
 use crate::output::{printable, size};
 use crate::shell::Shell;
@@ -95,7 +95,7 @@ fn line(file: &ShownFile) -> String {
 }
 
 fn resolve(arguments: &ResolveArguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
-    let path = named_path(&arguments.path)?;
+    let path = named_entry(&arguments.path)?;
     let answerer = answerer(shell, engine)?;
     let conflicts = answerer.conflicts()?;
     let conflict = find(&conflicts, &path.to_string_lossy())?;

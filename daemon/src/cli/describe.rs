@@ -9,7 +9,7 @@ use ensafer_client::exit::Exit;
 use super::engine::Engine;
 use super::filestatus::answerer;
 use super::ls::outside;
-use super::named_path;
+use super::named_entry;
 use crate::exit::Failure;
 use crate::folders::Folders;
 use crate::shell::Shell;
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
     shell.require_account()?;
-    let path = named_path(&arguments.path)?;
+    let path = named_entry(&arguments.path)?;
     if Folders::load(shell.home.data_dir())?.containing(&path).is_none() {
         return Err(outside(&path).into());
     }

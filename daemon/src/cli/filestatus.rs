@@ -9,7 +9,7 @@ use ensafer_client::local_api::Client;
 use ensafer_core::api::local::FileState;
 
 use super::engine::Engine;
-use super::{Format, named_path};
+use super::{Format, named_entry};
 use crate::local_api::Queries;
 use crate::output::printable;
 use crate::shell::Shell;
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
-    let path = named_path(&arguments.path)?;
+    let path = named_entry(&arguments.path)?;
     let status = answerer(shell, engine)?.file_status(&path)?;
     if arguments.format.json {
         shell.output.document(&status)?;

@@ -128,15 +128,16 @@ pub(super) fn add(
     encrypted: &Path,
     owner: Option<Fingerprint>,
 ) -> Result<FolderReport> {
-    let wanted = Wanted { work, encrypted, owner };
+    let wanted = Wanted { work, encrypted, owner, expected: None };
     // Whoever has directories to make first is told that, and nothing else.
     pairs::check(shell, wanted)?;
     let vault = ShellVault::new(shell, true)?;
     let preview = pairs::preview(shell, &vault, wanted, &AtomicBool::new(false))?;
+    let expected = preview.as_ref().map(|preview| preview.folder.into());
     if !preview.map_or(Ok(true), |preview| agree(shell, &preview))? {
         return Err(Failure::new(Exit::Interrupted, "Nothing was synced; the folder was not added").into());
     }
-    let added = pairs::add(shell, &vault, wanted)?;
+    let added = pairs::add(shell, &vault, Wanted { expected, ..wanted })?;
     if let Some(client) = Client::connect_if_running(&shell.home)? {
         client.reload_folders()?;
     }

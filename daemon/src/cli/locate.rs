@@ -6,7 +6,7 @@ use ensafer_client::exit::Exit;
 
 use super::engine::Engine;
 use super::filestatus::answerer;
-use super::{Format, named_path};
+use super::{Format, named_entry};
 use crate::exit::Failure;
 use crate::output::printable;
 use crate::shell::Shell;
@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
     shell.require_account()?;
     let sought = match arguments.sought.parse::<ensafer_core::ids::FileId>() {
         Ok(id) => id.to_string(),
-        Err(_) => named_path(arguments.sought.as_ref())?.to_string_lossy().into_owned(),
+        Err(_) => named_entry(arguments.sought.as_ref())?.to_string_lossy().into_owned(),
     };
     let Some(found) = answerer(shell, engine)?.locate(&sought)? else {
         let what = format!("Nothing that is synced here is {}", printable(&arguments.sought));

@@ -9,7 +9,7 @@ use ensafer_core::api::local::{EntryKind, ListedEntry};
 
 use super::engine::Engine;
 use super::filestatus::answerer;
-use super::{Format, named_path};
+use super::{Format, named_entry};
 use crate::exit::Failure;
 use crate::folders::Folders;
 use crate::output::{printable, size};
@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
     let folders = Folders::load(shell.home.data_dir())?;
     let paths = match &arguments.path {
         Some(path) => {
-            let path = named_path(path)?;
+            let path = named_entry(path)?;
             if folders.containing(&path).is_none() {
                 return Err(outside(&path).into());
             }

@@ -312,6 +312,18 @@ fn named_path(path: &Path) -> Result<PathBuf> {
     crate::refusals::resolve(path).with_context(|| format!("{} cannot be resolved", path.display()))
 }
 
+/// A file, directory or link that the user named: as [`named_path`], but a link is itself and not what it leads to.
+fn named_entry(path: &Path) -> Result<PathBuf> {
+    let is_link = path.symlink_metadata().is_ok_and(|found| found.is_symlink());
+    match path.parent().zip(path.file_name()).filter(|_| is_link) {
+        Some((directory, name)) => {
+            let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+            Ok(named_path(directory)?.join(name))
+        }
+        None => named_path(path),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;

@@ -7,7 +7,7 @@ use ensafer_client::password::Password;
 use ensafer_core::crypto::{RecoveryHalf, RecoveryKey, SystemRandom};
 use serde::Serialize;
 
-use super::account::{own_password, refuse_logged_out};
+use super::account::own_password;
 use super::login::Whom;
 use super::{Format, lock, register};
 use crate::account::{self, AccountError};
@@ -102,7 +102,7 @@ fn asked_key(question: bool) -> Result<RecoveryKey> {
 }
 
 fn new(shell: &Shell) -> Result<()> {
-    refuse_logged_out(shell)?;
+    enrol::refuse_logged_out(shell)?;
     let password = own_password(shell, "Password: ")?;
     let key = RecoveryKey::generate(&mut SystemRandom);
     // Shown first: if the answer gets lost, nobody is left without the key that counts.
@@ -123,7 +123,7 @@ fn set(shell: &Shell, password: &Password, key: &RecoveryKey) -> Result<()> {
 }
 
 fn new_with_question(shell: &Shell) -> Result<()> {
-    refuse_logged_out(shell)?;
+    enrol::refuse_logged_out(shell)?;
     let password = own_password(shell, "Password: ")?;
     let question = if prompt::is_terminal() { prompt::line("The question: ")? } else { String::new() };
     let answer = prompt::new_answer(shell.output, "The answer: ", refuse_short)?;

@@ -16,7 +16,7 @@ use crate::shell::Shell;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Settle both sides of every folder, then exit: 0, or 3 when problems are listed, or 7 when a brake holds
+    /// Settle both sides of every folder, then exit: 0, or 3 when problems are listed, 4 when conflicts are, 7 when a brake holds
     #[arg(long, required = true)]
     once: bool,
     #[command(flatten)]
@@ -77,16 +77,20 @@ fn exit_code(outcome: &SettleOutcome) -> Exit {
         SettleOutcome { braked: true, .. } => Exit::BrakeTripped,
         SettleOutcome { problems: 1.., .. } => Exit::Partial,
         SettleOutcome { incomplete: true, .. } => Exit::RetryLater,
+        SettleOutcome { pending_conflicts: 1.., .. } => Exit::ConflictsPending,
         _ => Exit::Success,
     }
 }
 
 fn describe(outcome: &SettleOutcome) -> String {
-    let SettleOutcome { problems, braked, published, applied, conflicts, .. } = outcome;
+    let SettleOutcome { problems, braked, published, applied, conflicts, pending_conflicts, .. } = outcome;
     let begin = if outcome.incomplete { "Not finished" } else { "Settled" };
     let mut text = format!("{begin}: {published} encrypted, {applied} changed here");
     if *conflicts > 0 {
         text += &format!(", {conflicts} kept twice");
+    }
+    if *pending_conflicts > 0 {
+        text += &format!(", {pending_conflicts} to decide about (ensafer conflicts list)");
     }
     if *problems > 0 {
         text += &format!(", {problems} not in order (ensafer problems)");
@@ -107,6 +111,9 @@ mod tests {
         assert_eq!(exit_code(&outcome(0, false)), Exit::Success);
         assert_eq!(exit_code(&outcome(2, false)), Exit::Partial);
         assert_eq!(exit_code(&outcome(2, true)), Exit::BrakeTripped);
+        let twice = |outcome| SettleOutcome { pending_conflicts: 1, ..outcome };
+        assert_eq!(exit_code(&twice(outcome(0, false))), Exit::ConflictsPending);
+        assert_eq!(exit_code(&twice(outcome(2, false))), Exit::Partial);
         assert!(describe(&outcome(2, true)).contains("2 not in order"));
     }
 }

@@ -1,18 +1,21 @@
 //! `trash [PATH]` and `restore ITEM…`.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
 use ensafer_client::exit::Exit;
-use ensafer_core::api::local::{EntryKind, TrashedReport};
+use ensafer_core::api::local::{EntryKind, TrashQuery, TrashedReport};
+use ensafer_core::ids::FolderId;
 
 use super::engine::Engine;
 use super::filestatus::answerer;
 use super::ls::outside;
-use super::{Format, named_path};
+use super::{Format, named_entry, named_path};
 use crate::exit::{self, Failure};
 use crate::folders::{FolderEntry, Folders};
+use crate::local_api::Queries;
 use crate::output::{printable, size};
 use crate::shell::Shell;
 
@@ -37,18 +40,12 @@ pub(super) struct RestoreArguments {
 pub(super) fn trash(arguments: &TrashArguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
     shell.require_account()?;
     let folders = Folders::load(shell.home.data_dir())?;
-    let below = arguments.path.as_deref().map(named_path).transpose()?;
+    let below = arguments.path.as_deref().map(named_entry).transpose()?;
     if let Some(path) = below.as_deref().filter(|path| folders.containing(path).is_none()) {
         return Err(outside(path).into());
     }
-    let mut found = answerer(shell, engine)?.trash()?;
-    if let Some(below) = &below {
-        let was_below = |report: &TrashedReport| {
-            let folder = folders.entries().iter().find(|folder| folder.id == report.folder);
-            folder.is_some_and(|folder| folder.work.join(&report.path).starts_with(below))
-        };
-        found.retain(was_below);
-    }
+    let path = below.map(|path| path.to_string_lossy().into_owned());
+    let found = answerer(shell, engine)?.trash(&TrashQuery { path, ..TrashQuery::default() })?;
     if arguments.format.json {
         shell.output.document(&found)?;
         return Ok(Exit::Success);
@@ -86,35 +83,40 @@ pub(super) fn restore(arguments: &RestoreArguments, shell: &Shell, engine: &dyn 
     let folders = Folders::load(shell.home.data_dir())?;
     let folder = chosen(arguments, &folders)?;
     let answerer = answerer(shell, engine)?;
-    let mut all = answerer.trash()?;
-    all.retain(|report| report.folder == folder.id);
-    let mut failed = 0;
+    let mut is_all = true;
     for sought in &arguments.items {
-        let sought = sought.trim_end_matches('/');
-        let items: Vec<_> = all.iter().filter(|report| is_at_or_below(&report.item, sought)).collect();
-        if items.is_empty() {
-            failed += 1;
-            shell.output.warn(format_args!("{} is not in the trash: ensafer trash", printable(sought)));
+        is_all &= restore_all(&*answerer, folder.id, sought.trim_end_matches('/'), shell)?;
+    }
+    Ok(if is_all { Exit::Success } else { Exit::Partial })
+}
+
+/// Brings back what has a name, or lies below it. A listing has an end, so it is asked for again until nothing is new in
+/// it.
+fn restore_all(answerer: &dyn Queries, folder: FolderId, sought: &str, shell: &Shell) -> Result<bool> {
+    let query = TrashQuery { item: Some(sought.to_owned()), path: None };
+    let (mut failed, mut is_there) = (HashSet::new(), false);
+    loop {
+        let mut found = answerer.trash(&query)?;
+        found.retain(|report| report.folder == folder && !failed.contains(&report.item));
+        if found.is_empty() {
+            break;
         }
-        for report in items {
-            match answerer.restore(folder.id, &report.item) {
+        is_there = true;
+        for report in found {
+            match answerer.restore(folder, &report.item) {
                 Ok(restored) => shell.output.line(printable(&restored.path))?,
                 Err(error) => {
-                    failed += 1;
-                    shell.output.warn(format_args!(
-                        "{}: {}",
-                        printable(&report.item),
-                        exit::describe(&error)
-                    ));
+                    let what = exit::describe(&error);
+                    shell.output.warn(format_args!("{}: {what}", printable(&report.item)));
+                    failed.insert(report.item);
                 }
             }
         }
     }
-    Ok(if failed == 0 { Exit::Success } else { Exit::Partial })
-}
-
-fn is_at_or_below(item: &str, sought: &str) -> bool {
-    item.strip_prefix(sought).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    if !is_there {
+        shell.output.warn(format_args!("{} is not in the trash: ensafer trash", printable(sought)));
+    }
+    Ok(is_there && failed.is_empty())
 }
 
 /// The folder that was named, or the only one.

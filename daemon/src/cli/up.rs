@@ -107,7 +107,7 @@ fn make_missing(shell: &Shell, work: &Path, encrypted: &Path, yes: bool) -> Resu
 
 /// Refuses before a password is asked for.
 fn refuse_early(shell: &Shell, work: &Path, encrypted: &Path) -> Result<()> {
-    pairs::check(shell, Wanted { work, encrypted, owner: None }).map(drop)
+    pairs::check(shell, Wanted { work, encrypted, owner: None, expected: None }).map(drop)
 }
 
 /// Prints each change of the status, until the daemon ends.

@@ -1,6 +1,6 @@
 //! What people are told of what was done: made of what base takes, and of what it had.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use ensafer_core::api::local::Deed;
@@ -11,8 +11,8 @@ use ensafer_core::tree::{BaseTree, Object};
 
 use crate::state::{BaseRecord, DoneDeed};
 
-/// Directories that lie in one another, more than any file system's path holds: a circle has no end.
-const MOST_DEPTH: usize = 4096;
+/// Longest path that is told, in bytes: `PATH_MAX` of Linux (limits.h). What leads there from the root is cut off first.
+const MOST_PATH_BYTES: usize = 4096;
 
 /// What was done where `records` come after `base`. What only changed its times, or was merely written anew, is nothing.
 pub(super) fn deeds(
@@ -23,14 +23,13 @@ pub(super) fn deeds(
 ) -> Vec<DoneDeed> {
     let news: HashMap<FileId, &Object> = records.iter().map(|r| (r.object.id, &*r.object)).collect();
     let known = |id: &FileId| base.entries.get(id).map(|entry| &*entry.object);
-    let before = |id: &FileId| known(id);
     let after = |id: &FileId| news.get(id).copied().or_else(|| known(id));
     let mut deeds = Vec::new();
     for record in records {
         let object = &record.object;
         for (deed, dot) in changes(known(&object.id), object) {
             let from =
-                (deed == Deed::Moved).then(|| known(&object.id).map(|was| path(was, &before))).flatten();
+                (deed == Deed::Moved).then(|| known(&object.id).map(|was| path(was, &known))).flatten();
             deeds.push(DoneDeed {
                 at: now,
                 deed,
@@ -60,11 +59,17 @@ fn changes(was: Option<&Object>, now: &Object) -> Vec<(Deed, Dot)> {
     }
 }
 
-/// The path of `object`, as far as its directories are known.
+/// The path of `object`, as far as its directories are known. Directories that lie in each other (engine rule 12) come
+/// once.
 fn path<'a>(object: &'a Object, find: &dyn Fn(&FileId) -> Option<&'a Object>) -> String {
     let mut names = vec![object.name.as_str()];
-    let mut at = object.parent;
-    while let Some(directory) = find(&at).filter(|_| names.len() < MOST_DEPTH) {
+    let (mut at, mut bytes, mut met) =
+        (object.parent, object.name.as_str().len(), HashSet::from([object.id]));
+    while let Some(directory) = find(&at).filter(|directory| met.insert(directory.id)) {
+        bytes += 1 + directory.name.as_str().len();
+        if bytes > MOST_PATH_BYTES {
+            break;
+        }
         names.push(directory.name.as_str());
         at = directory.parent;
     }

@@ -2,15 +2,17 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ensafer_core::api::local::Keep;
 use ensafer_core::ids::FileId;
 use ensafer_core::layout::layout;
-use ensafer_core::plan::{Conflict, Plan};
+use ensafer_core::plan::Conflict;
+use ensafer_core::reconcile::same_stamp;
 use ensafer_core::time::Timestamp;
-use ensafer_core::tree::{Content, Stamp};
+use ensafer_core::tree::{Content, Object, Stamp};
 
-use super::{EngineError, Folder};
+use super::{EngineError, Env, Folder};
 use crate::platform::is_open_for_writing;
 use crate::state::{StateError, StateReader};
 use crate::watch::{Hint, Side};
@@ -43,12 +45,24 @@ pub enum ResolveError {
         /// The path, below the work folder.
         path: String,
     },
+    /// Something else had to be done at once.
+    #[error("this was interrupted")]
+    Interrupted,
     /// The work folder.
     #[error(transparent)]
-    Work(#[from] WorkError),
+    Work(WorkError),
     /// The folder as a whole.
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+impl From<WorkError> for ResolveError {
+    fn from(error: WorkError) -> Self {
+        match error {
+            WorkError::Changed { path } => Self::Changed { path },
+            error => Self::Work(error),
+        }
+    }
 }
 
 impl ResolveError {
@@ -58,7 +72,10 @@ impl ResolveError {
         match self {
             Self::NoSuchConflict => Some("ensafer conflicts list"),
             Self::NoOriginal => Some("keep both, or rename the copy"),
-            Self::Changed { .. } => Some("look at both files again, then try again in a moment"),
+            Self::Changed { .. } => {
+                Some("look at both files again; once they are synced (ensafer sync --once), try again")
+            }
+            Self::Interrupted => Some("try again"),
             Self::Busy { .. } => Some("close the program, then try again"),
             Self::Work(_) | Self::Engine(_) => None,
         }
@@ -67,7 +84,7 @@ impl ResolveError {
     /// Whether trying again later may succeed.
     #[must_use]
     pub const fn is_for_later(&self) -> bool {
-        matches!(self, Self::Changed { .. } | Self::Busy { .. })
+        matches!(self, Self::Changed { .. } | Self::Busy { .. } | Self::Interrupted)
     }
 }
 
@@ -75,25 +92,40 @@ impl ResolveError {
 struct Shown {
     path: String,
     stamp: Stamp,
+    mode: u32,
     content: Content,
     modified: Timestamp,
 }
 
 impl Folder {
-    /// Remembers contents that were kept twice, as long as both are there.
-    pub(super) fn remember_conflicts(&mut self, plan: &Plan) -> Result<(), EngineError> {
+    /// Remembers contents that are kept twice: those of `named`, which were carried out just now, and those known before
+    /// as long as both are there. What was planned only, and never came about, is forgotten.
+    pub(super) fn remember_conflicts(&mut self, named: &[Conflict]) -> Result<(), EngineError> {
+        let is_new = |known: &Conflict| named.iter().any(|conflict| conflict.copy == known.copy);
         let mut conflicts = self.conflicts.clone();
-        conflicts.retain(|known| !self.is_deleted(known.copy) && !self.is_deleted(known.winner));
-        for conflict in &plan.conflicts {
-            if !conflicts.iter().any(|known| known.copy == conflict.copy) {
-                conflicts.push(conflict.clone());
-            }
-        }
+        conflicts.retain(|known| !is_new(known) && !self.is_deleted(known.winner) && self.exists(known.copy));
+        conflicts.extend_from_slice(named);
         self.set_conflicts(conflicts)
     }
 
     fn is_deleted(&self, id: FileId) -> bool {
         self.base.entries.get(&id).is_some_and(|entry| entry.object.content.is_tombstone())
+    }
+
+    /// Whether an object is in base, or in the encrypted folder as far as that was seen.
+    fn exists(&self, id: FileId) -> bool {
+        let is_it = |object: &Object| object.id == id && !object.content.is_tombstone();
+        match self.base.entries.get(&id) {
+            Some(entry) => is_it(&entry.object),
+            None => {
+                !self.encrypted.complete
+                    || self
+                        .encrypted
+                        .seen
+                        .values()
+                        .any(|seen| seen.result.as_ref().is_ok_and(|version| is_it(&version.object)))
+            }
+        }
     }
 
     fn set_conflicts(&mut self, conflicts: Vec<Conflict>) -> Result<(), EngineError> {
@@ -115,7 +147,7 @@ impl Folder {
     ///
     /// # Errors
     /// [`ResolveError`].
-    pub fn resolve_conflict(&mut self, copy: FileId, keep: Keep, now: Timestamp) -> Result<(), ResolveError> {
+    pub fn resolve_conflict(&mut self, copy: FileId, keep: Keep, env: &Env<'_>) -> Result<(), ResolveError> {
         let known = self.conflicts.iter().find(|known| known.copy == copy).cloned();
         let known = known.ok_or(ResolveError::NoSuchConflict)?;
         if keep != Keep::Both {
@@ -124,13 +156,14 @@ impl Folder {
             }
             let original = self.shown(known.winner)?.ok_or(ResolveError::NoOriginal)?;
             let copy = self.shown(copy)?.ok_or(ResolveError::NoSuchConflict)?;
-            let trash = self.work.open_trash(now);
+            let trash = self.work.open_trash(env.clock.now());
+            // Before anything is touched: where this is cut short, too, the next look sees what was done.
+            self.hint(Side::Work, Hint::Everything);
             if keep == Keep::Copy {
-                self.replace_by_copy(&original, &copy, &trash)?;
+                self.replace_by_copy(&original, &copy, &trash, env.cancel)?;
             }
             self.work.trash(&copy.path, &copy.stamp, &trash)?;
             self.work.sync_directories()?;
-            self.hint(Side::Work, Hint::Everything);
         }
         let others = self.conflicts.iter().filter(|other| other.copy != copy).cloned().collect();
         Ok(self.set_conflicts(others)?)
@@ -141,10 +174,10 @@ impl Folder {
         let objects = self.base.entries.values().map(|entry| &*entry.object);
         let layout = layout(objects, self.entry.id.root(), self.work.folding());
         let Some((entry, path)) = self.base.entries.get(&id).zip(layout.path(id)) else { return Ok(None) };
-        let seen = self.work.look(&path)?;
-        let Some(stamp) =
-            seen.map(|seen| seen.stamp).filter(|stamp| entry.work.is_some_and(|work| work.stamp == *stamp))
-        else {
+        let stable_inodes = self.work.stable_inodes();
+        let is_known =
+            |stamp: &Stamp| entry.work.is_some_and(|work| same_stamp(&work.stamp, stamp, stable_inodes));
+        let Some(seen) = self.work.look(&path)?.filter(|seen| is_known(&seen.stamp)) else {
             return Err(ResolveError::Changed { path });
         };
         let content = entry.object.content.clone();
@@ -153,43 +186,50 @@ impl Folder {
         {
             return Err(ResolveError::Busy { path });
         }
-        Ok(Some(Shown { path, stamp, content, modified: entry.object.modified }))
+        let modified = entry.object.modified;
+        Ok(Some(Shown { path, stamp: seen.stamp, mode: seen.mode, content, modified }))
     }
 
     /// Puts the content of `copy` in the place of `original`, whose own goes to the trash. It is a new file there, so that
     /// it is taken for an edit of the original, as if an editor had saved it.
-    fn replace_by_copy(&self, original: &Shown, copy: &Shown, trash: &Trash) -> Result<(), ResolveError> {
-        let replaced = match &copy.content {
+    fn replace_by_copy(
+        &self,
+        original: &Shown,
+        copy: &Shown,
+        trash: &Trash,
+        cancel: &AtomicBool,
+    ) -> Result<(), ResolveError> {
+        match &copy.content {
             Content::Symlink { target } => {
-                self.work.replace_with_symlink(target, &original.path, &original.stamp, trash)
+                self.work.replace_with_symlink(target, &original.path, &original.stamp, trash)?;
             }
             Content::File { executable, .. } => {
                 let mut staged = self.work.stage()?;
                 let file = self.work.open_file(&copy.path)?;
-                fill(&staged, &file, &copy.path)?;
+                fill(&staged, &file, &copy.path, cancel)?;
                 if !stamp_of(&file).is_ok_and(|stamp| stamp == copy.stamp) {
                     return Err(ResolveError::Changed { path: copy.path.clone() });
                 }
-                staged.finish(copy.modified, *executable, None)?;
+                let was_file = matches!(original.content, Content::File { .. });
+                staged.finish(copy.modified, *executable, was_file.then_some(original.mode))?;
                 let staged = [staged];
                 self.work.barrier(&staged)?;
                 let [staged] = staged;
-                self.work.replace(staged, &original.path, &original.stamp, trash)
+                self.work.replace(staged, &original.path, &original.stamp, trash)?;
             }
             Content::Directory | Content::Tombstone { .. } => return Err(ResolveError::NoSuchConflict),
-        };
-        match replaced {
-            Ok(_) => Ok(()),
-            Err(WorkError::Changed { path }) => Err(ResolveError::Changed { path }),
-            Err(error) => Err(error.into()),
         }
+        Ok(())
     }
 }
 
 /// Copies what `file`, which is at `path`, holds.
-fn fill(staged: &StagedFile, file: &File, path: &str) -> Result<(), WorkError> {
+fn fill(staged: &StagedFile, file: &File, path: &str, cancel: &AtomicBool) -> Result<(), ResolveError> {
     let (mut buffer, mut offset) = (vec![0; RUN_BYTES], 0);
     loop {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(ResolveError::Interrupted);
+        }
         let read = file.read_at(&mut buffer, offset).map_err(|error| WorkError::io(path, error))?;
         if read == 0 {
             return Ok(());

@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use ensafer_core::ids::{DeviceId, FileId};
-use ensafer_core::time::Timestamp;
 use ensafer_core::tree::{BaseEntry, BaseTree, Object};
 
 use super::activity::deeds;
 use super::encrypted::{Encrypted, Seen};
 use crate::apply::Outcome;
+use crate::clock::Clock;
 use crate::state::{BaseRecord, DoneDeed, State, StateError, StoreRecord};
 
 /// Base, in memory and in the database, and what was seen of the encrypted folder.
@@ -24,8 +24,8 @@ pub struct Ledger<'a> {
     pub encrypted: &'a mut Encrypted,
     /// This device.
     pub device: DeviceId,
-    /// The time now.
-    pub now: Timestamp,
+    /// Tells when something was done.
+    pub clock: &'a dyn Clock,
     /// Changes taken so far.
     pub committed: u64,
     /// The first failure; nothing is taken after it.
@@ -45,7 +45,7 @@ impl Ledger<'_> {
         let mut records = std::mem::take(&mut outcome.records);
         records.extend(self.published_again(outcome, &records));
         records.retain(|record| !self.is_known(record));
-        let deeds = deeds(self.base, &records, self.device, self.now);
+        let deeds = deeds(self.base, &records, self.device, self.clock.now());
         self.commit(records, &deeds);
     }
 

@@ -402,7 +402,8 @@ impl Folder {
                 }
             }
         }
-        self.remember_conflicts(&plan)?;
+        let carried_out = if step.brake.is_none() { &plan.conflicts[..] } else { &[] };
+        self.remember_conflicts(carried_out)?;
         self.forget_published_descriptions()?;
         self.remember_problems(found, now)?;
         let later = self.later(&plan, now);
@@ -462,7 +463,7 @@ impl Folder {
             records: &mut self.records,
             encrypted: &mut self.encrypted,
             device: self.identity.device,
-            now,
+            clock: env.clock,
             committed: 0,
             failed: None,
         };

@@ -24,6 +24,8 @@ pub struct Settled {
     pub applied: u64,
     /// Contents that were kept twice.
     pub conflicts: u64,
+    /// All that are kept twice, and about which nobody has decided yet.
+    pub pending_conflicts: u64,
     /// Whether a brake holds.
     pub braked: bool,
     /// Whether nothing was left to do.
@@ -47,6 +49,7 @@ impl Settled {
         outcome.published += self.published;
         outcome.applied += self.applied;
         outcome.conflicts += self.conflicts;
+        outcome.pending_conflicts += self.pending_conflicts;
         outcome.braked |= self.braked;
         outcome.incomplete |= !self.complete;
     }
@@ -82,6 +85,7 @@ pub fn settle(folder: &mut Folder, env: &Env<'_>) -> Result<(Settled, Step), Eng
         }
     }
     settled.complete = last.is_settled();
+    settled.pending_conflicts = folder.conflict_count();
     Ok((settled, last))
 }
 

@@ -92,7 +92,7 @@ pub struct Shared {
 pub struct Task {
     sender: Sender<Message>,
     cancel: Arc<AtomicBool>,
-    member_changes: Arc<AtomicUsize>,
+    interruptions: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -106,7 +106,7 @@ impl Task {
     ) -> std::io::Result<Self> {
         let (sender, inbox) = channel();
         let cancel = Arc::new(AtomicBool::new(false));
-        let member_changes = Arc::new(AtomicUsize::new(0));
+        let interruptions = Arc::new(AtomicUsize::new(0));
         let hints = sender.clone();
         let worker = Worker {
             entry,
@@ -116,7 +116,7 @@ impl Task {
             hints,
             hint_count: Arc::default(),
             cancel: cancel.clone(),
-            member_changes: member_changes.clone(),
+            interruptions: interruptions.clone(),
             folder: None,
             watch: None,
             running,
@@ -137,7 +137,7 @@ impl Task {
                 );
             }
         })?;
-        Ok(Self { sender, cancel, member_changes, thread: Some(thread) })
+        Ok(Self { sender, cancel, interruptions, thread: Some(thread) })
     }
 
     /// Tells the thread something. Whatever asks it to stop what it does, or to do something at once, interrupts it after
@@ -151,8 +151,8 @@ impl Task {
                 | Message::ChangeMembers(..)
                 | Message::ResolveConflict(..)
         );
-        if matches!(message, Message::ChangeMembers(..)) {
-            self.member_changes.fetch_add(1, Ordering::Relaxed);
+        if matches!(message, Message::ChangeMembers(..) | Message::ResolveConflict(..)) {
+            self.interruptions.fetch_add(1, Ordering::Relaxed);
         }
         if interrupts {
             self.cancel.store(true, Ordering::Relaxed);
@@ -181,8 +181,8 @@ struct Worker {
     hints: Sender<Message>,
     hint_count: Arc<HintCount>,
     cancel: Arc<AtomicBool>,
-    /// How many changes of members are waiting.
-    member_changes: Arc<AtomicUsize>,
+    /// How many wishes wait that are done between two steps, and after which a settling goes on.
+    interruptions: Arc<AtomicUsize>,
     folder: Option<Folder>,
     watch: Option<Watch>,
     running: bool,
@@ -245,9 +245,9 @@ impl Worker {
                 self.look_in(Duration::ZERO);
             }
             Message::ResolveConflict(copy, keep, reply) => {
+                self.interruptions.fetch_sub(1, Ordering::Relaxed);
                 self.cancel.store(false, Ordering::Relaxed);
-                let resolved =
-                    self.with_folder(|folder, env| Ok(folder.resolve_conflict(copy, keep, env.clock.now())));
+                let resolved = self.with_folder(|folder, env| Ok(folder.resolve_conflict(copy, keep, env)));
                 let count = self.folder.as_ref().map_or(0, Folder::conflict_count);
                 self.tell([Event::Disturbed(StatusSide::Work), Event::Conflicts(count)]);
                 let _ = reply.send(resolved.unwrap_or_else(|error| Err(error.into())));
@@ -260,14 +260,14 @@ impl Worker {
                 self.look_at_everything();
             }
             Message::Settle(reply) => {
-                let result = self.settle_between_changes().map_err(|error| match error {
+                let result = self.settle_between_interruptions().map_err(|error| match error {
                     EngineError::Keys(FolderKeysError::Locked) => Unsettled::Locked,
                     error => Unsettled::Failed(crate::apply::describe(&error)),
                 });
                 let _ = reply.send(result);
             }
             Message::ChangeMembers(change, reply) => {
-                self.member_changes.fetch_sub(1, Ordering::Relaxed);
+                self.interruptions.fetch_sub(1, Ordering::Relaxed);
                 self.cancel.store(false, Ordering::Relaxed);
                 let changed = self.with_folder(|folder, env| Ok(folder.change_members(&change, env)));
                 let _ = reply.send(changed.unwrap_or_else(|error| Err(error.into())));
@@ -401,29 +401,35 @@ impl Worker {
         Instant::now() + TRY_AGAIN
     }
 
-    /// Settles, and goes on after each change of members that interrupts it.
-    fn settle_between_changes(&mut self) -> Result<Settled, EngineError> {
+    /// Settles, and goes on after each wish that interrupts it.
+    fn settle_between_interruptions(&mut self) -> Result<Settled, EngineError> {
         let mut all = Settled::default();
         loop {
-            while self.has_member_changes() && !self.quit {
+            while self.is_interrupted() && !self.quit {
                 let message = self.inbox.recv().unwrap_or(Message::Quit);
                 self.handle(message);
             }
             all = all.followed_by(self.settle()?);
-            if all.complete || self.quit || !self.has_member_changes() {
+            if all.complete || self.quit || !self.is_interrupted() {
                 return Ok(all);
             }
         }
     }
 
-    fn has_member_changes(&self) -> bool {
-        self.member_changes.load(Ordering::Relaxed) > 0
+    fn is_interrupted(&self) -> bool {
+        self.interruptions.load(Ordering::Relaxed) > 0
     }
 
     fn settle(&mut self) -> Result<Settled, EngineError> {
         let result = self.with_folder(settle);
         match &result {
-            Ok((_, step)) => _ = self.after(step),
+            // One that was given up before it began has seen nothing.
+            Ok((settled, step))
+                if settled.complete || step.planned || !self.cancel.load(Ordering::Relaxed) =>
+            {
+                _ = self.after(step);
+            }
+            Ok(_) => {}
             Err(error) => self.next_look = Some(self.after_error(error)),
         }
         self.look_at_everything();

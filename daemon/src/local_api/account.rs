@@ -1,19 +1,22 @@
 //! The account of this computer: made, published, logged in to and out of, recovered.
 
+use std::path::Path;
+
 use anyhow::Result;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use ensafer_client::exit::Exit;
 use ensafer_client::password::Password;
-use ensafer_core::api::hex::SecretText;
+use ensafer_core::api::hex::{HexBytes, SecretText};
 use ensafer_core::api::local::{
-    AccountReport, AccountState, ConfirmRequest, LoggedOut, LoginRequest, LogoutRequest, PublishRequest,
-    RecoverRequest, RecoveryKeyReport, RecoveryKeyRequest, Refusal, RegisterRequest, Registered,
+    AccountFile, AccountReport, AccountState, ConfirmRequest, EmailRequest, ImportRequest, ListedDevice,
+    LoggedOut, LoginRequest, LogoutRequest, PasswordRequest, PublishRequest, RecoverRequest,
+    RecoveryKeyReport, RecoveryKeyRequest, Refusal, RegisterRequest, Registered, RevokeRequest,
     StrengthReport, StrengthRequest,
 };
-use ensafer_core::api::server::ProblemKind;
-use ensafer_core::crypto::Login;
+use ensafer_core::api::server::{DeviceReport, ProblemKind};
+use ensafer_core::crypto::{AccountKey, Login};
 use ensafer_core::status::AccountNoticeKind;
 
 use super::ControlError;
@@ -21,13 +24,16 @@ use super::body::{Body, password};
 use super::refusals::refusal_of;
 use super::server::{Desk, Door};
 use super::turns::blocking;
-use crate::account::{self, AccountError, KeepAccountKey};
+use crate::account::{self, AccountError, KeepAccountKey, Unlocked};
 use crate::enrol::{self, Made, Named, NewAccount};
 use crate::exit::{self, Failure};
 use crate::folder_keys::Vault;
 use crate::host::{host_name, user_at_host};
 use crate::key_server::{Origin, ServerError};
 use crate::shell::Shell;
+
+/// A sealed account, two hex digits for each byte, and what opens it.
+const IMPORT_LIMIT_BYTES: usize = 2 * account::MAX_EXPORT_BYTES + 64 * 1024;
 
 pub(super) fn routes() -> Router<Door> {
     Router::new()
@@ -40,6 +46,12 @@ pub(super) fn routes() -> Router<Door> {
         .route("/v1/account/logout", post(log_out))
         .route("/v1/account/recover", post(recover))
         .route("/v1/account/recovery-key", post(recovery_key))
+        .route("/v1/account/file", get(file))
+        .route("/v1/account/import", post(import).layer(DefaultBodyLimit::max(IMPORT_LIMIT_BYTES)))
+        .route("/v1/account/password", post(new_password))
+        .route("/v1/account/email", post(new_email))
+        .route("/v1/account/devices", get(devices))
+        .route("/v1/account/devices/revoke", post(revoke))
 }
 
 type Answer<T> = Result<Json<T>, ControlError>;
@@ -93,6 +105,74 @@ async fn recovery_key(
             Ok(RecoveryKeyReport { recovery_key: SecretText(shown.key.to_string()), unchecked })
         })
         .await
+}
+
+/// Sealed as it is, the file opens for nobody without the password.
+async fn file(State(desk): State<Desk>) -> Answer<AccountFile> {
+    blocking(move || {
+        let sealed = account::exported(&desk.shell.home).map_err(anyhow::Error::from)?;
+        Ok(AccountFile { file: HexBytes(sealed) })
+    })
+    .await
+}
+
+async fn import(State(door): State<Door>, Body(request): Body<ImportRequest>) -> Answer<AccountReport> {
+    door.account.take(move || take_from_file(&door.desk, request)).await
+}
+
+async fn new_password(
+    State(door): State<Door>,
+    Body(request): Body<PasswordRequest>,
+) -> Answer<AccountReport> {
+    door.account
+        .take(move || {
+            let (old, new) = (password(request.old), password(request.new));
+            enrol::change_password(&door.desk.shell, &old, &new)?;
+            opened(&door.desk, new)
+        })
+        .await
+}
+
+async fn new_email(State(door): State<Door>, Body(request): Body<EmailRequest>) -> Answer<AccountReport> {
+    door.account.take(move || set_email(&door.desk, request)).await
+}
+
+async fn devices(State(door): State<Door>) -> Answer<Vec<ListedDevice>> {
+    door.account.take(move || Ok(known_devices(&door.desk)?.1.into_iter().map(Into::into).collect())).await
+}
+
+async fn revoke(State(door): State<Door>, Body(request): Body<RevokeRequest>) -> Answer<Vec<ListedDevice>> {
+    door.account
+        .take(move || {
+            let (unlocked, mut known) = known_devices(&door.desk)?;
+            let at = known.iter().position(|device| device.device == request.device);
+            let at = at.ok_or_else(|| Failure::new(Exit::Usage, "The account has no such computer"))?;
+            enrol::revoke_device(&door.desk.shell, &unlocked, &known[at])?;
+            known.remove(at);
+            Ok(known.into_iter().map(Into::into).collect())
+        })
+        .await
+}
+
+/// The account's computers, as its server has them.
+fn known_devices(desk: &Desk) -> Result<(Unlocked, Vec<DeviceReport>)> {
+    let shell = &desk.shell;
+    enrol::require_server(shell)?;
+    let unlocked = desk.vault.unlocked()?;
+    let known = account::devices(&shell.home, &shell.config, &unlocked.account)?;
+    Ok((unlocked, known))
+}
+
+fn set_email(desk: &Desk, request: EmailRequest) -> Result<AccountReport> {
+    let EmailRequest { email, password: secret, code } = request;
+    desk.shell.require_account()?;
+    let login = account::parse_login(&email)?;
+    let secret = password(secret);
+    // Without a code the server would mail one, to whoever types here.
+    account::recovery_key(&desk.shell.home, &secret)?;
+    let code = code.map(|code| code.0.trim().to_owned());
+    enrol::change_email(&desk.shell, &login, &secret, code)?;
+    opened(desk, secret)
 }
 
 /// The account as it is now.
@@ -211,14 +291,39 @@ fn log_in_to(desk: &Desk, request: LoginRequest) -> Result<AccountReport> {
     let LoginRequest { email, server, realm, password: secret, account_key } = request;
     let named = Named { email: email.as_deref(), server: server.as_deref(), realm: realm.as_deref() };
     let whom = named.complete(&desk.shell)?;
-    let key = account_key.map(|text| account::parse_account_key(&password(text))).transpose();
-    let key = key.map_err(|error| {
-        let failure = Failure::new(Exit::Usage, format!("the account key is none: {error}"));
-        failure.with_remedy("Compare it with what you wrote down")
-    })?;
+    let key = typed_account_key(account_key)?;
     let keep = key.as_ref().map_or(KeepAccountKey::AsItIs, KeepAccountKey::This);
     let secret = password(secret);
     enrol::log_in(&desk.shell, &whom, &secret, keep)?;
+    opened(desk, secret)
+}
+
+fn typed_account_key(typed: Option<SecretText>) -> Result<Option<AccountKey>> {
+    let key = typed.map(|text| account::parse_account_key(&password(text))).transpose();
+    key.map_err(|error| {
+        let failure = Failure::new(Exit::Usage, format!("the account key is none: {error}"));
+        failure.with_remedy("Compare it with what you wrote down").into()
+    })
+}
+
+fn take_from_file(desk: &Desk, request: ImportRequest) -> Result<AccountReport> {
+    let ImportRequest { file, password: secret, account_key, recovery_key } = request;
+    let Shell { home, config, .. } = &desk.shell;
+    account::refuse_if_present(home)?;
+    let sealed = account::parse_exported(&file.0, Path::new("the file")).map_err(|error| {
+        let failure = Failure::new(Exit::Usage, exit::describe(&error.into()));
+        failure.with_remedy(
+            "Choose the file that the account was saved in: account.ensafer-keys, if nobody renamed it",
+        )
+    })?;
+    let secret = password(secret);
+    if let Some(key) = recovery_key {
+        let key = account::parse_recovery_key(&password(key))?;
+        account::check_strength(&secret, sealed.login())?;
+        account::import_with_recovery_key(home, config, sealed, &key, &secret)?;
+    } else {
+        account::import(home, config, &sealed, &secret, typed_account_key(account_key)?.as_ref())?;
+    }
     opened(desk, secret)
 }
 

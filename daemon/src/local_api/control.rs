@@ -9,7 +9,6 @@ use axum::extract::{Query, State};
 use axum::response::sse::{Event, Sse};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use ensafer_client::password::Password;
 use ensafer_core::api::local::{
     DescribeRequest, FileStatus, FolderRequest, ListedEntry, Located, MembersRequest, PauseRequest,
     ProblemReport, ResumeRequest, SettleOutcome, VersionReport,
@@ -17,7 +16,7 @@ use ensafer_core::api::local::{
 use ensafer_core::status::Status;
 use futures_util::Stream;
 
-use super::body::Body;
+use super::body::{Body, PasswordBody};
 use super::server::Door;
 use super::turns::{blocking, blocking_raw};
 use super::{Control, ControlError};
@@ -138,8 +137,10 @@ async fn resume(State(control): Shared, Body(body): Body<ResumeRequest>) -> Resu
 }
 
 /// The body is the password as it is, so that no document type holds it.
-async fn unlock(State(control): Shared, body: String) -> Result<Json<()>, ControlError> {
-    let password = Password::new(body);
+async fn unlock(
+    State(control): Shared,
+    PasswordBody(password): PasswordBody,
+) -> Result<Json<()>, ControlError> {
     blocking(move || control.unlock(password)).await
 }
 

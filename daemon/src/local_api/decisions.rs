@@ -6,7 +6,7 @@ use axum::extract::{Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use ensafer_core::api::local::{
-    ActivityReport, ConflictReport, ResolveRequest, RestoreRequest, Restored, TrashedReport,
+    ActivityReport, ConflictReport, ResolveRequest, RestoreRequest, Restored, TrashQuery, TrashedReport,
 };
 
 use super::body::Body;
@@ -37,8 +37,11 @@ async fn resolve_conflict(
     blocking(move || Ok(control.resolve_conflict(body.folder, body.conflict, body.keep)?)).await
 }
 
-async fn trash(State(control): Shared) -> Result<Json<Vec<TrashedReport>>, ControlError> {
-    blocking(move || Ok(control.trash()?)).await
+async fn trash(
+    State(control): Shared,
+    Query(sought): Query<TrashQuery>,
+) -> Result<Json<Vec<TrashedReport>>, ControlError> {
+    blocking(move || Ok(control.trash(&sought)?)).await
 }
 
 async fn restore(

@@ -1,6 +1,6 @@
 //! The folders of this computer, and where more could be.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use ensafer_client::exit::Exit;
 use ensafer_core::api::local::{
     AddFolderRequest, AddedFolder, FolderPreview, FolderRequest, FoundReport, ListedFolder,
-    OpenFolderRequest, PreviewRequest,
+    OpenFolderRequest, PreviewRequest, RefusalClass,
 };
 use ensafer_core::status::Side;
 
@@ -60,18 +60,21 @@ async fn add(
     door.preview.take(move || added(&door.desk, &request)).await
 }
 
+/// What is being added at the time is on the list before.
 async fn remove(
-    State(desk): State<Desk>,
+    State(door): State<Door>,
     Body(request): Body<FolderRequest>,
 ) -> Result<Json<()>, ControlError> {
-    blocking(move || {
-        let folder = pairs::on_list(&desk.shell, request.folder)?;
-        Ok(pairs::remove(&desk.shell, &folder, || Ok(desk.control.reload_folders()?))?)
-    })
-    .await
+    let desk = door.desk;
+    door.preview
+        .take(move || {
+            let folder = pairs::on_list(&desk.shell, request.folder)?;
+            pairs::remove(&desk.shell, &folder, || Ok(desk.control.reload_folders()?))
+        })
+        .await
 }
 
-/// Shows a directory of a folder in the desktop's file manager.
+/// Shows a directory of a folder, or where something in it lies, in the desktop's file manager.
 async fn open(
     State(desk): State<Desk>,
     Body(request): Body<OpenFolderRequest>,
@@ -82,7 +85,10 @@ async fn open(
             Side::Work => folder.work,
             Side::Encrypted => folder.encrypted,
         };
-        Ok(opener::open(&directory)?)
+        match &request.path {
+            None => Ok(opener::open(&directory)?),
+            Some(path) => Ok(opener::show(&inside(&directory, path)?)?),
+        }
     })
     .await
 }
@@ -131,9 +137,8 @@ fn counted(desk: &Desk, request: &PreviewRequest, cancelled: &AtomicBool) -> Res
     desk.shell.require_account()?;
     let unlocked = desk.vault.unlocked()?;
     let from = request.from.as_deref();
-    let owner = from.map(|email| pairs::meet(&desk.shell, &unlocked, email)).transpose()?;
-    let owner = owner.map(|person| person.bundle.fingerprint());
-    let wanted = Wanted { work, encrypted, owner };
+    let owner = from.map(|email| pairs::look_up(&desk.shell, &unlocked, email)).transpose()?;
+    let wanted = Wanted { work, encrypted, owner, expected: None };
     // Whoever cancelled it reads no answer.
     pairs::preview(&desk.shell, &*desk.vault, wanted, cancelled)?.context("the dry run was cancelled")
 }
@@ -144,22 +149,64 @@ fn added(desk: &Desk, request: &AddFolderRequest) -> Result<AddedFolder> {
     let unlocked = desk.vault.unlocked()?;
     let from = request.from.as_deref();
     let owner = from.map(|email| pairs::meet(&desk.shell, &unlocked, email)).transpose()?;
-    if request.create_missing {
-        pairs::make_missing(&desk.shell, work, encrypted)?;
-    }
     let fingerprint = owner.as_ref().map(|person| person.bundle.fingerprint());
-    let added = pairs::add(&desk.shell, &*desk.vault, Wanted { work, encrypted, owner: fingerprint })?;
+    let wanted = Wanted { work, encrypted, owner: fingerprint, expected: request.expected };
+    let add = if request.create_missing { pairs::make_and_add } else { pairs::add };
+    let added = add(&desk.shell, &*desk.vault, wanted)?;
     desk.control.reload_folders()?;
     let owner = owner.as_ref().map(|person| people::report(person, false)).transpose()?;
     Ok(AddedFolder { folder: added.report(), owner })
 }
 
+/// What lies at `path` below `directory`, by way of real directories only: a link in a folder may lead anywhere.
+fn inside(directory: &Path, path: &str) -> Result<PathBuf> {
+    let refused = |why| Failure::new(Exit::Usage, format!("{path:?} {why}"));
+    let relative = Path::new(path);
+    let is_below = relative.components().all(|component| matches!(component, Component::Normal(_)));
+    let (true, Some(parent)) = (is_below, relative.parent()) else {
+        return Err(refused("is no path below the folder").into());
+    };
+    let gone = |_| refused("is not there").with_class(RefusalClass::MissingDirectory);
+    let root = directory.canonicalize().map_err(gone)?;
+    if root.join(parent).canonicalize().map_err(gone)? != root.join(parent) {
+        return Err(refused("lies behind a symbolic link").into());
+    }
+    Ok(root.join(relative))
+}
+
 /// The daemon's current directory is nobody's.
-fn absolute(path: &str) -> Result<&Path> {
+pub(super) fn absolute(path: &str) -> Result<&Path> {
     let found = Path::new(path);
     if found.is_absolute() {
         return Ok(found);
     }
     let failure = Failure::new(Exit::Usage, format!("{path:?} is no path from the root"));
     Err(failure.with_remedy("Name the whole path, which begins with /").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn what_is_shown_lies_in_the_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let work = root.join("work");
+        fs::create_dir_all(work.join("a")).unwrap();
+        fs::write(work.join("a/b ü.txt"), "").unwrap();
+        symlink(&root, work.join("out")).unwrap();
+        symlink("/etc/passwd", work.join("link")).unwrap();
+        assert_eq!(inside(&work, "a/b ü.txt").unwrap(), work.join("a/b ü.txt"));
+        assert_eq!(inside(&work, "a/").unwrap(), work.join("a"));
+        // The link lies there; what it leads to is not shown.
+        assert_eq!(inside(&work, "link").unwrap(), work.join("link"));
+        for outside in ["", "..", "../x", "a/../../x", "/etc/passwd", ".", "./a", "out/x", "nowhere/x"] {
+            let error = inside(&work, outside).unwrap_err();
+            assert!(error.is::<Failure>(), "{outside}");
+        }
+    }
 }

@@ -10,6 +10,7 @@ mod body;
 mod browser;
 mod control;
 mod decisions;
+mod directories;
 mod folders;
 mod page;
 mod people;
@@ -26,7 +27,7 @@ use ensafer_client::local_api::Client;
 use ensafer_client::password::Password;
 use ensafer_core::api::local::{
     ActivityReport, ConflictReport, FileStatus, Keep, ListedEntry, Located, MembersChange, ProblemReport,
-    RefusalClass, Restored, SettleOutcome, TrashedReport,
+    RefusalClass, Restored, SettleOutcome, TrashQuery, TrashedReport,
 };
 use ensafer_core::ids::{FileId, FolderId};
 use ensafer_core::status::Status;
@@ -129,7 +130,7 @@ pub trait Queries {
     ///
     /// # Errors
     /// A trash cannot be read.
-    fn trash(&self) -> Result<Vec<TrashedReport>>;
+    fn trash(&self, sought: &TrashQuery) -> Result<Vec<TrashedReport>>;
 
     /// Brings something back from a folder's trash to where it was, or beside what is there now.
     ///
@@ -169,8 +170,8 @@ impl Queries for Client {
         Ok(Self::resolve_conflict(self, folder, conflict, keep)?)
     }
 
-    fn trash(&self) -> Result<Vec<TrashedReport>> {
-        Ok(Self::trash(self)?)
+    fn trash(&self, sought: &TrashQuery) -> Result<Vec<TrashedReport>> {
+        Ok(Self::trash(self, sought)?)
     }
 
     fn restore(&self, folder: FolderId, item: &str) -> Result<Restored> {

@@ -50,7 +50,7 @@ async fn list(State(desk): State<Desk>, Query(query): Query<FolderRequest>) -> A
 }
 
 async fn find(State(door): State<Door>, Body(request): Body<FindPersonRequest>) -> Answer<PersonReport> {
-    door.account
+    door.people
         .take(move || {
             let login = account::parse_login(&request.email)?;
             with_server(&door.desk, |scene| {
@@ -62,7 +62,7 @@ async fn find(State(door): State<Door>, Body(request): Body<FindPersonRequest>) 
 }
 
 async fn verify(State(door): State<Door>, Body(request): Body<VerifyPersonRequest>) -> Answer<PersonReport> {
-    door.account
+    door.people
         .take(move || {
             let VerifyPersonRequest { email, safety_number, changed } = request;
             let login = account::parse_login(&email)?;
@@ -75,7 +75,7 @@ async fn verify(State(door): State<Door>, Body(request): Body<VerifyPersonReques
 }
 
 async fn add(State(door): State<Door>, Body(request): Body<AddPersonRequest>) -> Answer<AddedPerson> {
-    door.account
+    door.people
         .take(move || {
             let login = account::parse_login(&request.email)?;
             let role = given(request.role)?;
@@ -93,7 +93,7 @@ async fn add(State(door): State<Door>, Body(request): Body<AddPersonRequest>) ->
 }
 
 async fn set_role(State(door): State<Door>, Body(request): Body<PersonRoleRequest>) -> Answer<ChangedPerson> {
-    door.account
+    door.people
         .take(move || {
             let role = given(request.role)?;
             let folder = pairs::on_list(&door.desk.shell, request.folder)?;
@@ -107,7 +107,7 @@ async fn set_role(State(door): State<Door>, Body(request): Body<PersonRoleReques
 }
 
 async fn remove(State(door): State<Door>, Body(request): Body<RemovePersonRequest>) -> Answer<ChangedPerson> {
-    door.account
+    door.people
         .take(move || {
             let folder = pairs::on_list(&door.desk.shell, request.folder)?;
             with_scene(&door.desk, |scene| {
@@ -120,7 +120,7 @@ async fn remove(State(door): State<Door>, Body(request): Body<RemovePersonReques
 }
 
 async fn leave(State(door): State<Door>, Body(request): Body<FolderRequest>) -> Answer<ChangedPerson> {
-    door.account
+    door.people
         .take(move || {
             let folder = pairs::on_list(&door.desk.shell, request.folder)?;
             with_scene(&door.desk, |scene| {
@@ -131,7 +131,7 @@ async fn leave(State(door): State<Door>, Body(request): Body<FolderRequest>) -> 
 }
 
 async fn invitations(State(door): State<Door>) -> Answer<Vec<ListedInvitation>> {
-    door.account
+    door.people
         .take(move || {
             // What guests have accepted meanwhile is completed soon, and shows then.
             door.desk.control.look_at_account();
@@ -141,7 +141,7 @@ async fn invitations(State(door): State<Door>) -> Answer<Vec<ListedInvitation>> 
 }
 
 async fn invite(State(door): State<Door>, Body(request): Body<InviteRequest>) -> Answer<SentInvitation> {
-    door.account
+    door.people
         .take(move || {
             let login = account::parse_login(&request.email)?;
             let role = given(request.role)?;
@@ -155,7 +155,7 @@ async fn invite(State(door): State<Door>, Body(request): Body<InviteRequest>) ->
 }
 
 async fn resend(State(door): State<Door>, Body(request): Body<ResendRequest>) -> Answer<SentInvitation> {
-    door.account
+    door.people
         .take(move || {
             with_server(&door.desk, |scene| {
                 let (id, invitation) = people::find_invitation(scene, &request.invitation.to_string())?;
@@ -166,7 +166,7 @@ async fn resend(State(door): State<Door>, Body(request): Body<ResendRequest>) ->
 }
 
 async fn revoke(State(door): State<Door>, Body(request): Body<InvitationRequest>) -> Answer<()> {
-    door.account
+    door.people
         .take(move || {
             with_server(&door.desk, |scene| {
                 let (id, invitation) = people::find_invitation(scene, &request.invitation.to_string())?;

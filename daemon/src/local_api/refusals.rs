@@ -16,6 +16,7 @@ use crate::engine::{EngineError, MembersError, ResolveError};
 use crate::exit::{self, Failure};
 use crate::folder_keys::FolderKeysError;
 use crate::key_server::ServerError;
+use crate::output::printable;
 use crate::secrets::SecretError;
 
 impl IntoResponse for ControlError {
@@ -31,7 +32,7 @@ impl ControlError {
             Self::Failed(error) => refusal_of(error),
             Self::Members(error) => Refusal {
                 class: self.class(),
-                what: crate::apply::describe(error),
+                what: printable(&crate::apply::describe(error)),
                 remedy: error.remedy().map(str::to_owned),
                 about: None,
             },
@@ -40,7 +41,7 @@ impl ControlError {
     }
 }
 
-/// An error in words, and what it is for programs.
+/// An error in words, and what it is for programs. Names in the words show as what they are, whoever chose them.
 pub(super) fn refusal_of(error: &anyhow::Error) -> Refusal {
     if let Some(known) = error.downcast_ref::<ControlError>() {
         return known.refusal();
@@ -48,8 +49,8 @@ pub(super) fn refusal_of(error: &anyhow::Error) -> Refusal {
     let about = error.chain().find_map(|link| link.downcast_ref::<Failure>()?.whom()).map(str::to_owned);
     Refusal {
         class: error.chain().find_map(class_of).unwrap_or(RefusalClass::Failed),
-        what: exit::describe(error),
-        remedy: exit::remedy(error).map(str::to_owned),
+        what: printable(&exit::describe(error)),
+        remedy: exit::remedy(error).map(printable),
         about,
     }
 }
@@ -79,7 +80,9 @@ fn class_of(link: &(dyn std::error::Error + 'static)) -> Option<RefusalClass> {
 /// What lies below the error of a folder or its directory says it better.
 const fn class_of_resolve(error: &ResolveError) -> Option<RefusalClass> {
     match error {
-        ResolveError::Changed { .. } | ResolveError::Busy { .. } => Some(RefusalClass::RetryLater),
+        ResolveError::Changed { .. } | ResolveError::Busy { .. } | ResolveError::Interrupted => {
+            Some(RefusalClass::RetryLater)
+        }
         ResolveError::NoSuchConflict | ResolveError::NoOriginal => Some(RefusalClass::BadRequest),
         ResolveError::Engine(EngineError::ReadOnly) => Some(RefusalClass::NotAllowed),
         ResolveError::Work(_) | ResolveError::Engine(_) => None,
@@ -94,7 +97,7 @@ const fn class_of_exit(exit: Exit) -> RefusalClass {
         Exit::NotARecipient => RefusalClass::NotARecipient,
         Exit::RetryLater | Exit::AlreadyRunning => RefusalClass::RetryLater,
         Exit::ServerUnreachable => RefusalClass::ServerUnreachable,
-        Exit::Error | Exit::VerificationFailed => RefusalClass::NotAllowed,
+        Exit::VerificationFailed => RefusalClass::NotAllowed,
         _ => RefusalClass::Failed,
     }
 }

@@ -19,7 +19,7 @@ use tokio::net::{UnixListener, UnixStream};
 use super::browser::{self, Browser, Limits};
 use super::refusals::refuse;
 use super::turns::Turn;
-use super::{Control, account, control, decisions, folders, page, people, settings};
+use super::{Control, account, control, decisions, directories, folders, page, people, settings};
 use crate::daemon::QuitSignal;
 use crate::shell::Shell;
 use crate::vault::ShellVault;
@@ -156,7 +156,12 @@ pub(super) struct Door {
     pub quit: QuitSignal,
     /// Whose turn it is to change the account: key derivation and key server.
     pub account: Turn,
-    /// Whose turn it is to look at two directories, or to add them.
+    /// Whose turn it is to ask about people, or to change a folder's: that waits for the folder's work, which may wait for a
+    /// mount that does not answer.
+    pub people: Turn,
+    /// Whose turn it is to change a setting.
+    pub settings: Turn,
+    /// Whose turn it is to look at two directories, to add them, or to remove a folder.
     pub preview: Turn,
     /// How browsers come in.
     pub browser: Arc<Browser>,
@@ -165,7 +170,8 @@ pub(super) struct Door {
 impl Door {
     pub fn new(desk: Desk, quit: QuitSignal) -> Self {
         let browser = Arc::new(Browser::new(Limits::default(), quit.clone()));
-        Self { desk, quit, account: Turn::default(), preview: Turn::default(), browser }
+        let turn = Turn::default;
+        Self { desk, quit, account: turn(), people: turn(), settings: turn(), preview: turn(), browser }
     }
 }
 
@@ -188,6 +194,7 @@ pub(super) fn router(door: Door) -> Router {
         .merge(decisions::routes())
         .merge(account::routes())
         .merge(folders::routes())
+        .merge(directories::routes())
         .merge(people::routes())
         .merge(settings::routes())
         .merge(browser::routes())

@@ -26,7 +26,7 @@ async fn set(
     State(door): State<Door>,
     Body(request): Body<SettingRequest>,
 ) -> Result<Json<SettingsReport>, ControlError> {
-    door.account.take(move || change(&door.desk, &request)).await
+    door.settings.take(move || change(&door.desk, &request)).await
 }
 
 fn report(desk: &Desk) -> Result<SettingsReport> {

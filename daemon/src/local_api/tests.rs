@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -20,7 +21,9 @@ use crate::config::{Config, Keyring};
 use crate::daemon::QuitSignal;
 use crate::engine::ResolveError;
 use crate::exit;
+use crate::folders::Folders;
 use crate::output::Output;
+use crate::pairs::{self, Wanted};
 use crate::shell::Shell;
 use crate::vault::ShellVault;
 
@@ -95,7 +98,7 @@ impl Queries for Fake {
         .into())
     }
 
-    fn trash(&self) -> Result<Vec<TrashedReport>> {
+    fn trash(&self, _: &TrashQuery) -> Result<Vec<TrashedReport>> {
         Ok(Vec::new())
     }
 
@@ -305,7 +308,7 @@ fn what_is_decided_about_single_files_comes_back_with_a_remedy() {
     assert_eq!(exit_of(busy), Exit::RetryLater);
     assert_eq!(exit_of(resolve(Keep::Copy)), Exit::Error);
     assert_eq!(client.conflicts().unwrap(), []);
-    assert_eq!(client.trash().unwrap(), []);
+    assert_eq!(client.trash(&TrashQuery::default()).unwrap(), []);
     assert_eq!(client.restore(folder, "2026-11-21/140322-000/ü").unwrap().path, "/w/2026-11-21/140322-000/ü");
     assert_eq!(client.activity(7).unwrap(), []);
     let calls = served.fake.calls.lock().unwrap().split_off(3);
@@ -469,6 +472,32 @@ fn what_is_no_request_is_refused() {
     served.end();
 }
 
+#[test]
+fn a_password_is_put_together_from_its_pieces() {
+    let served = serve();
+    let ask = |pieces: &[&[u8]]| {
+        let mut stream = UnixStream::connect(&served.path).unwrap();
+        let head =
+            "POST /v1/unlock HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        for piece in pieces {
+            stream.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).unwrap();
+            stream.write_all(piece).unwrap();
+            stream.write_all(b"\r\n").unwrap();
+        }
+        stream.write_all(b"0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(ask(&["pass ".as_bytes(), "wörd".as_bytes()]).starts_with("HTTP/1.1 200 OK"));
+    let wrong = ask(&["pass ".as_bytes()]);
+    assert!(wrong.contains("\"wrong-password\""), "{wrong}");
+    let no_text = ask(&[&b"\xff"[..]]);
+    assert!(no_text.starts_with("HTTP/1.1 400 ") && no_text.contains("\"bad-request\""), "{no_text}");
+    served.end();
+}
+
 /// Sends a request as the window does, and reads the answer's status code and document.
 fn ask(served: &Served, method: &str, path: &str, body: &serde_json::Value) -> (u16, serde_json::Value) {
     let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -545,6 +574,33 @@ fn an_account_is_made_locked_opened_and_recovered() {
     assert_eq!(refused(&served, "/v1/account/logout", &json!({})), (409, "not-on-server".into()));
 
     let new = "zuppa inglese per undici";
+    let change = |old: &str, new: &str| json!({"old": old, "new": new});
+    for (body, class) in [
+        (change("something else entirely", new), "wrong-password"),
+        (change(GOOD, "alice1"), "weak-password"),
+    ] {
+        assert_eq!(refused(&served, "/v1/account/password", &body).1, class);
+    }
+    let newer = "grass tulip anchor lantern";
+    assert_eq!(post(&served, "/v1/account/password", &change(GOOD, newer))["state"], "open");
+    assert_eq!(refused(&served, "/v1/account/recovery-key", &json!({"password": GOOD})).1, "wrong-password");
+    let email = |email: &str, password: &str| json!({"email": email, "password": password});
+    for (body, class) in
+        [(email("al@example.com", GOOD), "wrong-password"), (email("", newer), "bad-request")]
+    {
+        assert_eq!(refused(&served, "/v1/account/email", &body).1, class);
+    }
+    assert_eq!(
+        post(&served, "/v1/account/email", &email("al@example.com", newer))["email"],
+        "al@example.com"
+    );
+    let (code, answer) = ask(&served, "GET", "/v1/account/devices", &json!(null));
+    assert_eq!((code, &answer["class"]), (409, &json!("not-on-server")));
+    assert_eq!(
+        refused(&served, "/v1/account/devices/revoke", &json!({"device": "07".repeat(16)})).1,
+        "not-on-server"
+    );
+    post(&served, "/v1/lock", &json!(null));
     let foreign = "0".repeat(recovery_key.len());
     let wrong = json!({"recovery_key": foreign, "password": new});
     assert_eq!(refused(&served, "/v1/account/recover", &wrong), (403, "wrong-recovery-key".into()));
@@ -555,6 +611,52 @@ fn an_account_is_made_locked_opened_and_recovered() {
     let shown = post(&served, "/v1/account/recovery-key", &json!({"password": new}));
     assert_eq!(shown["recovery_key"], recovery_key);
     served.end();
+}
+
+#[test]
+fn a_file_carries_an_account_to_another_computer() {
+    let first = serve();
+    let made = post(&first, "/v1/account/register", &json!({"email": "alice@example.com", "password": GOOD}));
+    let file = get(&first, "/v1/account/file")["file"].clone();
+    first.end();
+
+    let second = serve();
+    let (code, nothing) = ask(&second, "GET", "/v1/account/file", &serde_json::Value::Null);
+    assert_eq!((code, &nothing["class"]), (409, &json!("not-set-up")));
+    for (wrong, expected) in [
+        (json!({"file": "00", "password": GOOD}), (400, "bad-request")),
+        (json!({"file": file, "password": "another one altogether"}), (403, "wrong-password")),
+        (json!({"file": file, "password": GOOD, "account_key": "x"}), (400, "bad-request")),
+        (
+            json!({"file": file, "password": GOOD, "recovery_key": "0".repeat(34)}),
+            (403, "wrong-recovery-key"),
+        ),
+        (
+            json!({"file": file, "password": "alice1", "recovery_key": made["recovery_key"]}),
+            (400, "weak-password"),
+        ),
+    ] {
+        assert_eq!(
+            refused(&second, "/v1/account/import", &wrong),
+            (expected.0, expected.1.to_owned()),
+            "{wrong}"
+        );
+        assert_eq!(get(&second, "/v1/account")["state"], "none", "nothing was made");
+    }
+    let taken = post(&second, "/v1/account/import", &json!({"file": file, "password": GOOD}));
+    assert_eq!((&taken["state"], &taken["email"]), (&json!("open"), &json!("alice@example.com")));
+    assert_eq!(taken["fingerprint"], made["account"]["fingerprint"]);
+    let again = json!({"file": file, "password": GOOD});
+    assert_eq!(refused(&second, "/v1/account/import", &again), (409, "already".into()));
+    second.end();
+
+    let third = serve();
+    let new = "zuppa inglese per undici";
+    let lost = json!({"file": file, "password": new, "recovery_key": made["recovery_key"]});
+    assert_eq!(post(&third, "/v1/account/import", &lost)["state"], "open");
+    let shown = post(&third, "/v1/account/recovery-key", &json!({"password": new}));
+    assert_eq!(shown["recovery_key"], made["recovery_key"]);
+    third.end();
 }
 
 #[test]
@@ -610,6 +712,13 @@ fn folders_are_looked_at_without_a_trace_then_added_and_removed() {
     assert_eq!(refused(&served, "/v1/folders/add", &wanted).1, "already");
     assert_eq!(served.fake.calls.lock().unwrap().last().unwrap(), "reload");
 
+    for (path, class) in
+        [("../x", "bad-request"), ("/etc/passwd", "bad-request"), ("gone.txt", "missing-directory")]
+    {
+        let body = json!({"folder": added["id"], "side": "work", "path": path});
+        assert_eq!(refused(&served, "/v1/folders/open", &body).1, class, "{path}");
+    }
+
     // Another work folder for the same encrypted one would join it: the dry run sees both sides.
     let folder = added["id"].clone();
     post(&served, "/v1/folders/remove", &json!({"folder": folder}));
@@ -628,6 +737,129 @@ fn folders_are_looked_at_without_a_trace_then_added_and_removed() {
     assert_eq!(std::fs::read_dir(&encrypted).unwrap().count(), 1, "its roster");
     let cache: Vec<_> = std::fs::read_dir(served.shell.home.cache_dir()).unwrap().flatten().collect();
     assert!(cache.iter().all(|entry| !entry.file_name().to_string_lossy().starts_with("preview")));
+    served.end();
+}
+
+#[test]
+fn directories_are_shown_to_choose_one() {
+    let served = serve();
+    let root = served.path.parent().unwrap().canonicalize().unwrap();
+    std::fs::create_dir_all(root.join("a b&c/inner")).unwrap();
+    let shown = get(&served, &format!("/v1/directories?path={}/a%20b%26c/", root.display()));
+    assert_eq!(shown["path"], json!(root.join("a b&c")));
+    assert_eq!(shown["parent"], json!(root));
+    assert_eq!(shown["directories"], json!([{"name": "inner", "is_hidden": false}]));
+    assert!(get(&served, "/v1/directories")["path"].is_string(), "the home directory");
+    let class = |path: &str| {
+        let path = format!("/v1/directories?path={path}");
+        ask(&served, "GET", &path, &json!(null)).1["class"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(class("relative"), "bad-request");
+    assert_eq!(class(root.join("nowhere").to_str().unwrap()), "missing-directory");
+    served.end();
+}
+
+#[test]
+fn what_the_system_refuses_has_failed_and_is_not_forbidden() {
+    let served = serve();
+    let root = served.path.parent().unwrap().canonicalize().unwrap();
+    let (work, encrypted) = (root.join("work"), root.join("e"));
+    post(&served, "/v1/account/register", &json!({"email": "alice@example.com", "password": GOOD}));
+    // /proc takes no new files, not even from root.
+    let read_only = json!({"work": work, "encrypted": "/proc/self/fd"});
+    assert_eq!(refused(&served, "/v1/folders/preview", &read_only), (500, "failed".into()));
+    let pair = json!({"work": work, "encrypted": encrypted, "create_missing": true});
+    let folder = post(&served, "/v1/folders/add", &pair)["id"].clone();
+    std::fs::remove_dir_all(&work).unwrap();
+    let open = json!({"folder": folder, "side": "work"});
+    assert_eq!(refused(&served, "/v1/folders/open", &open), (500, "failed".into()));
+
+    // That is for the user to decide: the directory says that it is another folder's.
+    let (marked, empty) = (root.join("marked"), root.join("empty"));
+    post(&served, "/v1/folders/remove", &json!({"folder": folder}));
+    let made = json!({"work": marked, "encrypted": empty, "create_missing": true});
+    post(&served, "/v1/folders/add", &made);
+    let marker = std::fs::read(marked.join(".ensafer/folder")).unwrap();
+    let copied = root.join("copied");
+    std::fs::create_dir_all(copied.join(".ensafer")).unwrap();
+    std::fs::write(copied.join(".ensafer/folder"), marker).unwrap();
+    let other = json!({"work": copied, "encrypted": encrypted});
+    assert_eq!(refused(&served, "/v1/folders/preview", &other), (403, "not-allowed".into()));
+    served.end();
+}
+
+#[test]
+fn a_dry_run_of_a_new_folder_ends_when_nobody_waits_for_it() {
+    let served = serve();
+    let root = served.path.parent().unwrap().canonicalize().unwrap();
+    let (work, encrypted) = (root.join("work"), root.join("e"));
+    std::fs::create_dir(&work).unwrap();
+    std::fs::write(work.join("a.txt"), "text").unwrap();
+    post(&served, "/v1/account/register", &json!({"email": "alice@example.com", "password": GOOD}));
+    let wanted = Wanted { work: &work, encrypted: &encrypted, owner: None, expected: None };
+    let count = |cancelled| {
+        let cancelled = AtomicBool::new(cancelled);
+        pairs::preview(&served.shell, &*served.fake.vault, wanted, &cancelled).unwrap()
+    };
+    assert_eq!(count(false).unwrap().encrypt, 1);
+    assert_eq!(count(true), None);
+    served.end();
+}
+
+/// Between the dry run and the word of the user something may arrive.
+#[test]
+fn what_is_added_is_what_was_looked_at() {
+    let served = serve();
+    let root = served.path.parent().unwrap().canonicalize().unwrap();
+    let (work, encrypted, other) = (root.join("work"), root.join("cloud/e"), root.join("new/other"));
+    post(&served, "/v1/account/register", &json!({"email": "alice@example.com", "password": GOOD}));
+    let pair = json!({"work": work, "encrypted": encrypted});
+    assert!(post(&served, "/v1/folders/preview", &pair)["folder"].is_null(), "it would be a new one");
+    let add = |work: &Path, expected: serde_json::Value| json!({"work": work, "encrypted": encrypted, "create_missing": true, "expected": expected});
+    let some = json!({"folder": "07".repeat(16)});
+    assert_eq!(refused(&served, "/v1/folders/add", &add(&work, some.clone())).1, "retry-later");
+    assert!(!work.exists() && !root.join("cloud").exists(), "nothing was made in vain");
+    let id = post(&served, "/v1/folders/add", &add(&work, json!("new")))["id"].clone();
+    post(&served, "/v1/folders/remove", &json!({"folder": id}));
+
+    let again = json!({"work": other, "encrypted": encrypted});
+    assert_eq!(post(&served, "/v1/folders/preview", &again)["folder"], id);
+    for unexpected in [json!("new"), some] {
+        assert_eq!(refused(&served, "/v1/folders/add", &add(&other, unexpected)).1, "retry-later");
+        assert!(!root.join("new").exists(), "nothing was made in vain");
+    }
+    assert_eq!(post(&served, "/v1/folders/add", &add(&other, json!({"folder": id})))["id"], id);
+    served.end();
+}
+
+/// The cloud client may show one directory in two places, and somebody may copy it.
+#[test]
+fn a_folder_is_not_added_in_a_second_place() {
+    let served = serve();
+    let root = served.path.parent().unwrap().canonicalize().unwrap();
+    let (work, encrypted) = (root.join("work"), root.join("e"));
+    post(&served, "/v1/account/register", &json!({"email": "alice@example.com", "password": GOOD}));
+    let pair = json!({"work": work, "encrypted": encrypted, "create_missing": true});
+    let folder = post(&served, "/v1/folders/add", &pair)["id"].clone();
+    let (other_work, copy) = (root.join("other"), root.join("copy"));
+    for directory in [&other_work, &copy] {
+        std::fs::create_dir(directory).unwrap();
+    }
+    for entry in std::fs::read_dir(&encrypted).unwrap().flatten() {
+        std::fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+    }
+    let again = json!({"work": other_work, "encrypted": copy});
+    for path in ["/v1/folders/preview", "/v1/folders/add"] {
+        let (code, answer) = ask(&served, "POST", path, &again);
+        assert_eq!((code, &answer["class"]), (409, &json!("already")), "{path}: {answer}");
+        assert!(answer["what"].as_str().unwrap().contains(work.to_str().unwrap()), "{answer}");
+    }
+    let listed = Folders::load(served.shell.home.data_dir()).unwrap();
+    assert_eq!(
+        json!(listed.entries()[0].report()),
+        json!({"id": folder, "work": work, "encrypted": encrypted})
+    );
+    assert_eq!(listed.entries().len(), 1);
     served.end();
 }
 
@@ -692,6 +924,13 @@ fn people_need_an_account_a_folder_and_a_server() {
     let stranger = json!({"folder": folder, "member": "ab".repeat(32)});
     assert_eq!(refused(&served, "/v1/people/remove", &stranger).1, "bad-request");
     served.end();
+}
+
+#[test]
+fn a_name_does_not_turn_the_words_of_a_refusal() {
+    let login = "al\u{202e}ice@example.com".parse().unwrap();
+    let refusal = refusals::refusal_of(&AccountError::NotOnServer { login }.into());
+    assert!(refusal.what.contains("al\u{fffd}ice@example.com"), "{refusal:?}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ensafer_core::plan::{Problem, ProblemClass, Subject};
@@ -53,6 +54,14 @@ pub struct Scan {
 #[must_use]
 pub fn scan(dir: &WorkDir, previous: Option<&Scan>, options: ScanOptions) -> Scan {
     Walk::new(dir, previous, None, options).run()
+}
+
+/// Looks at everything, until `cancelled`: then no directory is begun, and there is no scan.
+#[must_use]
+pub fn scan_unless(dir: &WorkDir, options: ScanOptions, cancelled: &AtomicBool) -> Option<Scan> {
+    let walk = Walk { cancelled: Some(cancelled), ..Walk::new(dir, None, None, options) };
+    let scan = walk.run();
+    (!cancelled.load(Ordering::Relaxed)).then_some(scan)
 }
 
 /// Looks at the hinted directories, at what is new in them, and at every directory with a restless file; takes the
@@ -113,6 +122,8 @@ struct Walk<'s> {
     children: Vec<Range<u32>>,
     dirty: Option<Dirty<'s>>,
     options: ScanOptions,
+    /// Whoever may have it ended, in the middle.
+    cancelled: Option<&'s AtomicBool>,
     scan: Scan,
 }
 
@@ -131,6 +142,7 @@ impl<'s> Walk<'s> {
             children: Vec::new(),
             dirty,
             options,
+            cancelled: None,
             scan: Scan { tree, problems: Vec::new(), restless: None, found: BTreeMap::new() },
         };
         if let Some(previous) = previous {
@@ -191,6 +203,9 @@ impl<'s> Walk<'s> {
     }
 
     fn must_list(&self, pending: &Pending) -> bool {
+        if self.cancelled.is_some_and(|cancelled| cancelled.load(Ordering::Relaxed)) {
+            return false;
+        }
         let (Some(dirty), Some(before), false) = (&self.dirty, pending.before, pending.anew) else {
             return true;
         };

@@ -4,11 +4,12 @@ use std::os::fd::AsFd;
 
 use ensafer_core::format::{StoreName, parse_store_name};
 use ensafer_core::time::Timestamp;
+use ensafer_core::tree::NodeKind;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::trash::beside;
-use super::{PRIVATE, WorkDir, WorkError};
+use super::{PRIVATE, Seen, WorkDir, WorkError};
 use crate::platform::{Facts, facts_at, list, open_beneath, rename_new};
 
 /// What an entry that was brought back is called where its place is taken.
@@ -56,16 +57,20 @@ impl<'a> ItemName<'a> {
 }
 
 impl WorkDir {
-    /// What lies in the trash, of the latest batch first and by path within one, at most `limit` entries. Encrypted files
-    /// are left out.
+    /// What `is_sought` of the trash by its name, of the latest batch first and by path within one, at most `limit` entries.
+    /// Encrypted files are left out.
     ///
     /// # Errors
     /// The trash cannot be read.
-    pub fn list_trash(&self, limit: usize) -> Result<Vec<Trashed>, WorkError> {
+    pub fn list_trash(
+        &self,
+        limit: usize,
+        is_sought: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<Trashed>, WorkError> {
         let mut found = Vec::new();
         for day in self.names_in_trash("", is_day)? {
             for batch in self.names_in_trash(&day, is_batch)? {
-                self.list_batch(&format!("{day}/{batch}"), limit, &mut found)?;
+                self.list_batch(&format!("{day}/{batch}"), limit, is_sought, &mut found)?;
                 if found.len() >= limit {
                     return Ok(found);
                 }
@@ -82,7 +87,13 @@ impl WorkDir {
     }
 
     /// Adds what a batch holds, depth first, until `found` has `limit` entries.
-    fn list_batch(&self, batch: &str, limit: usize, found: &mut Vec<Trashed>) -> Result<(), WorkError> {
+    fn list_batch(
+        &self,
+        batch: &str,
+        limit: usize,
+        is_sought: &dyn Fn(&str) -> bool,
+        found: &mut Vec<Trashed>,
+    ) -> Result<(), WorkError> {
         let mut pending = vec![(batch.to_owned(), None)];
         while let Some((item, facts)) = pending.pop() {
             if found.len() >= limit {
@@ -94,7 +105,8 @@ impl WorkDir {
             let inside =
                 inside.into_iter().rev().map(|(name, facts)| (format!("{item}/{name}"), Some(facts)));
             pending.extend(inside);
-            if let Some(facts) = facts.filter(|_| is_leaf && ItemName::parse(&item).is_some()) {
+            let is_listed = is_leaf && ItemName::parse(&item).is_some() && is_sought(&item);
+            if let Some(facts) = facts.filter(|_| is_listed) {
                 found.push(trashed(item, &facts));
             }
         }
@@ -118,13 +130,13 @@ impl WorkDir {
         // What is gone by now is not there.
         Ok(names
             .into_iter()
-            .filter_map(|name| Some((facts_at(&directory, &name).ok()?, name)))
-            .map(swap)
+            .filter_map(|name| facts_at(&directory, &name).ok().map(|facts| (name, facts)))
             .collect())
     }
 
     /// Moves an entry of the trash back to where it was, or beside it where that place is taken, and returns its path
-    /// now. Directories that are not there any more are made.
+    /// now. Directories that are not there any more are made, beside what took their place if it is none. An empty directory
+    /// is made anew: the trash gave it its own permissions.
     ///
     /// # Errors
     /// [`WorkError::Missing`] where the trash has no such entry.
@@ -138,9 +150,17 @@ impl WorkDir {
         let directory = open_beneath(self.root(), directory, flags, Mode::empty());
         let directory = directory.map_err(|e| WorkError::new(item, e))?;
         facts_at(&directory, name).map_err(|e| WorkError::new(item, e))?;
-        self.make_directories_of(path)?;
+        if rustix::fs::unlinkat(&directory, name, AtFlags::REMOVEDIR).is_ok() {
+            let made = self.make_directories(path)?;
+            self.remove_emptied(item);
+            return Ok(made);
+        }
+        let path = &match path.rsplit_once('/') {
+            Some((above, name)) => format!("{}/{name}", self.make_directories(above)?),
+            None => path.to_owned(),
+        };
         for attempt in 0.. {
-            let to = if attempt == 0 { path.to_owned() } else { path_beside(path, attempt) };
+            let to = if attempt == 0 { path.clone() } else { path_beside(path, attempt) };
             let (parent, free) = self.inner.parent(&to)?;
             match rename_new(&directory, name, &parent, free) {
                 Ok(()) => {
@@ -174,24 +194,40 @@ impl WorkDir {
         }
     }
 
-    /// Makes the directories that lead to `path`, where they are not there.
-    fn make_directories_of(&self, path: &str) -> Result<(), WorkError> {
-        for (end, _) in path.match_indices('/') {
-            match self.make_directory(&path[..end]) {
-                Ok(_) | Err(WorkError::Occupied { .. }) => {}
+    /// Makes the directory `path` and those that lead there, where they are not there, and returns its path: beside
+    /// what is no directory.
+    fn make_directories(&self, path: &str) -> Result<String, WorkError> {
+        let mut made = String::new();
+        for name in path.split('/') {
+            let at = if made.is_empty() { name.to_owned() } else { format!("{made}/{name}") };
+            made = self.make_directory_or_beside(&at)?;
+        }
+        self.sync_directories()?;
+        Ok(made)
+    }
+
+    fn make_directory_or_beside(&self, path: &str) -> Result<String, WorkError> {
+        for attempt in 0.. {
+            let at = if attempt == 0 { path.to_owned() } else { path_beside(path, attempt) };
+            match self.make_directory(&at) {
+                Ok(_) => return Ok(at),
+                Err(WorkError::Occupied { .. }) => {}
                 Err(error) => return Err(error),
             }
+            let is_directory = |seen: &Seen| matches!(seen.kind, NodeKind::Directory { .. });
+            if self.look(&at)?.as_ref().is_some_and(is_directory) {
+                return Ok(at);
+            }
+            if attempt == MOST_BESIDE {
+                break;
+            }
         }
-        Ok(())
+        Err(WorkError::Occupied { path: path.to_owned() })
     }
 }
 
 /// Most entries of one name that are brought back beside what took their place.
 const MOST_BESIDE: u32 = 99;
-
-fn swap<A, B>((a, b): (A, B)) -> (B, A) {
-    (b, a)
-}
 
 fn path_beside(path: &str, attempt: u32) -> String {
     match path.rsplit_once('/') {
@@ -231,10 +267,11 @@ fn is_batch(name: &str) -> bool {
 
 /// Whether a path of a batch is a file of the encrypted folder, which lies at its top.
 fn is_ciphertext(path: &str) -> bool {
-    matches!(
-        parse_store_name(path),
-        StoreName::Object(_) | StoreName::Copy(Some(_)) | StoreName::Temporary { .. }
-    )
+    !path.contains('/')
+        && matches!(
+            parse_store_name(path),
+            StoreName::Object(_) | StoreName::Copy(Some(_)) | StoreName::Temporary { .. }
+        )
 }
 
 #[cfg(test)]
@@ -262,15 +299,17 @@ mod tests {
     }
 
     fn items(work: &WorkDir, limit: usize) -> Vec<String> {
-        work.list_trash(limit).unwrap().into_iter().map(|found| found.item).collect()
+        work.list_trash(limit, &|_| true).unwrap().into_iter().map(|found| found.item).collect()
     }
 
     #[test]
     fn the_latest_comes_first_and_ciphertexts_are_left_out() {
         let hex = format!("{}.ensafer", "0a".repeat(16));
+        // A user's own, as one that somebody keeps a copy of.
+        let own = format!("own/{hex}");
         let (_root, work) = with_trash(&[
             ("2026-11-20/235959-000", &["old.txt"]),
-            ("2026-11-21/080000-000", &["b/two", "a", "b/empty/", &hex]),
+            ("2026-11-21/080000-000", &["b/two", "a", "b/empty/", &hex, &own]),
             ("2026-11-21/080000-001", &["a"]),
             ("2026-11-21/encrypted", &["swept.ensafer"]),
             ("notes", &["x"]),
@@ -280,10 +319,13 @@ mod tests {
             "2026-11-21/080000-000/a",
             "2026-11-21/080000-000/b/empty",
             "2026-11-21/080000-000/b/two",
+            &format!("2026-11-21/080000-000/{own}"),
             "2026-11-20/235959-000/old.txt",
         ];
         assert_eq!(items(&work, 100), all);
         assert_eq!(items(&work, 2), all[..2]);
+        let of_b = work.list_trash(1, &|item| item.contains("/b/")).unwrap();
+        assert_eq!(of_b[0].item, all[2], "what is not sought does not count");
         let name = ItemName::parse(all[3]).unwrap();
         assert_eq!((name.path, name.moved_at().as_str()), ("b/two", "2026-11-21T08:00:00Z"));
     }
@@ -311,6 +353,25 @@ mod tests {
     }
 
     #[test]
+    fn what_took_a_directorys_place_is_left_alone() {
+        let (root, work) = with_trash(&[
+            ("2026-11-21/080000-000", &["taxes/2026/a.ods", "taxes/empty/"]),
+            ("2026-11-21/090000-000", &["there/"]),
+        ]);
+        fs::write(root.path().join("taxes"), "a file").unwrap();
+        assert_eq!(
+            work.restore("2026-11-21/080000-000/taxes/2026/a.ods").unwrap(),
+            "taxes (restored)/2026/a.ods"
+        );
+        assert_eq!(work.restore("2026-11-21/080000-000/taxes/empty").unwrap(), "taxes (restored)/empty");
+        assert_eq!(fs::read(root.path().join("taxes")).unwrap(), b"a file");
+        // A directory that is there is the one that was deleted.
+        fs::create_dir(root.path().join("there")).unwrap();
+        assert_eq!(work.restore("2026-11-21/090000-000/there").unwrap(), "there");
+        assert_eq!(items(&work, 10), Vec::<String>::new());
+    }
+
+    #[test]
     fn only_what_is_in_the_trash_is_brought_back() {
         let (root, work) = with_trash(&[("2026-11-21/080000-000", &["a"])]);
         fs::write(root.path().join(".ensafer/secret"), "x").unwrap();
@@ -321,9 +382,8 @@ mod tests {
         }
         let gone = work.restore("2026-11-21/080000-000/b");
         assert!(matches!(gone, Err(WorkError::Missing { .. })), "{gone:?}");
-        fs::write(root.path().join("dir"), "a file").unwrap();
-        let (_other, work) = (root, work);
-        assert!(work.restore("2026-11-21/080000-000/a/b").is_err());
+        let below_a_file = work.restore("2026-11-21/080000-000/a/b");
+        assert!(matches!(below_a_file, Err(WorkError::Missing { .. })), "{below_a_file:?}");
     }
 
     #[test]

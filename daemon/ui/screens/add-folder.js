@@ -2,35 +2,32 @@
 
 import * as act from "/ui/actions.js";
 import { html } from "/ui/html.js";
-import { Button, Failure, Field, Path } from "/ui/parts.js";
+import { Button, Path } from "/ui/parts.js";
+import { Refused } from "/ui/refused.js";
+import { ChooseDirectory, DirectoryField } from "/ui/screens/choose-directory.js";
 import { state } from "/ui/store.js";
 import { size, t } from "/ui/text.js";
 
 const OTHER = "other";
+/** What can fail here. */
+const FAILING = ["clouds", "preview", "add"];
 
 export function AddFolder() {
-  const { form, failure, busy } = state;
+  const { form, busy } = state;
   return html`<h1 tabindex="-1">${t(state.folders.length ? "add.title" : "add.first-title")}</h1>
     <p>${t("add.why")}</p>
     <form onSubmit=${look}>
-      <${Field}
-        name="work"
-        label=${t("add.work")}
-        hint=${t("add.work-hint")}
-        placeholder="/home/alice/Work"
-        onInput=${forget}
-        autocomplete="off"
-        required
-      />
+      <${DirectoryField} name="work" label=${t("add.work")} hint=${t("add.work-hint")} placeholder="/home/alice/Work" onInput=${forget} required />
       <${Places} />
-      ${failure && html`<${Failure} failure=${act.words(failure)} />`}
+      ${!state.dialog && FAILING.map((of) => html`<${Refused} key=${of} of=${of} />`)}
       ${form.askedOwner && html`<${AskedOwner} />`}
       <div class="actions">
         <${Button} kind=${form.preview ? "plain" : "main"} type="submit" busy=${busy === "preview"}>${t("add.look")}<//>
         ${busy === "preview" && html`<${Button} onClick=${act.cancelPreview}>${t("common.cancel")}<//>`}
       </div>
     </form>
-    ${form.preview && html`<${Preview} preview=${form.preview} />`}`;
+    ${form.preview && html`<${Preview} preview=${form.preview} />`}
+    <${ChooseDirectory} />`;
 }
 
 /** What was looked at is not what would be added any more. */
@@ -65,7 +62,8 @@ function Places() {
     ...joins.map((folder) => ({ path: folder.encrypted, text: joinText(folder) })),
     ...news.map((cloud) => ({ path: cloud.suggested, text: t("add.new-in", { client: cloud.client }) })),
   ];
-  const chosen = state.form.place ?? places[0]?.path ?? OTHER;
+  const wanted = state.form.place;
+  const chosen = [...places.map(({ path }) => path), OTHER].includes(wanted) ? wanted : (places[0]?.path ?? OTHER);
   const choose = (event) => act.changeForm({ place: event.currentTarget.value, preview: null, askedOwner: null });
   const choice = (value, text) => html`<label class="choice" key=${value}>
     <input type="radio" name="place" value=${value} checked=${chosen === value} onChange=${choose} />
@@ -77,7 +75,7 @@ function Places() {
     ${places.map(({ path, text }) => choice(path, html`${text} <${Path} path=${path} />`))}
     ${choice(OTHER, t("add.other"))}
     ${chosen === OTHER &&
-    html`<${Field} name="other" label=${t("add.other-path")} placeholder="/home/alice/Nextcloud/Encrypted" onInput=${forget} autocomplete="off" required />`}
+    html`<${DirectoryField} name="other" label=${t("add.other-path")} placeholder="/home/alice/Nextcloud/Encrypted" onInput=${forget} required />`}
   </fieldset>`;
 }
 

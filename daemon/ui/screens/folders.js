@@ -3,6 +3,8 @@
 import * as act from "/ui/actions.js";
 import { html } from "/ui/html.js";
 import { Button, Dialog, Failure, Path, Progress, Sign } from "/ui/parts.js";
+import { left, spoken } from "/ui/rate.js";
+import { Refused } from "/ui/refused.js";
 import { state } from "/ui/store.js";
 import { has, size, t, time } from "/ui/text.js";
 
@@ -11,8 +13,13 @@ export function Folders() {
   return html`<h1 tabindex="-1">${t("menu.folders")}</h1>
     ${state.folders.length === 0 && html`<p>${t("folders.none")}</p>`}
     <ul class="sheets">${state.folders.map((folder) => html`<${Folder} key=${folder.id} folder=${folder} />`)}</ul>
-    ${shared.map((found) => html`<p class="notice" key=${found.encrypted}>${t("folders.shared", { owner: found.owner, path: found.encrypted })}</p>`)}
-    ${["open", "brake"].includes(state.failure?.name) && !state.dialog && html`<${Failure} failure=${act.words(state.failure)} />`}
+    ${shared.map(
+      (found) => html`<div class="notice" key=${found.encrypted}>
+        <p>${t("folders.shared", { owner: found.owner, path: found.encrypted })}</p>
+        <${Button} onClick=${() => act.addShared(found.encrypted)}>${t("folders.add-shared")}<//>
+      </div>`,
+    )}
+    ${!state.dialog && html`<${Refused} of="open" /><${Refused} of="brake" />`}
     <${Button} kind=${state.folders.length ? "plain" : "main"} onClick=${() => act.go("add")}>${t("folders.add")}<//>
     <${FolderDialog} />`;
 }
@@ -24,8 +31,9 @@ function Folder({ folder }) {
   return html`<li class="sheet">
     <h2>${folder.name}</h2>
     <div class="line"><${Sign} state=${status.state} /><p>${stateOf(status)}</p></div>
-    ${counts(status).map((text) => html`<p class="quiet" key=${text}>${text}</p>`)}
-    ${status.progress && html`<${Progress} progress=${status.progress} label=${t("folders.progress")} text=${progressText(status.progress)} />`}
+    ${counts(status).map(([name, text]) => html`<p class="quiet" key=${name}>${SCREEN_OF[name] ? html`<a href="#/${SCREEN_OF[name]}">${text}</a>` : text}</p>`)}
+    ${status.progress && html`<${Progress} progress=${status.progress} label=${t("folders.progress")} text=${progressText(folder.id, status.progress)} />`}
+    ${status.state === "offline" && html`<p class="notice warn">${t("folders.offline")}</p>`}
     ${status.brake && html`<${Brake} brake=${status.brake} />`}
     <dl>
       <dt>${t("folders.work")}</dt>
@@ -50,6 +58,9 @@ function stateOf(status) {
   return status.why ? t("folders.why", { state: text, why: status.why }) : text;
 }
 
+/** Where what is counted is listed. */
+const SCREEN_OF = { problems: "problems", "still-arriving": "problems", conflicts: "conflicts" };
+
 function counts(status) {
   const all = [
     ["problems", status.problems],
@@ -57,14 +68,20 @@ function counts(status) {
     ["conflicts", status.conflicts],
     ["reencrypting", status.reencrypting ?? 0],
   ];
-  return all.filter(([, count]) => count > 0).map(([name, count]) => t(`count.${name}`, { count }));
+  return all.filter(([, count]) => count > 0).map(([name, count]) => [name, t(`count.${name}`, { count })]);
 }
 
-function progressText(progress) {
+function progressText(folder, progress) {
   const done = progress["done-count"];
   const count = progress["total-count"];
   const bytes = { done: size(progress["done-bytes"]), total: size(progress["total-bytes"]) };
-  return `${t("progress.count", { done, count })}, ${t("progress.bytes", bytes)}`;
+  const parts = [t("progress.count", { done, count }), t("progress.bytes", bytes)];
+  const rest_ms = left(state.rates[folder]);
+  if (rest_ms !== null) {
+    const { text, count: number } = spoken(rest_ms);
+    parts.push(t(text, { count: number }));
+  }
+  return parts.join(", ");
 }
 
 function brakeText({ kind, count, of, objects }) {

@@ -3,6 +3,7 @@
 import * as act from "/ui/actions.js";
 import { html } from "/ui/html.js";
 import { Button, Dialog, Failure, Field } from "/ui/parts.js";
+import { Refused } from "/ui/refused.js";
 import { state } from "/ui/store.js";
 import { t, time } from "/ui/text.js";
 
@@ -14,7 +15,7 @@ export function People() {
   return html`<h1 tabindex="-1">${t("menu.people")}</h1>
     ${!folder && html`<p>${t("people.no-folder")}</p>`}
     ${folder && html`<${ChooseFolder} folder=${folder} />`}
-    ${failure && !dialog && html`<${Failure} failure=${act.words(failure)} />`}
+    ${failure && !dialog && html`<${Refused} of=${failure.name} />`}
     ${folder && people && html`<${Members} folder=${folder} people=${people} />`}
     ${dialog?.name === "safety-number" && html`<${SafetyNumber} ...${dialog} />`}
     ${dialog?.name === "invitation" && html`<${Invitation} sent=${dialog.sent} />`}

@@ -3,14 +3,17 @@
 import * as act from "/ui/actions.js";
 import { html } from "/ui/html.js";
 import { Button, Dialog, Failure, Field, Path } from "/ui/parts.js";
+import { Refused } from "/ui/refused.js";
 import { state, update } from "/ui/store.js";
-import { chooseLanguage, currentLanguage, languages, t } from "/ui/text.js";
+import { chooseLanguage, currentLanguage, languages, t, time } from "/ui/text.js";
 
 export function Settings() {
   return html`<h1 tabindex="-1">${t("menu.settings")}</h1>
+    ${state.form.done && html`<p class="notice">${state.form.done}</p>`}
     <${Account} />
+    <${Devices} />
     <${Language} />
-    ${state.failure && !state.dialog && html`<${Failure} failure=${act.words(state.failure)} />`}
+    ${state.failure && !state.dialog && html`<${Refused} of=${state.failure.name} />`}
     ${state.settings && html`<${Daemon} report=${state.settings} />`}
     <${AccountDialog} />`;
 }
@@ -31,7 +34,10 @@ function Account() {
     </dl>
     ${account.server && !isLoggedIn && html`<${LogInAgain} />`}
     <div class="actions">
+      <${Button} onClick=${() => act.openDialog({ name: "password" })}>${t("settings.password")}<//>
+      <${Button} onClick=${() => act.openDialog({ name: "email" })}>${t("settings.change-email")}<//>
       <${Button} onClick=${() => act.openDialog({ name: "recovery-key" })}>${t("settings.recovery-key")}<//>
+      <${Button} busy=${state.busy === "save-account"} onClick=${act.saveAccount}>${t("settings.save-account")}<//>
       ${account.state === "open" && html`<${Button} busy=${state.busy === "lock"} onClick=${act.lock}>${t("settings.lock")}<//>`}
       ${isLoggedIn && html`<${Button} kind="danger" onClick=${() => act.openDialog({ name: "log-out" })}>${t("settings.log-out")}<//>`}
     </div>
@@ -48,6 +54,27 @@ function LogInAgain() {
     <${Field} name="password" type="password" label=${t("field.password")} autocomplete="current-password" required />
     <${Button} kind="main" type="submit" busy=${state.busy === "account"}>${t("welcome.login-button")}<//>
   </form>`;
+}
+
+/** The computers that are logged in to the account. */
+function Devices() {
+  const { devices } = state;
+  if (!devices) return null;
+  return html`<section aria-labelledby="devices">
+    <h2 id="devices">${t("settings.devices")}</h2>
+    ${devices.failure && html`<${Failure} failure=${act.words(devices.failure)} />`}
+    ${devices.list &&
+    html`<ul class="sheet rows">
+      ${devices.list.map(
+        (device) => html`<li key=${device.id}>
+          <p><strong dir="auto">${device.name}</strong>${device.is_this && ` · ${t("settings.this-device")}`}</p>
+          <p class="quiet">${t("settings.first-login", { time: time(device.first_login) })} · ${t("settings.last-seen", { time: time(device.last_seen) })}</p>
+          ${!device.is_this &&
+          html`<${Button} kind="danger" aria-label=${t("settings.revoke-one", { name: device.name })} onClick=${() => act.openDialog({ name: "revoke", device })}>${t("settings.revoke")}<//>`}
+        </li>`,
+      )}
+    </ul>`}
+  </section>`;
 }
 
 function Language() {
@@ -105,6 +132,18 @@ function Value({ setting }) {
 
 function AccountDialog() {
   const { dialog, failure, busy } = state;
+  if (dialog?.name === "password") return html`<${PasswordDialog} />`;
+  if (dialog?.name === "email") return html`<${EmailDialog} wantsCode=${dialog.wantsCode} />`;
+  if (dialog?.name === "revoke") {
+    return html`<${Dialog} title=${t("settings.revoke-title", { name: dialog.device.name })} onClose=${act.closeDialog}>
+      <p>${t("settings.revoke-what")}</p>
+      <${Refused} of="revoke-device" />
+      <div class="actions">
+        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
+        <${Button} kind="danger" busy=${busy === "revoke-device"} onClick=${() => act.revokeDevice(dialog.device)}>${t("settings.revoke")}<//>
+      </div>
+    <//>`;
+  }
   if (dialog?.name === "log-out") {
     return html`<${Dialog} title=${t("settings.log-out")} onClose=${act.closeDialog}>
       <p>${t("settings.log-out-what")}</p>
@@ -132,4 +171,49 @@ function AccountDialog() {
     <//>`;
   }
   return null;
+}
+
+function PasswordDialog() {
+  const submit = (event) => {
+    event.preventDefault();
+    const form = event.currentTarget;
+    const { old, fresh, again } = form.elements;
+    again.setCustomValidity(again.value === fresh.value ? "" : t("field.differs"));
+    if (form.reportValidity()) act.changePassword({ old: old.value, new: fresh.value });
+  };
+  const forget = (event) => event.currentTarget.setCustomValidity("");
+  return html`<${Dialog} title=${t("settings.password")} onClose=${act.closeDialog}>
+    <form onSubmit=${submit}>
+      <${Field} name="old" type="password" label=${t("settings.old-password")} autocomplete="current-password" required />
+      <${Field} name="fresh" type="password" label=${t("field.new-password")} hint=${t("field.new-password-hint")} autocomplete="new-password" required />
+      <${Field} name="again" type="password" label=${t("field.again")} autocomplete="new-password" onInput=${forget} required />
+      <${Refused} of="password" />
+      <div class="actions">
+        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
+        <${Button} kind="main" type="submit" busy=${state.busy === "password"}>${t("settings.password-button")}<//>
+      </div>
+    </form>
+  <//>`;
+}
+
+/** People find the account by its address: the server sends a code to the new one. */
+function EmailDialog({ wantsCode }) {
+  const submit = (event) => {
+    event.preventDefault();
+    const { email, secret, code } = event.currentTarget.elements;
+    const fields = { email: email.value.trim(), password: secret.value };
+    act.changeEmail(code ? { ...fields, code: code.value.trim() } : fields);
+  };
+  return html`<${Dialog} title=${t("settings.change-email")} onClose=${act.closeDialog}>
+    <form onSubmit=${submit}>
+      <${Field} name="email" type="email" label=${t("settings.new-email")} autocomplete="off" required />
+      <${Field} name="secret" type="password" label=${t("field.password")} autocomplete="current-password" required />
+      ${wantsCode && html`<p role="status">${t("settings.code-sent")}</p><${Field} name="code" label=${t("code.code")} inputmode="numeric" autocomplete="one-time-code" required />`}
+      <${Refused} of="email" />
+      <div class="actions">
+        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
+        <${Button} kind="main" type="submit" busy=${state.busy === "email"}>${t("settings.email-button")}<//>
+      </div>
+    </form>
+  <//>`;
 }

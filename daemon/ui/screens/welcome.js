@@ -6,7 +6,7 @@ import { Button, Failure, Field } from "/ui/parts.js";
 import { state } from "/ui/store.js";
 import { t } from "/ui/text.js";
 
-const FORMS = { login: LogIn, register: Register, recover: Recover };
+const FORMS = { login: LogIn, register: Register, recover: Recover, import: Import };
 
 export function Welcome() {
   const name = Object.hasOwn(FORMS, state.form.name ?? "") ? state.form.name : "login";
@@ -28,7 +28,8 @@ function change(name) {
 
 /** The fields of a form as a document: what is left empty is left out. */
 function documentOf(form) {
-  const entries = [...new FormData(form)].map(([name, value]) => [name, name.includes("password") ? value : value.trim()]);
+  const isAsItIs = (name, value) => name.includes("password") || value instanceof File;
+  const entries = [...new FormData(form)].map(([name, value]) => [name, isAsItIs(name, value) ? value : value.trim()]);
   return Object.fromEntries(entries.filter(([, value]) => value !== ""));
 }
 
@@ -92,6 +93,22 @@ function Recover() {
     <${Field} name="password" type="password" label=${t("field.new-password")} hint=${t("field.new-password-hint")} autocomplete="new-password" required />
     <${Outcome} />
     <${Button} kind="main" type="submit" busy=${state.busy === "account"}>${t("welcome.recover-button")}<//>
+  </form>`;
+}
+
+/** For a new computer, where the account is on no key server. */
+function Import() {
+  const submit = submitTo(({ file, ...fields }) => act.importAccount(file, fields));
+  return html`<form onSubmit=${submit}>
+    <${Field} name="file" type="file" label=${t("field.account-file")} hint=${t("field.account-file-hint")} required />
+    <${Field} name="password" type="password" label=${t("field.password")} autocomplete="current-password" required />
+    <details>
+      <summary>${t("welcome.more")}</summary>
+      <${Field} name="account_key" type="text" label=${t("field.account-key")} hint=${t("field.account-key-hint")} autocomplete="off" />
+      <${Field} name="recovery_key" type="text" label=${t("field.recovery-key")} hint=${t("field.recovery-key-instead")} autocomplete="off" />
+    </details>
+    <${Outcome} />
+    <${Button} kind="main" type="submit" busy=${state.busy === "account"}>${t("welcome.import-button")}<//>
   </form>`;
 }
 

@@ -16,7 +16,8 @@ fn conflict() -> (World, Device, Device) {
     laptop.write("report.txt", "of the laptop");
     desktop.write("report.txt", "of the desktop");
     laptop.settle();
-    desktop.sync().expect(0).expect_says("1 kept twice");
+    desktop.sync().expect(4).expect_says("1 kept twice, 1 to decide about");
+    desktop.sync().expect(4);
     laptop.settle();
     tree::assert_same(&laptop.work, &desktop.work);
     (world, desktop, laptop)
@@ -35,11 +36,15 @@ fn a_conflict_is_resolved_without_a_daemon() {
     let kept = fs::read_to_string(copy).unwrap();
     assert_eq!(conflict["original"]["path"], text(&knows.at("report.txt")));
     assert_eq!(conflict["copy"]["size_bytes"], kept.len());
+    let author = conflict["copy_author"].as_str().unwrap();
+    assert!(copy.contains(&format!(" ({author}, ")), "{author} of {copy}");
+    assert_eq!(conflict["copy"]["here"], kept == "of the desktop", "{conflict}");
+    assert_eq!(conflict["original"]["here"], kept != "of the desktop", "{conflict}");
 
     knows.run(&["conflicts", "resolve", "/nowhere"]).expect(2).expect_says("in no conflict");
     knows.run(&["conflicts", "resolve", copy, "--keep", "copy"]).expect(0);
     assert_eq!(conflicts(&knows), Vec::<Value>::new());
-    knows.settle();
+    knows.sync().expect(0);
     other.settle();
     for device in [&knows, &other] {
         assert_eq!(tree::names(&device.work), [b"report.txt".to_vec()]);
@@ -64,6 +69,39 @@ fn a_daemon_resolves_and_everybody_follows() {
     knows.wait_for_state("up-to-date");
     assert_eq!(knows.json(&["status"])["folders"][0]["conflicts"], 0);
     knows.run(&["conflicts", "resolve", &copy]).expect(2).expect_says("in no conflict");
+}
+
+#[test]
+fn a_daemon_that_is_stopped_from_its_start_knows_its_conflicts() {
+    let (_world, knows, _other) = conflict();
+    knows.start_daemon();
+    knows.run(&["stop"]).expect(0);
+    knows.run(&["daemon", "--quit"]).expect(0);
+    // Launches a daemon as it was left.
+    knows.run(&["open", "--print"]).expect(0);
+    assert_eq!(knows.state(), "stopped");
+    assert_eq!(conflicts(&knows).len(), 1);
+    assert!(!knows.json(&["activity"]).as_array().unwrap().is_empty());
+    knows.run(&["conflicts", "resolve", text(&knows.at("report.txt")), "--keep", "original"]).expect(0);
+    assert_eq!(conflicts(&knows), Vec::<Value>::new());
+}
+
+#[test]
+fn a_link_that_was_kept_twice_is_itself() {
+    let (_world, laptop, desktop) = World::with_two_devices();
+    for (device, target) in [(&laptop, "a.txt"), (&desktop, "b.txt")] {
+        device.write(target, target);
+        device.settle();
+    }
+    laptop.settle();
+    std::os::unix::fs::symlink("a.txt", laptop.at("current")).unwrap();
+    std::os::unix::fs::symlink("b.txt", desktop.at("current")).unwrap();
+    laptop.settle();
+    desktop.sync().expect(4);
+    desktop.run(&["conflicts", "resolve", text(&desktop.at("current")), "--keep", "original"]).expect(0);
+    desktop.sync().expect(0);
+    assert_eq!(desktop.read("a.txt").as_deref(), Some("a.txt"));
+    assert_eq!(tree::names(&desktop.work), [b"a.txt".to_vec(), b"b.txt".to_vec(), b"current".to_vec()]);
 }
 
 #[test]

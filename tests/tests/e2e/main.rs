@@ -42,4 +42,5 @@ mod single_files;
 mod surroundings;
 mod terminal;
 mod tray;
+mod window;
 mod window_api;

@@ -68,6 +68,12 @@ fn the_address_reaches_the_browser_by_a_private_file() {
     let log = fs::read_to_string(device.home.join("state/daemon.log")).unwrap();
     assert!(log.contains("listening for a browser") && !log.contains(token), "{log}");
     assert!(get(address).contains("<!doctype html>"));
+
+    // A second window at the same time leaves the first one its way.
+    open(&device, &programs).expect(0);
+    let other = fs::read_to_string(&seen).unwrap();
+    assert_ne!(other, arguments);
+    assert_eq!(fs::read_to_string(file).unwrap(), page);
 }
 
 #[test]

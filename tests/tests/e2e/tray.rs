@@ -15,13 +15,15 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 /// The menu while everything goes well.
-const RUNNING: [&str; 7] = [
+const RUNNING: [&str; 9] = [
     "Up to date",
     "Open Ensafer",
     "Stop",
     "Pause",
     "Open work folder",
     "Open encrypted folder",
+    "Add recipient…",
+    "Settings…",
     "Quit (syncing goes on)",
 ];
 
@@ -122,8 +124,25 @@ fn folders_and_the_window_are_opened_by_the_programs_that_do() {
     programs.wait_for_call(&format!("xdg-open {}", device.work.display()));
     item.click(&["Open encrypted folder"]);
     programs.wait_for_call(&format!("xdg-open {}", device.encrypted.display()));
+    // The window cannot be loaded: a library of it is missing.
     item.activate();
     programs.wait_for_call("ensafer open");
+    item.click(&["Settings…"]);
+    programs.wait_for_call("ensafer open --screen settings");
+    programs.install("ensafer-window", "");
+    item.click(&["Add recipient…"]);
+    programs.wait_for_call("ensafer-window --screen people");
+    programs.install(
+        "ensafer-window",
+        "echo 'a warning' >&2; echo 'Error: There is no display here' >&2; exit 5",
+    );
+    item.activate();
+    wait_for_label(&item, "There is no display here");
+
+    device.write("Taxes/2026.ods", "a");
+    device.wait_for_state("up-to-date");
+    item.click(&["Recent files", "2026.ods"]);
+    programs.wait_for_call(&format!("xdg-open {}", device.work.join("Taxes").display()));
 
     fs::rename(&device.work, device.work.with_extension("gone")).unwrap();
     item.click(&["Open work folder"]);
@@ -271,6 +290,8 @@ impl Programs {
         let real = format!("[ \"$1\" = open ] || exec '{}' \"$@\"", text(&ensafer));
         programs.install("ensafer", &real);
         programs.install("xdg-open", "");
+        // As ld.so ends what it cannot load.
+        programs.install("ensafer-window", "exit 127");
         let tray = programs.directory.join("ensafer-tray");
         fs::hard_link(process::ensafer_tray(), tray).unwrap();
         programs

@@ -44,6 +44,11 @@ fn from_an_empty_home_to_a_shared_folder() {
         "{account}"
     );
 
+    let devices = window.get("/v1/account/devices");
+    assert_eq!((devices.as_array().unwrap().len(), &devices[0]["is_this"]), (1, &json!(true)), "{devices}");
+    let own = json!({"device": devices[0]["id"]});
+    assert_eq!(window.refused("/v1/account/devices/revoke", &own)["class"], "bad-request", "it logs out");
+
     alice.write("plans/a.txt", "twelve bytes");
     alice.write("b.txt", "");
     let preview = window.post("/v1/folders/preview", &pair(&alice));
@@ -56,6 +61,9 @@ fn from_an_empty_home_to_a_shared_folder() {
     let listed = window.get("/v1/folders");
     assert_eq!((&listed[0]["name"], &listed[0]["role"]), (&json!("alice-work"), &json!("owner")));
     assert_eq!(listed[0]["status"]["problems"], 0);
+
+    let emptied = json!({"folder": folder, "item": "2026-11-21/080000-000/b.txt"});
+    assert_eq!(window.refused("/v1/trash/restore", &emptied)["class"], "bad-request");
 
     // Bob has an account.
     let of_bob = Window::open(&bob);
@@ -114,8 +122,12 @@ fn join_from_alice(of_bob: &Window, bob: &Device) -> Value {
     assert_eq!((&preview["is_join"], &preview["role"]), (&json!(true), &json!("reader")), "{preview}");
     assert_eq!((&preview["owner"]["login"], &preview["delete"]), (&json!(ALICE), &json!(0)));
     assert_eq!(preview["decrypt"], 3, "{preview}");
+    assert_eq!(preview["owner"]["standing"], "unknown", "whom a dry run names is not remembered");
+    assert_eq!(of_bob.refused("/v1/folders/preview", &pair(bob))["class"], "unknown-owner");
     assert!(!bob.at(".ensafer").exists() && bob.read("plans/a.txt").is_none(), "it is a dry run");
+    named["expected"] = json!({"folder": preview["folder"]});
     let joined = of_bob.post("/v1/folders/add", &named);
+    assert_eq!(joined["owner"]["first_seen"], true, "{joined}");
     of_bob.post("/v1/start", &Value::Null);
     bob.wait_for_content("plans/a.txt", "twelve bytes");
     joined["owner"]["safety_number"].clone()

@@ -1,10 +1,7 @@
-//! Linux: StatusNotifierItem and its menu over D-Bus, inotify, xdg-open.
+//! Linux: StatusNotifierItem and its menu over D-Bus, xdg-open.
 
-use std::ffi::CStr;
 use std::io::{self, Write};
-use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +11,6 @@ use std::thread;
 use ksni::blocking::{Handle, TrayMethods};
 use ksni::menu::{StandardItem, SubMenu};
 use ksni::{MenuItem, OfflineReason, ToolTip};
-use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
 use zbus::blocking::fdo::DBusProxy;
 use zbus::blocking::{Connection, MessageIterator};
 use zbus::names::BusName;
@@ -31,9 +27,6 @@ pub use bubbles::Bubbles;
 
 /// The bus name of whoever collects the icons for panels (StatusNotifierItem specification, "StatusNotifierWatcher").
 const WATCHER: &str = "org.kde.StatusNotifierWatcher";
-
-/// Room for a few events of inotify(7): 16 bytes and a name of at most 256 bytes each.
-const EVENTS_BYTES: usize = 4096;
 
 /// The icon in the panel. Clones are the same icon.
 #[derive(Clone)]
@@ -188,83 +181,9 @@ pub fn open_command(directory: &Path) -> Command {
     command
 }
 
-/// Tells when a file is written, made or replaced.
-#[derive(Debug)]
-pub struct FileWatch {
-    events: OwnedFd,
-    path: PathBuf,
-}
-
-impl FileWatch {
-    /// Watches `path`, which need not exist, in a directory that does. What happens from now on is not missed.
-    ///
-    /// # Errors
-    /// The directory is not there, or the limits of inotify(7) are reached.
-    pub fn new(path: &Path) -> io::Result<Self> {
-        let directory = path.parent().unwrap_or(Path::new("."));
-        let events = inotify::init(CreateFlags::CLOEXEC)?;
-        let of_file = WatchFlags::CREATE | WatchFlags::MODIFY | WatchFlags::MOVED_TO | WatchFlags::DELETE;
-        let of_directory = WatchFlags::DELETE_SELF | WatchFlags::MOVE_SELF | WatchFlags::ONLYDIR;
-        inotify::add_watch(&events, directory, of_file | of_directory)?;
-        Ok(Self { events, path: path.to_path_buf() })
-    }
-
-    /// Sleeps until something happened to it, or to its directory.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn wait(&self) -> io::Result<()> {
-        let mut buffer = [MaybeUninit::uninit(); EVENTS_BYTES];
-        let mut reader = Reader::new(&self.events, &mut buffer);
-        loop {
-            let event = loop {
-                match reader.next() {
-                    Err(rustix::io::Errno::INTR) => {}
-                    other => break other?,
-                }
-            };
-            let name = event.file_name().map(CStr::to_bytes);
-            let is_it = |name: &[u8]| self.path.file_name().is_some_and(|own| own.as_encoded_bytes() == name);
-            if name.is_none_or(is_it) {
-                return Ok(());
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::sync::mpsc;
-
     use super::*;
-
-    #[test]
-    fn a_watched_file_need_not_be_there() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("daemon.lock");
-        let watch = FileWatch::new(&path).unwrap();
-        let (sender, seen) = mpsc::channel();
-        let waiting = thread::spawn(move || {
-            watch.wait().unwrap();
-            sender.send(()).unwrap();
-        });
-        fs::write(root.path().join("another"), b"x").unwrap();
-        assert!(seen.try_recv().is_err(), "another file is none of its business");
-        fs::write(&path, b"x").unwrap();
-        waiting.join().unwrap();
-        seen.recv().unwrap();
-    }
-
-    #[test]
-    fn what_happened_since_the_beginning_is_not_missed() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("daemon.lock");
-        fs::write(&path, b"x").unwrap();
-        let watch = FileWatch::new(&path).unwrap();
-        fs::write(&path, b"").unwrap();
-        watch.wait().unwrap();
-    }
 
     #[test]
     fn words_are_shown_as_they_are() {

@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::hex::SecretText;
+use crate::api::hex::{HexBytes, SecretText};
+use crate::api::server::DeviceReport;
+use crate::ids::DeviceId;
 use crate::status::AccountNotice;
+use crate::time::{Timestamp, rfc3339};
 
 /// Answer to `GET /v1/account`, and to what changes the account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,4 +216,88 @@ pub struct RecoveryKeyReport {
     /// Why the server could not be asked whether it is still the one that counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unchecked: Option<String>,
+}
+
+/// Answer to `GET /v1/account/file`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountFile {
+    /// What the file holds: the account, sealed under its password and its recovery key.
+    pub file: HexBytes,
+}
+
+/// Body of `POST /v1/account/import`: sets an account up that a file carries.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportRequest {
+    /// What the file holds.
+    pub file: HexBytes,
+    /// The password that the account had when the file was written; with a recovery key a new one, zxcvbn's score at least 3.
+    pub password: SecretText,
+    /// The account key, where the account has one.
+    #[serde(default)]
+    pub account_key: Option<SecretText>,
+    /// The recovery key, which opens the file in the password's place.
+    #[serde(default)]
+    pub recovery_key: Option<SecretText>,
+}
+
+/// Body of `POST /v1/account/password`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordRequest {
+    /// The password as it is.
+    pub old: SecretText,
+    /// The new one, zxcvbn's score at least 3.
+    pub new: SecretText,
+}
+
+/// Body of `POST /v1/account/email`: gives the account another address.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmailRequest {
+    /// The new address.
+    pub email: String,
+    /// The account's password.
+    pub password: SecretText,
+    /// The code that was mailed to the new address, where the server has sent one.
+    #[serde(default)]
+    pub code: Option<SecretText>,
+}
+
+/// A line of the answer to `GET /v1/account/devices`, and of `account devices --json`: a computer that is logged in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedDevice {
+    /// Its id.
+    pub id: DeviceId,
+    /// Its name, as it says itself.
+    pub name: String,
+    /// When it first logged in.
+    #[serde(with = "rfc3339")]
+    pub first_login: Timestamp,
+    /// When the server last heard of it.
+    #[serde(with = "rfc3339")]
+    pub last_seen: Timestamp,
+    /// Whether it is this computer.
+    pub is_this: bool,
+}
+
+impl From<DeviceReport> for ListedDevice {
+    fn from(device: DeviceReport) -> Self {
+        let timestamp = |seconds: u64| Timestamp::from_parts(i64::try_from(seconds).unwrap_or(i64::MAX), 0);
+        Self {
+            id: device.device,
+            name: device.name,
+            first_login: timestamp(device.created_at_s),
+            last_seen: timestamp(device.seen_at_s),
+            is_this: device.is_this,
+        }
+    }
+}
+
+/// Body of `POST /v1/account/devices/revoke`: ends another computer's session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeRequest {
+    /// The computer, as the list names it.
+    pub device: DeviceId,
 }

@@ -19,6 +19,9 @@ pub struct ConflictReport {
     /// Who wrote the original and on which computer, as in `alice, laptop`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
+    /// Who wrote the copy and on which computer, as its name tells; absent where somebody has renamed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_author: Option<String>,
 }
 
 /// A file as it shows in a work folder.
@@ -30,6 +33,9 @@ pub struct ShownFile {
     pub size_bytes: u64,
     /// When its content was last changed.
     pub modified: String,
+    /// Whether that content was written on this computer.
+    #[serde(default)]
+    pub here: bool,
 }
 
 /// Which of two contents is to stay.

@@ -36,6 +36,8 @@ pub struct SettleOutcome {
     pub applied: u64,
     /// How many contents were kept twice.
     pub conflicts: u64,
+    /// How many conflicts wait for somebody's decision, earlier ones among them.
+    pub pending_conflicts: u64,
     /// Whether something was left undone, because it was interrupted or would not come to rest.
     pub incomplete: bool,
     /// Whether a folder could not be synced because the keys are locked.

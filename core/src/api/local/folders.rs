@@ -57,6 +57,9 @@ pub struct FolderPreview {
     pub missing: Vec<String>,
     /// Whether the encrypted directory has a folder already.
     pub is_join: bool,
+    /// That folder, which adding is told to [expect](AddFolderRequest::expected); absent where a new one would be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<FolderId>,
     /// The joined folder's owner, where that is somebody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<OwnerReport>,
@@ -125,6 +128,26 @@ pub struct AddFolderRequest {
     /// Make the directories that are not there.
     #[serde(default)]
     pub create_missing: bool,
+    /// What the dry run showed. Absent, whatever is there by now is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
+}
+
+/// What adding two directories is expected to do: between the dry run and the word of the user something else may arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expected {
+    /// A new folder is made.
+    New,
+    /// This one is joined.
+    Folder(FolderId),
+}
+
+impl From<Option<FolderId>> for Expected {
+    /// What a dry run showed, by its [`folder`](FolderPreview::folder).
+    fn from(shown: Option<FolderId>) -> Self {
+        shown.map_or(Self::New, Self::Folder)
+    }
 }
 
 /// Answer to `POST /v1/folders/add`.
@@ -147,13 +170,40 @@ pub struct FolderRequest {
 }
 
 /// Body of `POST /v1/folders/open`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenFolderRequest {
     /// The folder.
     pub folder: FolderId,
     /// Which of its directories.
     pub side: Side,
+    /// A file or directory below it, by its path from there: what is shown is the directory that it lies in. The file
+    /// itself is never opened.
+    #[serde(default)]
+    pub path: Option<String>,
+}
+
+/// Answer to `GET /v1/directories`: a directory of this computer, to choose one in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryReport {
+    /// The directory, absolute.
+    pub path: String,
+    /// The one that it lies in; absent at the root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The directories in it, by name, at most 1,000. Those whose name is no text are left out.
+    pub directories: Vec<DirectoryEntry>,
+    /// Whether there are more.
+    pub is_cut: bool,
+}
+
+/// A directory in another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryEntry {
+    /// Its name.
+    pub name: String,
+    /// Whether people do not want to see it usually: its name begins with a dot.
+    pub is_hidden: bool,
 }
 
 /// Answer to `GET /v1/clouds`: what `folder find` found.

@@ -5,6 +5,18 @@ use serde::{Deserialize, Serialize};
 use super::EntryKind;
 use crate::ids::FolderId;
 
+/// Query of `GET /v1/trash`: what of it is listed; everything where neither is said.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrashQuery {
+    /// Only the entry of this name, or what lies below it: a day, a moment or a directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+    /// Only what was at or below this path, absolute, in a work folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
 /// Answer of `GET /v1/trash`: something that Ensafer deleted or replaced on this computer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrashedReport {

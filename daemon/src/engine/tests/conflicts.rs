@@ -1,13 +1,17 @@
 //! Conflicts that somebody has looked at, and what was done, as people are told.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use ensafer_core::api::local::{Deed, Keep};
 use ensafer_core::format::roster::Role;
 use ensafer_core::ids::FileId;
+use ensafer_core::plan::Conflict;
+use ensafer_core::tree::Content;
 
 use super::accounts::bob;
-use super::world::{Device, World};
+use super::hostile::inject;
+use super::world::{Device, World, file};
 use crate::engine::{EngineError, ResolveError, kept_conflicts};
 
 /// Two devices with a conflict about `f`, which `b` knows. Returns the copy's object and path.
@@ -164,4 +168,58 @@ fn what_both_sides_had_already_is_no_deed() {
     a.lose_state();
     a.settle();
     assert_eq!(a.folder().reader().activity(100).unwrap(), []);
+}
+
+#[test]
+fn a_conflict_that_never_came_about_is_forgotten() {
+    let world = World::new();
+    let (_a, mut b, id, _) = conflict(&world);
+    let known = kept_conflicts(&b.folder().reader()).unwrap().remove(0);
+    let planned = Conflict { copy: FileId::new([7; 16]), ..known.clone() };
+    b.folder().remember_conflicts(&[planned]).unwrap();
+    assert_eq!(b.folder().conflict_count(), 2);
+    b.settle();
+    assert_eq!(kept_conflicts(&b.folder().reader()).unwrap(), [known]);
+    b.resolve(id, Keep::Both).unwrap();
+    assert_eq!(b.folder().conflict_count(), 0);
+}
+
+#[test]
+fn the_copy_is_as_private_as_the_file_was() {
+    let world = World::new();
+    let (_a, mut b, id, _) = conflict(&world);
+    fs::set_permissions(b.path("f"), fs::Permissions::from_mode(0o600)).unwrap();
+    b.settle();
+    b.resolve(id, Keep::Copy).unwrap();
+    assert_eq!(fs::metadata(b.path("f")).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn what_is_given_up_half_way_leaves_both_contents() {
+    let world = World::new();
+    let (_a, mut b, id, _) = conflict(&world);
+    let before = b.tree();
+    assert!(matches!(b.resolve_and_give_up(id, Keep::Copy), Err(ResolveError::Interrupted)));
+    assert_eq!((b.tree(), b.folder().conflict_count()), (before, 1));
+}
+
+#[test]
+fn row_12_a_directory_in_itself_gives_no_endless_paths() {
+    let world = World::new();
+    let (mut a, mut b) = (world.device("a"), world.device("b"));
+    a.write("f", "text");
+    world.settle(&mut [&mut a, &mut b]);
+    let name = "d".repeat(255);
+    let mut directory = a.object(1, &name, Content::Directory);
+    directory.parent = directory.id;
+    let mut inside = a.object(2, "f", file("text"));
+    inside.parent = directory.id;
+    let keys = a.keys();
+    inject(&a, &directory, "", keys.signer());
+    inject(&a, &inside, "text", keys.signer());
+    b.settle();
+    assert_eq!(b.read(&format!("{name}/f")), "text");
+    let deeds = b.folder().reader().activity(100).unwrap();
+    assert!(deeds.iter().any(|deed| deed.path == format!("{name}/f")), "{deeds:?}");
+    assert!(deeds.iter().all(|deed| deed.path.len() < 1024), "{deeds:?}");
 }

@@ -106,7 +106,7 @@ impl World {
         prepare(&vault);
         let mut folders = Folders::load(&data).unwrap();
         let pair = Pair { work, encrypted: encrypted.to_path_buf() };
-        let entry = join::add(&pair, &mut folders, &*vault, None, name, self.clock.now())?;
+        let entry = join::add(&pair, &mut folders, &*vault, None, None, name, self.clock.now())?;
         let state = folders.state_directory(entry.id).unwrap();
         let settings = Settings {
             settle: Duration::from_millis(200),
@@ -228,8 +228,7 @@ impl Device {
     }
 
     pub fn resolve(&mut self, conflict: FileId, keep: Keep) -> Result<(), ResolveError> {
-        let now = self.clock.now();
-        self.folder().resolve_conflict(conflict, keep, now)
+        self.with_env(|folder, env| folder.resolve_conflict(conflict, keep, env))
     }
 
     pub fn add(&mut self, account: &Account, role: Role) -> Result<(), MembersError> {
@@ -261,13 +260,21 @@ impl Device {
     }
 
     fn with_env<T>(&mut self, work: impl FnOnce(&mut Folder, &Env<'_>) -> T) -> T {
+        self.with_env_unless(false, work)
+    }
+
+    fn with_env_unless<T>(&mut self, is_cancelled: bool, work: impl FnOnce(&mut Folder, &Env<'_>) -> T) -> T {
         let env = Env {
             clock: &*self.clock,
             vault: &*self.vault,
-            cancel: &AtomicBool::new(false),
+            cancel: &AtomicBool::new(is_cancelled),
             progress: &Progress::hidden(),
         };
         work(self.folder.as_mut().unwrap(), &env)
+    }
+
+    pub fn resolve_and_give_up(&mut self, conflict: FileId, keep: Keep) -> Result<(), ResolveError> {
+        self.with_env_unless(true, |folder, env| folder.resolve_conflict(conflict, keep, env))
     }
 
     pub fn path(&self, path: &str) -> PathBuf {

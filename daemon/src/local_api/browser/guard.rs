@@ -22,10 +22,15 @@ use crate::local_api::refusals::refuse;
 pub(super) const KEY_HEADER: &str = "x-ensafer-key";
 
 /// What a page may ask for: everything else is for programs at the socket. Methods and paths as the router has them.
-pub(super) const ALLOWED: [(Method, &str); 36] = [
+pub(super) const ALLOWED: [(Method, &str); 48] = [
     (Method::GET, "/v1/status"),
     (Method::GET, "/v1/events"),
     (Method::GET, "/v1/problems"),
+    (Method::GET, "/v1/conflicts"),
+    (Method::POST, "/v1/conflicts/resolve"),
+    (Method::GET, "/v1/trash"),
+    (Method::POST, "/v1/trash/restore"),
+    (Method::GET, "/v1/activity"),
     (Method::POST, "/v1/start"),
     (Method::POST, "/v1/stop"),
     (Method::POST, "/v1/pause"),
@@ -40,11 +45,18 @@ pub(super) const ALLOWED: [(Method, &str); 36] = [
     (Method::POST, "/v1/account/logout"),
     (Method::POST, "/v1/account/recover"),
     (Method::POST, "/v1/account/recovery-key"),
+    (Method::GET, "/v1/account/file"),
+    (Method::POST, "/v1/account/import"),
+    (Method::POST, "/v1/account/password"),
+    (Method::POST, "/v1/account/email"),
+    (Method::GET, "/v1/account/devices"),
+    (Method::POST, "/v1/account/devices/revoke"),
     (Method::GET, "/v1/folders"),
     (Method::POST, "/v1/folders/preview"),
     (Method::POST, "/v1/folders/add"),
     (Method::POST, "/v1/folders/remove"),
     (Method::POST, "/v1/folders/open"),
+    (Method::GET, "/v1/directories"),
     (Method::GET, "/v1/clouds"),
     (Method::GET, "/v1/people"),
     (Method::POST, "/v1/people/find"),

@@ -12,9 +12,9 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdTcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::SET_COOKIE;
+use axum::http::header::{CONNECTION, SET_COOKIE};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
@@ -29,6 +29,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::ControlError;
+use super::refusals::refuse;
 use super::server::{Door, router};
 use crate::daemon::QuitSignal;
 use visits::{Next, VisitId, Visits};
@@ -46,6 +47,9 @@ const CONNECTION_LIMIT: usize = 64;
 
 /// Who connects and then says nothing for this long is dropped.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Who sends a head and then keeps the token back for this long is dropped: a page sends both at once.
+const CLAIM_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long to wait after a failed `accept`, which means that descriptors have run out.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -202,7 +206,14 @@ async fn invite(State(door): State<Door>) -> Result<Json<BrowserVisit>, ControlE
 }
 
 /// Takes a token; the answer has both halves of what later requests need.
-async fn claim(State(browser): State<Arc<Browser>>, Json(body): Json<ClaimRequest>) -> Response {
+async fn claim(State(browser): State<Arc<Browser>>, request: Request) -> Response {
+    // Nobody was let in yet: whoever sent the head may be anybody, and holds one of few connections.
+    let received = Json::<ClaimRequest>::from_request(request, &());
+    let body = match tokio::time::timeout(CLAIM_TIMEOUT, received).await {
+        Ok(Ok(Json(body))) => body,
+        Ok(Err(rejection)) => return rejection.into_response(),
+        Err(_) => return too_late(),
+    };
     let Some(secrets) = browser.room().visits.claim(&body.token.0, Instant::now()) else {
         return not_let_in(StatusCode::FORBIDDEN);
     };
@@ -212,6 +223,12 @@ async fn claim(State(browser): State<Arc<Browser>>, Json(body): Json<ClaimReques
     let cookie =
         format!("{COOKIE_PREFIX}{}={}; Path=/; HttpOnly; SameSite=Strict", &name[..16], secrets.cookie);
     ([(SET_COOKIE, cookie)], Json(ClaimAnswer { key: SecretText(secrets.key) })).into_response()
+}
+
+fn too_late() -> Response {
+    let what = "the token did not come".to_owned();
+    let refusal = refuse(StatusCode::REQUEST_TIMEOUT, RefusalClass::BadRequest, what);
+    ([(CONNECTION, "close")], refusal).into_response()
 }
 
 fn not_let_in(status: StatusCode) -> Response {

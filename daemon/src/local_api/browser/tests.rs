@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::sync::mpsc;
 
 use ensafer_client::home::Home;
 use ensafer_core::status::State;
@@ -288,6 +289,55 @@ fn a_stolen_token_is_worth_nothing_after_its_use() {
     let (_, late) = opened.invite();
     assert_eq!(claim(&authority, &late).status, 403, "too old");
     assert_eq!(claim(&authority, &token).status, 200, "this one is not");
+}
+
+/// A change of members waits for a folder's work, which may wait for a mount that does not answer.
+#[test]
+fn what_people_wait_for_holds_up_nothing_else() {
+    let opened = open(LONG);
+    let page = opened.visit();
+    let (begin, begun) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let turn = opened.door.people.clone();
+    opened.runtime.spawn(async move {
+        turn.take(move || {
+            begin.send(()).unwrap();
+            released.recv().unwrap();
+            Ok(())
+        })
+        .await
+    });
+    begun.recv().unwrap();
+    let setting = r#"{"key":"trash_days","value":"7"}"#;
+    assert_eq!(ask(&page.authority, "POST /v1/settings", &page.headers(), setting).status, 200);
+    let out = ask(&page.authority, "POST /v1/account/logout", &page.headers(), "{}");
+    assert_eq!(out.status, 409, "there is no account: {out:?}");
+    release.send(()).unwrap();
+}
+
+/// Any user of the computer can send a head, and as many of them as there may be connections.
+#[test]
+fn whoever_keeps_the_token_back_is_dropped() {
+    let opened = open(LONG);
+    let (authority, token) = opened.invite();
+    let head = format!(
+        "POST /claim HTTP/1.1\r\nhost: {authority}\r\norigin: http://{authority}\r\n\
+         content-type: application/json\r\ncontent-length: 76\r\n\r\n"
+    );
+    let mut silent: Vec<TcpStream> = (0..CONNECTION_LIMIT)
+        .map(|_| {
+            let mut stream = TcpStream::connect(&authority).unwrap();
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    // This one waits until there is room for it.
+    assert_eq!(claim(&authority, &token).status, 200);
+    for stream in &mut silent {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    }
 }
 
 #[test]

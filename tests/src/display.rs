@@ -1,0 +1,110 @@
+//! A display without a screen: Xvfb with a window manager, and what a person sees and does there, by xdotool and import.
+
+use std::process::{Command, Stdio};
+
+use crate::process::{Running, is_running_program};
+use crate::wait;
+
+/// A display of the test's own. It ends when this is dropped.
+#[derive(Debug)]
+pub struct Display {
+    name: String,
+    // The window manager goes first.
+    _manager: Running,
+    _server: Running,
+}
+
+/// A window of `ensafer-window`'s that is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Its number in X.
+    pub id: String,
+    /// Whose it is.
+    pub process: u32,
+    /// What its frame says.
+    pub title: String,
+}
+
+impl Display {
+    /// Starts a display; `None`, with a word, where this machine has none.
+    #[must_use]
+    pub fn start() -> Option<Self> {
+        for program in ["Xvfb", "openbox", "xdotool", "import"] {
+            let found = Command::new("sh").args(["-c", "command -v \"$0\"", program]).output().unwrap();
+            if !found.status.success() {
+                crate::skipped(&format!("no {program}"));
+                return None;
+            }
+        }
+        let mut command = Command::new("Xvfb");
+        command.args(["-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp", "-noreset"]);
+        let server = Running::start(&mut command);
+        let number = wait::until("the display says its number", || {
+            let said = server.stdout_so_far();
+            said.ends_with('\n').then(|| said.trim().to_owned())
+        });
+        let name = format!(":{number}");
+        let manager = Running::start(Command::new("openbox").env("DISPLAY", &name));
+        let display = Self { name, _manager: manager, _server: server };
+        wait::until_true("the window manager is there", || {
+            display.xdotool(&["get_desktop"]).is_some_and(|desktop| !desktop.is_empty())
+        });
+        Some(display)
+    }
+
+    /// Gives `command` this display.
+    pub fn enter(&self, command: &mut Command) {
+        command.env("DISPLAY", &self.name);
+    }
+
+    /// The windows of Ensafer's that are shown.
+    #[must_use]
+    pub fn windows(&self) -> Vec<Shown> {
+        let ids = self.xdotool(&["search", "--onlyvisible", "--name", "."]).unwrap_or_default();
+        ids.lines().filter_map(|id| self.window(id)).collect()
+    }
+
+    fn window(&self, id: &str) -> Option<Shown> {
+        let process = self.xdotool(&["getwindowpid", id])?.trim().parse().ok()?;
+        let title = self.xdotool(&["getwindowname", id])?.trim().to_owned();
+        is_running_program(process, "ensafer-window").then(|| Shown { id: id.to_owned(), process, title })
+    }
+
+    /// Waits until there is one window, with `title`.
+    #[track_caller]
+    pub fn wait_for(&self, title: &str) -> Shown {
+        let mut last = Vec::new();
+        let shown = wait::until(&format!("one window is shown: {title:?}"), || {
+            last = self.windows();
+            (last.len() == 1 && last[0].title == title).then(|| last.remove(0))
+        });
+        assert!(self.windows().len() == 1);
+        shown
+    }
+
+    /// The window that has the keyboard.
+    #[must_use]
+    pub fn active(&self) -> String {
+        self.xdotool(&["getactivewindow"]).unwrap_or_default().trim().to_owned()
+    }
+
+    /// Presses keys, one after the other, in the window that has the keyboard.
+    pub fn press(&self, keys: &[&str]) {
+        let arguments: Vec<&str> = ["key"].into_iter().chain(keys.iter().copied()).collect();
+        self.xdotool(&arguments).expect("keys can be pressed");
+    }
+
+    /// What is on the display, as pixels.
+    #[must_use]
+    pub fn picture(&self) -> Vec<u8> {
+        let mut command = Command::new("import");
+        command.args(["-window", "root", "-depth", "8", "rgb:-"]).env("DISPLAY", &self.name);
+        command.stderr(Stdio::inherit()).output().unwrap().stdout
+    }
+
+    /// What xdotool says; `None` where it finds nothing.
+    fn xdotool(&self, arguments: &[&str]) -> Option<String> {
+        let output = Command::new("xdotool").args(arguments).env("DISPLAY", &self.name).output().unwrap();
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}

@@ -1,0 +1,82 @@
+//! What the page is called inside the window, and what else is let in there: nothing.
+
+use ensafer_client::screen::Screen;
+
+/// The scheme of the page's address. The window answers it itself; it exists nowhere else.
+pub const SCHEME: &str = "ensafer";
+
+/// The page and all that it loads.
+const ORIGIN: &str = "ensafer://window";
+
+/// What the system's programs are asked to open, where a link leads to it.
+const ELSEWHERE: [&str; 3] = ["https://", "http://", "mailto:"];
+
+/// The address of a screen.
+#[must_use]
+pub fn of_screen(screen: Screen) -> String {
+    format!("{ORIGIN}/#/{screen}")
+}
+
+/// Path and query of an address that the daemon answers.
+#[must_use]
+pub fn target(address: &str) -> Option<&str> {
+    let target = address.strip_prefix(ORIGIN)?;
+    let target = target.split_once('#').map_or(target, |(target, _)| target);
+    target.starts_with('/').then_some(target)
+}
+
+/// What becomes of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leads {
+    /// To another screen.
+    Here,
+    /// Out of the window: into the browser or the mail program.
+    Elsewhere,
+    /// To what nobody should open.
+    Nowhere,
+}
+
+impl Leads {
+    /// Where `address` leads.
+    #[must_use]
+    pub fn to(address: &str) -> Self {
+        match target(address) {
+            Some("/") => Self::Here,
+            None if ELSEWHERE.iter().any(|scheme| address.starts_with(scheme)) => Self::Elsewhere,
+            _ => Self::Nowhere,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_page_itself_is_shown() {
+        assert_eq!(of_screen(Screen::People), "ensafer://window/#/people");
+        for screen in Screen::ALL {
+            assert_eq!(Leads::to(&of_screen(screen)), Leads::Here);
+        }
+        assert_eq!(Leads::to("https://example.com/?q=ensafer://window/"), Leads::Elsewhere);
+        assert_eq!(Leads::to("mailto:bob@example.com"), Leads::Elsewhere);
+        for address in [
+            "ensafer://window/v1/status",
+            "ensafer://window.example/",
+            "ensafer://elsewhere/",
+            "file:///etc/passwd",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "about:blank",
+        ] {
+            assert_eq!(Leads::to(address), Leads::Nowhere, "{address}");
+        }
+    }
+
+    #[test]
+    fn requests_have_a_path_and_a_query() {
+        assert_eq!(target("ensafer://window/v1/people?folder=ab#x"), Some("/v1/people?folder=ab"));
+        assert_eq!(target("ensafer://window"), None);
+        assert_eq!(target("ensafer://window.example/v1"), None);
+    }
+}
