@@ -81,6 +81,42 @@ fn a_daemon_starts_from_the_keyring_while_the_key_server_is_down() {
     server.kill();
 }
 
+/// After a log-in to the desktop: the tray starts, and nobody types anything.
+#[test]
+fn a_daemon_that_the_tray_starts_opens_its_keys_from_the_keyring() {
+    if !has_keyring() {
+        return;
+    }
+    let world = World::new();
+    let device = Device::bare(&world.path("A"));
+    let script = r#"
+        "$ENSAFER" keys import "$KEYS" || exit 90
+        "$ENSAFER" folder add "$WORK" "$CLOUD" || exit 91
+        export ENSAFER_PASSWORD_COMMAND=false
+        echo hello > "$WORK/hello"
+        before=$(ls "$CLOUD" | wc -l)
+        "$TRAY" &
+        tray=$!
+        tries=0
+        while [ "$(ls "$CLOUD" | wc -l)" -le "$before" ]; do
+            tries=$((tries + 1))
+            [ $tries -lt 600 ] || exit 92
+            sleep 0.1
+        done
+        kill "$tray"
+        # The daemon goes on.
+        "$ENSAFER" sync --once || exit 93
+        "$ENSAFER" status --json || exit 94
+        "$ENSAFER" daemon --quit || exit 95
+    "#;
+    let (keys, tray) = (Person::Alice.keys_file(), process::ensafer_tray());
+    let (work, cloud) = (world.directory("work"), world.encrypted());
+    let variables =
+        [("KEYS", text(&keys)), ("TRAY", text(&tray)), ("WORK", text(&work)), ("CLOUD", text(&cloud))];
+    let finished = run_beside_keyring(&world, &device, &variables, script).expect(0);
+    assert!(!finished.says("\"locked\""), "{finished}");
+}
+
 fn has_keyring() -> bool {
     let installed = |program: &str| Command::new(program).arg("--version").output().is_ok();
     let has = installed("dbus-run-session") && installed("gnome-keyring-daemon");
