@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ensafer_client::screen::Screen;
 use ensafer_core::api::local::{ConflictReport, ProblemReport};
 use ensafer_core::plan::ProblemClass;
 use ensafer_core::status::{AccountNoticeKind, State, Status};
@@ -48,7 +49,11 @@ impl Kind {
         match self {
             Self::Locked => ("Enter the password…", Action::Open),
             Self::Ended => ("Start", Action::Start),
-            _ => ("Open", Action::Open),
+            Self::Brake => ("Open", Action::Open),
+            Self::Account => ("Open", Action::Show(Screen::Settings)),
+            Self::Problems => ("Open", Action::Show(Screen::Problems)),
+            Self::Conflicts => ("Open", Action::Show(Screen::Conflicts)),
+            Self::Shared => ("Open", Action::Show(Screen::Add)),
         }
     }
 
