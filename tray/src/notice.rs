@@ -314,13 +314,14 @@ pub(crate) mod tests {
     }
 
     fn conflict(number: u8) -> ConflictReport {
-        let shown = |path: &str| ShownFile { path: path.into(), size_bytes: 0, modified: String::new() };
+        let shown = |path: &str| ShownFile { path: path.into(), size_bytes: 0, modified: String::new(), here: true };
         ConflictReport {
             folder: FOLDER,
             conflict: FileId::new([number; 16]),
             original: Some(shown("/home/a/Work/tax.ods")),
             copy: shown("/home/a/Work/tax (conflict).ods"),
             author: None,
+            copy_author: None,
         }
     }
 
