@@ -145,6 +145,7 @@ export function go(screen, folder = null) {
 
 export async function takeRoute() {
   const [, screen, folder] = /^#\/([a-z-]*)(?:\/([0-9a-f]+))?/.exec(location.hash) ?? [];
+  cancelPreview();
   const form = screen === "add" && state.wantedPlace ? { place: state.wantedPlace } : {};
   update({ route: { screen: screen || "folders", folder: folder ?? null }, form, wantedPlace: null, failure: null, dialog: null, said: "" });
   if (state.link === "open") await readScreen();
@@ -355,7 +356,7 @@ export function takeDirectory(path) {
   const { field } = state.dialog;
   document.getElementById(field).value = path;
   closeDialog();
-  changeForm({ preview: null, askedOwner: null });
+  forgetPreview();
 }
 
 let previewing = new AbortController();
@@ -364,16 +365,25 @@ export function cancelPreview() {
   previewing.abort();
 }
 
+/** What was looked at, or is being looked at, is not what would be added any more. */
+export function forgetPreview(changes = {}) {
+  cancelPreview();
+  changeForm({ ...changes, preview: null, askedOwner: null });
+}
+
 /** What the first sync of a pair would do. Nothing is changed. */
 export async function preview(pair) {
+  if (state.busy === "preview") return;
+  forgetPreview();
   previewing = new AbortController();
   const { signal } = previewing;
   const done = await perform("preview", async () => {
     const found = await api.post("/v1/folders/preview", pair, { signal });
+    signal.throwIfAborted();
     changeForm({ pair, preview: found });
   });
   const failure = state.failure;
-  if (!done && failure?.class === "unknown-owner") changeForm({ pair, askedOwner: failure.about });
+  if (!done && !signal.aborted && failure?.class === "unknown-owner") changeForm({ pair, askedOwner: failure.about });
 }
 
 export async function addFolder() {

@@ -17,7 +17,7 @@ export function AddFolder() {
   return html`<h1 tabindex="-1">${t(state.folders.length ? "add.title" : "add.first-title")}</h1>
     <p>${t("add.why")}</p>
     <form onSubmit=${look}>
-      <${DirectoryField} name="work" label=${t("add.work")} hint=${t("add.work-hint")} placeholder="/home/alice/Work" onInput=${forget} required />
+      <${DirectoryField} name="work" label=${t("add.work")} hint=${t("add.work-hint")} placeholder="/home/alice/Work" onInput=${() => act.forgetPreview()} required />
       <${Places} />
       ${!state.dialog && FAILING.map((of) => html`<${Refused} key=${of} of=${of} />`)}
       ${form.askedOwner && html`<${AskedOwner} />`}
@@ -30,41 +30,29 @@ export function AddFolder() {
     <${ChooseDirectory} />`;
 }
 
-/** What was looked at is not what would be added any more. */
-function forget() {
-  if (state.form.preview || state.form.askedOwner) act.changeForm({ preview: null, askedOwner: null });
-}
-
 function look(event) {
   event.preventDefault();
   const { work, place, other } = event.currentTarget.elements;
   const chosen = place?.value ?? OTHER;
   const encrypted = chosen === OTHER ? other.value : chosen;
-  const pair = { work: work.value.trim(), encrypted: encrypted.trim() };
-  const from = ownerOf(encrypted);
-  act.changeForm({ preview: null, askedOwner: null });
-  act.preview(from ? { ...pair, from } : pair);
+  act.preview({ work: work.value.trim(), encrypted: encrypted.trim() });
 }
 
-/** Somebody else's folder is joined by its owner's address, which the key server has to confirm. */
-function ownerOf(encrypted) {
-  const found = state.clouds?.folders.find((folder) => folder.encrypted === encrypted);
-  return found?.whose === "shared" && found.standing === "unknown" ? found.owner : undefined;
-}
-
-/** Where the cloud lives: what was found on this computer, or anything else. */
+/** Where the cloud lives: what was found on this computer, or anything else. Somebody else's folder is never chosen by itself. */
 function Places() {
   const clouds = state.clouds;
   if (!clouds) return html`<p role="status">${t("add.looking")}</p>`;
-  const joins = clouds.folders.filter((folder) => folder.whose === "own" || folder.whose === "shared");
+  const joins = (whose) => clouds.folders.filter((folder) => folder.whose === whose);
   const news = clouds.clouds.filter((cloud) => cloud.suggested);
-  const places = [
-    ...joins.map((folder) => ({ path: folder.encrypted, text: joinText(folder) })),
+  const mine = [
+    ...joins("own").map((folder) => ({ path: folder.encrypted, text: t("add.own") })),
     ...news.map((cloud) => ({ path: cloud.suggested, text: t("add.new-in", { client: cloud.client }) })),
   ];
+  const shared = joins("shared").map((folder) => ({ path: folder.encrypted, text: t("add.shared", { owner: folder.owner }) }));
+  const places = [...mine, ...shared];
   const wanted = state.form.place;
-  const chosen = [...places.map(({ path }) => path), OTHER].includes(wanted) ? wanted : (places[0]?.path ?? OTHER);
-  const choose = (event) => act.changeForm({ place: event.currentTarget.value, preview: null, askedOwner: null });
+  const chosen = [...places.map(({ path }) => path), OTHER].includes(wanted) ? wanted : (mine[0]?.path ?? OTHER);
+  const choose = (event) => act.forgetPreview({ place: event.currentTarget.value });
   const choice = (value, text) => html`<label class="choice" key=${value}>
     <input type="radio" name="place" value=${value} checked=${chosen === value} onChange=${choose} />
     <span>${text}</span>
@@ -75,12 +63,8 @@ function Places() {
     ${places.map(({ path, text }) => choice(path, html`${text} <${Path} path=${path} />`))}
     ${choice(OTHER, t("add.other"))}
     ${chosen === OTHER &&
-    html`<${DirectoryField} name="other" label=${t("add.other-path")} placeholder="/home/alice/Nextcloud/Encrypted" onInput=${forget} required />`}
+    html`<${DirectoryField} name="other" label=${t("add.other-path")} placeholder="/home/alice/Nextcloud/Encrypted" onInput=${() => act.forgetPreview()} required />`}
   </fieldset>`;
-}
-
-function joinText(folder) {
-  return folder.whose === "own" ? t("add.own") : t("add.shared", { owner: folder.owner });
 }
 
 /** The folder says who its owner is; whether that is so, only the key server and the user can say. */
@@ -102,6 +86,12 @@ function Preview({ preview }) {
   ].filter(Boolean);
   return html`<section class="sheet" aria-labelledby="preview">
     <h2 id="preview" tabindex="-1">${t("preview.title")}</h2>
+    <dl>
+      <dt>${t("folders.work")}</dt>
+      <dd><${Path} path=${preview.work} /></dd>
+      <dt>${t("folders.encrypted")}</dt>
+      <dd><${Path} path=${preview.encrypted} /></dd>
+    </dl>
     <p>${preview.owner ? t("preview.joins-of", { owner: preview.owner.login }) : t(preview.is_join ? "preview.joins" : "preview.makes")}</p>
     <ul>${lines.map((line) => html`<li key=${line}>${line}</li>`)}</ul>
     ${preview.missing.map((path) => html`<p class="quiet" key=${path}>${t("preview.missing", { path })}</p>`)}

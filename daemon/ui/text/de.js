@@ -167,7 +167,7 @@ export default {
   "add.new-in": "Ein neuer Ordner in {client}",
   "add.other": "Ein anderes Verzeichnis",
   "add.other-path": "Verschlüsselter Ordner",
-  "add.owner": "Der Ordner sagt, er gehöre {owner}; Sie sind sich noch nie begegnet. Erwarten Sie einen Ordner von dort?",
+  "add.owner": "Der Ordner sagt, er gehöre {owner}; Sie sind sich noch nie begegnet. Was im Arbeitsordner liegt, wird auch dorthin verschlüsselt. Erwarten Sie einen Ordner von dort?",
   "add.owner-yes": "Ja, von {owner}",
   "add.look": "Zeigen, was geschähe",
   "preview.title": "Was der erste Abgleich tut",

@@ -167,7 +167,7 @@ export default {
   "add.new-in": "A new folder in {client}",
   "add.other": "Another directory",
   "add.other-path": "Encrypted folder",
-  "add.owner": "The folder says that it belongs to {owner}, whom you have never met. Do you expect a folder of theirs?",
+  "add.owner": "The folder says that it belongs to {owner}, whom you have never met. Whatever lies in the work folder is encrypted to them as well. Do you expect a folder of theirs?",
   "add.owner-yes": "Yes, from {owner}",
   "add.look": "See what would happen",
   "preview.title": "What the first sync does",
