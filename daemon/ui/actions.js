@@ -147,7 +147,7 @@ export async function takeRoute() {
   const [, screen, folder] = /^#\/([a-z-]*)(?:\/([0-9a-f]+))?/.exec(location.hash) ?? [];
   cancelPreview();
   const form = screen === "add" && state.wantedPlace ? { place: state.wantedPlace } : {};
-  update({ route: { screen: screen || "folders", folder: folder ?? null }, form, wantedPlace: null, failure: null, dialog: null, said: "" });
+  update({ route: { screen: screen || "folders", folder: folder ?? null }, people: null, invitations: [], form, wantedPlace: null, failure: null, dialog: null, said: "" });
   if (state.link === "open") await readScreen();
 }
 
@@ -496,14 +496,21 @@ export const exportActivity = (kind) =>
 
 // --- People.
 
-/** The folder that the people's screen is about. */
+/** The folder that the people's screen is about; none where it is gone. */
 export function chosenFolder() {
-  return state.folders.find((folder) => folder.id === state.route.folder) ?? state.folders[0];
+  const { folder: id } = state.route;
+  return id ? state.folders.find((folder) => folder.id === id) : state.folders[0];
 }
 
+let peopleAsked = 0;
+
+/** What is known of the folder's people goes with the folder's id: whoever acts on them acts on that folder. */
 export async function readPeople() {
   const folder = chosenFolder();
   if (!folder) return;
+  peopleAsked += 1;
+  const asked = peopleAsked;
+  const isLate = () => asked !== peopleAsked || chosenFolder()?.id !== folder.id;
   try {
     const [people, invitations] = await Promise.all([
       api.get(`/v1/people?folder=${folder.id}`),
@@ -512,8 +519,10 @@ export async function readPeople() {
         throw error;
       }),
     ]);
-    update({ people, invitations: invitations.filter((invitation) => invitation.folder === folder.id) });
+    if (isLate()) return;
+    update({ people: { ...people, folder: folder.id }, invitations: invitations.filter((invitation) => invitation.folder === folder.id) });
   } catch (error) {
+    if (isLate()) return;
     update({ people: null, invitations: [], failure: failureOf("people", error) });
   }
 }
@@ -528,7 +537,7 @@ export async function addPerson(folder, email, role) {
     },
     t("people.added", { email }),
   );
-  if (!done && state.failure?.class === "unknown-person") changeForm({ unknown: { email, role } });
+  if (!done && state.failure?.class === "unknown-person") changeForm({ unknown: { folder, email, role } });
   return done;
 }
 
@@ -567,6 +576,7 @@ export const leaveFolder = (folder) =>
     await api.post("/v1/people/leave", { folder });
     update({ dialog: null });
     await refresh();
+    if (!chosenFolder()) go("folders");
   });
 
 export async function invite(folder, email, role, mail) {

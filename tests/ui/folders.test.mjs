@@ -50,8 +50,27 @@ test("the first folder is looked at before anything is written", async () => {
   await page.getByRole("alert").waitFor();
   await passes(page, "first run, refused");
 
-  await page.getByLabel("Work folder", { exact: true }).fill(device.work);
+  // An answer about a directory that is not meant any more would be taken for one about the directory that is.
+  let answer;
+  const asked = new Promise((resolve) => {
+    page.route("**/v1/folders/preview", (route) => {
+      answer = () => route.continue().catch(() => {});
+      resolve();
+    });
+  });
+  await page.getByLabel("Work folder", { exact: true }).fill(`${device.work}-before`);
   await page.getByRole("button", { name: "See what would happen" }).click();
+  await asked;
+  await page.getByLabel("Work folder", { exact: true }).fill(device.work);
+  await page.getByRole("button", { name: "Cancel" }).waitFor({ state: "detached" });
+  await answer();
+  await page.unroute("**/v1/folders/preview");
+  const looked = page.getByRole("region", { name: "What the first sync does" });
+  assert.equal(await looked.count(), 0);
+
+  await page.getByRole("button", { name: "See what would happen" }).click();
+  await looked.getByText(device.work, { exact: true }).waitFor();
+  await looked.getByText(encrypted, { exact: true }).waitFor();
   await page.getByText("31 files and directories to encrypt, 260 B").waitFor();
   await page.getByText("0 to delete", { exact: true }).waitFor();
   await passes(page, "dry run");

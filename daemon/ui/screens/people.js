@@ -13,16 +13,16 @@ export function People() {
   const folder = act.chosenFolder();
   const { people, failure, dialog } = state;
   return html`<h1 tabindex="-1">${t("menu.people")}</h1>
-    ${!folder && html`<p>${t("people.no-folder")}</p>`}
+    ${!folder && html`<p>${t(state.route.folder ? "people.folder-gone" : "people.no-folder")}</p>`}
     ${folder && html`<${ChooseFolder} folder=${folder} />`}
     ${failure && !dialog && html`<${Refused} of=${failure.name} />`}
-    ${folder && people && html`<${Members} folder=${folder} people=${people} />`}
+    ${folder && people?.folder === folder.id && html`<${Members} key=${folder.id} folder=${folder} people=${people} />`}
     ${dialog?.name === "safety-number" && html`<${SafetyNumber} ...${dialog} />`}
     ${dialog?.name === "invitation" && html`<${Invitation} sent=${dialog.sent} />`}
-    ${dialog?.name === "remove-person" && html`<${Sure} title=${t("people.remove-title", { email: dialog.member.login })} text=${t("people.remove-what")}
-      button=${t("people.remove")} busy="remove-person" work=${() => act.removePerson(folder.id, dialog.member)} />`}
-    ${dialog?.name === "leave" && html`<${Sure} title=${t("people.leave-title", { name: folder.name })} text=${t("people.leave-what")}
-      button=${t("people.leave")} busy="leave" work=${() => act.leaveFolder(folder.id)} />`}`;
+    ${dialog?.name === "remove-person" && html`<${Sure} title=${t("people.remove-title", { email: dialog.member.login, folder: dialog.folder.name })} text=${t("people.remove-what")}
+      button=${t("people.remove")} busy="remove-person" work=${() => act.removePerson(dialog.folder.id, dialog.member)} />`}
+    ${dialog?.name === "leave" && html`<${Sure} title=${t("people.leave-title", { name: dialog.folder.name })} text=${t("people.leave-what")}
+      button=${t("people.leave")} busy="leave" work=${() => act.leaveFolder(dialog.folder.id)} />`}`;
 }
 
 function ChooseFolder({ folder }) {
@@ -46,7 +46,7 @@ function Members({ folder, people }) {
     </ul>
     ${people.may_administer && html`<${AddPerson} folder=${folder} />`}
     <${Invitations} guests=${people.guests} />
-    ${mine && html`<${Button} kind="danger" onClick=${() => act.openDialog({ name: "leave" })}>${t("people.leave")}<//>`}`;
+    ${mine && html`<${Button} kind="danger" onClick=${() => act.openDialog({ name: "leave", folder })}>${t("people.leave")}<//>`}`;
 }
 
 function Member({ folder, member, may }) {
@@ -64,7 +64,7 @@ function Member({ folder, member, may }) {
       : html`<p>${t(`role.${member.role}`)}</p>`}
     <div class="actions">
       ${!isOwn && html`<${Button} onClick=${() => act.compareWith(member.login)}>${t("people.safety-number")}<//>`}
-      ${mayChange && html`<${Button} kind="danger" onClick=${() => act.openDialog({ name: "remove-person", member })}>${t("people.remove")}<//>`}
+      ${mayChange && html`<${Button} kind="danger" onClick=${() => act.openDialog({ name: "remove-person", folder, member })}>${t("people.remove")}<//>`}
     </div>
   </li>`;
 }
@@ -98,12 +98,12 @@ function AddPerson({ folder }) {
       <p class="quiet">${t("people.add-hint")}</p>
       <${Button} kind="main" type="submit" busy=${state.busy === "add-person"}>${t("people.add-button")}<//>
     </form>
-    ${unknown &&
+    ${unknown?.folder === folder.id &&
     html`<div class="notice">
       <p>${t("people.invite-why", { email: unknown.email })}</p>
       <div class="actions">
-        <${Button} busy=${state.busy === "invite"} onClick=${() => act.invite(folder.id, unknown.email, unknown.role, false)}>${t("people.invite-link")}<//>
-        <${Button} busy=${state.busy === "invite"} onClick=${() => act.invite(folder.id, unknown.email, unknown.role, true)}>${t("people.invite-mail")}<//>
+        <${Button} busy=${state.busy === "invite"} onClick=${() => act.invite(unknown.folder, unknown.email, unknown.role, false)}>${t("people.invite-link")}<//>
+        <${Button} busy=${state.busy === "invite"} onClick=${() => act.invite(unknown.folder, unknown.email, unknown.role, true)}>${t("people.invite-mail")}<//>
       </div>
     </div>`}
   </section>`;

@@ -187,6 +187,7 @@ export default {
 
   // People.
   "people.no-folder": "Fügen Sie zuerst einen Ordner hinzu; dann können Sie ihn teilen.",
+  "people.folder-gone": "Dieser Ordner steht auf diesem Computer nicht mehr auf der Liste.",
   "people.in": "In {name}",
   "people.folder": "Ordner",
   "people.members": "Mitglieder",
@@ -195,7 +196,7 @@ export default {
   "people.role-set": "Die Rolle von {email} wurde geändert.",
   "people.safety-number": "Sicherheitsnummer",
   "people.remove": "Entfernen",
-  "people.remove-title": "{email} entfernen?",
+  "people.remove-title": "{email} aus {folder} entfernen?",
   "people.remove-what": "Von nun an wird alles unter einem neuen Schlüssel geschrieben. Was die Person schon gelesen hat, kann sie behalten.",
   "people.removed": "{email} wurde entfernt.",
   "people.still-by-groups": "Weiterhin in diesem Ordner, durch: {groups}",

@@ -187,6 +187,7 @@ export default {
 
   // People.
   "people.no-folder": "Add a folder first; then you can share it.",
+  "people.folder-gone": "This folder is not on the list of this computer any more.",
   "people.in": "In {name}",
   "people.folder": "Folder",
   "people.members": "Members",
@@ -195,7 +196,7 @@ export default {
   "people.role-set": "The role of {email} has been changed.",
   "people.safety-number": "Safety number",
   "people.remove": "Remove",
-  "people.remove-title": "Remove {email}?",
+  "people.remove-title": "Remove {email} from {folder}?",
   "people.remove-what": "From now on everything is written under a new key. What they have read already they may keep.",
   "people.removed": "{email} has been removed.",
   "people.still-by-groups": "Still in this folder, by: {groups}",
