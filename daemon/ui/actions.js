@@ -27,6 +27,7 @@ export const PAGE_COUNT = 200;
 /** The name that a saved account gets. */
 const ACCOUNT_FILE = "account.ensafer-keys";
 
+const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_BETWEEN_TRIES_MS = 30_000;
 
 /** Lets the page in, then follows the daemon's events for good. */
@@ -37,18 +38,18 @@ export async function run() {
     update({ link: error instanceof api.Unreachable ? "lost" : "shut" });
     if (!(error instanceof api.Unreachable)) return;
   }
-  for (let pause = 500; ; pause = Math.min(pause * 2, LONGEST_PAUSE_BETWEEN_TRIES_MS)) {
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_BETWEEN_TRIES_MS)) {
     try {
       for await (const event of api.events()) {
-        pause = 500;
-        if (event.name === "status") await takeStatus(event.data);
+        pause = FIRST_PAUSE_MS;
+        if (event.name === "status") takeStatus(event.data);
       }
     } catch (error) {
       if (error.isShutOut) {
-        update({ link: "shut" });
+        update({ link: "shut", status: null });
         return;
       }
-      if (!(error instanceof api.Unreachable)) throw error;
+      if (!(error instanceof api.Unreachable)) console.error(error);
     }
     // What was shown last may not be true any more.
     update({ link: "lost", status: null });
@@ -56,20 +57,50 @@ export async function run() {
   }
 }
 
-async function takeStatus(status) {
+/** Shows a status at once. What it does not have is asked for beside it: an answer may take its time. */
+function takeStatus(status) {
   const isFirst = state.link !== "open";
   const before = state.status;
   update({ status, link: "open", rates: ratesOf(status) });
-  const summary = (of) => JSON.stringify(of?.folders.map((f) => [f.folder, f.state, f.problems, f["still-arriving"], f.conflicts]));
-  try {
-    if (isFirst || summary(before) !== summary(status)) await refresh();
-    if (isFirst) await readScreen();
-  } catch (error) {
-    // The status goes on all the same.
-    if (!(error instanceof api.Refused) || error.isShutOut) throw error;
-    update({ failure: failureOf("refresh", error) });
-  }
+  if (isFirst) refreshInTurn().then(readScreen);
+  else if (summary(before) !== summary(status)) refreshInTurn().then(readListInTurn);
 }
+
+/** What has to change in a status for the lists to have changed. */
+function summary(status) {
+  const folders = status?.folders.map((f) => [f.folder, f.state, f.problems, f["still-arriving"], f.conflicts]);
+  return JSON.stringify([status?.account, folders]);
+}
+
+/** Does `work`, and once more where it was asked for meanwhile: never twice at a time. */
+function inTurn(work) {
+  let running = null;
+  let isAsked = false;
+  const workThrough = async () => {
+    while (isAsked) {
+      isAsked = false;
+      await work();
+    }
+    running = null;
+  };
+  return () => {
+    isAsked = true;
+    running ??= workThrough();
+    return running;
+  };
+}
+
+const refreshInTurn = inTurn(async () => {
+  try {
+    await refresh();
+    if (state.failure?.name === "refresh") update({ failure: null });
+  } catch (error) {
+    // That no daemon answers is told by the end of its events.
+    if (!(error instanceof api.Unreachable)) update({ failure: failureOf("refresh", error) });
+  }
+});
+
+const readListInTurn = inTurn(readList);
 
 /** How fast the folders' work goes, by folder. */
 function ratesOf(status) {
@@ -77,29 +108,39 @@ function ratesOf(status) {
   return Object.fromEntries(working.map(({ folder, progress }) => [folder, observed(state.rates[folder], progress, performance.now())]));
 }
 
+let refreshesAsked = 0;
+let refreshShown = 0;
+
 /** Reads what the status does not have. */
 export async function refresh() {
+  refreshesAsked += 1;
+  const asked = refreshesAsked;
   const [account, folders, problems, conflicts] = await Promise.all([
     api.get("/v1/account"),
     api.get("/v1/folders"),
     api.get("/v1/problems"),
     api.get("/v1/conflicts"),
   ]);
+  // One that was asked for later may have been answered before.
+  if (asked < refreshShown) return;
+  refreshShown = asked;
   update({ account, folders, problems, conflicts });
+}
+
+/** Reads what the screen lists beside that, and what changes as folders do. */
+async function readList() {
   const { screen } = state.route;
   if (screen === "people") await readPeople();
   if (screen === "activity") await readActivity();
   if (screen === "trash") await readTrash();
 }
 
-/** Reads what the screen shows beside that. */
+/** Reads what the screen shows beside what the status tells. */
 async function readScreen() {
   const { screen } = state.route;
-  if (screen === "people") await readPeople();
-  if (["settings", "conflicts", "trash"].includes(screen)) await readSettings();
-  if (screen === "activity") await readActivity();
-  if (screen === "trash") await readTrash();
-  if (screen === "add") await readClouds();
+  if (["settings", "conflicts", "trash"].includes(screen)) readSettings();
+  if (screen === "add") readClouds();
+  await readList();
 }
 
 /** Does `work` under a name, one at a time; `true` where it succeeded. Its failure is shown where the name is. */
@@ -576,7 +617,8 @@ export const leaveFolder = (folder) =>
     await api.post("/v1/people/leave", { folder });
     update({ dialog: null });
     await refresh();
-    if (!chosenFolder()) go("folders");
+    if (chosenFolder()) await readPeople();
+    else go("folders");
   });
 
 export async function invite(folder, email, role, mail) {
