@@ -30,31 +30,42 @@ const ACCOUNT_FILE = "account.ensafer-keys";
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_BETWEEN_TRIES_MS = 30_000;
 
-/** Lets the page in, then follows the daemon's events for good. */
+/**
+ * Lets the page in, then follows the daemon's events for good.
+ *
+ * In a browser their end is the page's: a daemon that starts anew knows no page of before, and whoever listens on the
+ * port by then need not be one. Nothing is asked of it, and nobody types a password for it.
+ */
 export async function run() {
   try {
     await api.enter();
   } catch (error) {
-    update({ link: error instanceof api.Unreachable ? "lost" : "shut" });
-    if (!(error instanceof api.Unreachable)) return;
+    return shut(error instanceof api.Unreachable ? "ended" : "shut");
   }
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_BETWEEN_TRIES_MS)) {
     try {
       for await (const event of api.events()) {
         pause = FIRST_PAUSE_MS;
+        if (api.hasLeft()) return;
         if (event.name === "status") takeStatus(event.data);
       }
     } catch (error) {
-      if (error.isShutOut) {
-        update({ link: "shut", status: null });
-        return;
-      }
+      if (error.isShutOut) return shut("shut");
       if (!(error instanceof api.Unreachable)) console.error(error);
     }
+    if (api.isInBrowser()) return shut("ended");
     // What was shown last may not be true any more.
     update({ link: "lost", status: null });
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
+}
+
+/** Ends the page for good: `link` is how (store.js). */
+function shut(link) {
+  if (api.hasLeft()) return;
+  api.leave();
+  cancelPreview();
+  update({ link, status: null, dialog: null, form: {} });
 }
 
 /** Shows a status at once. What it does not have is asked for beside it: an answer may take its time. */
@@ -159,7 +170,7 @@ async function perform(name, work, said = "") {
 
 function failureOf(name, error) {
   if (error instanceof api.Refused) {
-    if (error.isShutOut) update({ link: "shut" });
+    if (error.isShutOut) shut("shut");
     return { name, class: error.class, what: error.message, remedy: error.remedy, about: error.about };
   }
   if (error instanceof api.Unreachable) return { name, class: "lost" };

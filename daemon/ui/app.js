@@ -29,13 +29,16 @@ const SCREENS = {
 };
 const IN_MENU = Object.keys(SCREENS).filter((name) => name !== "add");
 const HOUR_S = 60 * 60;
+/** What this page does not come back from. */
+const ENDS = ["shut", "ended"];
 /** Notices of which the daemon knows more than their kind. */
 const WITH_DETAIL = ["server-distrusted", "new-device"];
 
 /** The screen that is shown: what has to be done first goes before where somebody wants to go. */
 function screen() {
-  if (state.link === "shut") return { name: "shut", view: Shut };
-  if (state.once) return { name: "keys", view: Keys };
+  // What is shown once stays until somebody has it.
+  if (state.once?.kind === "keys") return { name: "keys", view: Keys };
+  if (ENDS.includes(state.link)) return { name: "shut", view: Shut };
   if (state.account?.session === "waits-for-code") return { name: "code", view: MailCode };
   if (state.account?.state === "none") return { name: "welcome", view: Welcome };
   const name = Object.hasOwn(SCREENS, state.route.screen) ? state.route.screen : "folders";
@@ -43,14 +46,16 @@ function screen() {
 }
 
 function Shut() {
-  return html`<h1 tabindex="-1">${t("shut.title")}</h1>
-    <p>${t("shut.text")}</p>
+  const [title, text] = state.link === "ended" ? ["ended.title", "ended.text"] : ["shut.title", "shut.text"];
+  return html`<h1 tabindex="-1">${t(title)}</h1>
+    <p>${t(text)}</p>
     <p><code>ensafer open</code></p>`;
 }
 
 /** The daemon's one status, never better than it: without an answer there is none. */
 export function statusText({ link, status, account }) {
   if (link === "connecting") return t("link.connecting");
+  if (ENDS.includes(link)) return t("link.ended");
   if (link !== "open" || !status) return t("link.lost");
   if (account?.state === "none") return t("link.no-account");
   if (status.folders.length === 0 && status.state === "stopped") return t("link.no-folder");
@@ -134,7 +139,7 @@ function Window() {
       ${isInside && html`<${Notices} />`}
       <${Refused} of="sync" />
       <${Refused} of="refresh" />
-      ${isReady || name === "shut" ? html`<${view} key=${name} />` : html`<${Waiting} />`}
+      ${isReady || ["shut", "keys"].includes(name) ? html`<${view} key=${name} />` : html`<${Waiting} />`}
     </main>
     <p class="hidden" role="log" aria-live="polite">${state.said}</p>`;
 }

@@ -172,7 +172,7 @@ test("a folder is taken off the list, and its files stay", async () => {
 
 test("where no daemon answers, nothing old is shown, and the way back is", async () => {
   await device.run("daemon", "--quit");
-  await screen(page, "Ensafer does not answer. It is tried again by itself.");
+  await screen(page, "Ensafer has ended here");
   await page.getByText("ensafer open", { exact: true }).waitFor();
   assert.equal(await page.getByText("Up to date").count(), 0);
   await passes(page, "no daemon");

@@ -25,6 +25,9 @@ export default {
   "link.lost": "Ensafer antwortet nicht. Es wird von selbst wieder versucht.",
   "link.no-account": "Noch kein Konto auf diesem Computer",
   "link.no-folder": "Noch kein Ordner",
+  "ended.title": "Ensafer ist hier beendet",
+  "ended.text": "Der Daemon dieser Seite ist beendet. Ein neuer kennt sie nicht: Schließen Sie sie und geben Sie nichts in sie ein. Das hier startet Ensafer, wenn es nicht läuft, und öffnet eine neue Seite:",
+  "link.ended": "Diese Seite ist nicht mehr verbunden",
   "shut.title": "Diese Seite wird nicht eingelassen",
   "shut.text": "Ein Link öffnet das Fenster einmal, in einem Browser, und endet, wenn seine Seite zwei Minuten lang geschlossen war. So gibt es einen neuen:",
 

@@ -25,6 +25,9 @@ export default {
   "link.lost": "Ensafer does not answer. It is tried again by itself.",
   "link.no-account": "No account on this computer yet",
   "link.no-folder": "No folder yet",
+  "ended.title": "Ensafer has ended here",
+  "ended.text": "The daemon of this page has ended. A new one does not know this page: close it, and type nothing into it. This starts Ensafer where it does not run, and opens a new page:",
+  "link.ended": "This page is not connected any more",
   "shut.title": "This page is not let in",
   "shut.text": "A link opens the window once, in one browser, and ends when its page was closed for two minutes. Get a new one:",
 
