@@ -19,7 +19,11 @@ const KEEPS_DETAIL = [
   "refresh-failed",
   "account-bad-request",
   "account-not-allowed",
+  "unexpected",
 ];
+
+/** A file that somebody chose, and that is gone, or not theirs to read (File API, "Error conditions"). */
+const UNREADABLE = ["NotFoundError", "NotReadableError"];
 
 /** Rows that a long list shows at first, and then more of them. */
 export const PAGE_COUNT = 200;
@@ -154,17 +158,19 @@ async function readScreen() {
   await readList();
 }
 
-/** Does `work` under a name, one at a time; `true` where it succeeded. Its failure is shown where the name is. */
+/** Does `work` under a name, one of that name at a time; `true` where it succeeded. Its failure is shown where the name is. */
 async function perform(name, work, said = "") {
-  if (state.busy) return false;
-  update({ busy: name, failure: null });
+  if (state.busy.has(name)) return false;
+  update({ busy: new Set([...state.busy, name]), failure: null, said: "" });
   try {
     await work();
-    update({ busy: null, said });
+    if (said) update({ said });
     return true;
   } catch (error) {
-    update({ busy: null, failure: error.name === "AbortError" ? null : failureOf(name, error) });
+    update({ failure: error.name === "AbortError" ? null : failureOf(name, error) });
     return false;
+  } finally {
+    update({ busy: new Set([...state.busy].filter((other) => other !== name)) });
   }
 }
 
@@ -174,7 +180,9 @@ function failureOf(name, error) {
     return { name, class: error.class, what: error.message, remedy: error.remedy, about: error.about };
   }
   if (error instanceof api.Unreachable) return { name, class: "lost" };
-  throw error;
+  if (UNREADABLE.includes(error.name)) return { name, class: "unreadable-file" };
+  console.error(error);
+  return { name, class: "unexpected", what: error.message };
 }
 
 /** A failure in the reader's words where the page has some for its kind, else in the daemon's. */
@@ -367,7 +375,11 @@ export async function revokeDevice({ id, name }) {
 
 export async function readClouds() {
   update({ clouds: null });
-  await perform("clouds", async () => update({ clouds: await api.get("/v1/clouds") }));
+  try {
+    update({ clouds: await api.get("/v1/clouds") });
+  } catch (error) {
+    update({ failure: failureOf("clouds", error) });
+  }
 }
 
 /** Adds what somebody shares with this account. */
@@ -425,7 +437,7 @@ export function forgetPreview(changes = {}) {
 
 /** What the first sync of a pair would do. Nothing is changed. */
 export async function preview(pair) {
-  if (state.busy === "preview") return;
+  if (state.busy.has("preview")) return;
   forgetPreview();
   previewing = new AbortController();
   const { signal } = previewing;

@@ -73,7 +73,7 @@ function StatusLine() {
 }
 
 function SyncButtons({ state: of }) {
-  const busy = state.busy === "sync";
+  const busy = state.busy.has("sync");
   const button = (text, work, kind) => html`<${Button} kind=${kind} busy=${busy} onClick=${work}>${text}<//>`;
   if (of === "stopped") return html`<div class="actions">${button(t("sync.start"), act.start, "main")}</div>`;
   return html`<div class="actions">
@@ -91,7 +91,7 @@ function Unlock() {
   return html`<form class="notice warn" onSubmit=${submit}>
     <p>${t("unlock.why")}</p>
     <${Field} name="unlock" type="password" label=${t("unlock.password")} autocomplete="current-password" required />
-    <${Button} kind="main" type="submit" busy=${state.busy === "unlock"}>${t("unlock.button")}<//>
+    <${Button} kind="main" type="submit" busy=${state.busy.has("unlock")}>${t("unlock.button")}<//>
     ${state.failure?.name === "unlock" && html`<${Failure} failure=${act.words(state.failure)} />`}
   </form>`;
 }

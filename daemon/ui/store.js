@@ -30,8 +30,8 @@ export const state = {
   once: null,
   // The open dialog, by name, with what it is about.
   dialog: null,
-  // The action under way, by name, and why the last one failed.
-  busy: null,
+  // The actions under way, by name, and why the last one failed.
+  busy: new Set(),
   failure: null,
   // What was done, for those who listen.
   said: "",

@@ -113,6 +113,26 @@ test("syncing is paused, stopped and started", async () => {
   await status(page, "Up to date");
 });
 
+test("a look that takes its time holds nothing else up", async () => {
+  await page.getByRole("button", { name: "Add a folder" }).click();
+  await screen(page, "Add a folder");
+  const asked = new Promise((resolve) => page.route("**/v1/folders/preview", resolve));
+  await page.getByRole("radio", { name: "Another directory" }).check();
+  await page.getByLabel("Work folder", { exact: true }).fill(`${device.work}-other`);
+  await page.getByLabel("Encrypted folder", { exact: true }).fill(`${encrypted}-other`);
+  await page.getByRole("button", { name: "See what would happen" }).click();
+  await asked;
+  await page.getByRole("button", { name: "Pause for an hour" }).click();
+  await status(page, "Paused");
+  await page.getByRole("button", { name: "Go on" }).click();
+  await status(page, "Up to date");
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("button", { name: "Cancel" }).waitFor({ state: "detached" });
+  await page.unroute("**/v1/folders/preview");
+  await page.getByRole("link", { name: "Folders" }).click();
+  await screen(page, "Folders");
+});
+
 test("what is not in order is listed with what to do, and gone when it is mended", async () => {
   const stranger = path.join(encrypted, `${"0".repeat(32)}.ensafer`);
   const [one] = await files(encrypted);

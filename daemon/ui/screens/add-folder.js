@@ -22,8 +22,8 @@ export function AddFolder() {
       ${!state.dialog && FAILING.map((of) => html`<${Refused} key=${of} of=${of} />`)}
       ${form.askedOwner && html`<${AskedOwner} />`}
       <div class="actions">
-        <${Button} kind=${form.preview ? "plain" : "main"} type="submit" busy=${busy === "preview"}>${t("add.look")}<//>
-        ${busy === "preview" && html`<${Button} onClick=${act.cancelPreview}>${t("common.cancel")}<//>`}
+        <${Button} kind=${form.preview ? "plain" : "main"} type="submit" busy=${busy.has("preview")}>${t("add.look")}<//>
+        ${busy.has("preview") && html`<${Button} onClick=${act.cancelPreview}>${t("common.cancel")}<//>`}
       </div>
     </form>
     ${form.preview && html`<${Preview} preview=${form.preview} />`}
@@ -40,8 +40,8 @@ function look(event) {
 
 /** Where the cloud lives: what was found on this computer, or anything else. Somebody else's folder is never chosen by itself. */
 function Places() {
-  const clouds = state.clouds;
-  if (!clouds) return html`<p role="status">${t("add.looking")}</p>`;
+  const isLooking = !state.clouds && state.failure?.name !== "clouds";
+  const clouds = state.clouds ?? { folders: [], clouds: [] };
   const joins = (whose) => clouds.folders.filter((folder) => folder.whose === whose);
   const news = clouds.clouds.filter((cloud) => cloud.suggested);
   const mine = [
@@ -60,10 +60,11 @@ function Places() {
   return html`<fieldset>
     <legend>${t("add.encrypted")}</legend>
     <p class="quiet">${t("add.encrypted-hint")}</p>
+    ${isLooking && html`<p role="status">${t("add.looking")}</p>`}
     ${places.map(({ path, text }) => choice(path, html`${text} <${Path} path=${path} />`))}
     ${choice(OTHER, t("add.other"))}
     ${chosen === OTHER &&
-    html`<${DirectoryField} name="other" label=${t("add.other-path")} placeholder="/home/alice/Nextcloud/Encrypted" onInput=${() => act.forgetPreview()} required />`}
+    html`<${DirectoryField} name="other" label=${t("add.other-path")} placeholder="/home/alice/Nextcloud/Encrypted" onInput=${() => act.forgetPreview({ place: OTHER })} required />`}
   </fieldset>`;
 }
 
@@ -97,6 +98,6 @@ function Preview({ preview }) {
     ${preview.missing.map((path) => html`<p class="quiet" key=${path}>${t("preview.missing", { path })}</p>`)}
     ${preview.warnings.map((warning) => html`<p class="notice warn" key=${warning.class}>${t(`warning.${warning.class}`)}</p>`)}
     <p class="quiet">${t("preview.nothing-yet")}</p>
-    <${Button} kind="main" busy=${state.busy === "add"} onClick=${act.addFolder}>${t("preview.start")}<//>
+    <${Button} kind="main" busy=${state.busy.has("add")} onClick=${act.addFolder}>${t("preview.start")}<//>
   </section>`;
 }

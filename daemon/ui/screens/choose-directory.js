@@ -47,7 +47,7 @@ function Listing({ listing, isHiddenShown }) {
     event.preventDefault();
     enter();
   };
-  const isBusy = state.busy === "directories";
+  const isBusy = state.busy.has("directories");
   return html`<div class="field">
       <label for="directories">${t("choose.in")} <${Path} path=${listing.path} /></label>
       <p class="quiet" id="directories-hint">${t("choose.list-hint")}</p>

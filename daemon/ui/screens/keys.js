@@ -31,7 +31,7 @@ function Unpublished({ refusal }) {
   const again = () => act.publish({ server: form.server, password: form.password });
   return html`<div class="notice warn">
     <p>${t("keys.unpublished", { why: refusal.what })}</p>
-    ${form.server && html`<${Button} busy=${state.busy === "account"} onClick=${again}>${t("keys.publish")}<//>`}
+    ${form.server && html`<${Button} busy=${state.busy.has("account")} onClick=${again}>${t("keys.publish")}<//>`}
     ${failure?.name === "account" && html`<${Failure} failure=${act.words(failure)} />`}
   </div>`;
 }

@@ -96,14 +96,14 @@ function AddPerson({ folder }) {
       <${Field} name="email" type="email" label=${t("field.email")} autocomplete="off" required />
       <${RoleField} name="new-role" />
       <p class="quiet">${t("people.add-hint")}</p>
-      <${Button} kind="main" type="submit" busy=${state.busy === "add-person"}>${t("people.add-button")}<//>
+      <${Button} kind="main" type="submit" busy=${state.busy.has("add-person")}>${t("people.add-button")}<//>
     </form>
     ${unknown?.folder === folder.id &&
     html`<div class="notice">
       <p>${t("people.invite-why", { email: unknown.email })}</p>
       <div class="actions">
-        <${Button} busy=${state.busy === "invite"} onClick=${() => act.invite(unknown.folder, unknown.email, unknown.role, false)}>${t("people.invite-link")}<//>
-        <${Button} busy=${state.busy === "invite"} onClick=${() => act.invite(unknown.folder, unknown.email, unknown.role, true)}>${t("people.invite-mail")}<//>
+        <${Button} busy=${state.busy.has("invite")} onClick=${() => act.invite(unknown.folder, unknown.email, unknown.role, false)}>${t("people.invite-link")}<//>
+        <${Button} busy=${state.busy.has("invite")} onClick=${() => act.invite(unknown.folder, unknown.email, unknown.role, true)}>${t("people.invite-mail")}<//>
       </div>
     </div>`}
   </section>`;
@@ -122,8 +122,8 @@ function Invitations({ guests }) {
           ${guest.accepted_by && html`<p class="quiet">${t("guest.accepted-by", { email: guest.accepted_by.login })}</p>`}
           <p class="quiet">${t("guest.expires", { time: time(guest.expires) })}</p>
           <div class="actions">
-            <${Button} busy=${state.busy === "resend"} onClick=${() => act.resend(guest.id)}>${t("guest.resend")}<//>
-            <${Button} kind="danger" busy=${state.busy === "revoke"} onClick=${() => act.revoke(guest.id)}>${t("guest.revoke")}<//>
+            <${Button} busy=${state.busy.has("resend")} onClick=${() => act.resend(guest.id)}>${t("guest.resend")}<//>
+            <${Button} kind="danger" busy=${state.busy.has("revoke")} onClick=${() => act.revoke(guest.id)}>${t("guest.revoke")}<//>
           </div>
         </li>`,
       )}
@@ -145,7 +145,7 @@ function SafetyNumber({ person, isNew, changed }) {
     ${state.failure && html`<${Failure} failure=${act.words(state.failure)} />`}
     <div class="actions">
       <${Button} onClick=${act.closeDialog}>${t("number.later")}<//>
-      ${(!person.verified || changed) && html`<${Button} kind="main" busy=${state.busy === "verify-person"} onClick=${() => act.numbersMatch({ person, changed })}>${t("number.match")}<//>`}
+      ${(!person.verified || changed) && html`<${Button} kind="main" busy=${state.busy.has("verify-person")} onClick=${() => act.numbersMatch({ person, changed })}>${t("number.match")}<//>`}
     </div>
   <//>`;
 }
@@ -168,7 +168,7 @@ function Sure({ title, text, button, busy, work }) {
     ${state.failure && html`<${Failure} failure=${act.words(state.failure)} />`}
     <div class="actions">
       <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-      <${Button} kind="danger" busy=${state.busy === busy} onClick=${work}>${button}<//>
+      <${Button} kind="danger" busy=${state.busy.has(busy)} onClick=${work}>${button}<//>
     </div>
   <//>`;
 }

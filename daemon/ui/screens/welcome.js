@@ -58,7 +58,7 @@ function LogIn() {
       <${Field} name="account_key" type="text" label=${t("field.account-key")} hint=${t("field.account-key-hint")} autocomplete="off" />
     </details>
     <${Outcome} />
-    <${Button} kind="main" type="submit" busy=${state.busy === "account"}>${t("welcome.login-button")}<//>
+    <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("welcome.login-button")}<//>
   </form>`;
 }
 
@@ -81,7 +81,7 @@ function Register() {
       <label class="choice"><input type="checkbox" name="with_account_key" />${t("field.with-account-key")}</label>
     </details>
     <${Outcome} />
-    <${Button} kind="main" type="submit" busy=${state.busy === "account"}>${t("welcome.register-button")}<//>
+    <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("welcome.register-button")}<//>
   </form>`;
 }
 
@@ -92,7 +92,7 @@ function Recover() {
     <${Field} name="recovery_key" label=${t("field.recovery-key")} autocomplete="off" required />
     <${Field} name="password" type="password" label=${t("field.new-password")} hint=${t("field.new-password-hint")} autocomplete="new-password" required />
     <${Outcome} />
-    <${Button} kind="main" type="submit" busy=${state.busy === "account"}>${t("welcome.recover-button")}<//>
+    <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("welcome.recover-button")}<//>
   </form>`;
 }
 
@@ -108,7 +108,7 @@ function Import() {
       <${Field} name="recovery_key" type="text" label=${t("field.recovery-key")} hint=${t("field.recovery-key-instead")} autocomplete="off" />
     </details>
     <${Outcome} />
-    <${Button} kind="main" type="submit" busy=${state.busy === "account"}>${t("welcome.import-button")}<//>
+    <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("welcome.import-button")}<//>
   </form>`;
 }
 
@@ -121,6 +121,6 @@ export function MailCode() {
       <${Field} name="code" label=${t("code.code")} inputmode="numeric" autocomplete="one-time-code" required />
       ${!state.form.password && html`<${Field} name="password" type="password" label=${t("field.password")} autocomplete="current-password" required />`}
       <${Outcome} />
-      <${Button} kind="main" type="submit" busy=${state.busy === "account"}>${t("code.button")}<//>
+      <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("code.button")}<//>
     </form>`;
 }

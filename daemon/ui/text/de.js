@@ -353,6 +353,8 @@ export default {
   "refusal.account-not-allowed": "Der Schlüsselserver lässt dieses Konto nicht ein oder nimmt keine neuen auf.",
   "refusal.account-bad-request": "Die E-Mail-Adresse, die Adresse des Schlüsselservers oder ein Schlüssel ist keiner.",
   "refusal.lost": "Ensafer antwortet nicht.",
+  "refusal.unreadable-file": "Der Browser kann diese Datei nicht lesen. Wählen Sie sie noch einmal.",
+  "refusal.unexpected": "Diese Seite hat einen Fehler gemacht. Laden Sie sie neu; hilft das nicht, kann die Kommandozeile dasselbe.",
   "refusal.locked": "Die Schlüssel sind gesperrt. Geben Sie oben das Passwort ein.",
   "refusal.wrong-password": "Das Passwort ist falsch, oder niemand hat diese Adresse.",
   "refusal.weak-password": "Dieses Passwort ist zu leicht zu erraten.",

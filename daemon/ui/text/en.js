@@ -353,6 +353,8 @@ export default {
   "refusal.account-not-allowed": "The key server does not let this account in, or takes no new ones.",
   "refusal.account-bad-request": "The e-mail address, the address of the key server or a key is none.",
   "refusal.lost": "Ensafer does not answer.",
+  "refusal.unreadable-file": "The browser cannot read this file. Choose it again.",
+  "refusal.unexpected": "This page has made a mistake. Load it again; if that does not help, the command line does the same.",
   "refusal.locked": "The keys are locked. Enter the password above.",
   "refusal.wrong-password": "The password is wrong, or nobody has this address.",
   "refusal.weak-password": "This password is too easy to guess.",
