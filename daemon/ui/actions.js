@@ -320,11 +320,14 @@ export function keysAreWrittenDown() {
 }
 
 export async function logOut() {
-  await perform("log-out", async () => {
-    const { account, is_server_told: isTold } = await api.post("/v1/account/logout", {});
-    update({ account, devices: null, said: isTold ? "" : t("settings.server-not-told") });
+  let isTold = true;
+  const done = await perform("log-out", async () => {
+    const answer = await api.post("/v1/account/logout", {});
+    isTold = answer.is_server_told;
+    update({ account: answer.account, devices: null });
   });
-  closeDialog();
+  if (done && isTold) closeDialog();
+  else if (done) closeWith(t("settings.server-not-told"));
 }
 
 export const showRecoveryKey = (password) =>

@@ -51,7 +51,7 @@ function LogInAgain() {
     act.logIn({ password: event.currentTarget.elements.password.value });
   };
   return html`<form onSubmit=${submit}>
-    <${Field} name="password" type="password" label=${t("field.password")} autocomplete="current-password" required />
+    <${Field} name="password" id="login-password" type="password" label=${t("field.password")} autocomplete="current-password" required />
     <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("welcome.login-button")}<//>
   </form>`;
 }
@@ -161,7 +161,7 @@ function AccountDialog() {
     };
     return html`<${Dialog} title=${t("settings.recovery-key")} onClose=${act.closeDialog}>
       <form onSubmit=${submit}>
-        <${Field} name="password" type="password" label=${t("field.password")} autocomplete="current-password" required />
+        <${Field} name="password" id="key-password" type="password" label=${t("field.password")} autocomplete="current-password" required />
         ${failure && html`<${Failure} failure=${act.words(failure)} />`}
         <div class="actions">
           <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
