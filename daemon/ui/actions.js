@@ -253,6 +253,7 @@ export async function logIn(fields) {
   // The code is entered on the computer that registered; elsewhere the refusal says so.
   if (state.failure?.class === "needs-mail-code" && state.account.session === "waits-for-code") {
     update({ form: { password: fields.password }, failure: null });
+    if (state.route.screen === "settings") go("folders");
   }
   if (done) await afterAccount();
 }
@@ -277,7 +278,14 @@ export async function register(fields) {
 export async function publish(fields) {
   const done = await perform("account", async () => update({ account: await api.post("/v1/account/publish", fields) }));
   if (state.failure?.class === "needs-registration-code") changeForm({ wantsCode: true });
-  if (done) update({ once: { ...state.once, unpublished: null } });
+  if (done && state.once) update({ once: { ...state.once, unpublished: null } });
+  return done;
+}
+
+/** Has the server mail another code: an account that was never confirmed may be published again. */
+export async function sendAnotherCode(fields) {
+  const { server, email } = state.account;
+  if (await publish({ server, ...fields })) closeWith(t("code.sent-again", { email }));
 }
 
 export async function confirm(code, password) {
@@ -444,7 +452,7 @@ export async function preview(pair) {
   forgetPreview();
   previewing = new AbortController();
   const { signal } = previewing;
-  const done = await perform("preview", async () => {
+  const done = await performAbout(pair.from, "preview", async () => {
     const found = await api.post("/v1/folders/preview", pair, { signal });
     signal.throwIfAborted();
     changeForm({ pair, preview: found });
@@ -563,6 +571,14 @@ export const exportActivity = (kind) =>
 
 // --- People.
 
+/** Does what is about somebody: where their keys have changed, they can be looked at. */
+async function performAbout(email, name, work, said) {
+  const done = await perform(name, work, said);
+  const { failure } = state;
+  if (!done && failure?.class === "keys-changed") update({ failure: { ...failure, about: failure.about ?? email } });
+  return done;
+}
+
 /** The folder that the people's screen is about; none where it is gone. */
 export function chosenFolder() {
   const { folder: id } = state.route;
@@ -595,7 +611,8 @@ export async function readPeople() {
 }
 
 export async function addPerson(folder, email, role) {
-  const done = await perform(
+  const done = await performAbout(
+    email,
     "add-person",
     async () => {
       const added = await api.post("/v1/people/add", { folder, email, role });
@@ -609,13 +626,14 @@ export async function addPerson(folder, email, role) {
 }
 
 export const compareWith = (email, changed = false) =>
-  perform("find-person", async () => {
+  performAbout(email, "find-person", async () => {
     const person = await api.post("/v1/people/find", { email, changed });
     update({ dialog: { name: "safety-number", person, changed } });
   });
 
 export const numbersMatch = ({ person, changed = false }) =>
-  perform(
+  performAbout(
+    person.login,
     "verify-person",
     async () => {
       await api.post("/v1/people/verify", { email: person.login, safety_number: person.safety_number, changed });
@@ -626,7 +644,7 @@ export const numbersMatch = ({ person, changed = false }) =>
   );
 
 export const setRole = (folder, member, role) =>
-  perform("role", async () => {
+  performAbout(member.login, "role", async () => {
     await api.post("/v1/people/role", { folder, member: member.identity, role });
     await readPeople();
   }, t("people.role-set", { email: member.login }));

@@ -39,7 +39,7 @@ function screen() {
   // What is shown once stays until somebody has it.
   if (state.once?.kind === "keys") return { name: "keys", view: Keys };
   if (ENDS.includes(state.link)) return { name: "shut", view: Shut };
-  if (state.account?.session === "waits-for-code") return { name: "code", view: MailCode };
+  if (state.account?.session === "waits-for-code" && state.route.screen !== "settings") return { name: "code", view: MailCode };
   if (state.account?.state === "none") return { name: "welcome", view: Welcome };
   const name = Object.hasOwn(SCREENS, state.route.screen) ? state.route.screen : "folders";
   return { name, view: SCREENS[name] };

@@ -5,6 +5,7 @@ import { html } from "/ui/html.js";
 import { Button, Path } from "/ui/parts.js";
 import { Refused } from "/ui/refused.js";
 import { ChooseDirectory, DirectoryField } from "/ui/screens/choose-directory.js";
+import { SafetyNumber } from "/ui/screens/people.js";
 import { state } from "/ui/store.js";
 import { size, t } from "/ui/text.js";
 
@@ -27,7 +28,8 @@ export function AddFolder() {
       </div>
     </form>
     ${form.preview && html`<${Preview} preview=${form.preview} />`}
-    <${ChooseDirectory} />`;
+    <${ChooseDirectory} />
+    <${SafetyNumber} />`;
 }
 
 function look(event) {

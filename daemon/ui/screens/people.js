@@ -17,7 +17,7 @@ export function People() {
     ${folder && html`<${ChooseFolder} folder=${folder} />`}
     ${failure && !dialog && html`<${Refused} of=${failure.name} />`}
     ${folder && people?.folder === folder.id && html`<${Members} key=${folder.id} folder=${folder} people=${people} />`}
-    ${dialog?.name === "safety-number" && html`<${SafetyNumber} ...${dialog} />`}
+    <${SafetyNumber} />
     ${dialog?.name === "invitation" && html`<${Invitation} sent=${dialog.sent} />`}
     ${dialog?.name === "remove-person" && html`<${Sure} title=${t("people.remove-title", { email: dialog.member.login, folder: dialog.folder.name })} text=${t("people.remove-what")}
       button=${t("people.remove")} busy="remove-person" work=${() => act.removePerson(dialog.folder.id, dialog.member)} />`}
@@ -132,7 +132,9 @@ function Invitations({ guests }) {
 }
 
 /** Two people read each other the number, or hold the picture beside the other's screen. */
-function SafetyNumber({ person, isNew, changed }) {
+export function SafetyNumber() {
+  if (state.dialog?.name !== "safety-number") return null;
+  const { person, isNew, changed } = state.dialog;
   const { qr } = person;
   const box = `0 0 ${qr.size} ${qr.size}`;
   return html`<${Dialog} title=${t("number.title", { email: person.login })} onClose=${act.closeDialog}>

@@ -115,12 +115,24 @@ function Import() {
 /** The server has mailed a code, and takes it together with the password. */
 export function MailCode() {
   const submit = submitTo(({ code, password }) => act.confirm(code, password));
+  const again = ({ currentTarget: { form } }) => {
+    if (form.elements.password?.reportValidity() === false) return;
+    const { password = state.form.password, registration_code: code } = documentOf(form);
+    act.sendAnotherCode(code ? { password, code } : { password });
+  };
+  const isBusy = state.busy.has("account");
   return html`<h1 tabindex="-1">${t("code.title")}</h1>
     <p>${t("code.why", { email: state.account.email ?? "" })}</p>
     <form onSubmit=${submit}>
       <${Field} name="code" label=${t("code.code")} inputmode="numeric" autocomplete="one-time-code" required />
       ${!state.form.password && html`<${Field} name="password" type="password" label=${t("field.password")} autocomplete="current-password" required />`}
+      ${state.form.wantsCode && html`<${Field} name="registration_code" label=${t("field.registration-code")} hint=${t("field.registration-code-hint")} autocomplete="off" />`}
+      ${state.form.done && html`<p class="notice">${state.form.done}</p>`}
       <${Outcome} />
-      <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("code.button")}<//>
-    </form>`;
+      <div class="actions">
+        <${Button} kind="main" type="submit" busy=${isBusy}>${t("code.button")}<//>
+        <${Button} busy=${isBusy} onClick=${again}>${t("code.again")}<//>
+      </div>
+    </form>
+    <p class="actions"><${Button} kind="link" onClick=${() => act.go("settings")}>${t("help.settings")}<//></p>`;
 }

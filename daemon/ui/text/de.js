@@ -89,6 +89,8 @@ export default {
   "code.why": "Der Schlüsselserver hat einen Code an {email} geschickt.",
   "code.code": "Code",
   "code.button": "Bestätigen",
+  "code.again": "Noch einen Code schicken",
+  "code.sent-again": "Ein weiterer Code ist auf dem Weg an {email}.",
   "keys.title": "Schreiben Sie das auf",
   "keys.why": "Bewahren Sie es getrennt von diesem Computer auf. Es wird hier einmal gezeigt; ohne das und ohne das Passwort öffnet niemand Ihre Dateien, und niemand kann helfen.",
   "keys.recovery": "Wiederherstellungsschlüssel",
@@ -391,6 +393,7 @@ export default {
   "help.unlock": "Passwort eingeben",
   "help.settings": "Zu den Einstellungen",
   "help.folders": "Zu den Ordnern",
+  "help.compare": "Die neuen Schlüssel vergleichen",
   "help.account": "Konto einrichten",
 
   // Settings.

@@ -89,6 +89,8 @@ export default {
   "code.why": "The key server has sent a code to {email}.",
   "code.code": "Code",
   "code.button": "Confirm",
+  "code.again": "Send another code",
+  "code.sent-again": "Another code is on its way to {email}.",
   "keys.title": "Write this down",
   "keys.why": "Keep it apart from this computer. It is shown here once; without it and without the password nobody can open your files, and nobody can help.",
   "keys.recovery": "Recovery key",
@@ -391,6 +393,7 @@ export default {
   "help.unlock": "Enter the password",
   "help.settings": "Go to Settings",
   "help.folders": "Go to Folders",
+  "help.compare": "Compare the new keys",
   "help.account": "Set up an account",
 
   // Settings.
