@@ -46,6 +46,7 @@ export async function run() {
   } catch (error) {
     return shut(error instanceof api.Unreachable ? "ended" : "shut");
   }
+  takeOver();
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_BETWEEN_TRIES_MS)) {
     try {
       for await (const event of api.events()) {
@@ -62,6 +63,22 @@ export async function run() {
     update({ link: "lost", status: null });
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
+}
+
+/** The name by which the pages of one daemon, in one browser, hear each other. */
+const PAGES = "ensafer-pages";
+
+/**
+ * Ends the pages that came before this one. Each holds a connection for its events, and browsers open six to an address at
+ * most: the sixth page would wait for ever, and hold up the others.
+ */
+function takeOver() {
+  const pages = new BroadcastChannel(PAGES);
+  pages.addEventListener("message", () => {
+    pages.close();
+    shut("elsewhere");
+  });
+  pages.postMessage("entered");
 }
 
 /** Ends the page for good: `link` is how (store.js). */

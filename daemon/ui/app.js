@@ -29,8 +29,12 @@ const SCREENS = {
 };
 const IN_MENU = Object.keys(SCREENS).filter((name) => name !== "add");
 const HOUR_S = 60 * 60;
-/** What this page does not come back from. */
-const ENDS = ["shut", "ended"];
+/** What this page does not come back from, and what it says of it. */
+const ENDS = {
+  shut: ["shut.title", "shut.text"],
+  ended: ["ended.title", "ended.text"],
+  elsewhere: ["elsewhere.title", "elsewhere.text"],
+};
 /** Notices of which the daemon knows more than their kind. */
 const WITH_DETAIL = ["server-distrusted", "new-device"];
 
@@ -38,7 +42,7 @@ const WITH_DETAIL = ["server-distrusted", "new-device"];
 function screen() {
   // What is shown once stays until somebody has it.
   if (state.once?.kind === "keys") return { name: "keys", view: Keys };
-  if (ENDS.includes(state.link)) return { name: "shut", view: Shut };
+  if (Object.hasOwn(ENDS, state.link)) return { name: "shut", view: Shut };
   if (state.account?.session === "waits-for-code" && state.route.screen !== "settings") return { name: "code", view: MailCode };
   if (state.account?.state === "none") return { name: "welcome", view: Welcome };
   const name = Object.hasOwn(SCREENS, state.route.screen) ? state.route.screen : "folders";
@@ -46,16 +50,19 @@ function screen() {
 }
 
 function Shut() {
-  const [title, text] = state.link === "ended" ? ["ended.title", "ended.text"] : ["shut.title", "shut.text"];
+  const { link } = state;
+  const [title, text] = ENDS[link];
   return html`<h1 tabindex="-1">${t(title)}</h1>
     <p>${t(text)}</p>
-    <p><code>ensafer open</code></p>`;
+    ${link === "elsewhere"
+      ? html`<${Button} kind="main" onClick=${() => location.reload()}>${t("elsewhere.here")}<//>`
+      : html`<p><code>ensafer open</code></p>`}`;
 }
 
 /** The daemon's one status, never better than it: without an answer there is none. */
 export function statusText({ link, status, account }) {
   if (link === "connecting") return t("link.connecting");
-  if (ENDS.includes(link)) return t("link.ended");
+  if (Object.hasOwn(ENDS, link)) return t("link.ended");
   if (link !== "open" || !status) return t("link.lost");
   if (account?.state === "none") return t("link.no-account");
   if (status.folders.length === 0 && status.state === "stopped") return t("link.no-folder");

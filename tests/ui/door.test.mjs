@@ -119,6 +119,20 @@ test("another page in the same browser can neither read, nor do, nor frame anyth
   await page.context().close();
 });
 
+test("a new page takes over from the one before, which says so and can take it back", async () => {
+  const first = await openWindow(browser, device);
+  await status(first, "No folder yet");
+  const second = await first.context().newPage();
+  await second.goto(await device.link());
+  await status(second, "No folder yet");
+  await screen(first, "The window is open in another tab");
+  await passes(first, "elsewhere");
+  await first.getByRole("button", { name: "Go on here" }).click();
+  await status(first, "No folder yet");
+  await screen(second, "The window is open in another tab");
+  await first.context().close();
+});
+
 test("a page whose daemon has ended says so, and asks nothing of whoever listens there then", async () => {
   const page = await openWindow(browser, device);
   await status(page, "No folder yet");
