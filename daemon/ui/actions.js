@@ -317,6 +317,15 @@ export async function recover(fields) {
   if (done) await afterAccount();
 }
 
+/** Opens this computer's account by the recovery key, with a new password. */
+export async function recoverLocked(fields) {
+  const done = await perform("recover-locked", async () => {
+    update({ account: await api.post("/v1/account/recover", fields) });
+    await refresh();
+  });
+  if (done) closeWith(t("unlock.recovered"));
+}
+
 /** Sets up the account that a file carries; `file` is what somebody chose. */
 export async function importAccount(file, fields) {
   const done = await perform("account", async () => {

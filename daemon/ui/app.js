@@ -2,7 +2,7 @@
 
 import * as act from "/ui/actions.js";
 import { html, render } from "/ui/html.js";
-import { Button, Failure, Field, Sign } from "/ui/parts.js";
+import { Button, Dialog, Failure, Field, Sign } from "/ui/parts.js";
 import { Refused } from "/ui/refused.js";
 import { Activity } from "/ui/screens/activity.js";
 import { AddFolder } from "/ui/screens/add-folder.js";
@@ -97,10 +97,38 @@ function Unlock() {
   };
   return html`<form class="notice warn" onSubmit=${submit}>
     <p>${t("unlock.why")}</p>
+    <p class="quiet">${t("unlock.when")}</p>
     <${Field} name="unlock" type="password" label=${t("unlock.password")} autocomplete="current-password" required />
-    <${Button} kind="main" type="submit" busy=${state.busy.has("unlock")}>${t("unlock.button")}<//>
+    <div class="actions">
+      <${Button} kind="main" type="submit" busy=${state.busy.has("unlock")}>${t("unlock.button")}<//>
+      <${Button} kind="link" onClick=${() => act.openDialog({ name: "recover" })}>${t("welcome.to-recover")}<//>
+    </div>
     ${state.failure?.name === "unlock" && html`<${Failure} failure=${act.words(state.failure)} />`}
   </form>`;
+}
+
+/** The recovery key sets a new password; on the key server as well, where the account is on one. */
+function Recover() {
+  if (state.dialog?.name !== "recover") return null;
+  const { server } = state.account;
+  const submit = (event) => {
+    event.preventDefault();
+    const { key, fresh, here } = event.currentTarget.elements;
+    act.recoverLocked({ recovery_key: key.value.trim(), password: fresh.value, here: here?.checked ?? true });
+  };
+  return html`<${Dialog} title=${t("welcome.recover")} onClose=${act.closeDialog}>
+    <form onSubmit=${submit}>
+      <p>${t("welcome.recover-why")}</p>
+      <${Field} name="key" label=${t("field.recovery-key")} autocomplete="off" required />
+      <${Field} name="fresh" type="password" label=${t("field.new-password")} hint=${t("field.new-password-hint")} autocomplete="new-password" required />
+      ${server && html`<label class="choice"><input type="checkbox" name="here" />${t("unlock.only-here")}</label>`}
+      <${Refused} of="recover-locked" />
+      <div class="actions">
+        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
+        <${Button} kind="main" type="submit" busy=${state.busy.has("recover-locked")}>${t("welcome.recover-button")}<//>
+      </div>
+    </form>
+  <//>`;
 }
 
 function Menu({ current }) {
@@ -142,7 +170,7 @@ function Window() {
       ${isInside && html`<${Menu} current=${name === "add" ? "folders" : name} />`}
     </header>
     <main id="main" tabindex="-1" class=${isInside ? "" : "narrow"}>
-      ${isInside && state.account.state === "locked" && html`<${Unlock} />`}
+      ${isInside && state.account.state === "locked" && html`<${Unlock} /><${Recover} />`}
       ${isInside && html`<${Notices} />`}
       <${Refused} of="sync" />
       <${Refused} of="refresh" />

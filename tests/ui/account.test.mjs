@@ -153,6 +153,17 @@ test("a file carries the account to another computer, where there is no server",
   await screen(page, "Your first folder");
   await page.getByRole("link", { name: "Settings" }).click();
   await page.getByText("carol@example.com", { exact: true }).waitFor();
+
+  // The recovery key opens it where the password is forgotten, without a server too.
+  const key = /[0-9A-Z]+(-[0-9A-Z]+){5,}/.exec(await device.run("recovery-key", "show"))[0];
+  await first.getByRole("button", { name: "Lock", exact: true }).click();
+  await first.getByRole("button", { name: "I forgot my password" }).click();
+  const dialog = first.getByRole("dialog", { name: "Use the recovery key" });
+  await fill(dialog, { "Recovery key": key, "New password": NEW_PASSWORD });
+  await passes(first, "recovery key, locked");
+  await dialog.getByRole("button", { name: "Set the new password" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await unlock.waitFor({ state: "detached" });
   await first.context().close();
   await page.context().close();
 });

@@ -50,6 +50,9 @@ export default {
   "sync.pause": "Eine Stunde Pause",
   "sync.resume": "Fortsetzen",
   "unlock.why": "Die Schlüssel dieses Computers sind gesperrt. Ordner werden erst abgeglichen, wenn jemand das Passwort eingibt.",
+  "unlock.when": "Danach wird nach einem Start gefragt, wenn kein Schlüsselbund des Desktops die Schlüssel hat, und nach Sperren oder Abmelden.",
+  "unlock.only-here": "Nur auf diesem Computer: Den Schlüsselserver gibt es nicht mehr",
+  "unlock.recovered": "Das neue Passwort gilt.",
   "unlock.password": "Passwort",
   "unlock.button": "Entsperren",
 

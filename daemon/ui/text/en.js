@@ -50,6 +50,9 @@ export default {
   "sync.pause": "Pause for an hour",
   "sync.resume": "Go on",
   "unlock.why": "The keys of this computer are locked. Folders do not sync until somebody enters the password.",
+  "unlock.when": "It is asked for after a start where no keyring of the desktop keeps the keys, and after Lock or Log out.",
+  "unlock.only-here": "Only on this computer: the key server is gone",
+  "unlock.recovered": "The new password is set.",
   "unlock.password": "Password",
   "unlock.button": "Unlock",
 
