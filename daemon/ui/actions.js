@@ -56,7 +56,7 @@ export async function run() {
       }
     } catch (error) {
       if (error.isShutOut) return shut("shut");
-      if (!(error instanceof api.Unreachable)) console.error(error);
+      if (!(error instanceof api.Unreachable || api.hasLeft())) console.error(error);
     }
     if (api.isInBrowser()) return shut("ended");
     // What was shown last may not be true any more.
@@ -86,7 +86,7 @@ function shut(link) {
   if (api.hasLeft()) return;
   api.leave();
   cancelPreview();
-  update({ link, status: null, dialog: null, form: {} });
+  update({ link, status: null, dialog: null, form: {}, failure: null, said: "" });
 }
 
 /** Shows a status at once. What it does not have is asked for beside it: an answer may take its time. */
