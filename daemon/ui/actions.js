@@ -19,7 +19,11 @@ const KEEPS_DETAIL = [
   "refresh-failed",
   "account-bad-request",
   "account-not-allowed",
+  "unexpected",
 ];
+
+/** A file that somebody chose, and that is gone, or not theirs to read (File API, "Error conditions"). */
+const UNREADABLE = ["NotFoundError", "NotReadableError"];
 
 /** Rows that a long list shows at first, and then more of them. */
 export const PAGE_COUNT = 200;
@@ -27,50 +31,109 @@ export const PAGE_COUNT = 200;
 /** The name that a saved account gets. */
 const ACCOUNT_FILE = "account.ensafer-keys";
 
+const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_BETWEEN_TRIES_MS = 30_000;
 
-/** Lets the page in, then follows the daemon's events for good. */
+/**
+ * Lets the page in, then follows the daemon's events for good.
+ *
+ * In a browser their end is the page's: a daemon that starts anew knows no page of before, and whoever listens on the
+ * port by then need not be one. Nothing is asked of it, and nobody types a password for it.
+ */
 export async function run() {
   try {
     await api.enter();
     await takeRoute();
   } catch (error) {
-    update({ link: error instanceof api.Unreachable ? "lost" : "shut" });
-    if (!(error instanceof api.Unreachable)) return;
+    return shut(error instanceof api.Unreachable ? "ended" : "shut");
   }
-  for (let pause = 500; ; pause = Math.min(pause * 2, LONGEST_PAUSE_BETWEEN_TRIES_MS)) {
+  takeOver();
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_BETWEEN_TRIES_MS)) {
     try {
       for await (const event of api.events()) {
-        pause = 500;
-        if (event.name === "status") await takeStatus(event.data);
+        pause = FIRST_PAUSE_MS;
+        if (api.hasLeft()) return;
+        if (event.name === "status") takeStatus(event.data);
       }
     } catch (error) {
-      if (error.isShutOut) {
-        update({ link: "shut" });
-        return;
-      }
-      if (!(error instanceof api.Unreachable)) throw error;
+      if (error.isShutOut) return shut("shut");
+      if (!(error instanceof api.Unreachable || api.hasLeft())) console.error(error);
     }
+    if (api.isInBrowser()) return shut("ended");
     // What was shown last may not be true any more.
     update({ link: "lost", status: null });
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
 
-async function takeStatus(status) {
+/** The name by which the pages of one daemon, in one browser, hear each other. */
+const PAGES = "ensafer-pages";
+
+/**
+ * Ends the pages that came before this one. Each holds a connection for its events, and browsers open six to an address at
+ * most: the sixth page would wait for ever, and hold up the others.
+ */
+function takeOver() {
+  const pages = new BroadcastChannel(PAGES);
+  pages.addEventListener("message", () => {
+    pages.close();
+    shut("elsewhere");
+  });
+  pages.postMessage("entered");
+}
+
+/** Ends the page for good: `link` is how (store.js). */
+function shut(link) {
+  if (api.hasLeft()) return;
+  api.leave();
+  cancelPreview();
+  update({ link, status: null, dialog: null, form: {}, failure: null, said: "" });
+}
+
+/** Shows a status at once. What it does not have is asked for beside it: an answer may take its time. */
+function takeStatus(status) {
   const isFirst = state.link !== "open";
   const before = state.status;
   update({ status, link: "open", rates: ratesOf(status) });
-  const summary = (of) => JSON.stringify(of?.folders.map((f) => [f.folder, f.state, f.problems, f["still-arriving"], f.conflicts]));
-  try {
-    if (isFirst || summary(before) !== summary(status)) await refresh();
-    if (isFirst) await readScreen();
-  } catch (error) {
-    // The status goes on all the same.
-    if (!(error instanceof api.Refused) || error.isShutOut) throw error;
-    update({ failure: failureOf("refresh", error) });
-  }
+  if (isFirst) refreshInTurn().then(readScreen);
+  else if (summary(before) !== summary(status)) refreshInTurn().then(readListInTurn);
 }
+
+/** What has to change in a status for the lists to have changed. */
+function summary(status) {
+  const folders = status?.folders.map((f) => [f.folder, f.state, f.problems, f["still-arriving"], f.conflicts]);
+  return JSON.stringify([status?.account, folders]);
+}
+
+/** Does `work`, and once more where it was asked for meanwhile: never twice at a time. */
+function inTurn(work) {
+  let running = null;
+  let isAsked = false;
+  const workThrough = async () => {
+    while (isAsked) {
+      isAsked = false;
+      await work();
+    }
+    running = null;
+  };
+  return () => {
+    isAsked = true;
+    running ??= workThrough();
+    return running;
+  };
+}
+
+const refreshInTurn = inTurn(async () => {
+  try {
+    await refresh();
+    if (state.failure?.name === "refresh") update({ failure: null });
+  } catch (error) {
+    // That no daemon answers is told by the end of its events.
+    if (!(error instanceof api.Unreachable)) update({ failure: failureOf("refresh", error) });
+  }
+});
+
+const readListInTurn = inTurn(readList);
 
 /** How fast the folders' work goes, by folder. */
 function ratesOf(status) {
@@ -78,52 +141,66 @@ function ratesOf(status) {
   return Object.fromEntries(working.map(({ folder, progress }) => [folder, observed(state.rates[folder], progress, performance.now())]));
 }
 
+let refreshesAsked = 0;
+let refreshShown = 0;
+
 /** Reads what the status does not have. */
 export async function refresh() {
+  refreshesAsked += 1;
+  const asked = refreshesAsked;
   const [account, folders, problems, conflicts] = await Promise.all([
     api.get("/v1/account"),
     api.get("/v1/folders"),
     api.get("/v1/problems"),
     api.get("/v1/conflicts"),
   ]);
+  // One that was asked for later may have been answered before.
+  if (asked < refreshShown) return;
+  refreshShown = asked;
   update({ account, folders, problems, conflicts });
+}
+
+/** Reads what the screen lists beside that, and what changes as folders do. */
+async function readList() {
   const { screen } = state.route;
   if (screen === "people") await readPeople();
   if (screen === "activity") await readActivity();
   if (screen === "trash") await readTrash();
 }
 
-/** Reads what the screen shows beside that. */
+/** Reads what the screen shows beside what the status tells. */
 async function readScreen() {
   const { screen } = state.route;
-  if (screen === "people") await readPeople();
-  if (["settings", "conflicts", "trash"].includes(screen)) await readSettings();
-  if (screen === "activity") await readActivity();
-  if (screen === "trash") await readTrash();
-  if (screen === "add") await readClouds();
+  if (["settings", "conflicts", "trash"].includes(screen)) readSettings();
+  if (screen === "add") readClouds();
+  await readList();
 }
 
-/** Does `work` under a name, one at a time; `true` where it succeeded. Its failure is shown where the name is. */
+/** Does `work` under a name, one of that name at a time; `true` where it succeeded. Its failure is shown where the name is. */
 async function perform(name, work, said = "") {
-  if (state.busy) return false;
-  update({ busy: name, failure: null });
+  if (state.busy.has(name)) return false;
+  update({ busy: new Set([...state.busy, name]), failure: null, said: "" });
   try {
     await work();
-    update({ busy: null, said });
+    if (said) update({ said });
     return true;
   } catch (error) {
-    update({ busy: null, failure: error.name === "AbortError" ? null : failureOf(name, error) });
+    update({ failure: error.name === "AbortError" ? null : failureOf(name, error) });
     return false;
+  } finally {
+    update({ busy: new Set([...state.busy].filter((other) => other !== name)) });
   }
 }
 
 function failureOf(name, error) {
   if (error instanceof api.Refused) {
-    if (error.isShutOut) update({ link: "shut" });
+    if (error.isShutOut) shut("shut");
     return { name, class: error.class, what: error.message, remedy: error.remedy, about: error.about };
   }
   if (error instanceof api.Unreachable) return { name, class: "lost" };
-  throw error;
+  if (UNREADABLE.includes(error.name)) return { name, class: "unreadable-file" };
+  console.error(error);
+  return { name, class: "unexpected", what: error.message };
 }
 
 /** A failure in the reader's words where the page has some for its kind, else in the daemon's. */
@@ -146,8 +223,9 @@ export function go(screen, folder = null) {
 
 export async function takeRoute() {
   const [, screen, folder] = /^#\/([a-z-]*)(?:\/([0-9a-f]+))?/.exec(location.hash) ?? [];
+  cancelPreview();
   const form = screen === "add" && state.wantedPlace ? { place: state.wantedPlace } : {};
-  update({ route: { screen: screen || "folders", folder: folder ?? null }, form, wantedPlace: null, failure: null, dialog: null, said: "" });
+  update({ route: { screen: screen || "folders", folder: folder ?? null }, people: null, invitations: [], form, wantedPlace: null, failure: null, dialog: null, said: "" });
   if (state.link === "open") await readScreen();
 }
 
@@ -193,6 +271,7 @@ export async function logIn(fields) {
   // The code is entered on the computer that registered; elsewhere the refusal says so.
   if (state.failure?.class === "needs-mail-code" && state.account.session === "waits-for-code") {
     update({ form: { password: fields.password }, failure: null });
+    if (state.route.screen === "settings") go("folders");
   }
   if (done) await afterAccount();
 }
@@ -217,7 +296,14 @@ export async function register(fields) {
 export async function publish(fields) {
   const done = await perform("account", async () => update({ account: await api.post("/v1/account/publish", fields) }));
   if (state.failure?.class === "needs-registration-code") changeForm({ wantsCode: true });
-  if (done) update({ once: { ...state.once, unpublished: null } });
+  if (done && state.once) update({ once: { ...state.once, unpublished: null } });
+  return done;
+}
+
+/** Has the server mail another code: an account that was never confirmed may be published again. */
+export async function sendAnotherCode(fields) {
+  const { server, email } = state.account;
+  if (await publish({ server, ...fields })) closeWith(t("code.sent-again", { email }));
 }
 
 export async function confirm(code, password) {
@@ -230,6 +316,15 @@ export async function confirm(code, password) {
 export async function recover(fields) {
   const done = await perform("account", async () => update({ account: await api.post("/v1/account/recover", fields) }));
   if (done) await afterAccount();
+}
+
+/** Opens this computer's account by the recovery key, with a new password. */
+export async function recoverLocked(fields) {
+  const done = await perform("recover-locked", async () => {
+    update({ account: await api.post("/v1/account/recover", fields) });
+    await refresh();
+  });
+  if (done) closeWith(t("unlock.recovered"));
 }
 
 /** Sets up the account that a file carries; `file` is what somebody chose. */
@@ -260,11 +355,14 @@ export function keysAreWrittenDown() {
 }
 
 export async function logOut() {
-  await perform("log-out", async () => {
-    const { account, is_server_told: isTold } = await api.post("/v1/account/logout", {});
-    update({ account, devices: null, said: isTold ? "" : t("settings.server-not-told") });
+  let isTold = true;
+  const done = await perform("log-out", async () => {
+    const answer = await api.post("/v1/account/logout", {});
+    isTold = answer.is_server_told;
+    update({ account: answer.account, devices: null });
   });
-  closeDialog();
+  if (done && isTold) closeDialog();
+  else if (done) closeWith(t("settings.server-not-told"));
 }
 
 export const showRecoveryKey = (password) =>
@@ -315,7 +413,11 @@ export async function revokeDevice({ id, name }) {
 
 export async function readClouds() {
   update({ clouds: null });
-  await perform("clouds", async () => update({ clouds: await api.get("/v1/clouds") }));
+  try {
+    update({ clouds: await api.get("/v1/clouds") });
+  } catch (error) {
+    update({ failure: failureOf("clouds", error) });
+  }
 }
 
 /** Adds what somebody shares with this account. */
@@ -326,7 +428,7 @@ export function addShared(encrypted) {
 
 /** Opens the dialog that chooses a directory for the field of that name, where it is now or in the home directory. */
 export async function chooseDirectory(field, start) {
-  if (state.busy) return;
+  if (state.busy.has("directories")) return;
   openDialog({ name: "choose-directory", field, start, listing: null, isHiddenShown: false });
   // What somebody has typed may not be there yet.
   if (!(await listDirectory(start)) && start) await listDirectory("", start);
@@ -357,7 +459,7 @@ export function takeDirectory(path) {
   const { field } = state.dialog;
   document.getElementById(field).value = path;
   closeDialog();
-  changeForm({ preview: null, askedOwner: null });
+  forgetPreview();
 }
 
 let previewing = new AbortController();
@@ -366,26 +468,41 @@ export function cancelPreview() {
   previewing.abort();
 }
 
+/** What was looked at, or is being looked at, is not what would be added any more. */
+export function forgetPreview(changes = {}) {
+  cancelPreview();
+  changeForm({ ...changes, preview: null, askedOwner: null });
+}
+
 /** What the first sync of a pair would do. Nothing is changed. */
 export async function preview(pair) {
+  if (state.busy.has("preview")) return;
+  forgetPreview();
   previewing = new AbortController();
   const { signal } = previewing;
-  const done = await perform("preview", async () => {
+  const done = await performAbout(pair.from, "preview", async () => {
     const found = await api.post("/v1/folders/preview", pair, { signal });
+    signal.throwIfAborted();
     changeForm({ pair, preview: found });
   });
   const failure = state.failure;
-  if (!done && failure?.class === "unknown-owner") changeForm({ pair, askedOwner: failure.about });
+  if (!done && !signal.aborted && failure?.class === "unknown-owner") changeForm({ pair, askedOwner: failure.about });
 }
 
 export async function addFolder() {
-  const { pair } = state.form;
+  const { pair, preview: shown } = state.form;
+  // What was looked at, and nothing that has come since, is added.
+  const expected = shown.folder ? { folder: shown.folder } : "new";
+  const isFirst = state.folders.length === 0;
   const done = await perform("add", async () => {
-    await api.post("/v1/folders/add", { ...pair, create_missing: true });
+    await api.post("/v1/folders/add", { ...pair, create_missing: true, expected });
     await api.post("/v1/start");
+    // Whoever sets up on battery power wants to see it work; later folders wait for mains power.
+    if (isFirst) await api.post("/v1/resume", {});
     await refresh();
   });
   if (done) go("folders");
+  else if (state.failure?.class === "retry-later") changeForm({ preview: null });
 }
 
 export async function removeFolder(folder) {
@@ -488,14 +605,29 @@ export const exportActivity = (kind) =>
 
 // --- People.
 
-/** The folder that the people's screen is about. */
-export function chosenFolder() {
-  return state.folders.find((folder) => folder.id === state.route.folder) ?? state.folders[0];
+/** Does what is about somebody: where their keys have changed, they can be looked at. */
+async function performAbout(email, name, work, said) {
+  const done = await perform(name, work, said);
+  const { failure } = state;
+  if (!done && failure?.class === "keys-changed") update({ failure: { ...failure, about: failure.about ?? email } });
+  return done;
 }
 
+/** The folder that the people's screen is about; none where it is gone. */
+export function chosenFolder() {
+  const { folder: id } = state.route;
+  return id ? state.folders.find((folder) => folder.id === id) : state.folders[0];
+}
+
+let peopleAsked = 0;
+
+/** What is known of the folder's people goes with the folder's id: whoever acts on them acts on that folder. */
 export async function readPeople() {
   const folder = chosenFolder();
   if (!folder) return;
+  peopleAsked += 1;
+  const asked = peopleAsked;
+  const isLate = () => asked !== peopleAsked || chosenFolder()?.id !== folder.id;
   try {
     const [people, invitations] = await Promise.all([
       api.get(`/v1/people?folder=${folder.id}`),
@@ -504,14 +636,17 @@ export async function readPeople() {
         throw error;
       }),
     ]);
-    update({ people, invitations: invitations.filter((invitation) => invitation.folder === folder.id) });
+    if (isLate()) return;
+    update({ people: { ...people, folder: folder.id }, invitations: invitations.filter((invitation) => invitation.folder === folder.id) });
   } catch (error) {
+    if (isLate()) return;
     update({ people: null, invitations: [], failure: failureOf("people", error) });
   }
 }
 
 export async function addPerson(folder, email, role) {
-  const done = await perform(
+  const done = await performAbout(
+    email,
     "add-person",
     async () => {
       const added = await api.post("/v1/people/add", { folder, email, role });
@@ -520,18 +655,19 @@ export async function addPerson(folder, email, role) {
     },
     t("people.added", { email }),
   );
-  if (!done && state.failure?.class === "unknown-person") changeForm({ unknown: { email, role } });
+  if (!done && state.failure?.class === "unknown-person") changeForm({ unknown: { folder, email, role } });
   return done;
 }
 
 export const compareWith = (email, changed = false) =>
-  perform("find-person", async () => {
+  performAbout(email, "find-person", async () => {
     const person = await api.post("/v1/people/find", { email, changed });
     update({ dialog: { name: "safety-number", person, changed } });
   });
 
 export const numbersMatch = ({ person, changed = false }) =>
-  perform(
+  performAbout(
+    person.login,
     "verify-person",
     async () => {
       await api.post("/v1/people/verify", { email: person.login, safety_number: person.safety_number, changed });
@@ -542,7 +678,7 @@ export const numbersMatch = ({ person, changed = false }) =>
   );
 
 export const setRole = (folder, member, role) =>
-  perform("role", async () => {
+  performAbout(member.login, "role", async () => {
     await api.post("/v1/people/role", { folder, member: member.identity, role });
     await readPeople();
   }, t("people.role-set", { email: member.login }));
@@ -559,6 +695,8 @@ export const leaveFolder = (folder) =>
     await api.post("/v1/people/leave", { folder });
     update({ dialog: null });
     await refresh();
+    if (chosenFolder()) await readPeople();
+    else go("folders");
   });
 
 export async function invite(folder, email, role, mail) {

@@ -28,6 +28,22 @@ export class Refused extends Error {
 export class Unreachable extends Error {}
 
 let key = null;
+const leaving = new AbortController();
+
+/** Whether the page came by the door for browsers, which lets each page in once. */
+export function isInBrowser() {
+  return key !== null;
+}
+
+/** Asks nobody anything from now on, and hears of no event any more. */
+export function leave() {
+  leaving.abort();
+}
+
+/** Whether it has left. */
+export function hasLeft() {
+  return leaving.signal.aborted;
+}
 
 /** Whether this page is in Ensafer's own window, which can start a daemon. */
 export let isInOwnWindow = false;
@@ -62,7 +78,7 @@ export async function postText(path, text) {
 
 /** The daemon's events as they happen: `{name, data}`, until the daemon ends. (An EventSource could send no key.) */
 export async function* events() {
-  const response = await send("GET", "/v1/events");
+  const response = await send("GET", "/v1/events", undefined, undefined, leaving.signal);
   if (!response.ok) await read(response);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let pending = "";
@@ -88,6 +104,7 @@ export function parseEvent(block) {
 }
 
 async function send(method, path, body, type, signal) {
+  if (hasLeft()) throw new Unreachable("this page has ended");
   const headers = {};
   if (type) headers["content-type"] = type;
   if (key) headers[KEY_HEADER] = key;

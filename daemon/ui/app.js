@@ -3,7 +3,7 @@
 import * as act from "/ui/actions.js";
 import { isInOwnWindow } from "/ui/api.js";
 import { html, render } from "/ui/html.js";
-import { Button, Failure, Field, Sign } from "/ui/parts.js";
+import { Button, Dialog, Failure, Field, Sign } from "/ui/parts.js";
 import { Refused } from "/ui/refused.js";
 import { Activity } from "/ui/screens/activity.js";
 import { AddFolder } from "/ui/screens/add-folder.js";
@@ -30,28 +30,40 @@ const SCREENS = {
 };
 const IN_MENU = Object.keys(SCREENS).filter((name) => name !== "add");
 const HOUR_S = 60 * 60;
+/** What this page does not come back from, and what it says of it. */
+const ENDS = {
+  shut: ["shut.title", "shut.text"],
+  ended: ["ended.title", "ended.text"],
+  elsewhere: ["elsewhere.title", "elsewhere.text"],
+};
 /** Notices of which the daemon knows more than their kind. */
 const WITH_DETAIL = ["server-distrusted"];
 
 /** The screen that is shown: what has to be done first goes before where somebody wants to go. */
 function screen() {
-  if (state.link === "shut") return { name: "shut", view: Shut };
-  if (state.once) return { name: "keys", view: Keys };
-  if (state.account?.session === "waits-for-code") return { name: "code", view: MailCode };
+  // What is shown once stays until somebody has it.
+  if (state.once?.kind === "keys") return { name: "keys", view: Keys };
+  if (Object.hasOwn(ENDS, state.link)) return { name: "shut", view: Shut };
+  if (state.account?.session === "waits-for-code" && state.route.screen !== "settings") return { name: "code", view: MailCode };
   if (state.account?.state === "none") return { name: "welcome", view: Welcome };
   const name = Object.hasOwn(SCREENS, state.route.screen) ? state.route.screen : "folders";
   return { name, view: SCREENS[name] };
 }
 
 function Shut() {
-  return html`<h1 tabindex="-1">${t("shut.title")}</h1>
-    <p>${t("shut.text")}</p>
-    <p><code>ensafer open</code></p>`;
+  const { link } = state;
+  const [title, text] = ENDS[link];
+  return html`<h1 tabindex="-1">${t(title)}</h1>
+    <p>${t(text)}</p>
+    ${link === "elsewhere"
+      ? html`<${Button} kind="main" onClick=${() => location.reload()}>${t("elsewhere.here")}<//>`
+      : html`<p><code>ensafer open</code></p>`}`;
 }
 
 /** The daemon's one status, never better than it: without an answer there is none. */
 export function statusText({ link, status, account }) {
   if (link === "connecting") return t("link.connecting");
+  if (Object.hasOwn(ENDS, link)) return t("link.ended");
   if (link !== "open" || !status) return t("link.lost");
   if (account?.state === "none") return t("link.no-account");
   if (status.folders.length === 0 && status.state === "stopped") return t("link.no-folder");
@@ -69,7 +81,7 @@ function StatusLine() {
 }
 
 function SyncButtons({ state: of }) {
-  const busy = state.busy === "sync";
+  const busy = state.busy.has("sync");
   const button = (text, work, kind) => html`<${Button} kind=${kind} busy=${busy} onClick=${work}>${text}<//>`;
   if (of === "stopped") return html`<div class="actions">${button(t("sync.start"), act.start, "main")}</div>`;
   return html`<div class="actions">
@@ -86,10 +98,38 @@ function Unlock() {
   };
   return html`<form class="notice warn" onSubmit=${submit}>
     <p>${t("unlock.why")}</p>
+    <p class="quiet">${t("unlock.when")}</p>
     <${Field} name="unlock" type="password" label=${t("unlock.password")} autocomplete="current-password" required />
-    <${Button} kind="main" type="submit" busy=${state.busy === "unlock"}>${t("unlock.button")}<//>
+    <div class="actions">
+      <${Button} kind="main" type="submit" busy=${state.busy.has("unlock")}>${t("unlock.button")}<//>
+      <${Button} kind="link" onClick=${() => act.openDialog({ name: "recover" })}>${t("welcome.to-recover")}<//>
+    </div>
     ${state.failure?.name === "unlock" && html`<${Failure} failure=${act.words(state.failure)} />`}
   </form>`;
+}
+
+/** The recovery key sets a new password; on the key server as well, where the account is on one. */
+function Recover() {
+  if (state.dialog?.name !== "recover") return null;
+  const { server } = state.account;
+  const submit = (event) => {
+    event.preventDefault();
+    const { key, fresh, here } = event.currentTarget.elements;
+    act.recoverLocked({ recovery_key: key.value.trim(), password: fresh.value, here: here?.checked ?? true });
+  };
+  return html`<${Dialog} title=${t("welcome.recover")} onClose=${act.closeDialog}>
+    <form onSubmit=${submit}>
+      <p>${t("welcome.recover-why")}</p>
+      <${Field} name="key" label=${t("field.recovery-key")} autocomplete="off" required />
+      <${Field} name="fresh" type="password" label=${t("field.new-password")} hint=${t("field.new-password-hint")} autocomplete="new-password" required />
+      ${server && html`<label class="choice"><input type="checkbox" name="here" />${t("unlock.only-here")}</label>`}
+      <${Refused} of="recover-locked" />
+      <div class="actions">
+        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
+        <${Button} kind="main" type="submit" busy=${state.busy.has("recover-locked")}>${t("welcome.recover-button")}<//>
+      </div>
+    </form>
+  <//>`;
 }
 
 function Menu({ current }) {
@@ -118,7 +158,7 @@ function Notices() {
 /** The page keeps trying; what it can do no more is to start what has ended. */
 /** What there is before the daemon answers, and after it has ended: a browser's page has lost its server then. */
 function Waiting() {
-  const start = html`<${Button} kind="main" busy=${state.busy === "sync"} onClick=${act.start}>${t("sync.start")}<//>`;
+  const start = html`<${Button} kind="main" busy=${state.busy.has("sync")} onClick=${act.start}>${t("sync.start")}<//>`;
   return html`<h1 tabindex="-1">${statusText(state)}</h1>
     ${state.link === "lost" && (isInOwnWindow ? start : html`<p>${t("lost.text")}</p><p><code>ensafer open</code></p>`)}`;
 }
@@ -133,11 +173,11 @@ function Window() {
       ${isInside && html`<${Menu} current=${name === "add" ? "folders" : name} />`}
     </header>
     <main id="main" tabindex="-1" class=${isInside ? "" : "narrow"}>
-      ${isInside && state.account.state === "locked" && html`<${Unlock} />`}
+      ${isInside && state.account.state === "locked" && html`<${Unlock} /><${Recover} />`}
       ${isInside && html`<${Notices} />`}
       <${Refused} of="sync" />
       <${Refused} of="refresh" />
-      ${isReady || name === "shut" ? html`<${view} key=${name} />` : html`<${Waiting} />`}
+      ${isReady || ["shut", "keys"].includes(name) ? html`<${view} key=${name} />` : html`<${Waiting} />`}
     </main>
     <p class="hidden" role="log" aria-live="polite">${state.said}</p>`;
 }

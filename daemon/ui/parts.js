@@ -27,13 +27,13 @@ export function Button({ kind = "plain", busy = false, type = "button", children
   return html`<button class=${kind} type=${type} aria-disabled=${busy ? "true" : undefined} ...${rest}>${children}</button>`;
 }
 
-/** A labelled field; `hint` says what to enter. */
-export function Field({ name, label, hint, ...rest }) {
-  const hintId = hint ? `${name}-hint` : undefined;
+/** A labelled field; `hint` says what to enter. `id` is its own where another form of the screen has a field of the name. */
+export function Field({ name, id = name, label, hint, ...rest }) {
+  const hintId = hint ? `${id}-hint` : undefined;
   return html`<div class="field">
-    <label for=${name}>${label}</label>
+    <label for=${id}>${label}</label>
     ${hint && html`<p class="quiet" id=${hintId}>${hint}</p>`}
-    <input id=${name} name=${name} aria-describedby=${hintId} spellcheck="false" ...${rest} />
+    <input id=${id} name=${name} aria-describedby=${hintId} spellcheck="false" ...${rest} />
   </div>`;
 }
 

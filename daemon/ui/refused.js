@@ -12,6 +12,7 @@ const HELP = {
   "not-logged-in": ["help.settings", () => act.go("settings")],
   "not-on-server": ["help.settings", () => act.go("settings")],
   "not-set-up": ["help.account", () => act.go("folders")],
+  "keys-changed": ["help.compare", ({ about }) => act.compareWith(about, true)],
   "no-such-brake": ["help.folders", () => act.go("folders")],
 };
 
@@ -21,7 +22,7 @@ export function Refused({ of }) {
   if (!failure || !(failure.name === of || failure.name.startsWith(`${of} `))) return null;
   const [text, work] = HELP[failure.class] ?? [];
   return html`<${Failure} failure=${act.words(failure)}>
-    ${text && html`<${Button} onClick=${work}>${t(text)}<//>`}
+    ${text && html`<${Button} onClick=${() => work(failure)}>${t(text)}<//>`}
   <//>`;
 }
 

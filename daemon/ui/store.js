@@ -1,7 +1,8 @@
 // What the page knows, in one object. Whoever changes it says so by `update`, and the page is drawn anew, once.
 
 export const state = {
-  // connecting; open; lost: no daemon answers; shut: this page is not let in, or not any more
+  // connecting; open; lost: no daemon answers; shut: this page is not let in, or not any more; ended: in a browser, with its daemon;
+  // elsewhere: another page has taken over
   link: "connecting",
   status: null,
   // How fast the work of folders goes (rate.js), by folder.
@@ -30,8 +31,8 @@ export const state = {
   once: null,
   // The open dialog, by name, with what it is about.
   dialog: null,
-  // The action under way, by name, and why the last one failed.
-  busy: null,
+  // The actions under way, by name, and why the last one failed.
+  busy: new Set(),
   failure: null,
   // What was done, for those who listen.
   said: "",

@@ -1,6 +1,8 @@
 // An account: made, lost, found again, from another computer.
 
 import assert from "node:assert/strict";
+import { rm, writeFile } from "node:fs/promises";
+import path from "node:path";
 import { after, before, test } from "node:test";
 
 import { PASSWORD, World, fill, openWindow, passes, screen, status } from "./world.mjs";
@@ -133,16 +135,35 @@ test("a file carries the account to another computer, where there is no server",
   await page.getByRole("button", { name: "I have a file with my account" }).click();
   await screen(page, "Take the account from a file");
   await passes(page, "import");
-  await page.getByLabel("File with the account").setInputFiles(await saved.path());
-  await fill(page, { Password: "wrong" });
   const take = page.getByRole("button", { name: "Take it over" });
+  const file = page.getByLabel("File with the account");
+  const gone = path.join(device.user, "gone");
+  await writeFile(gone, "x");
+  await file.setInputFiles(gone);
+  await rm(gone);
+  await fill(page, { Password: PASSWORD });
   await take.click();
-  await page.getByRole("alert").waitFor();
+  await page.getByRole("alert").filter({ hasText: "The browser cannot read this file." }).waitFor();
+  await file.setInputFiles(await saved.path());
+  await fill(page, { Password: "wrong" });
+  await take.click();
+  await page.getByRole("alert").filter({ hasText: "The password is wrong" }).waitFor();
   await fill(page, { Password: PASSWORD });
   await take.click();
   await screen(page, "Your first folder");
   await page.getByRole("link", { name: "Settings" }).click();
   await page.getByText("carol@example.com", { exact: true }).waitFor();
+
+  // The recovery key opens it where the password is forgotten, without a server too.
+  const key = /[0-9A-Z]+(-[0-9A-Z]+){5,}/.exec(await device.run("recovery-key", "show"))[0];
+  await first.getByRole("button", { name: "Lock", exact: true }).click();
+  await first.getByRole("button", { name: "I forgot my password" }).click();
+  const dialog = first.getByRole("dialog", { name: "Use the recovery key" });
+  await fill(dialog, { "Recovery key": key, "New password": NEW_PASSWORD });
+  await passes(first, "recovery key, locked");
+  await dialog.getByRole("button", { name: "Set the new password" }).click();
+  await dialog.waitFor({ state: "detached" });
+  await unlock.waitFor({ state: "detached" });
   await first.context().close();
   await page.context().close();
 });

@@ -30,10 +30,14 @@ before(async () => {
 });
 after(() => world.end());
 
-/** The code in the mail to `email`, which the server has sent before it answered. */
-async function mailedCode(email) {
+/** The codes in the mails to `email`, which the server has sent before it answered. */
+async function mailedCodes(email) {
   const texts = await Promise.all((await readdir(mails)).map((name) => readFile(path.join(mails, name), "utf8")));
-  const found = texts.filter((text) => text.includes(`To: ${email}`)).flatMap((text) => /^\s*([0-9A-Z]{8})\s*$/m.exec(text)?.[1] ?? []);
+  return texts.filter((text) => text.includes(`To: ${email}`)).flatMap((text) => /^\s*([0-9A-Z]{8})\s*$/m.exec(text)?.[1] ?? []);
+}
+
+async function mailedCode(email) {
+  const found = await mailedCodes(email);
   assert.equal(found.length, 1, `one code for ${email}`);
   return found[0];
 }
@@ -70,7 +74,23 @@ test("the address is confirmed by the code from the mail, also after the page wa
   await confirm.click();
   await alert("The code is wrong, or too old.");
   await passes(page, "mail code, refused");
-  await fill(page, { Code: code });
+
+  // Nothing stands between a code that never came and another one, or the settings.
+  await page.getByRole("button", { name: "Go to Settings" }).click();
+  await screen(page, "Settings");
+  await page.getByRole("link", { name: "Folders" }).click();
+  await screen(page, "Enter the code from the mail");
+  await page.getByRole("button", { name: "Send another code" }).click();
+  assert.notEqual(await page.getByLabel("Password").evaluate((field) => field.validationMessage), "");
+  await fill(page, { Password: PASSWORD });
+  await page.getByRole("button", { name: "Send another code" }).click();
+  await alert("The key server wants an authorisation code.");
+  await fill(page, { "Authorisation code": "alpha-7" });
+  await page.getByRole("button", { name: "Send another code" }).click();
+  await page.getByText("Another code is on its way to alice@example.com.").first().waitFor();
+  await passes(page, "another mail code");
+  const [another] = (await mailedCodes("alice@example.com")).filter((one) => one !== code);
+  await fill(page, { Code: another });
   await confirm.click();
   await screen(page, "Your first folder");
 });

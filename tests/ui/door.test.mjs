@@ -126,11 +126,50 @@ test("another page in the same browser can neither read, nor do, nor frame anyth
   await page.context().close();
 });
 
-test("a page whose daemon has ended says so, and shows no old status", async () => {
+test("a new page takes over from the one before, which says so and can take it back", async () => {
+  const first = await openWindow(browser, device);
+  await status(first, "No folder yet");
+  const second = await first.context().newPage();
+  await second.goto(await device.link());
+  await status(second, "No folder yet");
+  await screen(first, "The window is open in another tab");
+  await passes(first, "elsewhere");
+  await first.getByRole("button", { name: "Go on here" }).click();
+  await status(first, "No folder yet");
+  await screen(second, "The window is open in another tab");
+  await first.context().close();
+});
+
+test("a page whose daemon has ended says so, and asks nothing of whoever listens there then", async () => {
   const page = await openWindow(browser, device);
   await status(page, "No folder yet");
+  const { port } = new URL(page.url());
+  await page.clock.install();
   await device.run("daemon", "--quit");
-  await status(page, "Ensafer does not answer. It is tried again by itself.");
-  await passes(page, "lost");
+  await screen(page, "Ensafer has ended here");
+  await page.getByText("ensafer open", { exact: true }).waitFor();
+  await passes(page, "ended");
+
+  // Another user's program, which would like to have the password.
+  const asked = [];
+  const evil = createServer((request, response) => {
+    asked.push(request.url);
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify({ state: "locked", email: "alice@example.com", notices: [] }));
+  });
+  await new Promise((resolve) => evil.listen(Number(port), "127.0.0.1", resolve));
+  const asks = [];
+  // The browser may look at the page's icon whenever it likes.
+  const isOfPage = (url) => !url.endsWith("/ui/icon.svg");
+  page.on("request", (request) => asks.push(request.url()));
+  await page.evaluate(() => {
+    location.hash = "#/settings";
+  });
+  // Twice as long as the longest pause between two tries.
+  await page.clock.runFor(60_000);
+  await page.getByText("ensafer open", { exact: true }).waitFor();
+  assert.equal(await page.locator("input").count(), 0);
+  assert.deepEqual([...asked, ...asks].filter(isOfPage), []);
+  evil.close();
   await page.context().close();
 });

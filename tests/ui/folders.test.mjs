@@ -50,8 +50,27 @@ test("the first folder is looked at before anything is written", async () => {
   await page.getByRole("alert").waitFor();
   await passes(page, "first run, refused");
 
-  await page.getByLabel("Work folder", { exact: true }).fill(device.work);
+  // An answer about a directory that is not meant any more would be taken for one about the directory that is.
+  let answer;
+  const asked = new Promise((resolve) => {
+    page.route("**/v1/folders/preview", (route) => {
+      answer = () => route.continue().catch(() => {});
+      resolve();
+    });
+  });
+  await page.getByLabel("Work folder", { exact: true }).fill(`${device.work}-before`);
   await page.getByRole("button", { name: "See what would happen" }).click();
+  await asked;
+  await page.getByLabel("Work folder", { exact: true }).fill(device.work);
+  await page.getByRole("button", { name: "Cancel" }).waitFor({ state: "detached" });
+  await answer();
+  await page.unroute("**/v1/folders/preview");
+  const looked = page.getByRole("region", { name: "What the first sync does" });
+  assert.equal(await looked.count(), 0);
+
+  await page.getByRole("button", { name: "See what would happen" }).click();
+  await looked.getByText(device.work, { exact: true }).waitFor();
+  await looked.getByText(encrypted, { exact: true }).waitFor();
   await page.getByText("31 files and directories to encrypt, 260 B").waitFor();
   await page.getByText("0 to delete", { exact: true }).waitFor();
   await passes(page, "dry run");
@@ -92,6 +111,26 @@ test("syncing is paused, stopped and started", async () => {
   assert.equal(JSON.parse(await device.run("status", "--json")).state, "stopped");
   await page.getByRole("button", { name: "Start" }).click();
   await status(page, "Up to date");
+});
+
+test("a look that takes its time holds nothing else up", async () => {
+  await page.getByRole("button", { name: "Add a folder" }).click();
+  await screen(page, "Add a folder");
+  const asked = new Promise((resolve) => page.route("**/v1/folders/preview", resolve));
+  await page.getByRole("radio", { name: "Another directory" }).check();
+  await page.getByLabel("Work folder", { exact: true }).fill(`${device.work}-other`);
+  await page.getByLabel("Encrypted folder", { exact: true }).fill(`${encrypted}-other`);
+  await page.getByRole("button", { name: "See what would happen" }).click();
+  await asked;
+  await page.getByRole("button", { name: "Pause for an hour" }).click();
+  await status(page, "Paused");
+  await page.getByRole("button", { name: "Go on" }).click();
+  await status(page, "Up to date");
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByRole("button", { name: "Cancel" }).waitFor({ state: "detached" });
+  await page.unroute("**/v1/folders/preview");
+  await page.getByRole("link", { name: "Folders" }).click();
+  await screen(page, "Folders");
 });
 
 test("what is not in order is listed with what to do, and gone when it is mended", async () => {
@@ -153,7 +192,7 @@ test("a folder is taken off the list, and its files stay", async () => {
 
 test("where no daemon answers, nothing old is shown, and the way back is", async () => {
   await device.run("daemon", "--quit");
-  await screen(page, "Ensafer does not answer. It is tried again by itself.");
+  await screen(page, "Ensafer has ended here");
   await page.getByText("ensafer open", { exact: true }).waitFor();
   assert.equal(await page.getByText("Up to date").count(), 0);
   await passes(page, "no daemon");

@@ -37,7 +37,18 @@ before(async () => {
 });
 after(() => world.end());
 
-test("what is shared with somebody is offered, and chosen already", async () => {
+test("what a stranger shares is never chosen by itself", async () => {
+  await page.getByRole("button", { name: "Add a folder" }).click();
+  await screen(page, "Your first folder");
+  const shared = page.getByRole("radio", { name: /^Shared with you by alice@example\.com/ });
+  await shared.waitFor();
+  assert.ok(!(await shared.isChecked()));
+  assert.ok(await page.getByRole("radio", { name: /^A new folder in Dropbox/ }).isChecked());
+  await page.goBack();
+  await screen(page, "Folders");
+});
+
+test("what is shared with somebody is offered, and chosen for who says so", async () => {
   await page.getByText(/^alice@example\.com shares a folder with you, in /).waitFor();
   await passes(page, "shared with you");
   await tabTo(page, "Add this folder");
@@ -97,8 +108,14 @@ test("a directory is chosen by the keyboard alone", async () => {
   assert.equal(await focused(page), "Choose…", "the keyboard is where it was");
 });
 
-test("somebody else's folder is joined, after a look at what happens", async () => {
+test("a stranger's folder is joined after a question, and a look at what happens", async () => {
   await tabTo(page, "See what would happen");
+  await page.keyboard.press("Enter");
+  const yes = page.getByRole("button", { name: "Yes, from alice@example.com" });
+  await yes.waitFor();
+  assert.equal(await page.getByRole("button", { name: "Start", exact: true }).count(), 0, "nothing is joined before the answer");
+  await passes(page, "whom nobody has met");
+  await yes.focus();
   await page.keyboard.press("Enter");
   await page.getByText("This computer joins the folder of alice@example.com.").waitFor();
   await page.getByText("1 file or directory to decrypt, 8 B").waitFor();

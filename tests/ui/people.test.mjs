@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
+import path from "node:path";
 import { after, before, test } from "node:test";
 
 import { PASSWORD, World, openWindow, passes, screen, status } from "./world.mjs";
@@ -89,4 +90,48 @@ test("where the keys are locked, the way to the password is a button away", asyn
   await page.keyboard.press("Enter");
   await card("alice@example.com").waitFor();
   assert.equal(await page.getByRole("alert").count(), 0);
+});
+
+test("nobody is shown in a folder, or removed from it, who is in another", async () => {
+  const [work, cloud] = ["Second", "Second cloud"].map((name) => path.join(alice.user, name));
+  await Promise.all([mkdir(work), mkdir(cloud)]);
+  await alice.run("share", "add", alice.work, "bob@example.com", "--role", "reader");
+  await alice.run("folder", "add", work, cloud);
+  const choice = page.getByLabel("Folder", { exact: true });
+  await choice.waitFor();
+  const idOf = (name) => choice.getByText(name, { exact: true }).getAttribute("value");
+  const [first, second] = [await idOf("Work"), await idOf("Second")];
+  await choice.selectOption(first);
+  await card("bob@example.com").waitFor();
+
+  // The answers come in the other order.
+  const held = [];
+  await page.route("**/v1/people?folder=*", (route) => held.push(route));
+  const asked = (folder) => page.waitForRequest((request) => request.url().endsWith(`/v1/people?folder=${folder}`));
+  const answer = async (folder) => {
+    const answered = page.waitForResponse((response) => response.url().endsWith(`/v1/people?folder=${folder}`));
+    await Promise.all(held.filter((route) => route.request().url().endsWith(folder)).map((route) => route.continue()));
+    await (await answered).finished();
+  };
+  let asking = asked(second);
+  await choice.selectOption(second);
+  await asking;
+  await card("bob@example.com").waitFor({ state: "detached" });
+  asking = asked(first);
+  await choice.selectOption(first);
+  await asking;
+  asking = asked(second);
+  await choice.selectOption(second);
+  await asking;
+  await answer(second);
+  await card("alice@example.com").waitFor();
+  await answer(first);
+  await page.evaluate(() => new Promise(requestAnimationFrame));
+  assert.equal(await card("bob@example.com").count(), 0);
+  await page.unroute("**/v1/people?folder=*");
+
+  await choice.selectOption(first);
+  await card("bob@example.com").getByRole("button", { name: "Remove" }).click();
+  await page.getByRole("dialog", { name: `Remove bob@example.com from ${path.basename(alice.work)}?` }).waitFor();
+  await passes(page, "remove somebody from one of two");
 });

@@ -314,7 +314,8 @@ pub(crate) mod tests {
     }
 
     fn conflict(number: u8) -> ConflictReport {
-        let shown = |path: &str| ShownFile { path: path.into(), size_bytes: 0, modified: String::new(), here: true };
+        let shown =
+            |path: &str| ShownFile { path: path.into(), size_bytes: 0, modified: String::new(), here: true };
         ConflictReport {
             folder: FOLDER,
             conflict: FileId::new([number; 16]),

@@ -20,8 +20,8 @@ export function Activity() {
     ${activity && html`<p class="quiet" role="status">${deeds.length === 0 ? t("activity.none") : t("activity.count", { count: Math.min(shown, deeds.length) })}</p>`}
     ${deeds.length > 0 && html`<ul class="sheet rows">${deeds.slice(0, shown).map((deed, at) => html`<${Deed} key=${at} deed=${deed} />`)}</ul>`}
     <div class="actions">
-      ${(deeds.length > shown || !state.isActivityWhole) && html`<${Button} busy=${state.busy === "activity"} onClick=${() => act.showMoreActivity(shown)}>${t("activity.more")}<//>`}
-      ${["csv", "json"].map((kind) => html`<${Button} key=${kind} busy=${state.busy === "activity"} onClick=${() => act.exportActivity(kind)}>${t(`activity.${kind}`)}<//>`)}
+      ${(deeds.length > shown || !state.isActivityWhole) && html`<${Button} busy=${state.busy.has("activity")} onClick=${() => act.showMoreActivity(shown)}>${t("activity.more")}<//>`}
+      ${["csv", "json"].map((kind) => html`<${Button} key=${kind} busy=${state.busy.has("activity")} onClick=${() => act.exportActivity(kind)}>${t(`activity.${kind}`)}<//>`)}
     </div>`;
 }
 

@@ -5,6 +5,7 @@ import { html } from "/ui/html.js";
 import { Button, Path } from "/ui/parts.js";
 import { Refused } from "/ui/refused.js";
 import { ChooseDirectory, DirectoryField } from "/ui/screens/choose-directory.js";
+import { SafetyNumber } from "/ui/screens/people.js";
 import { state } from "/ui/store.js";
 import { size, t } from "/ui/text.js";
 
@@ -17,22 +18,18 @@ export function AddFolder() {
   return html`<h1 tabindex="-1">${t(state.folders.length ? "add.title" : "add.first-title")}</h1>
     <p>${t("add.why")}</p>
     <form onSubmit=${look}>
-      <${DirectoryField} name="work" label=${t("add.work")} hint=${t("add.work-hint")} placeholder="/home/alice/Work" onInput=${forget} required />
+      <${DirectoryField} name="work" label=${t("add.work")} hint=${t("add.work-hint")} placeholder="/home/alice/Work" onInput=${() => act.forgetPreview()} required />
       <${Places} />
       ${!state.dialog && FAILING.map((of) => html`<${Refused} key=${of} of=${of} />`)}
       ${form.askedOwner && html`<${AskedOwner} />`}
       <div class="actions">
-        <${Button} kind=${form.preview ? "plain" : "main"} type="submit" busy=${busy === "preview"}>${t("add.look")}<//>
-        ${busy === "preview" && html`<${Button} onClick=${act.cancelPreview}>${t("common.cancel")}<//>`}
+        <${Button} kind=${form.preview ? "plain" : "main"} type="submit" busy=${busy.has("preview")}>${t("add.look")}<//>
+        ${busy.has("preview") && html`<${Button} onClick=${act.cancelPreview}>${t("common.cancel")}<//>`}
       </div>
     </form>
     ${form.preview && html`<${Preview} preview=${form.preview} />`}
-    <${ChooseDirectory} />`;
-}
-
-/** What was looked at is not what would be added any more. */
-function forget() {
-  if (state.form.preview || state.form.askedOwner) act.changeForm({ preview: null, askedOwner: null });
+    <${ChooseDirectory} />
+    <${SafetyNumber} />`;
 }
 
 function look(event) {
@@ -40,31 +37,24 @@ function look(event) {
   const { work, place, other } = event.currentTarget.elements;
   const chosen = place?.value ?? OTHER;
   const encrypted = chosen === OTHER ? other.value : chosen;
-  const pair = { work: work.value.trim(), encrypted: encrypted.trim() };
-  const from = ownerOf(encrypted);
-  act.changeForm({ preview: null, askedOwner: null });
-  act.preview(from ? { ...pair, from } : pair);
+  act.preview({ work: work.value.trim(), encrypted: encrypted.trim() });
 }
 
-/** Somebody else's folder is joined by its owner's address, which the key server has to confirm. */
-function ownerOf(encrypted) {
-  const found = state.clouds?.folders.find((folder) => folder.encrypted === encrypted);
-  return found?.whose === "shared" && found.standing === "unknown" ? found.owner : undefined;
-}
-
-/** Where the cloud lives: what was found on this computer, or anything else. */
+/** Where the cloud lives: what was found on this computer, or anything else. Somebody else's folder is never chosen by itself. */
 function Places() {
-  const clouds = state.clouds;
-  if (!clouds) return html`<p role="status">${t("add.looking")}</p>`;
-  const joins = clouds.folders.filter((folder) => folder.whose === "own" || folder.whose === "shared");
+  const isLooking = !state.clouds && state.failure?.name !== "clouds";
+  const clouds = state.clouds ?? { folders: [], clouds: [] };
+  const joins = (whose) => clouds.folders.filter((folder) => folder.whose === whose);
   const news = clouds.clouds.filter((cloud) => cloud.suggested);
-  const places = [
-    ...joins.map((folder) => ({ path: folder.encrypted, text: joinText(folder) })),
+  const mine = [
+    ...joins("own").map((folder) => ({ path: folder.encrypted, text: t("add.own") })),
     ...news.map((cloud) => ({ path: cloud.suggested, text: t("add.new-in", { client: cloud.client }) })),
   ];
+  const shared = joins("shared").map((folder) => ({ path: folder.encrypted, text: t("add.shared", { owner: folder.owner }) }));
+  const places = [...mine, ...shared];
   const wanted = state.form.place;
-  const chosen = [...places.map(({ path }) => path), OTHER].includes(wanted) ? wanted : (places[0]?.path ?? OTHER);
-  const choose = (event) => act.changeForm({ place: event.currentTarget.value, preview: null, askedOwner: null });
+  const chosen = [...places.map(({ path }) => path), OTHER].includes(wanted) ? wanted : (mine[0]?.path ?? OTHER);
+  const choose = (event) => act.forgetPreview({ place: event.currentTarget.value });
   const choice = (value, text) => html`<label class="choice" key=${value}>
     <input type="radio" name="place" value=${value} checked=${chosen === value} onChange=${choose} />
     <span>${text}</span>
@@ -72,15 +62,12 @@ function Places() {
   return html`<fieldset>
     <legend>${t("add.encrypted")}</legend>
     <p class="quiet">${t("add.encrypted-hint")}</p>
+    ${isLooking && html`<p role="status">${t("add.looking")}</p>`}
     ${places.map(({ path, text }) => choice(path, html`${text} <${Path} path=${path} />`))}
     ${choice(OTHER, t("add.other"))}
     ${chosen === OTHER &&
-    html`<${DirectoryField} name="other" label=${t("add.other-path")} placeholder="/home/alice/Nextcloud/Encrypted" onInput=${forget} required />`}
+    html`<${DirectoryField} name="other" label=${t("add.other-path")} placeholder="/home/alice/Nextcloud/Encrypted" onInput=${() => act.forgetPreview({ place: OTHER })} required />`}
   </fieldset>`;
-}
-
-function joinText(folder) {
-  return folder.whose === "own" ? t("add.own") : t("add.shared", { owner: folder.owner });
 }
 
 /** The folder says who its owner is; whether that is so, only the key server and the user can say. */
@@ -102,11 +89,17 @@ function Preview({ preview }) {
   ].filter(Boolean);
   return html`<section class="sheet" aria-labelledby="preview">
     <h2 id="preview" tabindex="-1">${t("preview.title")}</h2>
+    <dl>
+      <dt>${t("folders.work")}</dt>
+      <dd><${Path} path=${preview.work} /></dd>
+      <dt>${t("folders.encrypted")}</dt>
+      <dd><${Path} path=${preview.encrypted} /></dd>
+    </dl>
     <p>${preview.owner ? t("preview.joins-of", { owner: preview.owner.login }) : t(preview.is_join ? "preview.joins" : "preview.makes")}</p>
     <ul>${lines.map((line) => html`<li key=${line}>${line}</li>`)}</ul>
     ${preview.missing.map((path) => html`<p class="quiet" key=${path}>${t("preview.missing", { path })}</p>`)}
     ${preview.warnings.map((warning) => html`<p class="notice warn" key=${warning.class}>${t(`warning.${warning.class}`)}</p>`)}
     <p class="quiet">${t("preview.nothing-yet")}</p>
-    <${Button} kind="main" busy=${state.busy === "add"} onClick=${act.addFolder}>${t("preview.start")}<//>
+    <${Button} kind="main" busy=${state.busy.has("add")} onClick=${act.addFolder}>${t("preview.start")}<//>
   </section>`;
 }

@@ -12,7 +12,7 @@ export function DirectoryField({ name, label, ...rest }) {
   const choose = () => act.chooseDirectory(name, document.getElementById(name).value.trim());
   return html`<div class="choose">
     <${Field} name=${name} label=${label} autocomplete="off" ...${rest} />
-    <${Button} busy=${Boolean(state.busy)} aria-label=${t("choose.button-for", { label })} onClick=${choose}>${t("choose.button")}<//>
+    <${Button} busy=${state.busy.has("directories")} aria-label=${t("choose.button-for", { label })} onClick=${choose}>${t("choose.button")}<//>
   </div>`;
 }
 
@@ -47,7 +47,7 @@ function Listing({ listing, isHiddenShown }) {
     event.preventDefault();
     enter();
   };
-  const isBusy = state.busy === "directories";
+  const isBusy = state.busy.has("directories");
   return html`<div class="field">
       <label for="directories">${t("choose.in")} <${Path} path=${listing.path} /></label>
       <p class="quiet" id="directories-hint">${t("choose.list-hint")}</p>

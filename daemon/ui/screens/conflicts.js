@@ -50,7 +50,7 @@ function Conflict({ conflict }) {
         <p class="quiet">${t(`keep.what-${kept}`, { count: act.trashDays() })}</p>
       </fieldset>
       <${Refused} of=${`resolve ${id}`} />
-      <${Button} kind="main" type="submit" busy=${state.busy === `resolve ${id}`}>${t("keep.button")}<//>
+      <${Button} kind="main" type="submit" busy=${state.busy.has(`resolve ${id}`)}>${t("keep.button")}<//>
     </form>
   </li>`;
 }
@@ -69,6 +69,6 @@ function Content({ folder, file, author, title }) {
       <dt>${t("conflicts.size")}</dt>
       <dd>${size(file.size_bytes)}</dd>
     </dl>
-    <${Button} busy=${state.busy === "open"} aria-label=${t("files.show-one", { name })} onClick=${() => act.showFile(folder, name)}>${t("files.show")}<//>
+    <${Button} busy=${state.busy.has("open")} aria-label=${t("files.show-one", { name })} onClick=${() => act.showFile(folder, name)}>${t("files.show")}<//>
   </section>`;
 }

@@ -106,7 +106,7 @@ function FolderDialog() {
       ${failure && html`<${Failure} failure=${act.words(failure)} />`}
       <div class="actions">
         <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="danger" busy=${state.busy === "brake"} onClick=${() => act.releaseBrake(dialog.brake.token)}>${t("brake.go-on")}<//>
+        <${Button} kind="danger" busy=${state.busy.has("brake")} onClick=${() => act.releaseBrake(dialog.brake.token)}>${t("brake.go-on")}<//>
       </div>
     <//>`;
   }
@@ -116,7 +116,7 @@ function FolderDialog() {
       ${failure && html`<${Failure} failure=${act.words(failure)} />`}
       <div class="actions">
         <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="danger" busy=${state.busy === "remove"} onClick=${() => act.removeFolder(dialog.folder.id)}>${t("folders.remove")}<//>
+        <${Button} kind="danger" busy=${state.busy.has("remove")} onClick=${() => act.removeFolder(dialog.folder.id)}>${t("folders.remove")}<//>
       </div>
     <//>`;
   }

@@ -2,7 +2,7 @@
 
 import * as act from "/ui/actions.js";
 import { html } from "/ui/html.js";
-import { Button, Failure } from "/ui/parts.js";
+import { Button, Failure, Field } from "/ui/parts.js";
 import { state } from "/ui/store.js";
 import { t } from "/ui/text.js";
 
@@ -28,10 +28,15 @@ export function Keys() {
 /** The account is made, but its server did not take it: it can be tried again, now or later. */
 function Unpublished({ refusal }) {
   const { failure, form } = state;
-  const again = () => act.publish({ server: form.server, password: form.password });
-  return html`<div class="notice warn">
+  const again = (event) => {
+    event.preventDefault();
+    const code = event.currentTarget.elements.code?.value.trim();
+    act.publish({ server: form.server, password: form.password, ...(code && { code }) });
+  };
+  return html`<form class="notice warn" onSubmit=${again}>
     <p>${t("keys.unpublished", { why: refusal.what })}</p>
-    ${form.server && html`<${Button} busy=${state.busy === "account"} onClick=${again}>${t("keys.publish")}<//>`}
+    ${form.wantsCode && html`<${Field} name="code" label=${t("field.registration-code")} hint=${t("field.registration-code-hint")} autocomplete="off" />`}
+    ${form.server && html`<${Button} type="submit" busy=${state.busy.has("account")}>${t("keys.publish")}<//>`}
     ${failure?.name === "account" && html`<${Failure} failure=${act.words(failure)} />`}
-  </div>`;
+  </form>`;
 }

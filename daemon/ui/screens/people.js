@@ -13,16 +13,16 @@ export function People() {
   const folder = act.chosenFolder();
   const { people, failure, dialog } = state;
   return html`<h1 tabindex="-1">${t("menu.people")}</h1>
-    ${!folder && html`<p>${t("people.no-folder")}</p>`}
+    ${!folder && html`<p>${t(state.route.folder ? "people.folder-gone" : "people.no-folder")}</p>`}
     ${folder && html`<${ChooseFolder} folder=${folder} />`}
     ${failure && !dialog && html`<${Refused} of=${failure.name} />`}
-    ${folder && people && html`<${Members} folder=${folder} people=${people} />`}
-    ${dialog?.name === "safety-number" && html`<${SafetyNumber} ...${dialog} />`}
+    ${folder && people?.folder === folder.id && html`<${Members} key=${folder.id} folder=${folder} people=${people} />`}
+    <${SafetyNumber} />
     ${dialog?.name === "invitation" && html`<${Invitation} sent=${dialog.sent} />`}
-    ${dialog?.name === "remove-person" && html`<${Sure} title=${t("people.remove-title", { email: dialog.member.login })} text=${t("people.remove-what")}
-      button=${t("people.remove")} busy="remove-person" work=${() => act.removePerson(folder.id, dialog.member)} />`}
-    ${dialog?.name === "leave" && html`<${Sure} title=${t("people.leave-title", { name: folder.name })} text=${t("people.leave-what")}
-      button=${t("people.leave")} busy="leave" work=${() => act.leaveFolder(folder.id)} />`}`;
+    ${dialog?.name === "remove-person" && html`<${Sure} title=${t("people.remove-title", { email: dialog.member.login, folder: dialog.folder.name })} text=${t("people.remove-what")}
+      button=${t("people.remove")} busy="remove-person" work=${() => act.removePerson(dialog.folder.id, dialog.member)} />`}
+    ${dialog?.name === "leave" && html`<${Sure} title=${t("people.leave-title", { name: dialog.folder.name })} text=${t("people.leave-what")}
+      button=${t("people.leave")} busy="leave" work=${() => act.leaveFolder(dialog.folder.id)} />`}`;
 }
 
 function ChooseFolder({ folder }) {
@@ -46,7 +46,7 @@ function Members({ folder, people }) {
     </ul>
     ${people.may_administer && html`<${AddPerson} folder=${folder} />`}
     <${Invitations} guests=${people.guests} />
-    ${mine && html`<${Button} kind="danger" onClick=${() => act.openDialog({ name: "leave" })}>${t("people.leave")}<//>`}`;
+    ${mine && html`<${Button} kind="danger" onClick=${() => act.openDialog({ name: "leave", folder })}>${t("people.leave")}<//>`}`;
 }
 
 function Member({ folder, member, may }) {
@@ -64,7 +64,7 @@ function Member({ folder, member, may }) {
       : html`<p>${t(`role.${member.role}`)}</p>`}
     <div class="actions">
       ${!isOwn && html`<${Button} onClick=${() => act.compareWith(member.login)}>${t("people.safety-number")}<//>`}
-      ${mayChange && html`<${Button} kind="danger" onClick=${() => act.openDialog({ name: "remove-person", member })}>${t("people.remove")}<//>`}
+      ${mayChange && html`<${Button} kind="danger" onClick=${() => act.openDialog({ name: "remove-person", folder, member })}>${t("people.remove")}<//>`}
     </div>
   </li>`;
 }
@@ -97,14 +97,14 @@ function AddPerson({ folder }) {
       <${Field} name="email" type="email" label=${t("field.email")} autocomplete="off" required />
       <${RoleField} name="new-role" />
       <p class="quiet">${t("people.add-hint")}</p>
-      <${Button} kind="main" type="submit" busy=${state.busy === "add-person"}>${t("people.add-button")}<//>
+      <${Button} kind="main" type="submit" busy=${state.busy.has("add-person")}>${t("people.add-button")}<//>
     </form>
-    ${unknown &&
+    ${unknown?.folder === folder.id &&
     html`<div class="notice">
       <p>${t("people.invite-why", { email: unknown.email })}</p>
       <div class="actions">
-        <${Button} busy=${state.busy === "invite"} onClick=${() => act.invite(folder.id, unknown.email, unknown.role, false)}>${t("people.invite-link")}<//>
-        <${Button} busy=${state.busy === "invite"} onClick=${() => act.invite(folder.id, unknown.email, unknown.role, true)}>${t("people.invite-mail")}<//>
+        <${Button} busy=${state.busy.has("invite")} onClick=${() => act.invite(unknown.folder, unknown.email, unknown.role, false)}>${t("people.invite-link")}<//>
+        <${Button} busy=${state.busy.has("invite")} onClick=${() => act.invite(unknown.folder, unknown.email, unknown.role, true)}>${t("people.invite-mail")}<//>
       </div>
     </div>`}
   </section>`;
@@ -123,8 +123,8 @@ function Invitations({ guests }) {
           ${guest.accepted_by && html`<p class="quiet">${t("guest.accepted-by", { email: guest.accepted_by.login })}</p>`}
           <p class="quiet">${t("guest.expires", { time: time(guest.expires) })}</p>
           <div class="actions">
-            <${Button} busy=${state.busy === "resend"} onClick=${() => act.resend(guest.id)}>${t("guest.resend")}<//>
-            <${Button} kind="danger" busy=${state.busy === "revoke"} onClick=${() => act.revoke(guest.id)}>${t("guest.revoke")}<//>
+            <${Button} busy=${state.busy.has("resend")} onClick=${() => act.resend(guest.id)}>${t("guest.resend")}<//>
+            <${Button} kind="danger" busy=${state.busy.has("revoke")} onClick=${() => act.revoke(guest.id)}>${t("guest.revoke")}<//>
           </div>
         </li>`,
       )}
@@ -133,7 +133,9 @@ function Invitations({ guests }) {
 }
 
 /** Two people read each other the number, or hold the picture beside the other's screen. */
-function SafetyNumber({ person, isNew, changed }) {
+export function SafetyNumber() {
+  if (state.dialog?.name !== "safety-number") return null;
+  const { person, isNew, changed } = state.dialog;
   const { qr } = person;
   const box = `0 0 ${qr.size} ${qr.size}`;
   return html`<${Dialog} title=${t("number.title", { email: person.login })} onClose=${act.closeDialog}>
@@ -146,7 +148,7 @@ function SafetyNumber({ person, isNew, changed }) {
     ${state.failure && html`<${Failure} failure=${act.words(state.failure)} />`}
     <div class="actions">
       <${Button} onClick=${act.closeDialog}>${t("number.later")}<//>
-      ${(!person.verified || changed) && html`<${Button} kind="main" busy=${state.busy === "verify-person"} onClick=${() => act.numbersMatch({ person, changed })}>${t("number.match")}<//>`}
+      ${(!person.verified || changed) && html`<${Button} kind="main" busy=${state.busy.has("verify-person")} onClick=${() => act.numbersMatch({ person, changed })}>${t("number.match")}<//>`}
     </div>
   <//>`;
 }
@@ -169,7 +171,7 @@ function Sure({ title, text, button, busy, work }) {
     ${state.failure && html`<${Failure} failure=${act.words(state.failure)} />`}
     <div class="actions">
       <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-      <${Button} kind="danger" busy=${state.busy === busy} onClick=${work}>${button}<//>
+      <${Button} kind="danger" busy=${state.busy.has(busy)} onClick=${work}>${button}<//>
     </div>
   <//>`;
 }

@@ -37,8 +37,8 @@ function Account() {
       <${Button} onClick=${() => act.openDialog({ name: "password" })}>${t("settings.password")}<//>
       <${Button} onClick=${() => act.openDialog({ name: "email" })}>${t("settings.change-email")}<//>
       <${Button} onClick=${() => act.openDialog({ name: "recovery-key" })}>${t("settings.recovery-key")}<//>
-      <${Button} busy=${state.busy === "save-account"} onClick=${act.saveAccount}>${t("settings.save-account")}<//>
-      ${account.state === "open" && html`<${Button} busy=${state.busy === "lock"} onClick=${act.lock}>${t("settings.lock")}<//>`}
+      <${Button} busy=${state.busy.has("save-account")} onClick=${act.saveAccount}>${t("settings.save-account")}<//>
+      ${account.state === "open" && html`<${Button} busy=${state.busy.has("lock")} onClick=${act.lock}>${t("settings.lock")}<//>`}
       ${isLoggedIn && html`<${Button} kind="danger" onClick=${() => act.openDialog({ name: "log-out" })}>${t("settings.log-out")}<//>`}
     </div>
   </section>`;
@@ -51,8 +51,8 @@ function LogInAgain() {
     act.logIn({ password: event.currentTarget.elements.password.value });
   };
   return html`<form onSubmit=${submit}>
-    <${Field} name="password" type="password" label=${t("field.password")} autocomplete="current-password" required />
-    <${Button} kind="main" type="submit" busy=${state.busy === "account"}>${t("welcome.login-button")}<//>
+    <${Field} name="password" id="login-password" type="password" label=${t("field.password")} autocomplete="current-password" required />
+    <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("welcome.login-button")}<//>
   </form>`;
 }
 
@@ -113,7 +113,7 @@ function Setting({ setting }) {
     </div>
     ${fixedBy
       ? html`<p class="quiet">${t("settings.fixed-by", { by: fixedBy })}</p>`
-      : html`<${Button} type="submit" busy=${state.busy === `set-${key}`} aria-label=${t("settings.save-one", { key })}>${t("settings.save")}<//>`}
+      : html`<${Button} type="submit" busy=${state.busy.has(`set-${key}`)} aria-label=${t("settings.save-one", { key })}>${t("settings.save")}<//>`}
     ${value !== setting.default && html`<p class="quiet">${t("settings.default", { value: setting.default })}</p>`}
   </form>`;
 }
@@ -140,7 +140,7 @@ function AccountDialog() {
       <${Refused} of="revoke-device" />
       <div class="actions">
         <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="danger" busy=${busy === "revoke-device"} onClick=${() => act.revokeDevice(dialog.device)}>${t("settings.revoke")}<//>
+        <${Button} kind="danger" busy=${busy.has("revoke-device")} onClick=${() => act.revokeDevice(dialog.device)}>${t("settings.revoke")}<//>
       </div>
     <//>`;
   }
@@ -150,7 +150,7 @@ function AccountDialog() {
       ${failure && html`<${Failure} failure=${act.words(failure)} />`}
       <div class="actions">
         <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="danger" busy=${busy === "log-out"} onClick=${act.logOut}>${t("settings.log-out")}<//>
+        <${Button} kind="danger" busy=${busy.has("log-out")} onClick=${act.logOut}>${t("settings.log-out")}<//>
       </div>
     <//>`;
   }
@@ -161,11 +161,11 @@ function AccountDialog() {
     };
     return html`<${Dialog} title=${t("settings.recovery-key")} onClose=${act.closeDialog}>
       <form onSubmit=${submit}>
-        <${Field} name="password" type="password" label=${t("field.password")} autocomplete="current-password" required />
+        <${Field} name="password" id="key-password" type="password" label=${t("field.password")} autocomplete="current-password" required />
         ${failure && html`<${Failure} failure=${act.words(failure)} />`}
         <div class="actions">
           <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-          <${Button} kind="main" type="submit" busy=${busy === "recovery-key"}>${t("settings.recovery-key-show")}<//>
+          <${Button} kind="main" type="submit" busy=${busy.has("recovery-key")}>${t("settings.recovery-key-show")}<//>
         </div>
       </form>
     <//>`;
@@ -190,7 +190,7 @@ function PasswordDialog() {
       <${Refused} of="password" />
       <div class="actions">
         <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="main" type="submit" busy=${state.busy === "password"}>${t("settings.password-button")}<//>
+        <${Button} kind="main" type="submit" busy=${state.busy.has("password")}>${t("settings.password-button")}<//>
       </div>
     </form>
   <//>`;
@@ -212,7 +212,7 @@ function EmailDialog({ wantsCode }) {
       <${Refused} of="email" />
       <div class="actions">
         <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="main" type="submit" busy=${state.busy === "email"}>${t("settings.email-button")}<//>
+        <${Button} kind="main" type="submit" busy=${state.busy.has("email")}>${t("settings.email-button")}<//>
       </div>
     </form>
   <//>`;

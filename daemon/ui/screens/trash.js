@@ -32,7 +32,7 @@ function Restored() {
   const name = act.below(restored.folder, restored.path);
   return html`<div class="notice">
     <p>${t("trash.restored")} <${Path} path=${name} /></p>
-    <${Button} busy=${state.busy === "open"} onClick=${() => act.showFile(restored.folder, name)}>${t("files.show")}<//>
+    <${Button} busy=${state.busy.has("open")} onClick=${() => act.showFile(restored.folder, name)}>${t("files.show")}<//>
   </div>`;
 }
 
@@ -44,6 +44,6 @@ function Item({ item }) {
       ${t("trash.moved")} <time datetime=${item.moved}>${time(item.moved)}</time>${item.kind === "file" && html` · ${size(item.size_bytes)}`}${state.folders.length > 1 && html` · ${act.nameOf(item.folder)}`}
     </p>
     <${Refused} of=${name} />
-    <${Button} busy=${state.busy === name} aria-label=${t("trash.restore-one", { name: item.path })} onClick=${() => act.restore(item)}>${t("trash.restore")}<//>
+    <${Button} busy=${state.busy.has(name)} aria-label=${t("trash.restore-one", { name: item.path })} onClick=${() => act.restore(item)}>${t("trash.restore")}<//>
   </li>`;
 }

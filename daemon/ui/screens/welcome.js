@@ -58,7 +58,7 @@ function LogIn() {
       <${Field} name="account_key" type="text" label=${t("field.account-key")} hint=${t("field.account-key-hint")} autocomplete="off" />
     </details>
     <${Outcome} />
-    <${Button} kind="main" type="submit" busy=${state.busy === "account"}>${t("welcome.login-button")}<//>
+    <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("welcome.login-button")}<//>
   </form>`;
 }
 
@@ -81,7 +81,7 @@ function Register() {
       <label class="choice"><input type="checkbox" name="with_account_key" />${t("field.with-account-key")}</label>
     </details>
     <${Outcome} />
-    <${Button} kind="main" type="submit" busy=${state.busy === "account"}>${t("welcome.register-button")}<//>
+    <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("welcome.register-button")}<//>
   </form>`;
 }
 
@@ -92,7 +92,7 @@ function Recover() {
     <${Field} name="recovery_key" label=${t("field.recovery-key")} autocomplete="off" required />
     <${Field} name="password" type="password" label=${t("field.new-password")} hint=${t("field.new-password-hint")} autocomplete="new-password" required />
     <${Outcome} />
-    <${Button} kind="main" type="submit" busy=${state.busy === "account"}>${t("welcome.recover-button")}<//>
+    <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("welcome.recover-button")}<//>
   </form>`;
 }
 
@@ -108,19 +108,31 @@ function Import() {
       <${Field} name="recovery_key" type="text" label=${t("field.recovery-key")} hint=${t("field.recovery-key-instead")} autocomplete="off" />
     </details>
     <${Outcome} />
-    <${Button} kind="main" type="submit" busy=${state.busy === "account"}>${t("welcome.import-button")}<//>
+    <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("welcome.import-button")}<//>
   </form>`;
 }
 
 /** The server has mailed a code, and takes it together with the password. */
 export function MailCode() {
   const submit = submitTo(({ code, password }) => act.confirm(code, password));
+  const again = ({ currentTarget: { form } }) => {
+    if (form.elements.password?.reportValidity() === false) return;
+    const { password = state.form.password, registration_code: code } = documentOf(form);
+    act.sendAnotherCode(code ? { password, code } : { password });
+  };
+  const isBusy = state.busy.has("account");
   return html`<h1 tabindex="-1">${t("code.title")}</h1>
     <p>${t("code.why", { email: state.account.email ?? "" })}</p>
     <form onSubmit=${submit}>
       <${Field} name="code" label=${t("code.code")} inputmode="numeric" autocomplete="one-time-code" required />
       ${!state.form.password && html`<${Field} name="password" type="password" label=${t("field.password")} autocomplete="current-password" required />`}
+      ${state.form.wantsCode && html`<${Field} name="registration_code" label=${t("field.registration-code")} hint=${t("field.registration-code-hint")} autocomplete="off" />`}
+      ${state.form.done && html`<p class="notice">${state.form.done}</p>`}
       <${Outcome} />
-      <${Button} kind="main" type="submit" busy=${state.busy === "account"}>${t("code.button")}<//>
-    </form>`;
+      <div class="actions">
+        <${Button} kind="main" type="submit" busy=${isBusy}>${t("code.button")}<//>
+        <${Button} busy=${isBusy} onClick=${again}>${t("code.again")}<//>
+      </div>
+    </form>
+    <p class="actions"><${Button} kind="link" onClick=${() => act.go("settings")}>${t("help.settings")}<//></p>`;
 }
