@@ -2,6 +2,7 @@
 //! trash; and what they are told of what was done.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use ensafer_tests::device::text;
 use ensafer_tests::{Device, World, tree};
@@ -89,19 +90,24 @@ fn a_daemon_that_is_stopped_from_its_start_knows_its_conflicts() {
 #[test]
 fn a_link_that_was_kept_twice_is_itself() {
     let (_world, laptop, desktop) = World::with_two_devices();
-    for (device, target) in [(&laptop, "a.txt"), (&desktop, "b.txt")] {
-        device.write(target, target);
-        device.settle();
+    for file in ["a.txt", "b.txt", "c.txt"] {
+        laptop.write(file, file);
+    }
+    symlink("a.txt", laptop.at("current")).unwrap();
+    laptop.settle();
+    desktop.settle();
+    for (device, target) in [(&laptop, "b.txt"), (&desktop, "c.txt")] {
+        fs::remove_file(device.at("current")).unwrap();
+        symlink(target, device.at("current")).unwrap();
     }
     laptop.settle();
-    std::os::unix::fs::symlink("a.txt", laptop.at("current")).unwrap();
-    std::os::unix::fs::symlink("b.txt", desktop.at("current")).unwrap();
-    laptop.settle();
     desktop.sync().expect(4);
+    let kept = fs::read_link(desktop.at("current")).unwrap();
     desktop.run(&["conflicts", "resolve", text(&desktop.at("current")), "--keep", "original"]).expect(0);
     desktop.sync().expect(0);
-    assert_eq!(desktop.read("a.txt").as_deref(), Some("a.txt"));
-    assert_eq!(tree::names(&desktop.work), [b"a.txt".to_vec(), b"b.txt".to_vec(), b"current".to_vec()]);
+    assert_eq!(fs::read_link(desktop.at("current")).unwrap(), kept);
+    let names = ["a.txt", "b.txt", "c.txt", "current"].map(|name| name.as_bytes().to_vec());
+    assert_eq!(tree::names(&desktop.work), names, "what it leads to is untouched");
 }
 
 #[test]
