@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use ensafer_client::home::Home;
 use ensafer_client::local_api::{Client, ClientError};
@@ -15,6 +16,10 @@ use crate::action::chain;
 use crate::platform::FileWatch;
 use crate::scene::{Age, Link, Live};
 
+/// A daemon that runs and does not answer waits for something, such as the keyring to be opened: nothing tells of the end
+/// of that.
+const UNREACHABLE_RETRY: Duration = Duration::from_secs(30);
+
 /// Shows how the daemon of `home` is, and every change of that.
 ///
 /// # Errors
@@ -24,8 +29,9 @@ pub fn follow(home: &Home, mut show: impl FnMut(Link)) -> io::Result<Infallible>
         // Watched before it is looked at: nothing is missed between the two.
         let record = FileWatch::new(&home.lock_file())?;
         let link = listen(home, &mut show).unwrap_or_else(|error| link_of(&error));
+        let limit = matches!(link, Link::Unreachable(_)).then_some(UNREACHABLE_RETRY);
         show(link);
-        record.wait()?;
+        record.wait(limit)?;
     }
 }
 
@@ -47,15 +53,19 @@ fn listen(home: &Home, show: &mut impl FnMut(Link)) -> Result<Link, ClientError>
 }
 
 fn show_events(client: &Client, age: &Age, show: &mut impl FnMut(Link)) -> Result<Infallible, ClientError> {
+    // The folders of the status that the list was last asked for.
+    let mut asked_for = Vec::new();
     loop {
         let folders: Vec<FolderReport> = client.folders()?.into_iter().map(|listed| listed.folder).collect();
-        let mut known: Option<Vec<FolderId>> = None;
+        // The list and the first status are two answers: a folder may have come in between.
+        let mut known: Vec<FolderId> = folders.iter().map(|folder| folder.id).collect();
         client.watch(|status| {
             let ids = ids(&status);
-            if *known.get_or_insert_with(|| ids.clone()) != ids {
-                // Folders came or went: where they lie is asked for again.
+            if ids != known && ids != asked_for {
+                asked_for = ids;
                 return ControlFlow::Break(());
             }
+            known = ids;
             show(Link::Live(Box::new(Live { status, folders: folders.clone(), age: age.clone() })));
             ControlFlow::Continue(())
         })?;

@@ -14,7 +14,6 @@ use ensafer_tray::error::TrayError;
 use ensafer_tray::follow::follow;
 use ensafer_tray::instance;
 use ensafer_tray::platform::Panel;
-use ensafer_tray::scene::Link;
 
 /// Ensafer's icon in the panel: it shows the status and starts, pauses and stops syncing
 ///
@@ -66,24 +65,13 @@ fn run() -> Result<(), TrayError> {
 fn watch_daemon(home: Home, means: &Means, panel: &Panel) {
     let (means, panel) = (means.clone(), panel.clone());
     thread::spawn(move || {
-        let not_launched = means.launch().err();
-        if let Some((link, trouble)) = &not_launched {
+        if let Err(trouble) = means.launch() {
             panel.change(|scene| {
-                scene.not_launched(link.clone());
-                if let Some(trouble) = trouble {
-                    scene.failed(trouble.clone());
-                }
+                scene.not_launched();
+                scene.failed(trouble);
             });
         }
-        let mut first = not_launched.map(|(link, _)| link);
-        let Err(error) = follow(&home, |link| {
-            // That none runs says less than why none could be launched.
-            let link = match (first.take(), link) {
-                (Some(why @ Link::NotSetUp), Link::NotRunning) => why,
-                (_, link) => link,
-            };
-            panel.change(|scene| scene.linked(link));
-        });
+        let Err(error) = follow(&home, |link| panel.change(|scene| scene.linked(link)));
         // A tray that no longer sees the daemon would show what is wrong: it ends and says so.
         let error = TrayError::Watch(error);
         tell(&error);
