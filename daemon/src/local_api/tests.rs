@@ -772,7 +772,7 @@ fn what_the_system_refuses_has_failed_and_is_not_forbidden() {
     let folder = post(&served, "/v1/folders/add", &pair)["id"].clone();
     std::fs::remove_dir_all(&work).unwrap();
     let open = json!({"folder": folder, "side": "work"});
-    assert_eq!(refused(&served, "/v1/folders/open", &open), (500, "failed".into()));
+    assert_eq!(refused(&served, "/v1/folders/open", &open), (409, "missing-directory".into()));
 
     // That is for the user to decide: the directory says that it is another folder's.
     let (marked, empty) = (root.join("marked"), root.join("empty"));

@@ -204,22 +204,25 @@ fn what_is_given_up_half_way_leaves_both_contents() {
 }
 
 #[test]
-fn row_12_a_directory_in_itself_gives_no_endless_paths() {
+fn row_12_directories_in_each_other_give_no_endless_paths() {
     let world = World::new();
     let (mut a, mut b) = (world.device("a"), world.device("b"));
     a.write("f", "text");
     world.settle(&mut [&mut a, &mut b]);
-    let name = "d".repeat(255);
-    let mut directory = a.object(1, &name, Content::Directory);
-    directory.parent = directory.id;
-    let mut inside = a.object(2, "f", file("text"));
-    inside.parent = directory.id;
+    let names = ["d", "e"].map(|letter| letter.repeat(255));
+    let [mut outer, mut inner] =
+        [(1, &names[0]), (2, &names[1])].map(|(id, name)| a.object(id, name, Content::Directory));
+    (outer.parent, inner.parent) = (inner.id, outer.id);
+    let mut inside = a.object(3, "f", file("text"));
+    inside.parent = inner.id;
     let keys = a.keys();
-    inject(&a, &directory, "", keys.signer());
+    inject(&a, &outer, "", keys.signer());
+    inject(&a, &inner, "", keys.signer());
     inject(&a, &inside, "text", keys.signer());
     b.settle();
-    assert_eq!(b.read(&format!("{name}/f")), "text");
+    let path = format!("{}/{}/f", names[0], names[1]);
+    assert_eq!(b.read(&path), "text");
     let deeds = b.folder().reader().activity(100).unwrap();
-    assert!(deeds.iter().any(|deed| deed.path == format!("{name}/f")), "{deeds:?}");
+    assert!(deeds.iter().any(|deed| deed.path == path), "{deeds:?}");
     assert!(deeds.iter().all(|deed| deed.path.len() < 1024), "{deeds:?}");
 }
