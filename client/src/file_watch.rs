@@ -5,8 +5,11 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
+use rustix::io::Errno;
 
 /// Room for a few events of inotify(7): 16 bytes and a name of at most 256 bytes each.
 const EVENTS_BYTES: usize = 4096;
@@ -32,24 +35,38 @@ impl FileWatch {
         Ok(Self { events, path: path.to_path_buf() })
     }
 
-    /// Sleeps until something happened to it, or to its directory.
+    /// Sleeps until something happened to it, or to its directory; no longer than `limit`, where there is one.
     ///
     /// # Errors
     /// The system's.
-    pub fn wait(&self) -> io::Result<()> {
+    pub fn wait(&self, limit: Option<Duration>) -> io::Result<()> {
+        let end = limit.map(|limit| Instant::now() + limit);
         let mut buffer = [MaybeUninit::uninit(); EVENTS_BYTES];
         let mut reader = Reader::new(&self.events, &mut buffer);
         loop {
-            let event = loop {
-                match reader.next() {
-                    Err(rustix::io::Errno::INTR) => {}
-                    other => break other?,
-                }
+            if reader.is_buffer_empty() && !self.has_events_by(end)? {
+                return Ok(());
+            }
+            let event = match reader.next() {
+                Err(Errno::INTR) => continue,
+                other => other?,
             };
             let name = event.file_name().map(CStr::to_bytes);
             let is_it = |name: &[u8]| self.path.file_name().is_some_and(|own| own.as_encoded_bytes() == name);
             if name.is_none_or(is_it) {
                 return Ok(());
+            }
+        }
+    }
+
+    /// Sleeps until there are events to read; `false` where `end` came first.
+    fn has_events_by(&self, end: Option<Instant>) -> io::Result<bool> {
+        loop {
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            let left = left.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
+            match poll(&mut [PollFd::new(&self.events, PollFlags::IN)], left.as_ref()) {
+                Err(Errno::INTR) => {}
+                ready => return Ok(ready? > 0),
             }
         }
     }
@@ -69,7 +86,7 @@ mod tests {
         let watch = FileWatch::new(&path).unwrap();
         let (sender, seen) = mpsc::channel();
         let waiting = thread::spawn(move || {
-            watch.wait().unwrap();
+            watch.wait(None).unwrap();
             sender.send(()).unwrap();
         });
         fs::write(root.path().join("another"), b"x").unwrap();
@@ -86,6 +103,13 @@ mod tests {
         fs::write(&path, b"x").unwrap();
         let watch = FileWatch::new(&path).unwrap();
         fs::write(&path, b"").unwrap();
-        watch.wait().unwrap();
+        watch.wait(None).unwrap();
+    }
+    #[test]
+    fn a_wait_ends_by_itself_where_it_is_limited() {
+        let root = tempfile::tempdir().unwrap();
+        let watch = FileWatch::new(&root.path().join("daemon.lock")).unwrap();
+        fs::write(root.path().join("another"), b"x").unwrap();
+        watch.wait(Some(Duration::ZERO)).unwrap();
     }
 }

@@ -96,17 +96,14 @@ impl Means {
     /// Launches the daemon if none runs.
     ///
     /// # Errors
-    /// What the tray shows instead, with words where there is more to say.
-    pub fn launch(&self) -> Result<Client, (Link, Option<Trouble>)> {
+    /// Why none came.
+    pub fn launch(&self) -> Result<Client, Trouble> {
         let launched = match Client::connect_if_running(&self.home) {
             Ok(Some(client)) => return Ok(client),
             Ok(None) => launch(&self.home, &self.ensafer),
             Err(error) => Err(error.into()),
         };
-        launched.map_err(|error| match error {
-            error if error.ended_with(Exit::NotSetUp) => (Link::NotSetUp, None),
-            error => (Link::NotRunning, Some(of_launch(&error))),
-        })
+        launched.map_err(|error| of_launch(&error))
     }
 
     /// Does what was clicked, and says in the scene what came of it. [`Action::Quit`] and [`Action::RestartTray`] are
@@ -157,28 +154,21 @@ impl Means {
     }
 
     fn start(&self, change: &impl Fn(&mut dyn FnMut(&mut Scene))) -> Result<(), Trouble> {
-        match self.launch_visibly(change)? {
-            Some(client) => client.start().map_err(|error| of_client(&error)),
-            None => Ok(()),
-        }
+        self.launch_visibly(change)?.start().map_err(|error| of_client(&error))
     }
 
-    /// Launches the daemon if none runs; `None` where the scene says all that there is to say of its not coming.
-    fn launch_visibly(
-        &self,
-        change: &impl Fn(&mut dyn FnMut(&mut Scene)),
-    ) -> Result<Option<Client>, Trouble> {
+    /// Launches the daemon if none runs.
+    fn launch_visibly(&self, change: &impl Fn(&mut dyn FnMut(&mut Scene))) -> Result<Client, Trouble> {
         change(&mut |scene| {
             if scene.live().is_none() {
                 scene.linked(Link::Starting);
             }
         });
-        let (link, trouble) = match self.launch() {
-            Ok(client) => return Ok(Some(client)),
-            Err(failed) => failed,
-        };
-        change(&mut |scene| scene.not_launched(link.clone()));
-        trouble.map_or(Ok(None), Err)
+        let launched = self.launch();
+        if launched.is_err() {
+            change(&mut Scene::not_launched);
+        }
+        launched
     }
 
     fn daemon(&self) -> Result<Client, Trouble> {

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ensafer_client::file_watch::FileWatch;
 use ensafer_client::home::Home;
@@ -21,6 +22,10 @@ use crate::scene::{Age, Link, Live};
 const RECENT_FILES: usize = 10;
 const RECENT_DEEDS: usize = 50;
 
+/// A daemon that runs and does not answer waits for something, such as the keyring to be opened: nothing tells of the end
+/// of that.
+const UNREACHABLE_RETRY: Duration = Duration::from_secs(30);
+
 /// Shows how the daemon of `home` is, and every change of that.
 ///
 /// # Errors
@@ -30,8 +35,9 @@ pub fn follow(home: &Home, mut show: impl FnMut(Link)) -> io::Result<Infallible>
         // Watched before it is looked at: nothing is missed between the two.
         let record = FileWatch::new(&home.lock_file())?;
         let link = listen(home, &mut show).unwrap_or_else(|error| link_of(&error));
+        let limit = matches!(link, Link::Unreachable(_)).then_some(UNREACHABLE_RETRY);
         show(link);
-        record.wait()?;
+        record.wait(limit)?;
     }
 }
 
@@ -53,12 +59,21 @@ fn listen(home: &Home, show: &mut impl FnMut(Link)) -> Result<Link, ClientError>
 }
 
 fn show_events(client: &Client, age: &Age, show: &mut impl FnMut(Link)) -> Result<Infallible, ClientError> {
+    // The folders of the status that the list was last asked for.
+    let mut asked_for = Vec::new();
     loop {
         let folders: Vec<FolderReport> = client.folders()?.into_iter().map(|listed| listed.folder).collect();
         // Where it has none to tell, the menu has none to show; where it is gone, its events say so.
         let recent = recent(client.activity(RECENT_DEEDS).unwrap_or_default(), &folders);
+        let listed: Vec<FolderId> = folders.iter().map(|folder| folder.id).collect();
         let mut known: Option<Vec<_>> = None;
         client.watch(|status| {
+            // The list and the first status are two answers: a folder may have come in between.
+            let ids: Vec<FolderId> = status.folders.iter().map(|folder| folder.folder).collect();
+            if known.is_none() && ids != listed && ids != asked_for {
+                asked_for = ids;
+                return ControlFlow::Break(());
+            }
             let outline = outline(&status);
             if *known.get_or_insert_with(|| outline.clone()) != outline {
                 // Folders came or went, or work began or ended: what the events do not tell is asked for again.

@@ -27,7 +27,7 @@ pub const fn name(scene: &Scene) -> &'static str {
     match scene.link() {
         Link::Live(live) => live.status.state.token(),
         Link::Starting => State::Checking.token(),
-        Link::NotRunning | Link::NotSetUp => "not-running",
+        Link::NotRunning => "not-running",
         Link::AnotherUsers | Link::Unreachable(_) | Link::Foreign(_) => State::Attention.token(),
     }
 }

@@ -15,7 +15,6 @@ use ensafer_tray::follow::follow;
 use ensafer_tray::instance;
 use ensafer_tray::notify::Notifications;
 use ensafer_tray::platform::Panel;
-use ensafer_tray::scene::Link;
 
 /// Ensafer's icon in the panel: it shows the status and starts, pauses and stops syncing
 ///
@@ -86,22 +85,13 @@ fn run() -> Result<(), TrayError> {
 fn watch_daemon(home: Home, means: &Means, panel: &Panel, notifications: Notifications) {
     let (means, panel) = (means.clone(), panel.clone());
     thread::spawn(move || {
-        let not_launched = means.launch().err();
-        if let Some((link, trouble)) = &not_launched {
+        if let Err(trouble) = means.launch() {
             panel.change(|scene| {
-                scene.not_launched(link.clone());
-                if let Some(trouble) = trouble {
-                    scene.failed(trouble.clone());
-                }
+                scene.not_launched();
+                scene.failed(trouble);
             });
         }
-        let mut first = not_launched.map(|(link, _)| link);
         let Err(error) = follow(&home, |link| {
-            // That none runs says less than why none could be launched.
-            let link = match (first.take(), link) {
-                (Some(why @ Link::NotSetUp), Link::NotRunning) => why,
-                (_, link) => link,
-            };
             notifications.see(&link);
             panel.change(|scene| scene.linked(link));
         });

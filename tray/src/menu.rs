@@ -68,7 +68,6 @@ fn syncing(scene: &Scene) -> Vec<Item> {
     match scene.link() {
         Link::Starting | Link::Foreign(_) | Link::AnotherUsers | Link::Unreachable(_) => Vec::new(),
         Link::NotRunning => vec![click("Start", Action::Start)],
-        Link::NotSetUp => vec![set_up()],
         Link::Live(live) if live.is_without_folders() => vec![set_up()],
         Link::Live(live) => [vec![click("Open Ensafer", Action::Open)], switches(live)].concat(),
     }
@@ -252,7 +251,6 @@ mod tests {
     fn without_a_daemon_there_is_what_helps() {
         assert_eq!(of(Link::Starting), ["[Starting]", "--", "Quit"]);
         assert_eq!(of(Link::NotRunning), ["[Not running]", "--", "Start", "--", "Quit"]);
-        assert_eq!(of(Link::NotSetUp), ["[Not set up]", "--", "Set up…", "--", "Quit"]);
         assert_eq!(of(Link::AnotherUsers), ["[The daemon here belongs to another user]", "--", "Quit"]);
         assert_eq!(of(Link::Unreachable("no way".into())), ["[no way]", "--", "Quit"]);
         let empty =

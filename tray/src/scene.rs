@@ -19,8 +19,6 @@ pub enum Link {
     Starting,
     /// None runs.
     NotRunning,
-    /// None can run: no account is set up.
-    NotSetUp,
     /// The one at the socket is another user's.
     AnotherUsers,
     /// It cannot be reached, for this reason.
@@ -129,9 +127,9 @@ impl Scene {
     }
 
     /// The daemon that was to be launched did not come.
-    pub fn not_launched(&mut self, link: Link) {
+    pub fn not_launched(&mut self) {
         if self.link == Link::Starting {
-            self.link = link;
+            self.link = Link::NotRunning;
         }
     }
 
@@ -164,7 +162,6 @@ impl Scene {
         match &self.link {
             Link::Starting => "Starting".to_owned(),
             Link::NotRunning => "Not running".to_owned(),
-            Link::NotSetUp => "Not set up".to_owned(),
             Link::AnotherUsers => "The daemon here belongs to another user".to_owned(),
             Link::Unreachable(why) => why.clone(),
             Link::Foreign(_) => "The daemon is not understood".to_owned(),
@@ -279,7 +276,7 @@ pub(crate) mod tests {
     #[test]
     fn other_troubles_stay_until_the_next_click() {
         let mut scene = scene(Link::Starting);
-        scene.not_launched(Link::NotRunning);
+        scene.not_launched();
         scene.failed(trouble(false));
         scene.linked(Link::NotRunning);
         assert_eq!(scene.trouble(), Some("it went wrong"));
@@ -290,7 +287,7 @@ pub(crate) mod tests {
     #[test]
     fn a_launch_that_fails_does_not_hide_a_daemon_that_came_meanwhile() {
         let mut scene = scene(Link::Live(Box::new(live([]))));
-        scene.not_launched(Link::NotRunning);
+        scene.not_launched();
         assert!(scene.live().is_some());
     }
 

@@ -124,7 +124,7 @@ fn wait_for_daemon(home: &Home) -> Result<Client, RelayError> {
         // Watched before it is looked at: nothing is missed between the two.
         let record = FileWatch::new(&home.lock_file())?;
         match Client::connect(home) {
-            Err(ClientError::NotRunning) => record.wait()?,
+            Err(ClientError::NotRunning) => record.wait(None)?,
             connected => return Ok(connected?),
         }
     }
