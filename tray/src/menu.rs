@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(of(Link::Unreachable("no way".into())), ["[no way]", "--", "Quit"]);
         let empty =
             Live { folders: Vec::new(), recent: Vec::new(), status: Status::of(Vec::new()), age: Age::Same };
-        let expected = ["[No folder is set up]", "--", "Set up…", "--", "Quit (syncing goes on)"];
+        let expected = ["[No folder is set up]", "--", "Set up…", "--", "Quit"];
         assert_eq!(of(Link::Live(Box::new(empty))), expected);
     }
 
