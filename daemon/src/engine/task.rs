@@ -424,11 +424,7 @@ impl Worker {
         let result = self.with_folder(settle);
         match &result {
             // One that was given up before it began has seen nothing.
-            Ok((settled, step))
-                if settled.complete || step.planned || !self.cancel.load(Ordering::Relaxed) =>
-            {
-                _ = self.after(step);
-            }
+            Ok((_, step)) if step.planned || !self.cancel.load(Ordering::Relaxed) => _ = self.after(step),
             Ok(_) => {}
             Err(error) => self.next_look = Some(self.after_error(error)),
         }
