@@ -10,7 +10,6 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 use super::backend::{Active, Backend};
 use super::hash::sha256;
 use super::keys::{AcceptanceKey, ClaimKey, InvitationRecordKey, InviteKey, Key, purpose};
-use super::password::pbkdf2_hmac_sha256;
 use super::printed::{ParsePrintedError, Print};
 use super::random::{Random, random_array};
 use super::{OpenError, cobblestone};
@@ -138,7 +137,7 @@ impl InvitationSecrets {
     pub fn derive(&self, id: InvitationId) -> InvitationKeys {
         let salt = sha256(&[SALT_LABEL, id.as_bytes()]);
         let mut master = Zeroizing::new([0; 32 + FRAGMENT_BYTES]);
-        pbkdf2_hmac_sha256(&self.password.0, &salt, ITERATIONS, &mut master[..32]);
+        Active::pbkdf2_hmac_sha256(&self.password.0, &salt, ITERATIONS, &mut master[..32]);
         master[32..].copy_from_slice(&self.fragment.0);
         let source: Key<purpose::Invitation> = Key::expand(&*master, &[SOURCE_LABEL]);
         InvitationKeys {

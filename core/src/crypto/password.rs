@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use sha2::Sha256;
 use unicode_normalization::UnicodeNormalization;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
+use super::backend::{Active, Backend};
 use super::hash::{length_prefix, sha256};
 use super::keys::{Key, PasswordAuth, PasswordKek};
 use super::login::Login;
@@ -150,7 +150,7 @@ impl PasswordParameters {
         }
         let normal = normalized(password);
         let mut master = Zeroizing::new([0u8; 32 + ACCOUNT_KEY_BYTES]);
-        pbkdf2_hmac_sha256(normal.as_bytes(), &self.salt(), self.iterations, &mut master[..32]);
+        Active::pbkdf2_hmac_sha256(normal.as_bytes(), &self.salt(), self.iterations, &mut master[..32]);
         let length = match account_key {
             Some(key) => {
                 master[32..].copy_from_slice(&key.0);
@@ -206,12 +206,6 @@ fn normalized(password: &str) -> Zeroizing<String> {
     let mut normal = Zeroizing::new(String::with_capacity(password.len() * 4));
     normal.extend(password.nfkc());
     normal
-}
-
-/// PBKDF2-HMAC-SHA-256 (RFC 8018 section 5.2).
-pub(super) fn pbkdf2_hmac_sha256(password: &[u8], salt: &[u8], iterations: u32, out: &mut [u8]) {
-    out.zeroize();
-    pbkdf2::pbkdf2_hmac::<Sha256>(password, salt, iterations, out);
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 use super::backend::{Active, Backend};
 use super::hash::sha256;
 use super::keys::{AccountMasterKey, Key, RecoveryAuth, RecoveryKek};
-use super::password::pbkdf2_hmac_sha256;
 use super::printed::{ParsePrintedError, Print};
 use super::random::{Random, random_array};
 use super::{OpenError, cobblestone};
@@ -49,7 +48,7 @@ impl RecoveryKey {
         let answer = normalized_answer(answer);
         let mut master = Zeroizing::new([0; 32 + HALF_BYTES]);
         let salt = sha256(&[b"ensafer/v1/recovery-answer\0", &half.0]);
-        pbkdf2_hmac_sha256(answer.as_bytes(), &salt, ANSWER_ITERATIONS, &mut master[..32]);
+        Active::pbkdf2_hmac_sha256(answer.as_bytes(), &salt, ANSWER_ITERATIONS, &mut master[..32]);
         master[32..].copy_from_slice(&half.0);
         let mut key = Self([0; SECRET_BYTES]);
         Active::hkdf_expand_sha512(&*master, &[b"ensafer/v1/recovery-question\0"], &mut key.0);

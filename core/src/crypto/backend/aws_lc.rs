@@ -1,9 +1,12 @@
-//! aws-lc: the default. Constant-time RSA-OAEP, AES-GCM in hardware.
+//! aws-lc: the default. Constant-time RSA-OAEP, AES-GCM in hardware, PBKDF2 in two thirds of the time.
+
+use std::num::NonZeroU32;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::hkdf::{HKDF_SHA512, KeyType, Prk};
 use aws_lc_rs::hmac;
+use aws_lc_rs::pbkdf2::{self, PBKDF2_HMAC_SHA256};
 use aws_lc_rs::rsa::{
     KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey, PrivateDecryptingKey,
     PublicEncryptingKey,
@@ -63,6 +66,11 @@ impl Backend for AwsLc {
             context.update(part);
         }
         context.sign().as_ref().try_into().expect("HMAC-SHA-256 has 32 bytes")
+    }
+
+    fn pbkdf2_hmac_sha256(password: &[u8], salt: &[u8], iterations: u32, out: &mut [u8]) {
+        let iterations = NonZeroU32::new(iterations).expect("there is a first round");
+        pbkdf2::derive(PBKDF2_HMAC_SHA256, iterations, salt, password, out);
     }
 
     fn signer(seed: &[u8; 32]) -> Ed25519KeyPair {

@@ -61,6 +61,8 @@ pub trait Backend: Sized + 'static {
     fn hkdf_expand_sha512(prk: &[u8], info: &[&[u8]], out: &mut [u8]);
     /// HMAC-SHA-256 (RFC 2104) over the concatenation of `parts`.
     fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32];
+    /// PBKDF2-HMAC-SHA-256 (RFC 8018 section 5.2) fills `out`. Panics at 0 `iterations`.
+    fn pbkdf2_hmac_sha256(password: &[u8], salt: &[u8], iterations: u32, out: &mut [u8]);
 
     /// Expands an Ed25519 seed (RFC 8032 section 5.1.5).
     fn signer(seed: &[u8; 32]) -> Self::Signer;

@@ -74,6 +74,11 @@ impl Backend for RustCrypto {
         mac.finalize().into_bytes().into()
     }
 
+    fn pbkdf2_hmac_sha256(password: &[u8], salt: &[u8], iterations: u32, out: &mut [u8]) {
+        assert!(iterations > 0, "there is a first round");
+        pbkdf2::pbkdf2_hmac::<Sha256>(password, salt, iterations, out);
+    }
+
     fn signer(seed: &[u8; 32]) -> SigningKey {
         SigningKey::from_bytes(seed)
     }

