@@ -8,6 +8,7 @@ use std::{env, fs};
 use serde_json::Value;
 
 use crate::bus::Bus;
+use crate::keyring::Keyring;
 use crate::process::{
     DEADLINE, Finished, Running, ensafer, is_root, is_running_program, kill_at_once, processes_with, run,
 };
@@ -28,6 +29,7 @@ pub struct Device {
     program: PathBuf,
     password_command: String,
     system_bus: Option<String>,
+    keyring: Option<String>,
 }
 
 impl Device {
@@ -42,6 +44,7 @@ impl Device {
             program: ensafer(),
             password_command: format!("printf \"{PASSWORD}\""),
             system_bus: None,
+            keyring: None,
         }
     }
 
@@ -55,6 +58,7 @@ impl Device {
             program: self.program.clone(),
             password_command: command.into(),
             system_bus: self.system_bus.clone(),
+            keyring: self.keyring.clone(),
         }
     }
 
@@ -63,8 +67,13 @@ impl Device {
         self.system_bus = Some(bus.address().to_owned());
     }
 
+    /// From now on this device's keys are kept in `keyring`; else they are sealed under the password.
+    pub fn keep_keys_in(&mut self, keyring: &Keyring) {
+        self.keyring = Some(keyring.address().to_owned());
+    }
+
     /// `ensafer` with `arguments` on this device. The environment is empty but for what belongs to the device, so that
-    /// neither the user's own Ensafer nor a keyring is touched.
+    /// neither the user's own Ensafer nor the user's own keyring is touched.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
@@ -85,9 +94,12 @@ impl Device {
             .env("HOME", self.user_home())
             .env("ENSAFER_HOME", &self.home)
             .env("ENSAFER_PASSWORD_COMMAND", &self.password_command)
-            .env("ENSAFER_KEYRING", "off")
             .env("DBUS_SYSTEM_BUS_ADDRESS", self.system_bus.as_ref().unwrap_or(&none))
             .env("ENSAFER_PBKDF2_ITERATIONS", "600000");
+        match &self.keyring {
+            Some(address) => command.env("DBUS_SESSION_BUS_ADDRESS", address),
+            None => command.env("ENSAFER_KEYRING", "off"),
+        };
     }
 
     /// What the program takes for the user's home directory. It does not exist, and nothing should make it.

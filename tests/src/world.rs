@@ -2,16 +2,19 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::statvfs;
 use tempfile::TempDir;
 
 use crate::account::{Person, scratch};
 use crate::device::{Device, text};
+use crate::keyring::Keyring;
 
 /// Directories that are gone when the test is over. Keep it alive longer than its devices: declare it first.
 #[derive(Debug)]
 pub struct World {
+    keyring: OnceLock<Option<Keyring>>,
     root: TempDir,
 }
 
@@ -33,7 +36,7 @@ impl World {
 
     fn inside(directory: &Path) -> Self {
         let root = tempfile::Builder::new().prefix("ensafer-world-").tempdir_in(directory).unwrap();
-        let world = Self { root };
+        let world = Self { keyring: OnceLock::new(), root };
         fs::create_dir(world.encrypted()).unwrap();
         world
     }
@@ -97,10 +100,20 @@ impl World {
     #[must_use]
     pub fn idle_device_of(&self, person: Person, name: &str) -> Device {
         let keys = person.keys_file();
-        let mut device = Device::bare(&self.path(&format!("{name}-home")));
+        let mut device = self.bare_device(name);
         device.work = self.directory(&format!("{name}-work"));
         device.encrypted = self.encrypted();
         device.run(&["keys", "import", text(&keys)]).expect(0);
+        device
+    }
+
+    /// A device without account and folder, whose keys will be kept in a keyring where this machine has one.
+    #[must_use]
+    pub fn bare_device(&self, name: &str) -> Device {
+        let mut device = Device::bare(&self.path(&format!("{name}-home")));
+        if let Some(keyring) = self.keyring.get_or_init(Keyring::start) {
+            device.keep_keys_in(keyring);
+        }
         device
     }
 

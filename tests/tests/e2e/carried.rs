@@ -122,7 +122,7 @@ fn texts(device: &Device) -> Vec<String> {
 
 fn device(world: &World, server: &KeyServer, email: &str, encrypted: &Path) -> Device {
     let name = email.split('@').next().unwrap();
-    let mut device = Device::bare(&world.path(&format!("{name}-home")));
+    let mut device = world.bare_device(name);
     device.work = world.directory(&format!("{name}-work"));
     device.encrypted = encrypted.to_path_buf();
     device.register(email, &server.url).expect(0);

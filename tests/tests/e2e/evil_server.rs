@@ -37,14 +37,14 @@ impl Scene {
         let world = World::new();
         let server = KeyServer::start(&world);
         let evil = EvilServer::start(&server.url);
-        let alice = Device::bare(&world.path("alice"));
+        let alice = world.bare_device("alice");
         let scene = Self { alice, evil, server, world };
         scene.register(&scene.alice, ALICE).expect(0);
         scene
     }
 
     fn device(&self, name: &str) -> Device {
-        Device::bare(&self.world.path(name))
+        self.world.bare_device(name)
     }
 
     fn register(&self, device: &Device, login: &str) -> Finished {
@@ -103,7 +103,7 @@ fn has_account(device: &Device) -> bool {
 fn impostor(world: &World) -> Value {
     let server = KeyServer::start(world);
     let ear = EvilServer::start(&server.url);
-    let eve = Device::bare(&world.path("eve"));
+    let eve = world.bare_device("eve");
     eve.run(&["register", "--email", BOB, "--server", &ear.url]).expect(0);
     ear.heard_at("/v1/register")[0].request["account"]["bundle"].clone()
 }

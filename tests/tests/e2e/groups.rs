@@ -78,7 +78,7 @@ impl Circle {
 }
 
 fn bare(world: &World, name: &str) -> Device {
-    let mut device = Device::bare(&world.path(&format!("{name}-home")));
+    let mut device = world.bare_device(name);
     device.work = world.directory(&format!("{name}-work"));
     device.encrypted = world.encrypted();
     device

@@ -21,7 +21,7 @@ fn host(world: &World, server: &KeyServer) -> Device {
 }
 
 fn device(world: &World, name: &str) -> Device {
-    let mut device = Device::bare(&world.path(&format!("{name}-home")));
+    let mut device = world.bare_device(name);
     device.work = world.directory(&format!("{name}-work"));
     device.encrypted = world.encrypted();
     device
@@ -209,7 +209,7 @@ fn directories_that_do_not_fit_use_no_invitation_up() {
     let alice = host(&world, &server);
     let (link, password) = invite(&alice, CAROL, "writer");
     let carol = device(&world, "carol");
-    let other = Device::bare(&world.path("other-home"));
+    let other = world.bare_device("other");
     let (others_work, others) = (world.directory("other-work"), world.directory("other-encrypted"));
     other.run(&["register", "--email", "other@example.com"]).expect(0);
     other.run(&["folder", "add", text(&others_work), text(&others)]).expect(0);
@@ -300,7 +300,7 @@ fn the_inviter_is_told_who_accepted_and_guests_that_they_wait() {
     said.expect_says("accepted by c@example.org (Carol C.)").expect_says("NOT the address that was invited");
 
     // A computer without the folder completes nothing, and tells it as well.
-    let mut second = Device::bare(&world.path("second-home"));
+    let mut second = world.bare_device("second");
     second.log_in(ALICE, &server.url).expect(0);
     let listed = second.json(&["invite", "list"]).as_array().unwrap().clone();
     assert_eq!((&listed[0]["accepted"], &listed[0]["accepted_by"]), (&true.into(), &expected));

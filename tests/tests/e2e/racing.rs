@@ -154,7 +154,7 @@ fn agree(alice: &Device, bob: &Device) {
 /// Alice's folder, and Bob as a writer; both daemons run.
 fn two_accounts(world: &World, server: &KeyServer) -> [Device; 2] {
     let [alice, bob] = ["alice", "bob"].map(|name| {
-        let mut device = Device::bare(&world.path(&format!("{name}-home")));
+        let mut device = world.bare_device(name);
         device.work = world.directory(&format!("{name}-work"));
         device.encrypted = world.encrypted();
         device.register(&format!("{name}@example.com"), &server.url).expect(0);

@@ -191,7 +191,7 @@ fn a_password_that_was_changed_elsewhere_is_asked_for_when_it_is_needed() {
 
 fn two_devices_with_folders(world: &World, server: &KeyServer) -> (Device, Device) {
     let [laptop, desktop] = ["laptop", "desktop"].map(|name| {
-        let mut device = Device::bare(&world.path(&format!("{name}-home")));
+        let mut device = world.bare_device(name);
         device.work = world.directory(&format!("{name}-work"));
         device.encrypted = world.encrypted();
         device

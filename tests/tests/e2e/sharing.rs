@@ -28,7 +28,7 @@ impl Circle {
         let server = KeyServer::start(&world);
         let device = |email: &str| {
             let name = email.split('@').next().unwrap();
-            let mut device = Device::bare(&world.path(&format!("{name}-home")));
+            let mut device = world.bare_device(name);
             device.work = world.directory(&format!("{name}-work"));
             device.encrypted = world.encrypted();
             device.register(email, &server.url).expect(0);
@@ -135,7 +135,7 @@ fn a_folder_of_somebody_unmet_is_not_joined() {
     alice.run(&["share", "add", text(&alice.work), BOB]).expect(0);
     let stranger = &circle.carol;
     stranger.add_folder().expect(13).expect_says("not shared");
-    let mut fresh = Device::bare(&circle.world.path("fresh-home"));
+    let mut fresh = circle.world.bare_device("fresh");
     (fresh.work, fresh.encrypted) = (circle.world.directory("fresh-work"), circle.world.encrypted());
     fresh.log_in(BOB, &circle.server.url).expect(0);
     // He met Alice on his other computer, and an account's pins are everywhere.

@@ -38,7 +38,7 @@ impl Scene {
     }
 
     fn person(&self, login: &str) -> Device {
-        let device = Device::bare(&self.world.path(login));
+        let device = self.world.bare_device(login);
         device.register(login, &self.server.url).expect(0);
         device
     }

@@ -171,7 +171,7 @@ fn there_is_one_tray_and_only_in_a_session() {
     let mut outside = std::process::Command::new(process::ensafer_tray());
     device.set_environment(&mut outside);
     // Where libdbus and zbus look without an address.
-    outside.env("XDG_RUNTIME_DIR", device.user_home());
+    outside.env_remove("DBUS_SESSION_BUS_ADDRESS").env("XDG_RUNTIME_DIR", device.user_home());
     process::run(&mut outside).expect(5).expect_says("no desktop session").expect_says("ensafer start");
 
     let Some(desktop) = Desktop::start() else { return };
