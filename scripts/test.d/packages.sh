@@ -32,6 +32,8 @@ readonly packages=(
     openbox:openbox
     xdotool:xdotool
     import:imagemagick
+    xfce4-panel:xfce4-panel
+    xfconf-query:xfconf
 )
 
 is_there() {

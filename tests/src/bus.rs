@@ -19,13 +19,18 @@ impl Bus {
     /// Starts a bus; `None`, with a word, where this machine has none.
     #[must_use]
     pub fn start() -> Option<Self> {
+        Self::start_with(&mut Command::new("dbus-daemon"))
+    }
+
+    /// Starts a bus in an environment of its own, which is that of the services that it starts.
+    #[must_use]
+    pub fn start_with(command: &mut Command) -> Option<Self> {
         if Command::new("dbus-daemon").arg("--version").output().is_err() {
             crate::skipped("no dbus-daemon");
             return None;
         }
-        let mut command = Command::new("dbus-daemon");
         command.args(["--session", "--nofork", "--print-address=1"]);
-        let daemon = Running::start(&mut command);
+        let daemon = Running::start(command);
         let address = wait::until("the bus says its address", || {
             let said = daemon.stdout_so_far();
             said.ends_with('\n').then(|| said.trim().to_owned())

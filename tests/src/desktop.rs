@@ -2,6 +2,8 @@
 //! StatusNotifierItem and com.canonical.dbusmenu say.
 
 use std::collections::HashMap;
+use std::env;
+use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -29,6 +31,14 @@ impl Desktop {
     #[must_use]
     pub fn start() -> Option<Self> {
         Bus::start().map(|bus| Self { bus })
+    }
+
+    /// A session whose services, those included that the bus starts, live in `home`.
+    #[must_use]
+    pub fn at_home(home: &Path) -> Option<Self> {
+        let mut command = Command::new("dbus-daemon");
+        set_home(&mut command, home);
+        Bus::start_with(&mut command).map(|bus| Self { bus })
     }
 
     /// The device's tray in this session.
@@ -72,6 +82,20 @@ impl Desktop {
     pub fn end(self) {
         self.bus.end();
     }
+}
+
+/// Gives a program of the desktop's a home of its own, and nothing of the user's desktop.
+pub(crate) fn set_home(command: &mut Command, home: &Path) {
+    command
+        .env_clear()
+        .env("PATH", env::var_os("PATH").unwrap_or_default())
+        .env("LANG", "C.UTF-8")
+        .env("HOME", home)
+        .env("XDG_CONFIG_HOME", home.join("config"))
+        .env("XDG_RUNTIME_DIR", home)
+        .env("GTK_THEME", "Adwaita")
+        // No bus for assistive technology.
+        .env("NO_AT_BRIDGE", "1");
 }
 
 /// Who collects the icons of a session.

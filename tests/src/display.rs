@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::process::{Running, is_running_program};
+use crate::process::{self, Running, is_running_program};
 use crate::wait;
 
 /// A display of the test's own. It ends when this is dropped.
@@ -29,12 +29,8 @@ impl Display {
     /// Starts a display; `None`, with a word, where this machine has none.
     #[must_use]
     pub fn start() -> Option<Self> {
-        for program in ["Xvfb", "openbox", "xdotool", "import"] {
-            let found = Command::new("sh").args(["-c", "command -v \"$0\"", program]).output().unwrap();
-            if !found.status.success() {
-                crate::skipped(&format!("no {program}"));
-                return None;
-            }
+        if !process::are_installed(&["Xvfb", "openbox", "xdotool", "import"]) {
+            return None;
         }
         let mut command = Command::new("Xvfb");
         command.args(["-displayfd", "1", "-screen", "0", "1280x1024x24", "-nolisten", "tcp", "-noreset"]);
@@ -94,11 +90,28 @@ impl Display {
         self.xdotool(&arguments).expect("keys can be pressed");
     }
 
+    /// Clicks with the left (1) or right (3) button.
+    pub fn click(&self, button: u8, [x, y]: [u16; 2]) {
+        let [x, y, button] = [x.to_string(), y.to_string(), button.to_string()];
+        self.xdotool(&["mousemove", &x, &y, "click", &button]).expect("the mouse can be moved and clicked");
+    }
+
+    /// Moves the mouse away from what it may point at, to the lower right corner.
+    pub fn leave(&self) {
+        self.xdotool(&["mousemove", "1279", "1023"]).expect("the mouse can be moved");
+    }
+
     /// What is on the display, as pixels.
     #[must_use]
     pub fn picture(&self) -> Vec<u8> {
+        self.picture_of("1280x1024+0+0")
+    }
+
+    /// What is in a part of the display (WIDTHxHEIGHT+X+Y), as pixels of red, green and blue.
+    #[must_use]
+    pub fn picture_of(&self, part: &str) -> Vec<u8> {
         let mut command = Command::new("import");
-        command.args(["-window", "root", "-depth", "8", "rgb:-"]).env("DISPLAY", &self.name);
+        command.args(["-window", "root", "-crop", part, "-depth", "8", "rgb:-"]).env("DISPLAY", &self.name);
         command.stderr(Stdio::inherit()).output().unwrap().stdout
     }
 

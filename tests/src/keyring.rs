@@ -9,7 +9,7 @@ use zbus::blocking::Proxy;
 use zbus::blocking::fdo::DBusProxy;
 
 use crate::bus::Bus;
-use crate::process::Running;
+use crate::process::{self, Running};
 use crate::wait;
 
 /// A bus with an unlocked GNOME Keyring on it, as after a log-in to the desktop. Both end when this is dropped.
@@ -27,8 +27,7 @@ impl Keyring {
     /// Starts one; `None`, with a word, where this machine has no such keyring.
     #[must_use]
     pub fn start() -> Option<Self> {
-        if Command::new("gnome-keyring-daemon").arg("--version").output().is_err() {
-            crate::skipped("no gnome-keyring-daemon");
+        if !process::are_installed(&["gnome-keyring-daemon"]) {
             return None;
         }
         let bus = Bus::start()?;

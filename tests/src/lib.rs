@@ -33,6 +33,7 @@ pub mod tree;
 pub mod wait;
 pub mod window;
 pub mod world;
+pub mod xfce;
 
 pub use bus::Bus;
 pub use desktop::{Desktop, TrayItem};
@@ -50,6 +51,7 @@ pub use terminal::Terminal;
 pub use thief::Thief;
 pub use window::Window;
 pub use world::World;
+pub use xfce::XfcePanel;
 
 /// Says that a test is skipped because this machine lacks something.
 ///

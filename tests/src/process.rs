@@ -243,6 +243,20 @@ fn shown(command: &Command) -> String {
     words.map(|word| format!("{word:?}")).collect::<Vec<_>>().join(" ")
 }
 
+/// Whether this machine has all of `programs`; a word about the first that it lacks.
+#[must_use]
+pub fn are_installed(programs: &[&str]) -> bool {
+    let is_there = |program: &str| {
+        let found = Command::new("sh").args(["-c", "command -v \"$0\"", program]).output().unwrap();
+        found.status.success()
+    };
+    let missing = programs.iter().find(|program| !is_there(program));
+    if let Some(program) = missing {
+        crate::skipped(&format!("no {program}"));
+    }
+    missing.is_none()
+}
+
 /// Starts `command` and waits for its end, at most [`DEADLINE`].
 #[track_caller]
 pub fn run(command: &mut Command) -> Finished {

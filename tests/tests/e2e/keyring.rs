@@ -118,12 +118,7 @@ fn a_daemon_that_the_tray_starts_opens_its_keys_from_the_keyring() {
 }
 
 fn has_keyring() -> bool {
-    let installed = |program: &str| Command::new(program).arg("--version").output().is_ok();
-    let has = installed("dbus-run-session") && installed("gnome-keyring-daemon");
-    if !has {
-        ensafer_tests::skipped("no dbus-run-session or no gnome-keyring-daemon");
-    }
-    has
+    process::are_installed(&["dbus-run-session", "gnome-keyring-daemon"])
 }
 
 /// Runs a shell script in a desktop's session with an unlocked keyring of its own. `$ENSAFER` is the program.
