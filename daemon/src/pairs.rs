@@ -205,10 +205,9 @@ fn owner_of(shell: &Shell, vault: &dyn Vault, joinable: &Joinable<'_>) -> Result
         return Ok(None);
     }
     let known = account::known_people(&shell.home, &account)?;
-    Ok(state.member(&state.owner_key).map(|owner| OwnerReport {
-        login: owner.bundle.bundle().login.to_string(),
-        fingerprint: owner.bundle.fingerprint().to_string(),
-        standing: members::standing(&owner.bundle, &account, &known),
+    Ok(state.member(&state.owner_key).map(|owner| {
+        let (login, standing) = members::holder(&owner.bundle, &account, &known);
+        OwnerReport { login, fingerprint: owner.bundle.fingerprint().to_string(), standing }
     }))
 }
 
