@@ -25,7 +25,7 @@ use crate::daemon::{QuitSignal, Running};
 use crate::embedded_server::EmbeddedServer;
 use crate::engine::task::Shared;
 use crate::engine::{
-    Env, Folder, MemberChange, Settings, Settled, keep_allowed, kept_brake, kept_conflicts, settle,
+    Env, Folder, Kept, MemberChange, Settings, Settled, keep_allowed, kept_brake, settle,
 };
 use crate::folder_keys::Vault;
 use crate::folders::{FolderEntry, Folders};
@@ -118,21 +118,11 @@ impl Engine for LocalEngine {
         let now = SystemClock::default().now();
         let folders = Folders::load(shell.home.data_dir())?;
         let statuses = folders.entries().iter().map(|entry| {
-            let reader = reader(&folders, entry)?;
-            let standing = reader.as_ref().map_or(Ok(Vec::new()), StateReader::problems)?;
-            let brake = reader.as_ref().map_or(Ok(None), kept_brake)?;
-            let conflicts = reader.as_ref().map_or(Ok(Vec::new()), kept_conflicts)?;
-            let classes: Vec<_> = standing.iter().map(|standing| standing.problem.class).collect();
+            let kept = Kept::read(reader(&folders, entry)?.as_ref())?;
             // A brake is more worth knowing than that nothing runs.
-            let events = [
-                Event::Stopped(brake.is_none()),
-                Event::Shut(classes.iter().copied().find(|class| class.shuts())),
-                Event::Problems(classes),
-                Event::Brake(brake),
-                Event::Conflicts(conflicts.len() as u64),
-            ];
-            let facts =
-                events.into_iter().fold(Facts::new(entry.id, now), |facts, event| facts.fold(event, now));
+            let stopped = Event::Stopped(kept.brake.is_none());
+            let events = [stopped].into_iter().chain(kept.events());
+            let facts = events.fold(Facts::new(entry.id, now), |facts, event| facts.fold(event, now));
             Ok(facts.status())
         });
         Ok(Status::of(statuses.collect::<Result<_>>()?))

@@ -13,13 +13,14 @@ use ensafer_core::status::{Event, Side as StatusSide};
 use tokio::sync::oneshot;
 
 use super::{
-    EngineError, Env, Folder, MemberChange, MembersError, ResolveError, Settings, Settled, Step, settle,
+    EngineError, Env, Folder, Kept, MemberChange, MembersError, ResolveError, Settings, Settled, Step, settle,
 };
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::folder_keys::{FolderKeysError, Vault};
 use crate::folders::FolderEntry;
 use crate::progress::Progress;
+use crate::state::{StateError, StateReader};
 use crate::watch::{Hint, Side, Watch};
 
 /// Hints that come in a burst are answered by one look.
@@ -196,12 +197,26 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
+        if let Err(error) = self.tell_kept() {
+            tracing::warn!(folder = %self.entry.id, %error, "what the folder was left with cannot be read");
+        }
         while !self.quit {
             self.receive();
             if self.running && !self.quit && self.next_look.is_some_and(|at| at <= Instant::now()) {
                 self.look();
             }
         }
+    }
+
+    /// Says what the last look left. It stands until the next one, which comes late where syncing rests, keys are locked, or
+    /// a side cannot be reached.
+    fn tell_kept(&self) -> Result<(), StateError> {
+        let reader = StateReader::open(&self.state_directory.join("state.redb"))?;
+        let kept = Kept::read(reader.as_ref())?;
+        let events = kept.events();
+        self.shared.board.set_problems(self.entry.id, kept.problems);
+        self.tell(events);
+        Ok(())
     }
 
     /// Takes messages until the next look is due.

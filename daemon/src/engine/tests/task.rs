@@ -6,23 +6,35 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ensafer_core::format::roster::Role;
+use ensafer_core::ids::FileId;
+use ensafer_core::plan::{Problem, ProblemClass, Subject};
+use ensafer_core::safety::{Brake, BrakeKind};
 use ensafer_core::status::{State, Status};
+use ensafer_core::time::Timestamp;
 use tokio::sync::oneshot;
 
 use super::accounts::bob;
+use super::conflicts::conflict;
 use super::world::{Device, World};
 use crate::board::Board;
 use crate::clock::SystemClock;
 use crate::engine::MemberChange;
+use crate::engine::brake::BRAKE;
 use crate::engine::task::{Message, Shared, Task};
+use crate::state::StandingProblem;
 
 /// Longer than anything here takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn start(device: &mut Device) -> (Arc<Board>, Task) {
+    start_as(device, true)
+}
+
+fn start_as(device: &mut Device, running: bool) -> (Arc<Board>, Task) {
     device.stop();
     let clock = Arc::new(SystemClock::default());
     let board = Arc::new(Board::new(clock.clone()));
+    board.set_stopped(!running);
     board.add(device.entry.id);
     let shared = Shared {
         settings: device.settings.clone(),
@@ -31,7 +43,7 @@ fn start(device: &mut Device) -> (Arc<Board>, Task) {
         board: board.clone(),
         clock,
     };
-    let task = Task::start(device.entry.clone(), &device.state, shared, true).unwrap();
+    let task = Task::start(device.entry.clone(), &device.state, shared, running).unwrap();
     (board, task)
 }
 
@@ -129,5 +141,45 @@ fn a_folder_that_cannot_go_on_lets_go_of_its_state() {
     fs::rename(elsewhere, world.cloud()).unwrap();
     a.start();
     a.settle();
+    task.finish();
+}
+
+#[test]
+fn a_folder_that_starts_at_rest_tells_what_its_last_look_left() {
+    let world = World::new();
+    let (_a, mut b, ..) = conflict(&world);
+    b.stop();
+    let brake = Brake {
+        kind: BrakeKind::LocalDeletions,
+        count: 1,
+        of: 2,
+        objects: vec![FileId::new([1; 16])],
+        token: "01234567".into(),
+    };
+    let problem = Problem {
+        class: ProblemClass::Damaged,
+        subject: Subject::Path("g".into()),
+        detail: String::new(),
+    };
+    let mut state = crate::state::State::open(&b.state_file()).unwrap();
+    state.put(BRAKE, &Some(&brake)).unwrap();
+    let since = Timestamp::default();
+    state.set_problems(&[StandingProblem { problem, since, stamp: None }]).unwrap();
+    drop(state);
+
+    let (board, task) = start_as(&mut b, false);
+    let status = wait_for(&board, |status| status.folders[0].conflicts == 1);
+    let folder = &status.folders[0];
+    assert_eq!((folder.state, folder.problems), (State::Stopped, 1));
+    assert_eq!(folder.brake.as_ref(), Some(&brake));
+    assert_eq!(board.braked_by(&brake.token), Some(b.entry.id));
+    let told: Vec<_> = board.problems().into_iter().map(|problem| problem.path).collect();
+    assert_eq!(told, [Some("g".to_owned())]);
+    // Whoever begins looks for themselves.
+    board.set_stopped(false);
+    task.tell(Message::Run(true));
+    let status = wait_for(&board, is(State::UpToDate));
+    assert_eq!((status.folders[0].brake.as_ref(), status.folders[0].conflicts), (None, 1));
+    assert_eq!(board.problems().len(), 0);
     task.finish();
 }
