@@ -11,6 +11,7 @@ mod expiry;
 mod groups;
 mod guests;
 mod identity;
+mod interrupts;
 mod kept;
 mod ledger;
 mod manifests;
