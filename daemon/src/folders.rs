@@ -156,6 +156,17 @@ impl Folders {
     }
 }
 
+/// What `ask` says of each of `folders`. One that cannot be asked keeps nobody from what the others say: it is left out, and
+/// `tell` hears of it.
+pub fn ask_each<T>(
+    folders: &[FolderEntry],
+    ask: impl Fn(&FolderEntry) -> anyhow::Result<T>,
+    tell: impl Fn(&FolderEntry, &anyhow::Error),
+) -> Vec<T> {
+    let asked = folders.iter().map(|entry| ask(entry).inspect_err(|error| tell(entry, error)));
+    asked.filter_map(Result::ok).collect()
+}
+
 fn list_path(data: &Path) -> PathBuf {
     data.join("folders.json")
 }
