@@ -179,9 +179,7 @@ pub fn remove(shell: &Shell, folder: &FolderEntry, let_go: impl FnOnce() -> Resu
     folders.remove(folder.id)?;
     let_go()?;
     folders.remove_state(folder.id)?;
-    // The work directory is free for another folder; where it is gone there is nothing to be freed.
-    let _ = fs::remove_file(folder.work.join(PRIVATE).join("folder"));
-    Ok(())
+    Ok(folders.free_work(folder)?)
 }
 
 /// The folder of this computer with this id.
