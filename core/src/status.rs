@@ -345,11 +345,12 @@ pub struct Status {
 pub struct SharedWithMe {
     /// Its encrypted directory.
     pub encrypted: String,
-    /// The owner's login, as the folder itself says.
+    /// The owner's login: the one under which the account has met their keys; where it has not, the one that the folder
+    /// itself says.
     pub owner: String,
     /// The fingerprint of the owner's identity key.
     pub fingerprint: String,
-    /// What the account knows of the owner's keys.
+    /// What the account knows of the owner's keys under that login.
     pub standing: Standing,
 }
 

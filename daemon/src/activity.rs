@@ -2,32 +2,53 @@
 
 use std::cmp::Reverse;
 
-use anyhow::Result;
 use ensafer_core::api::local::ActivityReport;
 use ensafer_core::ids::FolderId;
 
-use crate::state::{DoneDeed, MOST_DEEDS, StateReader};
+use crate::state::DoneDeed;
 
-/// What was done in the folders that `readers` read, the latest first, at most `limit` deeds.
-///
-/// # Errors
-/// A state cannot be read.
-pub fn list(
-    readers: impl IntoIterator<Item = (FolderId, StateReader)>,
-    limit: usize,
-) -> Result<Vec<ActivityReport>> {
-    let limit = limit.min(usize::try_from(MOST_DEEDS).unwrap_or(usize::MAX));
-    let mut all = Vec::new();
-    for (folder, reader) in readers {
-        all.extend(reader.activity(limit)?.into_iter().map(|deed| (folder, deed)));
-    }
+/// What was done in several folders, the latest first, at most `limit` deeds.
+#[must_use]
+pub fn latest(of_each: Vec<(FolderId, Vec<DoneDeed>)>, limit: usize) -> Vec<ActivityReport> {
+    let mut all: Vec<_> = of_each
+        .into_iter()
+        .flat_map(|(folder, deeds)| deeds.into_iter().map(move |deed| (folder, deed)))
+        .collect();
     // Stable: what one folder did at one moment stays in its order.
     all.sort_by_key(|(_, deed)| Reverse(deed.at));
     all.truncate(limit);
-    Ok(all.into_iter().map(report).collect())
+    all.into_iter().map(report).collect()
 }
 
 fn report((folder, deed): (FolderId, DoneDeed)) -> ActivityReport {
     let DoneDeed { at, deed, path, from, here, author } = deed;
     ActivityReport { folder, at: at.to_string(), deed, path, from, here, author: author.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use ensafer_core::api::local::Deed;
+    use ensafer_core::time::Timestamp;
+
+    use super::*;
+    use crate::state::MOST_DEEDS;
+
+    #[test]
+    fn a_busy_folder_hides_none_that_is_quiet() {
+        let deeds = |count: u64, at: i64| {
+            let deed = |_| DoneDeed {
+                at: Timestamp::from_parts(at, 0),
+                deed: Deed::Changed,
+                path: "f".into(),
+                from: None,
+                here: true,
+                author: "alice".into(),
+            };
+            (0..count).map(deed).collect::<Vec<_>>()
+        };
+        let [busy, quiet] = [1, 2].map(|number| FolderId::new([number; 16]));
+        let of_each = vec![(busy, deeds(MOST_DEEDS, 2)), (quiet, deeds(1, 1))];
+        assert_eq!(latest(of_each.clone(), usize::MAX).last().map(|deed| deed.folder), Some(quiet));
+        assert_eq!(latest(of_each, 2).len(), 2);
+    }
 }

@@ -9,6 +9,8 @@ use ensafer_core::api::local::FolderReport;
 use ensafer_core::ids::FolderId;
 use serde::{Deserialize, Serialize};
 
+use crate::work_dir::marker_path;
+
 /// A synced pair of directories.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -138,6 +140,22 @@ impl Folders {
         }
     }
 
+    /// Takes the marker from the work directory of a removed folder, so that it is free for another one; unless it is on the
+    /// list again.
+    pub fn free_work(&self, folder: &FolderEntry) -> Result<(), FoldersError> {
+        let marker = marker_path(&folder.work);
+        // Where it is gone there is nothing to be freed. A mount that hangs does so here, where nobody waits for the lock.
+        if !marker.exists() {
+            return Ok(());
+        }
+        let _lock = self.lock()?;
+        if Self::load(&self.data)?.entries.iter().all(|entry| entry.work != folder.work) {
+            // What cannot be removed is told to whoever adds another folder there.
+            let _ = fs::remove_file(marker);
+        }
+        Ok(())
+    }
+
     /// Waits until nobody else changes the list; the lock ends with the returned file.
     fn lock(&self) -> Result<File, FoldersError> {
         let path = self.data.join("folders.lock");
@@ -154,6 +172,17 @@ impl Folders {
         self.entries = entries;
         Ok(())
     }
+}
+
+/// What `ask` says of each of `folders`. One that cannot be asked keeps nobody from what the others say: it is left out, and
+/// `tell` hears of it.
+pub fn ask_each<T>(
+    folders: &[FolderEntry],
+    ask: impl Fn(&FolderEntry) -> anyhow::Result<T>,
+    tell: impl Fn(&FolderEntry, &anyhow::Error),
+) -> Vec<T> {
+    let asked = folders.iter().map(|entry| ask(entry).inspect_err(|error| tell(entry, error)));
+    asked.filter_map(Result::ok).collect()
 }
 
 fn list_path(data: &Path) -> PathBuf {
@@ -207,6 +236,23 @@ mod tests {
         folders.remove(id).unwrap();
         folders.remove_state(id).unwrap();
         assert!(!state.exists());
+    }
+
+    #[test]
+    fn a_work_directory_that_is_used_again_keeps_its_marker() {
+        let data = tempfile::tempdir().unwrap();
+        let work = data.path().join("work");
+        let marker = marker_path(&work);
+        fs::create_dir_all(work.join(".ensafer")).unwrap();
+        fs::write(&marker, "of the folder").unwrap();
+        let mut folders = Folders::load(data.path()).unwrap();
+        let folder = entry(1, work.to_str().unwrap());
+        add(&mut folders, folder.clone());
+        folders.free_work(&folder).unwrap();
+        assert!(marker.exists(), "it was added again while it was removed");
+        folders.remove(folder.id).unwrap();
+        folders.free_work(&folder).unwrap();
+        assert!(!marker.exists());
     }
 
     #[test]

@@ -154,6 +154,36 @@ pub struct Held {
     pub is_behind: bool,
 }
 
+/// What becomes of `object`, met as the file of `group`, beside what is `held` of it: that takes over what is new.
+pub fn meet(
+    held: &mut Vec<Arc<HeldGroup>>,
+    group: GroupId,
+    object: &[u8],
+    account: &Account,
+    now: Timestamp,
+) -> Met {
+    if !is_of_group(object, group) {
+        return Met::Damaged;
+    }
+    let found = match HeldGroup::open(object, account) {
+        Ok(found) => found,
+        Err(error) => return Met::unopened(&error),
+    };
+    let Some(before) = held.iter_mut().find(|held| held.id() == group) else {
+        let group = Arc::new(found);
+        held.push(Arc::clone(&group));
+        return Met::Held(Held { group, is_news: true, is_behind: false });
+    };
+    let is_behind = found.lacks(before);
+    // Two logs of one id that begin otherwise cannot be united: only the group's owner can make them.
+    let Ok(joined) = before.join(found, account, now) else { return Met::NotForUs };
+    let is_news = joined.is_some();
+    if let Some(joined) = joined {
+        *before = Arc::new(joined);
+    }
+    Met::Held(Held { group: Arc::clone(before), is_news, is_behind })
+}
+
 /// Whether `found` opens all that `held` opens: somebody in the group may have dropped an older pair.
 fn has_pairs_of(found: &HeldGroup, held: &HeldGroup) -> bool {
     let hash = |pair: &Arc<EnvelopePrivateKey>| pair.public().spki_hash();

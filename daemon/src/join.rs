@@ -1,7 +1,7 @@
 //! Adding a pair of directories: makes a folder where the encrypted directory has none, joins it where it has one.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use ensafer_client::exit::Exit;
@@ -23,7 +23,7 @@ use crate::envelopes::Envelopes;
 use crate::exit::Failure;
 use crate::folder_keys::{FolderKeysError, OpenFolder, Vault};
 use crate::folders::{FolderEntry, Folders};
-use crate::groups::{HeldGroup, Met, is_group_file};
+use crate::groups::{self, HeldGroup, Met, is_group_file};
 use crate::membership::MAX_ROSTER_FILE_BYTES;
 use crate::output::printable;
 use crate::refusals::{self, Pair};
@@ -215,11 +215,13 @@ fn find_rosters(store: &DirectoryStore) -> Result<Found> {
 }
 
 /// A vault with what is known of one folder only while it is looked at: the groups whose files lie beside the roster, and
-/// open, until it shows which of them the roster names; and the owner who was named and looked up, and need not be pinned.
+/// open, until it shows which of them the roster names; what a dry run meets of them; and the owner who was named and
+/// looked up, and need not be pinned.
 pub struct Beside<'a> {
     vault: &'a dyn Vault,
     owner: Option<Fingerprint>,
     groups: Vec<Arc<HeldGroup>>,
+    met: Mutex<Vec<Arc<HeldGroup>>>,
 }
 
 impl<'a> Beside<'a> {
@@ -230,7 +232,11 @@ impl<'a> Beside<'a> {
         unlocked: &Unlocked,
     ) -> Self {
         let open = |object: &Vec<u8>| HeldGroup::open(object, &unlocked.account).ok().map(Arc::new);
-        Self { vault, owner, groups: objects.iter().filter_map(open).collect() }
+        Self { vault, owner, groups: objects.iter().filter_map(open).collect(), met: Mutex::default() }
+    }
+
+    fn met(&self) -> MutexGuard<'_, Vec<Arc<HeldGroup>>> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps the groups that the folder is shared with.
@@ -263,11 +269,18 @@ impl Vault for Beside<'_> {
     fn groups(&self) -> Result<Vec<Arc<HeldGroup>>, FolderKeysError> {
         let mut groups = self.vault.groups()?;
         groups.extend(self.groups.iter().cloned());
+        groups.extend(self.met().iter().cloned());
         Ok(groups)
     }
 
+    /// Nothing is kept of a folder that is only looked at.
     fn hold_group(&self, group: GroupId, object: &[u8], now: Timestamp) -> Result<Met, FolderKeysError> {
-        self.vault.hold_group(group, object, now)
+        let account = self.vault.unlocked()?.account;
+        let mut met = self.met();
+        if met.iter().all(|held| held.id() != group) {
+            met.extend(self.vault.groups()?.into_iter().filter(|held| held.id() == group));
+        }
+        Ok(groups::meet(&mut met, group, object, &account, now))
     }
 
     fn guests(&self, folder: FolderId) -> Result<Vec<(InvitationId, OpenInvitation)>, FolderKeysError> {
@@ -411,4 +424,29 @@ fn create(
     store.commit(staged, &StoreKey(object_name(id.root()).into()), None, None)?;
     store.sync_directories()?;
     Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use ensafer_core::crypto::EnvelopePrivateKey;
+    use ensafer_core::format::roster::Group;
+
+    use super::*;
+    use crate::engine::tests::accounts::{TestVault, alice};
+
+    #[test]
+    fn a_group_that_a_dry_run_meets_is_kept_by_nobody() {
+        let directory = tempfile::tempdir().unwrap();
+        let (account, now) = (alice(), Timestamp::default());
+        let vault = TestVault::new(Arc::clone(&account), 1, directory.path());
+        let pair = EnvelopePrivateKey::generate();
+        let group =
+            Group::create(account.bundle().clone(), account.identity(), [7; 16], pair, &mut SystemRandom);
+        let held = HeldGroup::seal(group.unwrap(), None, &account, now).unwrap();
+        let beside = Beside::new(&vault, None, &[], &vault.unlocked().unwrap());
+        let met = beside.hold_group(held.id(), held.object(), now).unwrap();
+        assert!(matches!(met, Met::Held(_)), "{met:?}");
+        assert_eq!(beside.groups().unwrap()[0].id(), held.id());
+        assert!(vault.groups().unwrap().is_empty());
+    }
 }

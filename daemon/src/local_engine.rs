@@ -24,9 +24,7 @@ use crate::config::Padding;
 use crate::daemon::{QuitSignal, Running};
 use crate::embedded_server::EmbeddedServer;
 use crate::engine::task::Shared;
-use crate::engine::{
-    Env, Folder, MemberChange, Settings, Settled, keep_allowed, kept_brake, kept_conflicts, settle,
-};
+use crate::engine::{Env, Folder, Kept, MemberChange, Settings, Settled, keep_allowed, kept_brake, settle};
 use crate::folder_keys::Vault;
 use crate::folders::{FolderEntry, Folders};
 use crate::groups;
@@ -34,16 +32,17 @@ use crate::host::host_name;
 use crate::invitations::{self, member_change};
 use crate::last_roster::{self, reader};
 use crate::local_api::Queries;
+use crate::output::printable;
 use crate::people::ReadingGuests;
 use crate::progress::Progress;
 use crate::shell::Shell;
 use crate::signers::Signers;
-use crate::state::{State, StateReader};
+use crate::state::State;
 use crate::store::DirectoryStore;
 use crate::supervisor::Supervisor;
 use crate::vault::ShellVault;
 use crate::view::{self, View};
-use crate::{activity, decrypt, trash, verify};
+use crate::{activity, decrypt, exit, folders, trash, verify};
 
 /// The engine in this process.
 #[derive(Debug, Clone, Copy)]
@@ -118,21 +117,11 @@ impl Engine for LocalEngine {
         let now = SystemClock::default().now();
         let folders = Folders::load(shell.home.data_dir())?;
         let statuses = folders.entries().iter().map(|entry| {
-            let reader = reader(&folders, entry)?;
-            let standing = reader.as_ref().map_or(Ok(Vec::new()), StateReader::problems)?;
-            let brake = reader.as_ref().map_or(Ok(None), kept_brake)?;
-            let conflicts = reader.as_ref().map_or(Ok(Vec::new()), kept_conflicts)?;
-            let classes: Vec<_> = standing.iter().map(|standing| standing.problem.class).collect();
+            let kept = Kept::read(reader(&folders, entry)?.as_ref())?;
             // A brake is more worth knowing than that nothing runs.
-            let events = [
-                Event::Stopped(brake.is_none()),
-                Event::Shut(classes.iter().copied().find(|class| class.shuts())),
-                Event::Problems(classes),
-                Event::Brake(brake),
-                Event::Conflicts(conflicts.len() as u64),
-            ];
-            let facts =
-                events.into_iter().fold(Facts::new(entry.id, now), |facts, event| facts.fold(event, now));
+            let stopped = Event::Stopped(kept.brake.is_none());
+            let events = [stopped].into_iter().chain(kept.events());
+            let facts = events.fold(Facts::new(entry.id, now), |facts, event| facts.fold(event, now));
             Ok(facts.status())
         });
         Ok(Status::of(statuses.collect::<Result<_>>()?))
@@ -311,6 +300,15 @@ impl StoredQueries {
         View::read(entry, reader(&self.folders, entry)?.as_ref())
     }
 
+    /// What `ask` says of each folder that can be read.
+    fn ask_each<T>(&self, ask: impl Fn(&FolderEntry) -> Result<T>) -> Vec<T> {
+        let tell = |entry: &FolderEntry, error: &anyhow::Error| {
+            let (work, why) = (printable(&entry.work.to_string_lossy()), exit::describe(error));
+            self.shell.output.warn(format_args!("{work} is left out: {why}"));
+        };
+        folders::ask_each(self.folders.entries(), ask, tell)
+    }
+
     fn entry(&self, folder: FolderId) -> Result<&FolderEntry> {
         let entry = self.folders.entries().iter().find(|entry| entry.id == folder);
         entry.context("the folder is not on this computer")
@@ -330,12 +328,7 @@ impl Queries for StoredQueries {
     }
 
     fn locate(&self, sought: &str) -> Result<Option<Located>> {
-        for entry in self.folders.entries() {
-            if let Some(located) = self.view(entry)?.locate(sought)? {
-                return Ok(Some(located));
-            }
-        }
-        Ok(None)
+        view::locate(self.folders.entries(), |entry| self.view(entry), sought)
     }
 
     fn describe(&self, path: &Path, text: &str) -> Result<()> {
@@ -348,11 +341,8 @@ impl Queries for StoredQueries {
     }
 
     fn conflicts(&self) -> Result<Vec<ConflictReport>> {
-        let mut all = Vec::new();
-        for entry in self.folders.entries() {
-            all.extend(self.view(entry)?.conflicts());
-        }
-        Ok(all)
+        let found = self.ask_each(|entry| view::conflicts(entry, reader(&self.folders, entry)?.as_ref()));
+        Ok(found.into_iter().flatten().collect())
     }
 
     fn resolve_conflict(&self, folder: FolderId, conflict: FileId, keep: Keep) -> Result<()> {
@@ -366,7 +356,7 @@ impl Queries for StoredQueries {
     }
 
     fn trash(&self, sought: &TrashQuery) -> Result<Vec<TrashedReport>> {
-        trash::list(self.folders.entries(), sought)
+        Ok(trash::latest_first(self.ask_each(|entry| trash::list(entry, sought))))
     }
 
     fn restore(&self, folder: FolderId, item: &str) -> Result<Restored> {
@@ -374,10 +364,91 @@ impl Queries for StoredQueries {
     }
 
     fn activity(&self, limit: usize) -> Result<Vec<ActivityReport>> {
-        let mut readers = Vec::new();
-        for entry in self.folders.entries() {
-            readers.extend(reader(&self.folders, entry)?.map(|reader| (entry.id, reader)));
+        let of_each = self.ask_each(|entry| {
+            let deeds = reader(&self.folders, entry)?.map(|reader| reader.activity(limit)).transpose()?;
+            Ok((entry.id, deeds.unwrap_or_default()))
+        });
+        Ok(activity::latest(of_each, limit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use ensafer_client::home::Home;
+    use ensafer_core::api::local::Deed;
+    use ensafer_core::clock::{Clock as VersionVector, Dot};
+    use ensafer_core::ids::DeviceId;
+    use ensafer_core::time::Timestamp;
+    use ensafer_core::tree::{Content, Name, Object};
+
+    use super::*;
+    use crate::config::Config;
+    use crate::folders::FoldersError;
+    use crate::output::Output;
+    use crate::state::{BaseRecord, DoneDeed};
+
+    fn deed() -> DoneDeed {
+        let (at, author) = (Timestamp::default(), "alice".into());
+        DoneDeed { at, deed: Deed::Added, path: "f".into(), from: None, here: true, author }
+    }
+
+    fn record(root: FileId) -> BaseRecord {
+        let dot = Dot { counter: 1, device: DeviceId::new([1; 16]) };
+        let object = Object {
+            id: FileId::new([7; 16]),
+            parent: root,
+            name: Name::new("f").unwrap(),
+            content: Content::Directory,
+            modified: Timestamp::default(),
+            created: Timestamp::default(),
+            description: None,
+            clock: VersionVector::new().with(dot),
+            content_dot: dot,
+            place_dot: dot,
+            author: "alice".into(),
+        };
+        BaseRecord { object: Arc::new(object), work: None, store: None }
+    }
+
+    /// Two folders, each with one deed and something in the trash. Neither state nor trash of the first can be read.
+    fn one_of_two_is_broken(directory: &Path) -> StoredQueries {
+        let home = Home::under(directory);
+        home.create().unwrap();
+        let shell = Shell::new(home, Config::default(), Output::new(true));
+        let mut folders = Folders::load(shell.home.data_dir()).unwrap();
+        for number in [1, 2] {
+            let work = directory.join(format!("work{number}"));
+            let id = FolderId::new([number; 16]);
+            let entry = FolderEntry { id, work: work.clone(), encrypted: directory.join("cloud") };
+            folders.add(|_| Ok::<_, FoldersError>(entry)).unwrap();
+            let file = folders.state_directory(id).unwrap().join("state.redb");
+            State::open(&file).unwrap().commit(&[record(id.root())], &[deed()]).unwrap();
+            let batch = work.join(".ensafer/trash/2026-11-21/080000-000");
+            fs::create_dir_all(&batch).unwrap();
+            fs::write(batch.join("old"), "text").unwrap();
+            if number == 1 {
+                fs::write(file, "no database").unwrap();
+                fs::remove_dir_all(work.join(".ensafer/trash")).unwrap();
+                fs::write(work.join(".ensafer/trash"), "no directory").unwrap();
+            }
         }
-        activity::list(readers, limit)
+        StoredQueries { shell, folders }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_read_hides_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let queries = one_of_two_is_broken(directory.path());
+        let second = FolderId::new([2; 16]);
+        let folders = |found: Vec<FolderId>| assert_eq!(found, [second]);
+        folders(queries.activity(10).unwrap().into_iter().map(|deed| deed.folder).collect());
+        folders(queries.trash(&TrashQuery::default()).unwrap().into_iter().map(|item| item.folder).collect());
+        assert_eq!(queries.conflicts().unwrap(), []);
+        let path = directory.path().join("work2/f");
+        let located = queries.locate(&path.to_string_lossy()).unwrap();
+        assert_eq!(located.map(|located| located.folder), Some(second));
+        assert!(queries.locate(&"0a".repeat(16)).is_err(), "the other may know it");
     }
 }

@@ -179,9 +179,7 @@ pub fn remove(shell: &Shell, folder: &FolderEntry, let_go: impl FnOnce() -> Resu
     folders.remove(folder.id)?;
     let_go()?;
     folders.remove_state(folder.id)?;
-    // The work directory is free for another folder; where it is gone there is nothing to be freed.
-    let _ = fs::remove_file(folder.work.join(PRIVATE).join("folder"));
-    Ok(())
+    Ok(folders.free_work(folder)?)
 }
 
 /// The folder of this computer with this id.
@@ -205,10 +203,9 @@ fn owner_of(shell: &Shell, vault: &dyn Vault, joinable: &Joinable<'_>) -> Result
         return Ok(None);
     }
     let known = account::known_people(&shell.home, &account)?;
-    Ok(state.member(&state.owner_key).map(|owner| OwnerReport {
-        login: owner.bundle.bundle().login.to_string(),
-        fingerprint: owner.bundle.fingerprint().to_string(),
-        standing: members::standing(&owner.bundle, &account, &known),
+    Ok(state.member(&state.owner_key).map(|owner| {
+        let (login, standing) = members::holder(&owner.bundle, &account, &known);
+        OwnerReport { login, fingerprint: owner.bundle.fingerprint().to_string(), standing }
     }))
 }
 

@@ -33,7 +33,7 @@ use crate::shell::Shell;
 use crate::state::StateReader;
 use crate::vault::ShellVault;
 use crate::view::{self, View};
-use crate::{activity, last_roster, platform, trash};
+use crate::{activity, folders, last_roster, platform, trash};
 
 /// How long folders wait at the start to hear whether they may begin.
 const FIRST_WORD: Duration = Duration::from_secs(1);
@@ -203,6 +203,15 @@ impl Supervisor {
         last_roster::reader(&Folders::load(self.shell.home.data_dir())?, entry)
     }
 
+    /// What `ask` says of each folder. What is wrong with one that is left out, its own status tells.
+    fn ask_each<T>(&self, ask: impl Fn(&FolderEntry) -> Result<T>) -> Result<Vec<T>> {
+        let tell = |entry: &FolderEntry, error: &anyhow::Error| {
+            tracing::warn!(folder = %entry.id, "the folder is left out of an answer");
+            tracing::debug!(folder = %entry.id, error = %exit::describe(error), "why it is");
+        };
+        Ok(folders::ask_each(&self.folders_on_list()?, ask, tell))
+    }
+
     /// Begins to watch what the settings name. Returns when the system has said how it is now, or is slow to.
     fn watch_surroundings(self: &Arc<Self>) {
         let config = &self.shell.config;
@@ -255,12 +264,8 @@ impl Queries for Arc<Supervisor> {
     }
 
     fn locate(&self, sought: &str) -> Result<Option<Located>> {
-        for entry in self.folders_on_list()? {
-            if let Some(located) = View::read(&entry, self.reader(&entry)?.as_ref())?.locate(sought)? {
-                return Ok(Some(located));
-            }
-        }
-        Ok(None)
+        let folders = self.folders_on_list()?;
+        view::locate(&folders, |entry| View::read(entry, self.reader(entry)?.as_ref()), sought)
     }
 
     fn describe(&self, path: &Path, text: &str) -> Result<()> {
@@ -273,11 +278,8 @@ impl Queries for Arc<Supervisor> {
     }
 
     fn conflicts(&self) -> Result<Vec<ConflictReport>> {
-        let mut all = Vec::new();
-        for entry in self.folders_on_list()? {
-            all.extend(View::read(&entry, self.reader(&entry)?.as_ref())?.conflicts());
-        }
-        Ok(all)
+        let found = self.ask_each(|entry| view::conflicts(entry, self.reader(entry)?.as_ref()))?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     fn resolve_conflict(&self, folder: FolderId, conflict: FileId, keep: Keep) -> Result<()> {
@@ -290,7 +292,7 @@ impl Queries for Arc<Supervisor> {
     }
 
     fn trash(&self, sought: &TrashQuery) -> Result<Vec<TrashedReport>> {
-        trash::list(&self.folders_on_list()?, sought)
+        Ok(trash::latest_first(self.ask_each(|entry| trash::list(entry, sought))?))
     }
 
     fn restore(&self, folder: FolderId, item: &str) -> Result<Restored> {
@@ -300,12 +302,11 @@ impl Queries for Arc<Supervisor> {
     }
 
     fn activity(&self, limit: usize) -> Result<Vec<ActivityReport>> {
-        let folders = self.folders_on_list()?;
-        let mut readers = Vec::new();
-        for entry in &folders {
-            readers.extend(self.reader(entry)?.map(|reader| (entry.id, reader)));
-        }
-        activity::list(readers, limit)
+        let of_each = self.ask_each(|entry| {
+            let deeds = self.reader(entry)?.map(|reader| reader.activity(limit)).transpose()?;
+            Ok((entry.id, deeds.unwrap_or_default()))
+        })?;
+        Ok(activity::latest(of_each, limit))
     }
 }
 

@@ -9,27 +9,28 @@ use rustix::fs::FileType;
 
 use crate::exit::Failure;
 use crate::folders::FolderEntry;
+use crate::view::is_at_or_below;
 use crate::work_dir::{ItemName, Trashed, WorkDir, WorkError};
 
 /// Most entries of one folder that are listed: the latest.
 pub const MOST_LISTED: usize = 10_000;
 
-/// What lies in the trash of `folders`, as far as it is sought, the latest first. A work folder that is not there has
-/// none.
+/// What lies in a folder's trash, as far as it is sought, the latest first. A work folder that is not there has none.
 ///
 /// # Errors
-/// A trash cannot be read.
-pub fn list(folders: &[FolderEntry], sought: &TrashQuery) -> Result<Vec<TrashedReport>> {
-    let mut all = Vec::new();
-    for folder in folders {
-        if let Ok(work) = WorkDir::open(&folder.work) {
-            let found = work.list_trash(MOST_LISTED, &|item| is_sought(folder, item, sought))?;
-            all.extend(found.iter().filter_map(|found| report(folder, found)));
-        }
-    }
-    // By time over the folders; within one batch as they are.
+/// The trash cannot be read.
+pub fn list(folder: &FolderEntry, sought: &TrashQuery) -> Result<Vec<TrashedReport>> {
+    let Ok(work) = WorkDir::open(&folder.work) else { return Ok(Vec::new()) };
+    let found = work.list_trash(MOST_LISTED, &|item| is_sought(folder, item, sought))?;
+    Ok(found.iter().filter_map(|found| report(folder, found)).collect())
+}
+
+/// What lies in the trash of several folders, the latest first; within one batch as it is.
+#[must_use]
+pub fn latest_first(of_each: Vec<Vec<TrashedReport>>) -> Vec<TrashedReport> {
+    let mut all: Vec<_> = of_each.into_iter().flatten().collect();
     all.sort_by_key(|report| Reverse(report.moved.clone()));
-    Ok(all)
+    all
 }
 
 fn is_sought(folder: &FolderEntry, item: &str, sought: &TrashQuery) -> bool {
@@ -38,10 +39,6 @@ fn is_sought(folder: &FolderEntry, item: &str, sought: &TrashQuery) -> bool {
         ItemName::parse(item).is_some_and(|name| folder.work.join(name.path).starts_with(path))
     };
     is_item && sought.path.as_ref().is_none_or(was_there)
-}
-
-fn is_at_or_below(item: &str, above: &str) -> bool {
-    item.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn report(folder: &FolderEntry, found: &Trashed) -> Option<TrashedReport> {
@@ -79,5 +76,25 @@ fn refused(item: &str, error: WorkError) -> anyhow::Error {
             failure.with_remedy("ensafer trash lists what is").into()
         }
         error => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ensafer_core::ids::FolderId;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_named_is_sought() {
+        let folder =
+            FolderEntry { id: FolderId::new([1; 16]), work: "/work".into(), encrypted: "/cloud".into() };
+        let item = "2026-11-21/080000-000/dir/f";
+        let finds =
+            |above: &str| is_sought(&folder, item, &TrashQuery { item: Some(above.into()), path: None });
+        assert!(["2026-11-21", "2026-11-21/080000-000/dir", item].into_iter().all(finds));
+        // `ensafer restore /` does not bring everything back.
+        assert!(!["", "2026-11-2", "2026-11-21/080000-000/di"].into_iter().any(finds));
+        assert!(is_sought(&folder, item, &TrashQuery { item: None, path: Some("/work/dir".into()) }));
     }
 }

@@ -53,7 +53,7 @@ impl<'a> View<'a> {
             .layout
             .shown()
             .filter_map(|id| Some((self.layout.path(id)?, &self.base.entries.get(&id)?.object)))
-            .filter(|(path, _)| is_at_or_below(path, &below))
+            .filter(|(path, _)| below.is_empty() || is_at_or_below(path, &below))
             .map(|(path, object)| self.listed(path, object))
             .collect();
         entries.sort_by(|a, b| a.path.cmp(&b.path));
@@ -116,8 +116,7 @@ impl<'a> View<'a> {
     }
 
     /// Contents that were kept twice and not resolved. A copy that has not arrived in the work folder is left out.
-    #[must_use]
-    pub fn conflicts(&self) -> Vec<ConflictReport> {
+    fn conflicts(&self) -> Vec<ConflictReport> {
         let report = |conflict: &Conflict| {
             let object = |id| self.base.entries.get(&id).map(|entry| &*entry.object);
             let is_own = |device| self.device == Some(device);
@@ -172,7 +171,8 @@ impl<'a> View<'a> {
     }
 
     fn concerns(&self, problem: &ProblemReport, relative: &str, id: Option<FileId>) -> bool {
-        let by_path = problem.path.as_deref().is_some_and(|path| is_at_or_below(path, relative));
+        let is_inside = |path: &str| relative.is_empty() || is_at_or_below(path, relative);
+        let by_path = problem.path.as_deref().is_some_and(is_inside);
         let key = id.and_then(|id| self.records.get(&id)).map(|record| record.key.to_string());
         by_path || (key.is_some() && problem.object == key)
     }
@@ -199,6 +199,40 @@ impl<'a> View<'a> {
     }
 }
 
+/// Contents that were kept twice in a folder and not resolved. A copy that has not arrived in the work folder is left out.
+///
+/// # Errors
+/// The state cannot be read.
+pub fn conflicts(entry: &FolderEntry, reader: Option<&StateReader>) -> Result<Vec<ConflictReport>> {
+    // Asked at every change of the status; base is large, and hardly ever needed.
+    match reader {
+        Some(reader) if !kept_conflicts(reader)?.is_empty() => {
+            Ok(View::read(entry, Some(reader))?.conflicts())
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Both sides of what is sought, in the first of `folders` that knows it. `view` reads a folder.
+///
+/// # Errors
+/// No folder knows it, and one could not be read.
+pub fn locate<'a>(
+    folders: &'a [FolderEntry],
+    view: impl Fn(&'a FolderEntry) -> Result<View<'a>>,
+    sought: &str,
+) -> Result<Option<Located>> {
+    let mut failed = None;
+    for entry in folders {
+        match view(entry).and_then(|view| view.locate(sought)) {
+            Ok(None) => {}
+            Ok(located) => return Ok(located),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    failed.map_or(Ok(None), Err)
+}
+
 /// The status of a path that lies in no folder.
 #[must_use]
 pub fn outside(path: &Path) -> FileStatus {
@@ -212,11 +246,40 @@ pub fn outside(path: &Path) -> FileStatus {
     }
 }
 
-fn is_at_or_below(path: &str, directory: &str) -> bool {
-    directory.is_empty()
-        || path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// Whether `path` is `above` or lies below it. Nothing lies below the empty path.
+#[must_use]
+pub fn is_at_or_below(path: &str, above: &str) -> bool {
+    path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn has_ignored_component(relative: &str) -> bool {
     relative.split('/').enumerate().any(|(depth, name)| is_ignored(depth == 0, name))
+}
+
+#[cfg(test)]
+mod tests {
+    use ensafer_core::ids::FolderId;
+    use redb::{Database, TableDefinition};
+
+    use super::*;
+    use crate::state::State;
+
+    #[test]
+    fn whether_there_are_conflicts_is_asked_without_reading_base() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("state.redb");
+        drop(State::open(&file).unwrap());
+        let database = Database::open(&file).unwrap();
+        let write = database.begin_write().unwrap();
+        let base = TableDefinition::<&[u8; 16], &[u8]>::new("base");
+        write.open_table(base).unwrap().insert(&[1; 16], &b"\xFF"[..]).unwrap();
+        write.commit().unwrap();
+        drop(database);
+
+        let entry =
+            FolderEntry { id: FolderId::new([1; 16]), work: "/work".into(), encrypted: "/cloud".into() };
+        let reader = StateReader::open(&file).unwrap();
+        assert!(View::read(&entry, reader.as_ref()).is_err(), "base cannot be read");
+        assert_eq!(conflicts(&entry, reader.as_ref()).unwrap(), []);
+    }
 }

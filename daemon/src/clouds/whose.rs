@@ -17,7 +17,7 @@ use crate::envelopes::Envelopes;
 use crate::folder_keys::{self, Vault};
 use crate::folders::FolderEntry;
 use crate::groups::HeldGroup;
-use crate::members::standing;
+use crate::members;
 
 /// An encrypted folder in a client's directory.
 #[derive(Debug, Clone)]
@@ -133,9 +133,59 @@ fn judge(
     }
     state.role_of(&me)?;
     let owner = &state.member(&state.owner_key)?.bundle;
-    Some(Whose::Shared {
-        owner: owner.bundle().login.to_string(),
-        fingerprint: owner.fingerprint().to_string(),
-        standing: standing(owner, account, known),
-    })
+    let (login, standing) = members::holder(owner, account, known);
+    Some(Whose::Shared { owner: login, fingerprint: owner.fingerprint().to_string(), standing })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use ensafer_core::account::{Bundle, SignedBundle};
+    use ensafer_core::api::local::Standing;
+    use ensafer_core::clock::{Clock as VersionVector, Dot};
+    use ensafer_core::crypto::{FolderKey, TestRandom};
+    use ensafer_core::format::object_name;
+    use ensafer_core::format::roster::{FolderLayout, Role, Roster, RosterStatement, seal_roster_object};
+    use ensafer_core::ids::DeviceId;
+    use ensafer_core::time::Timestamp;
+
+    use super::*;
+    use crate::engine::tests::accounts::{TestVault, alice, bob};
+
+    /// Lays the roster of a folder of `owner` into `directory`, shared with `member`, with `bundle` for the owner's keys.
+    fn lay_roster(owner: &Account, bundle: SignedBundle, member: &Account, directory: &Path) {
+        let (mut rng, device) = (TestRandom::new(7), DeviceId::new([7; 16]));
+        let key = FolderKey::generate(&mut rng);
+        let mut roster = Roster::create(bundle, owner.identity(), [7; 16], FolderLayout::Flat, key).unwrap();
+        roster.add(member.bundle().clone(), Role::Writer, owner.identity()).unwrap();
+        let dot = Dot { counter: 1, device };
+        let fields = RosterStatement {
+            device,
+            device_name: "laptop".into(),
+            clock: VersionVector::new().with(dot),
+            dot,
+            modified: Timestamp::default(),
+            created: Timestamp::default(),
+        };
+        let envelopes = roster.member_envelopes(None).unwrap();
+        let object = seal_roster_object(&roster, &envelopes, fields, owner.identity(), &mut rng).unwrap();
+        fs::write(directory.join(object_name(roster.state().folder.root())), object.bytes).unwrap();
+    }
+
+    #[test]
+    fn a_known_person_lays_no_folder_in_anothers_name() {
+        let (dir, cloud) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (alice, bob, mut known) = (alice(), bob(), AccountState::default());
+        known.meet(&"bob@example.com".parse().unwrap(), bob.bundle()).unwrap();
+        let as_carol =
+            Bundle { login: "carol@example.com".parse().unwrap(), ..bob.bundle().bundle().clone() };
+        lay_roster(&bob, SignedBundle::sign(as_carol, bob.identity()), &alice, cloud.path());
+
+        let vault = TestVault::new(alice, 1, dir.path());
+        let roster = rosters::below(cloud.path(), |_| false).remove(0);
+        let whose = judge(&roster, &vault.unlocked().unwrap(), &[], vault.envelopes(), &known);
+        let (owner, fingerprint) = ("bob@example.com".into(), bob.fingerprint().to_string());
+        assert_eq!(whose, Some(Whose::Shared { owner, fingerprint, standing: Standing::Pinned }));
+    }
 }

@@ -251,7 +251,7 @@ impl Folder {
                 continue;
             };
             let keep = match file.seen {
-                Some(_) => Some(self.work.open_trash(self.last_look).reserve(&key.0)?),
+                Some(_) => self.place_in_trash(&key)?,
                 None => None,
             };
             match write_object(&*self.store, &key, held.object(), file.seen, keep.as_deref()) {

@@ -174,7 +174,7 @@ impl Folder {
             return Ok(());
         };
         let keep = match stamp {
-            Some(_) => Some(self.work.open_trash(self.last_look).reserve(&key.0)?),
+            Some(_) => self.place_in_trash(key)?,
             None => None,
         };
         match write_object(&*self.store, key, &bytes, stamp, keep.as_deref()) {

@@ -433,7 +433,7 @@ impl Folder {
             .map_err(EngineError::from)?;
         let before = self.store.look(&key)?;
         let keep = match before {
-            Some(_) => Some(self.work.open_trash(self.last_look).reserve(&key.0).map_err(EngineError::from)?),
+            Some(_) => self.place_in_trash(&key)?,
             None => None,
         };
         match write_object(&*self.store, &key, &sealed.bytes, before, keep.as_deref()) {

@@ -1,6 +1,7 @@
 //! The folder's roster in the encrypted folder: accepted when it has grown, refused when it has shrunk, merged where two
 //! have grown, put back when it is gone (`docs/format.md`, "The roster"; engine rule 19).
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -430,10 +431,19 @@ impl Folder {
         self.remove_copy(listed)
     }
 
+    /// A place in the trash for what lies under `key` in the encrypted folder. There is none in a dry run: nothing will be
+    /// removed, and nothing is made.
+    pub(super) fn place_in_trash(&self, key: &StoreKey) -> Result<Option<PathBuf>, EngineError> {
+        if self.store.is_read_only() {
+            return Ok(None);
+        }
+        Ok(Some(self.work.open_trash(self.last_look).reserve(&key.0)?))
+    }
+
     /// Moves a copy that says nothing which is not known to the trash.
     pub(super) fn remove_copy(&mut self, listed: &Listed) -> Result<(), EngineError> {
-        let keep = self.work.open_trash(self.last_look).reserve(&listed.key.0)?;
-        if let Err(error) = self.store.remove(&listed.key, listed.stamp, Some(&keep)) {
+        let keep = self.place_in_trash(&listed.key)?;
+        if let Err(error) = self.store.remove(&listed.key, listed.stamp, keep.as_deref()) {
             tracing::debug!(%error, "a copy stays");
         }
         Ok(())
@@ -504,7 +514,7 @@ impl Folder {
         expected: Option<StoreStamp>,
     ) -> Result<Option<StoreStamp>, EngineError> {
         let keep = match expected {
-            Some(_) => Some(self.work.open_trash(self.last_look).reserve(&self.roster.key.0)?),
+            Some(_) => self.place_in_trash(&self.roster.key)?,
             None => None,
         };
         let committed =

@@ -12,14 +12,16 @@ use ensafer_core::ids::FileId;
 use ensafer_core::status::{Event, Side as StatusSide};
 use tokio::sync::oneshot;
 
+use super::interrupts::{Interrupt, Interrupts};
 use super::{
-    EngineError, Env, Folder, MemberChange, MembersError, ResolveError, Settings, Settled, Step, settle,
+    EngineError, Env, Folder, Kept, MemberChange, MembersError, ResolveError, Settings, Settled, Step, settle,
 };
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::folder_keys::{FolderKeysError, Vault};
 use crate::folders::FolderEntry;
 use crate::progress::Progress;
+use crate::state::{StateError, StateReader};
 use crate::watch::{Hint, Side, Watch};
 
 /// Hints that come in a burst are answered by one look.
@@ -91,8 +93,7 @@ pub struct Shared {
 /// A running folder.
 pub struct Task {
     sender: Sender<Message>,
-    cancel: Arc<AtomicBool>,
-    interruptions: Arc<AtomicUsize>,
+    interrupts: Arc<Interrupts>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -105,8 +106,7 @@ impl Task {
         running: bool,
     ) -> std::io::Result<Self> {
         let (sender, inbox) = channel();
-        let cancel = Arc::new(AtomicBool::new(false));
-        let interruptions = Arc::new(AtomicUsize::new(0));
+        let interrupts = Arc::new(Interrupts::default());
         let hints = sender.clone();
         let worker = Worker {
             entry,
@@ -115,8 +115,7 @@ impl Task {
             inbox,
             hints,
             hint_count: Arc::default(),
-            cancel: cancel.clone(),
-            interruptions: interruptions.clone(),
+            interrupts: interrupts.clone(),
             folder: None,
             watch: None,
             running,
@@ -137,25 +136,14 @@ impl Task {
                 );
             }
         })?;
-        Ok(Self { sender, cancel, interruptions, thread: Some(thread) })
+        Ok(Self { sender, interrupts, thread: Some(thread) })
     }
 
     /// Tells the thread something. Whatever asks it to stop what it does, or to do something at once, interrupts it after
     /// the current file.
     pub fn tell(&self, message: Message) {
-        let interrupts = matches!(
-            message,
-            Message::Run(false)
-                | Message::Quit
-                | Message::Lock
-                | Message::ChangeMembers(..)
-                | Message::ResolveConflict(..)
-        );
-        if matches!(message, Message::ChangeMembers(..) | Message::ResolveConflict(..)) {
-            self.interruptions.fetch_add(1, Ordering::Relaxed);
-        }
-        if interrupts {
-            self.cancel.store(true, Ordering::Relaxed);
+        if let Some(interrupt) = Interrupt::of(&message) {
+            self.interrupts.sent(interrupt);
         }
         // A thread that is gone has nothing to be told.
         let _ = self.sender.send(message);
@@ -180,9 +168,7 @@ struct Worker {
     inbox: Receiver<Message>,
     hints: Sender<Message>,
     hint_count: Arc<HintCount>,
-    cancel: Arc<AtomicBool>,
-    /// How many wishes wait that are done between two steps, and after which a settling goes on.
-    interruptions: Arc<AtomicUsize>,
+    interrupts: Arc<Interrupts>,
     folder: Option<Folder>,
     watch: Option<Watch>,
     running: bool,
@@ -196,12 +182,26 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) {
+        if let Err(error) = self.tell_kept() {
+            tracing::warn!(folder = %self.entry.id, %error, "what the folder was left with cannot be read");
+        }
         while !self.quit {
             self.receive();
             if self.running && !self.quit && self.next_look.is_some_and(|at| at <= Instant::now()) {
                 self.look();
             }
         }
+    }
+
+    /// Says what the last look left. It stands until the next one, which comes late where syncing rests, keys are locked, or
+    /// a side cannot be reached.
+    fn tell_kept(&self) -> Result<(), StateError> {
+        let reader = StateReader::open(&self.state_directory.join("state.redb"))?;
+        let kept = Kept::read(reader.as_ref())?;
+        let events = kept.events();
+        self.shared.board.set_problems(self.entry.id, kept.problems);
+        self.tell(events);
+        Ok(())
     }
 
     /// Takes messages until the next look is due.
@@ -224,6 +224,10 @@ impl Worker {
     }
 
     fn handle(&mut self, message: Message) {
+        // With the thread, that it was told to end stays true.
+        if let Some(interrupt) = Interrupt::of(&message).filter(|_| !matches!(message, Message::Quit)) {
+            self.interrupts.taken(interrupt);
+        }
         match message {
             Message::Hint(side, hint) => {
                 self.hint_count.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -238,16 +242,17 @@ impl Worker {
                 self.look_in(GATHER);
             }
             Message::Describe(object, text) => {
-                let described = self.with_folder(|folder, _| folder.describe(object, &text));
+                let described =
+                    self.with_folder(Interrupts::stop, |folder, _| folder.describe(object, &text));
                 if let Err(error) = described {
                     tracing::warn!(folder = %self.entry.id, %error, "a description could not be kept");
                 }
                 self.look_in(Duration::ZERO);
             }
             Message::ResolveConflict(copy, keep, reply) => {
-                self.interruptions.fetch_sub(1, Ordering::Relaxed);
-                self.cancel.store(false, Ordering::Relaxed);
-                let resolved = self.with_folder(|folder, env| Ok(folder.resolve_conflict(copy, keep, env)));
+                let resolve =
+                    |folder: &mut Folder, env: &Env<'_>| Ok(folder.resolve_conflict(copy, keep, env));
+                let resolved = self.with_folder(Interrupts::stop, resolve);
                 let count = self.folder.as_ref().map_or(0, Folder::conflict_count);
                 self.tell([Event::Disturbed(StatusSide::Work), Event::Conflicts(count)]);
                 let _ = reply.send(resolved.unwrap_or_else(|error| Err(error.into())));
@@ -255,26 +260,24 @@ impl Worker {
             }
             Message::Run(running) => {
                 self.running = running;
-                self.cancel.store(false, Ordering::Relaxed);
                 self.tell([Event::Disturbed(StatusSide::Work), Event::Disturbed(StatusSide::Encrypted)]);
                 self.look_at_everything();
             }
             Message::Settle(reply) => {
-                let result = self.settle_between_interruptions().map_err(|error| match error {
+                let result = self.settle_between_wishes().map_err(|error| match error {
                     EngineError::Keys(FolderKeysError::Locked) => Unsettled::Locked,
                     error => Unsettled::Failed(crate::apply::describe(&error)),
                 });
                 let _ = reply.send(result);
             }
             Message::ChangeMembers(change, reply) => {
-                self.interruptions.fetch_sub(1, Ordering::Relaxed);
-                self.cancel.store(false, Ordering::Relaxed);
-                let changed = self.with_folder(|folder, env| Ok(folder.change_members(&change, env)));
+                let change = |folder: &mut Folder, env: &Env<'_>| Ok(folder.change_members(&change, env));
+                let changed = self.with_folder(Interrupts::stop, change);
                 let _ = reply.send(changed.unwrap_or_else(|error| Err(error.into())));
                 self.look_at_everything();
             }
             Message::Reencrypt(reply) => {
-                let wished = self.with_folder(Folder::wish_reencryption);
+                let wished = self.with_folder(Interrupts::stop, Folder::wish_reencryption);
                 if wished.is_ok() {
                     let sides = [StatusSide::Work, StatusSide::Encrypted].map(Event::Disturbed);
                     self.tell(sides.into_iter().chain([Event::Reencrypting(Some(0))]));
@@ -283,7 +286,7 @@ impl Worker {
                 self.look_at_everything();
             }
             Message::GoOn(token) => {
-                if let Err(error) = self.with_folder(|folder, _| folder.allow(&token)) {
+                if let Err(error) = self.with_folder(Interrupts::stop, |folder, _| folder.allow(&token)) {
                     tracing::warn!(folder = %self.entry.id, %error, "the brake could not be released");
                 }
                 self.look_at_everything();
@@ -296,7 +299,6 @@ impl Worker {
                 if let Some(folder) = &mut self.folder {
                     folder.lock();
                 }
-                self.cancel.store(false, Ordering::Relaxed);
                 self.is_locked = true;
                 self.tell([Event::Locked(true)]);
             }
@@ -329,7 +331,7 @@ impl Worker {
                 folder.look_at_everything();
             }
         }
-        let result = self.with_folder(Folder::step);
+        let result = self.with_folder(Interrupts::any, Folder::step);
         self.next_look = Some(match result {
             Ok(step) => self.after(&step),
             Err(error) => self.after_error(&error),
@@ -401,30 +403,33 @@ impl Worker {
         Instant::now() + TRY_AGAIN
     }
 
-    /// Settles, and goes on after each wish that interrupts it.
-    fn settle_between_interruptions(&mut self) -> Result<Settled, EngineError> {
+    /// Settles, and goes on after each wish that interrupts it; not after an order to stop.
+    fn settle_between_wishes(&mut self) -> Result<Settled, EngineError> {
         let mut all = Settled::default();
         loop {
-            while self.is_interrupted() && !self.quit {
+            let mut is_stopped = false;
+            while self.interrupts.has_wish() && !self.quit {
                 let message = self.inbox.recv().unwrap_or(Message::Quit);
+                is_stopped |= Interrupt::of(&message) == Some(Interrupt::Stop);
                 self.handle(message);
             }
+            if is_stopped {
+                return Ok(Settled { complete: false, ..all });
+            }
             all = all.followed_by(self.settle()?);
-            if all.complete || self.quit || !self.is_interrupted() {
+            if all.complete || !self.interrupts.has_wish() {
                 return Ok(all);
             }
         }
     }
 
-    fn is_interrupted(&self) -> bool {
-        self.interruptions.load(Ordering::Relaxed) > 0
-    }
-
     fn settle(&mut self) -> Result<Settled, EngineError> {
-        let result = self.with_folder(settle);
+        let result = self.with_folder(Interrupts::any, settle);
         match &result {
             // One that was given up before it began has seen nothing.
-            Ok((_, step)) if step.planned || !self.cancel.load(Ordering::Relaxed) => _ = self.after(step),
+            Ok((_, step)) if step.planned || !self.interrupts.any().load(Ordering::SeqCst) => {
+                _ = self.after(step);
+            }
             Ok(_) => {}
             Err(error) => self.next_look = Some(self.after_error(error)),
         }
@@ -432,9 +437,11 @@ impl Worker {
         Ok(result?.0)
     }
 
-    /// Runs `work` on the folder, which is opened, and watched, when it is first needed.
+    /// Runs `work`, which is given up `until` something waits, on the folder, which is opened, and watched, when it is first
+    /// needed.
     fn with_folder<T>(
         &mut self,
+        until: fn(&Interrupts) -> &AtomicBool,
         work: impl FnOnce(&mut Folder, &Env<'_>) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
         let shared = self.shared.clone();
@@ -451,8 +458,8 @@ impl Worker {
         };
         let (board, id) = (shared.board.clone(), self.entry.id);
         let progress = Progress::listened_to(move |reached| board.tell(id, [Event::Progressed(reached)]));
-        let env =
-            Env { clock: &*shared.clock, vault: &*shared.vault, cancel: &self.cancel, progress: &progress };
+        let cancel = until(&self.interrupts);
+        let env = Env { clock: &*shared.clock, vault: &*shared.vault, cancel, progress: &progress };
         work(folder, &env)
     }
 }

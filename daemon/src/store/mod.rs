@@ -239,6 +239,11 @@ pub trait EncryptedStore: Send + Sync {
     /// Proves that the folder is there and writable, by making a file and removing it.
     fn probe(&self) -> Result<(), StoreError>;
 
+    /// Whether every write is refused.
+    fn is_read_only(&self) -> bool {
+        false
+    }
+
     /// Bytes that may still be written, `None` where nobody knows.
     fn free_bytes(&self) -> Result<Option<u64>, StoreError>;
 }

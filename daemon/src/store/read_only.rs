@@ -61,6 +61,10 @@ impl<S: EncryptedStore> EncryptedStore for ReadOnlyStore<S> {
         Err(denied())
     }
 
+    fn is_read_only(&self) -> bool {
+        true
+    }
+
     fn free_bytes(&self) -> Result<Option<u64>, StoreError> {
         self.0.free_bytes()
     }

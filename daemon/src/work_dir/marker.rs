@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
 
 use ensafer_core::ids::{DeviceId, FolderId};
 use ensafer_core::time::Timestamp;
@@ -25,6 +26,12 @@ pub struct Marker {
     pub device_id: DeviceId,
     /// When, in nanoseconds since 1970.
     pub made: Timestamp,
+}
+
+/// Where the marker of the work directory `work` lies.
+#[must_use]
+pub fn marker_path(work: &Path) -> PathBuf {
+    work.join(PRIVATE).join(FILE)
 }
 
 impl WorkDir {

@@ -26,7 +26,7 @@ mod trash;
 mod trashed;
 
 pub use error::WorkError;
-pub use marker::Marker;
+pub use marker::{Marker, marker_path};
 pub use stage::StagedFile;
 pub use trash::Trash;
 pub(crate) use trashed::is_day;

@@ -87,11 +87,11 @@ pub struct FolderPreview {
 /// Whose a folder is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnerReport {
-    /// The login, as the owner's own keys say.
+    /// The login under which this account has met the keys; where it has not, the one that they say themselves.
     pub login: String,
     /// The fingerprint of the identity key.
     pub fingerprint: String,
-    /// What this account knows of the keys.
+    /// What this account knows of the keys under that login.
     pub standing: Standing,
 }
 
@@ -252,11 +252,12 @@ pub enum Whose {
     Own,
     /// It is somebody else's, and the account is a member.
     Shared {
-        /// The owner's login, as the folder itself says.
+        /// The owner's login: the one under which the account has met their keys; where it has not, the one that the
+        /// folder itself says.
         owner: String,
         /// The fingerprint of the owner's identity key.
         fingerprint: String,
-        /// What the account knows of the owner's keys.
+        /// What the account knows of the owner's keys under that login.
         standing: Standing,
     },
     /// No account is set up here.

@@ -20,7 +20,7 @@ pub struct MemberReport {
     pub identity: HexArray<32>,
     /// Which of the account's bundles the folder has.
     pub sequence: u64,
-    /// What this account knows of them.
+    /// What this account knows of them under that name.
     pub standing: Standing,
 }
 
@@ -87,7 +87,7 @@ pub enum Standing {
     Verified,
     /// They were seen before, and are the same.
     Pinned,
-    /// They were never seen outside of this folder.
+    /// They were never seen under this name outside of this folder.
     Unknown,
     /// Under this name other keys were seen before.
     Changed,

@@ -12,7 +12,7 @@ use ensafer_core::time::Timestamp;
 use crate::account::Unlocked;
 use crate::envelopes::Envelopes;
 use crate::folder_keys::{FolderKeysError, Vault};
-use crate::groups::{Held, HeldGroup, Met, is_of_group};
+use crate::groups::{HeldGroup, Met, meet};
 
 const ALICE: &[u8] = include_bytes!("../../../testdata/accounts/test-only-alice.ensafer-account");
 const ALICE_RECOVERY: &str = include_str!("../../../testdata/accounts/test-only-alice.recovery-key");
@@ -104,26 +104,7 @@ impl Vault for TestVault {
 
     fn hold_group(&self, group: GroupId, object: &[u8], now: Timestamp) -> Result<Met, FolderKeysError> {
         let account = self.unlocked()?.account;
-        if !is_of_group(object, group) {
-            return Ok(Met::Damaged);
-        }
-        let found = match HeldGroup::open(object, &account) {
-            Ok(found) => found,
-            Err(error) => return Ok(Met::unopened(&error)),
-        };
-        let mut groups = self.groups.lock().unwrap();
-        let Some(before) = groups.iter_mut().find(|held| held.id() == found.id()) else {
-            let group = Arc::new(found);
-            groups.push(Arc::clone(&group));
-            return Ok(Met::Held(Held { group, is_news: true, is_behind: false }));
-        };
-        let is_behind = found.lacks(before);
-        let joined = before.join(found, &account, now).unwrap();
-        let is_news = joined.is_some();
-        if let Some(joined) = joined {
-            *before = Arc::new(joined);
-        }
-        Ok(Met::Held(Held { group: before.clone(), is_news, is_behind }))
+        Ok(meet(&mut self.groups.lock().unwrap(), group, object, &account, now))
     }
 
     fn guests(&self, folder: FolderId) -> Result<Vec<(InvitationId, OpenInvitation)>, FolderKeysError> {

@@ -15,7 +15,7 @@ use super::world::{Device, World, file};
 use crate::engine::{EngineError, ResolveError, kept_conflicts};
 
 /// Two devices with a conflict about `f`, which `b` knows. Returns the copy's object and path.
-fn conflict(world: &World) -> (Device, Device, FileId, String) {
+pub(super) fn conflict(world: &World) -> (Device, Device, FileId, String) {
     let (mut a, mut b) = (world.device("a"), world.device("b"));
     let (id, copy) = conflict_between(world, &mut a, &mut b);
     (a, b, id, copy)

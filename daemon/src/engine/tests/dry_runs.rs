@@ -1,5 +1,7 @@
 //! What joining a folder would do, before it is done.
 
+use std::fs;
+
 use super::world::World;
 use crate::engine::Preview;
 
@@ -36,4 +38,18 @@ fn a_cancelled_dry_run_reads_no_file() {
     desktop.write("same.txt", "the same");
     assert_eq!(desktop.dry_run(true), None);
     assert_eq!(desktop.dry_run(false).unwrap().same, 1);
+}
+
+#[test]
+fn a_dry_run_makes_no_room_for_what_it_does_not_remove() {
+    let world = World::new();
+    let mut laptop = world.device("laptop");
+    laptop.settle();
+    let desktop = world.device("desktop");
+    let name = laptop.roster_key();
+    let copy = name.replace(".ensafer", " (conflicted copy 2026-11-22).ensafer");
+    fs::copy(world.cloud().join(name), world.cloud().join(&copy)).unwrap();
+    desktop.dry_run(false).unwrap();
+    assert!(!desktop.path(".ensafer/trash").exists());
+    assert!(world.names().contains(&copy));
 }

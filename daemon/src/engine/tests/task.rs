@@ -1,28 +1,41 @@
 //! The thread that owns a folder, with the real clock and the real watcher.
 
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use ensafer_core::api::local::Keep;
 use ensafer_core::format::roster::Role;
+use ensafer_core::ids::FileId;
+use ensafer_core::plan::{Problem, ProblemClass, Subject};
+use ensafer_core::safety::{Brake, BrakeKind};
 use ensafer_core::status::{State, Status};
+use ensafer_core::time::Timestamp;
 use tokio::sync::oneshot;
 
 use super::accounts::bob;
+use super::conflicts::conflict;
 use super::world::{Device, World};
 use crate::board::Board;
-use crate::clock::SystemClock;
-use crate::engine::MemberChange;
+use crate::clock::{Clock, SystemClock};
+use crate::engine::brake::BRAKE;
 use crate::engine::task::{Message, Shared, Task};
+use crate::engine::{MemberChange, ResolveError};
+use crate::state::StandingProblem;
 
 /// Longer than anything here takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn start(device: &mut Device) -> (Arc<Board>, Task) {
+    start_as(device, true)
+}
+
+fn start_as(device: &mut Device, running: bool) -> (Arc<Board>, Task) {
     device.stop();
     let clock = Arc::new(SystemClock::default());
     let board = Arc::new(Board::new(clock.clone()));
+    board.set_stopped(!running);
     board.add(device.entry.id);
     let shared = Shared {
         settings: device.settings.clone(),
@@ -31,8 +44,56 @@ fn start(device: &mut Device) -> (Arc<Board>, Task) {
         board: board.clone(),
         clock,
     };
-    let task = Task::start(device.entry.clone(), &device.state, shared, true).unwrap();
+    let task = Task::start(device.entry.clone(), &device.state, shared, running).unwrap();
     (board, task)
+}
+
+/// A folder at rest. When it is first looked into, it is told what `meanwhile` says.
+fn start_at_rest(device: &mut Device, meanwhile: impl FnOnce(&Task) + Send + 'static) -> Arc<Task> {
+    device.stop();
+    let clock = Arc::new(Interrupted::default());
+    let shared = Shared {
+        settings: device.settings.clone(),
+        full_scan_interval: Duration::from_secs(3600),
+        vault: device.vault.clone(),
+        board: Arc::new(Board::new(Arc::new(SystemClock::default()))),
+        clock: clock.clone(),
+    };
+    let task = Arc::new(Task::start(device.entry.clone(), &device.state, shared, false).unwrap());
+    let told = Arc::clone(&task);
+    *clock.meanwhile.lock().unwrap() = Some(Box::new(move || meanwhile(&told)));
+    task
+}
+
+/// The system's clock. The first look at it is the moment for something to happen.
+#[derive(Default)]
+struct Interrupted {
+    clock: SystemClock,
+    meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Clock for Interrupted {
+    fn now(&self) -> Timestamp {
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile();
+        }
+        self.clock.now()
+    }
+
+    fn wait(&self, duration: Duration) {
+        self.clock.wait(duration);
+    }
+
+    fn wake(&self) {
+        self.clock.wake();
+    }
+}
+
+fn resolve(task: &Task, copy: FileId, keep: Keep) -> oneshot::Receiver<Result<(), ResolveError>> {
+    let (reply, answer) = oneshot::channel();
+    task.tell(Message::ResolveConflict(copy, keep, reply));
+    answer
 }
 
 fn wait_for(board: &Board, what: impl Fn(&Status) -> bool) -> Status {
@@ -113,6 +174,39 @@ fn a_change_of_members_leaves_no_sync_half_done() {
 }
 
 #[test]
+fn one_decision_does_not_undo_the_one_before() {
+    let world = World::new();
+    let (_a, mut b, copy, _) = conflict(&world);
+    let task = start_at_rest(&mut b, move |task| drop(resolve(task, copy, Keep::Original)));
+    resolve(&task, copy, Keep::Copy).blocking_recv().unwrap().unwrap();
+    Arc::into_inner(task).unwrap().finish();
+}
+
+#[test]
+fn an_order_to_stop_ends_a_sync_whatever_else_is_wished_for() {
+    for stops_first in [true, false] {
+        let world = World::new();
+        let mut a = world.device("a");
+        a.settle();
+        a.write("f", "text");
+        let before = world.snapshot();
+        let task = start_at_rest(&mut a, move |task| {
+            if stops_first {
+                task.tell(Message::Run(false));
+            }
+            drop(resolve(task, FileId::new([7; 16]), Keep::Both));
+            task.tell(Message::Run(false));
+        });
+        let (settled, answer) = oneshot::channel();
+        task.tell(Message::Settle(settled));
+        let settled = answer.blocking_recv().unwrap().unwrap();
+        assert!(!settled.complete && settled.published == 0, "{settled:?}");
+        assert_eq!(world.snapshot(), before);
+        Arc::into_inner(task).unwrap().finish();
+    }
+}
+
+#[test]
 fn a_folder_that_cannot_go_on_lets_go_of_its_state() {
     let world = World::new();
     let mut a = world.device("a");
@@ -129,5 +223,42 @@ fn a_folder_that_cannot_go_on_lets_go_of_its_state() {
     fs::rename(elsewhere, world.cloud()).unwrap();
     a.start();
     a.settle();
+    task.finish();
+}
+
+#[test]
+fn a_folder_that_starts_at_rest_tells_what_its_last_look_left() {
+    let world = World::new();
+    let (_a, mut b, ..) = conflict(&world);
+    b.stop();
+    let brake = Brake {
+        kind: BrakeKind::LocalDeletions,
+        count: 1,
+        of: 2,
+        objects: vec![FileId::new([1; 16])],
+        token: "01234567".into(),
+    };
+    let problem =
+        Problem { class: ProblemClass::Damaged, subject: Subject::Path("g".into()), detail: String::new() };
+    let mut state = crate::state::State::open(&b.state_file()).unwrap();
+    state.put(BRAKE, &Some(&brake)).unwrap();
+    let since = Timestamp::default();
+    state.set_problems(&[StandingProblem { problem, since, stamp: None }]).unwrap();
+    drop(state);
+
+    let (board, task) = start_as(&mut b, false);
+    let status = wait_for(&board, |status| status.folders[0].conflicts == 1);
+    let folder = &status.folders[0];
+    assert_eq!((folder.state, folder.problems), (State::Stopped, 1));
+    assert_eq!(folder.brake.as_ref(), Some(&brake));
+    assert_eq!(board.braked_by(&brake.token), Some(b.entry.id));
+    let told: Vec<_> = board.problems().into_iter().map(|problem| problem.path).collect();
+    assert_eq!(told, [Some("g".to_owned())]);
+    // Whoever begins looks for themselves.
+    board.set_stopped(false);
+    task.tell(Message::Run(true));
+    let status = wait_for(&board, is(State::UpToDate));
+    assert_eq!((status.folders[0].brake.as_ref(), status.folders[0].conflicts), (None, 1));
+    assert_eq!(board.problems().len(), 0);
     task.finish();
 }
