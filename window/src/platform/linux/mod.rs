@@ -1,5 +1,6 @@
 //! Linux: a frame of GTK's with WebKit's page in it. One instance for each home and session bus, by `GApplication`.
 
+mod download;
 mod page;
 mod style;
 
