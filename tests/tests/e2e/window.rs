@@ -117,6 +117,16 @@ fn a_second_one_raises_the_first_of_its_home() {
     process::run(&mut window(&desktop, &display, &device, &["--screen", "folders"])).expect(0);
     wait::until_true("the screen that was asked for", || title(first.process).as_deref() == Some(FOLDERS));
     assert_eq!(display.windows().len(), 2);
+
+    // Also while the daemon does not answer.
+    process::run(&mut window(&desktop, &display, &other, &[])).expect(0);
+    wait::until_true("the other window lies on top", || display.active() != first.id);
+    let [daemon] = device.processes()[..] else { panic!("one daemon runs") };
+    let daemon = Pid::from_raw(i32::try_from(daemon).unwrap()).unwrap();
+    kill_process(daemon, Signal::STOP).unwrap();
+    process::run(&mut window(&desktop, &display, &device, &[])).expect(0);
+    wait::until_true("the first window is raised again", || display.active() == first.id);
+    kill_process(daemon, Signal::CONT).unwrap();
 }
 
 #[test]
