@@ -8,7 +8,7 @@ use ensafer_client::home::Home;
 use ensafer_client::local_api::Client;
 use ensafer_core::api::local::{ConflictReport, ProblemReport};
 use ensafer_core::ids::FolderId;
-use ensafer_core::status::{State, Status};
+use ensafer_core::status::{FolderStatus, State, Status};
 use ensafer_core::time::Timestamp;
 use jiff::Zoned;
 
@@ -119,23 +119,35 @@ impl Reporter {
 struct Reports {
     home: Home,
     has_begun: bool,
-    problems: Report<ProblemReport, (FolderId, u64, State, Timestamp)>,
-    conflicts: Report<ConflictReport, (FolderId, u64)>,
+    problems: Report<ProblemReport>,
+    conflicts: Report<ConflictReport>,
 }
 
-struct Report<T, Mark> {
+/// What a status says of how many a folder has. A look that ends may have found others, as many as before; and a conflict
+/// is counted before its copy is there to be told of.
+type Mark = (FolderId, u64, State, Timestamp);
+
+struct Report<T> {
     /// What the status said when it was asked for; of folders that have any.
     marks: Vec<Mark>,
     list: Vec<T>,
 }
 
-impl<T, Mark: PartialEq> Report<T, Mark> {
+impl<T> Report<T> {
     const fn new() -> Self {
         Self { marks: Vec::new(), list: Vec::new() }
     }
 
-    /// The list as it is while the status has these `marks`; an older one while the daemon does not answer.
-    fn update(&mut self, marks: Vec<Mark>, ask: impl FnOnce() -> Option<Vec<T>>) {
+    /// The list as it is while `status` counts so many; an older one while the daemon does not answer.
+    fn update(
+        &mut self,
+        status: &Status,
+        count: impl Fn(&FolderStatus) -> u64,
+        ask: impl FnOnce() -> Option<Vec<T>>,
+    ) {
+        let with_any = status.folders.iter().filter(|folder| count(folder) > 0);
+        let marks: Vec<Mark> =
+            with_any.map(|folder| (folder.folder, count(folder), folder.state, folder.since)).collect();
         if marks == self.marks {
             return;
         }
@@ -153,14 +165,8 @@ impl Reports {
     fn picture(&mut self, status: &Status) -> Picture {
         self.has_begun = true;
         let daemon = || Client::connect(&self.home).ok();
-        let folders = || status.folders.iter();
-        // A look that ends may have found others, as many as before.
-        let with_problems = folders().filter(|folder| folder.problems > 0);
-        let marks = with_problems.map(|it| (it.folder, it.problems, it.state, it.since)).collect();
-        self.problems.update(marks, || daemon()?.problems().ok());
-        let with_conflicts = folders().filter(|folder| folder.conflicts > 0);
-        let marks = with_conflicts.map(|it| (it.folder, it.conflicts)).collect();
-        self.conflicts.update(marks, || daemon()?.conflicts().ok());
+        self.problems.update(status, |folder| folder.problems, || daemon()?.problems().ok());
+        self.conflicts.update(status, |folder| folder.conflicts, || daemon()?.conflicts().ok());
         Picture::of(status, &self.problems.list, &self.conflicts.list)
     }
 
