@@ -1,9 +1,10 @@
 //! What is worth a notification: a pure function of what was told before and what there is now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use ensafer_client::screen::Screen;
 use ensafer_core::api::local::{ConflictReport, ProblemReport};
+use ensafer_core::ids::FolderId;
 use ensafer_core::plan::ProblemClass;
 use ensafer_core::status::{AccountNoticeKind, State, Status};
 
@@ -69,6 +70,8 @@ impl Kind {
 struct Thing {
     /// What it is recognised by.
     key: String,
+    /// The folder that it is about, if it is about one.
+    folder: Option<FolderId>,
     /// The file's, folder's or person's name, where it has one.
     name: Option<String>,
     /// What is the matter, in a sentence.
@@ -79,7 +82,7 @@ struct Thing {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Picture {
     things: BTreeMap<Kind, Vec<Thing>>,
-    is_complete: bool,
+    folders: BTreeMap<FolderId, bool>,
 }
 
 impl Picture {
@@ -91,7 +94,10 @@ impl Picture {
         let locked = folders().find(|folder| folder.state == State::Locked);
         let shared = status.shared_with_me.iter();
         let things = BTreeMap::from([
-            (Kind::Brake, braked.map(|folder| thing(folder.folder.to_string(), None, "")).collect()),
+            (
+                Kind::Brake,
+                braked.map(|it| thing(it.folder.to_string(), None, "").of_folder(it.folder)).collect(),
+            ),
             (Kind::Locked, locked.map(|_| thing(String::new(), None, "")).into_iter().collect()),
             (Kind::Account, account(status)),
             (Kind::Problems, problems.iter().filter_map(of_problem).collect()),
@@ -101,7 +107,8 @@ impl Picture {
                 shared.map(|it| thing(it.encrypted.clone(), Some(it.owner.clone()), "")).collect(),
             ),
         ]);
-        Self { things, is_complete: folders().all(|folder| folder.last_checked.is_some()) }
+        let folders = folders().map(|folder| (folder.folder, folder.last_checked.is_some())).collect();
+        Self { things, folders }
     }
 
     /// Of a daemon that has ended: what it said last, as long as nobody knows better, and that it has ended if nobody has
@@ -113,10 +120,34 @@ impl Picture {
         self
     }
 
-    /// Whether every folder was looked at as a whole: what is wrong in it is known.
-    #[must_use]
-    pub const fn is_complete(&self) -> bool {
-        self.is_complete
+    /// The folders, and whether the daemon has looked at each as a whole: what is wrong in it is known then.
+    pub fn folders(&self) -> impl Iterator<Item = (FolderId, bool)> + use<> {
+        self.folders.clone().into_iter()
+    }
+
+    /// Takes in what `other` has of these kinds in `folder`, beside its own.
+    pub fn add(&mut self, kinds: &[Kind], folder: FolderId, other: &Self) {
+        for kind in kinds {
+            let known = self.keys(*kind);
+            let is_more = |it: &&Thing| it.folder == Some(folder) && !known.contains(&*it.key);
+            let more: Vec<Thing> = other.of_kind(*kind).iter().filter(is_more).cloned().collect();
+            self.things.entry(*kind).or_default().extend(more);
+        }
+    }
+
+    /// Leaves out what it has of these kinds in `folder`.
+    pub fn remove(&mut self, kinds: &[Kind], folder: FolderId) {
+        for kind in kinds {
+            self.things.entry(*kind).or_default().retain(|it| it.folder != Some(folder));
+        }
+    }
+
+    /// Leaves out what `other` has as well.
+    pub fn subtract(&mut self, other: &Self) {
+        for (kind, things) in &mut self.things {
+            let known = other.keys(*kind);
+            things.retain(|it| !known.contains(&*it.key));
+        }
     }
 
     /// This one, with what `other` has of these kinds.
@@ -131,10 +162,20 @@ impl Picture {
     fn of_kind(&self, kind: Kind) -> &[Thing] {
         self.things.get(&kind).map_or(&[], Vec::as_slice)
     }
+
+    fn keys(&self, kind: Kind) -> HashSet<&str> {
+        self.of_kind(kind).iter().map(|it| &*it.key).collect()
+    }
+}
+
+impl Thing {
+    fn of_folder(self, folder: FolderId) -> Self {
+        Self { folder: Some(folder), ..self }
+    }
 }
 
 fn thing(key: String, name: Option<String>, what: &str) -> Thing {
-    Thing { key, name, what: what.to_owned() }
+    Thing { key, folder: None, name, what: what.to_owned() }
 }
 
 /// That no account is set up is what the menu is for.
@@ -148,13 +189,14 @@ fn of_problem(problem: &ProblemReport) -> Option<Thing> {
     let ProblemReport { class, folder, path, what, .. } = problem;
     let name = path.as_ref().filter(|path| !path.is_empty());
     let key = format!("{folder} {class:?} {}", problem.subject());
-    (*class != ProblemClass::StillArriving).then(|| thing(key, name.cloned(), what))
+    (*class != ProblemClass::StillArriving).then(|| thing(key, name.cloned(), what).of_folder(*folder))
 }
 
 fn of_conflict(conflict: &ConflictReport) -> Thing {
     let shown = conflict.original.as_ref().unwrap_or(&conflict.copy);
     let name = shown.path.rsplit('/').next().unwrap_or_default();
-    thing(format!("{} {}", conflict.folder, conflict.conflict), Some(name.to_owned()), "")
+    let key = format!("{} {}", conflict.folder, conflict.conflict);
+    thing(key, Some(name.to_owned()), "").of_folder(conflict.folder)
 }
 
 /// What somebody is told.
@@ -288,7 +330,7 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use ensafer_core::api::local::{ShownFile, Standing};
-    use ensafer_core::ids::{FileId, FolderId};
+    use ensafer_core::ids::FileId;
     use ensafer_core::plan::{Problem, Subject};
     use ensafer_core::safety::{Brake, BrakeKind};
     use ensafer_core::status::{AccountNotice, Event, SharedWithMe};
@@ -297,20 +339,29 @@ pub(crate) mod tests {
     use super::*;
     use crate::scene::tests::live;
 
-    const FOLDER: FolderId = FolderId::new([7; 16]);
+    pub(crate) const FOLDER: FolderId = FolderId::new([7; 16]);
 
-    pub(crate) fn problem(path: &str) -> ProblemReport {
+    fn problem(folder: FolderId, path: &str) -> ProblemReport {
         let problem = Problem {
             class: ProblemClass::BadName,
             subject: Subject::Path(path.into()),
             detail: String::new(),
         };
-        ProblemReport::new(&problem, FOLDER, Timestamp::from_parts(0, 0))
+        ProblemReport::new(&problem, folder, Timestamp::from_parts(0, 0))
+    }
+
+    /// Folders, whether each was looked at as a whole, and what is wrong in it.
+    pub(crate) fn of_folders(folders: &[(FolderId, bool, &[&str])]) -> Picture {
+        let of_folder = |(folder, _, paths): &(FolderId, bool, &[&str])| {
+            paths.iter().map(|path| problem(*folder, path)).collect::<Vec<_>>()
+        };
+        let problems: Vec<_> = folders.iter().flat_map(of_folder).collect();
+        let folders = folders.iter().map(|(folder, is_checked, _)| (*folder, *is_checked)).collect();
+        Picture { folders, ..Picture::of(&Status::of(Vec::new()), &problems, &[]) }
     }
 
     pub(crate) fn with_problems(paths: &[&str]) -> Picture {
-        let problems: Vec<_> = paths.iter().map(|path| problem(path)).collect();
-        Picture { is_complete: true, ..Picture::of(&Status::of(Vec::new()), &problems, &[]) }
+        of_folders(&[(FOLDER, true, paths)])
     }
 
     fn conflict(number: u8) -> ConflictReport {
@@ -451,7 +502,7 @@ pub(crate) mod tests {
 
     #[test]
     fn what_still_arrives_is_nobodys_business() {
-        let arriving = ProblemReport { class: ProblemClass::StillArriving, ..problem("a") };
+        let arriving = ProblemReport { class: ProblemClass::StillArriving, ..problem(FOLDER, "a") };
         let picture = Picture::of(&Status::of(Vec::new()), &[arriving], &[]);
         assert_eq!(told(&Picture::default(), &picture), Vec::<String>::new());
     }

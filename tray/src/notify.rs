@@ -91,13 +91,20 @@ impl Reporter {
     }
 
     fn see(&mut self, link: &Link) {
-        let picture = match link {
-            Link::Live(live) => self.reports.picture(&live.status),
-            Link::NotRunning => self.teller.latest().clone().ended(self.reports.have_broken_off()),
+        match link {
+            Link::Live(live) => {
+                let picture = self.reports.picture(&live.status);
+                self.teller.see(picture, Instant::now());
+                return;
+            }
+            Link::NotRunning => {
+                let picture = self.teller.latest().clone().ended(self.reports.have_broken_off());
+                self.teller.see(picture, Instant::now());
+            }
             // What was last said may still be so.
-            _ => return,
-        };
-        self.teller.see(picture, Instant::now());
+            _ => {}
+        }
+        self.teller.lose_sight();
     }
 
     fn answer(&mut self, answer: Answer) {
