@@ -66,7 +66,9 @@ fn about_version(age: &Age) -> Vec<Item> {
 /// What opens the window, begins and ends syncing.
 fn syncing(scene: &Scene) -> Vec<Item> {
     match scene.link() {
-        Link::Starting | Link::Foreign(_) | Link::AnotherUsers | Link::Unreachable(_) => Vec::new(),
+        Link::Starting | Link::Ending | Link::Foreign(_) | Link::AnotherUsers | Link::Unreachable(_) => {
+            Vec::new()
+        }
         Link::NotRunning => vec![click("Start", Action::Start)],
         Link::Live(live) if live.is_without_folders() => vec![set_up()],
         Link::Live(live) => [vec![click("Open Ensafer", Action::Open)], switches(live)].concat(),
@@ -250,6 +252,7 @@ mod tests {
     #[test]
     fn without_a_daemon_there_is_what_helps() {
         assert_eq!(of(Link::Starting), ["[Starting]", "--", "Quit"]);
+        assert_eq!(of(Link::Ending), ["[Ending]", "--", "Quit"]);
         assert_eq!(of(Link::NotRunning), ["[Not running]", "--", "Start", "--", "Quit"]);
         assert_eq!(of(Link::AnotherUsers), ["[The daemon here belongs to another user]", "--", "Quit"]);
         assert_eq!(of(Link::Unreachable("no way".into())), ["[no way]", "--", "Quit"]);

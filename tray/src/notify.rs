@@ -177,7 +177,8 @@ impl Reports {
         Picture::of(status, &self.problems.list, &self.conflicts.list)
     }
 
-    /// Whether a daemon that was seen has ended without saying so: its record is still in the home's lock.
+    /// Whether a daemon that was seen, and does not run any more, has ended without saying so: its record is still in the
+    /// home's lock.
     fn have_broken_off(&self) -> bool {
         self.has_begun && self.home.running_socket().is_some()
     }
