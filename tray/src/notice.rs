@@ -90,7 +90,7 @@ impl Picture {
     #[must_use]
     pub fn of(status: &Status, problems: &[ProblemReport], conflicts: &[ConflictReport]) -> Self {
         let folders = || status.folders.iter();
-        let braked = folders().filter(|folder| folder.state == State::Braked);
+        let braked = folders().filter(|folder| folder.brake.is_some());
         let locked = folders().find(|folder| folder.state == State::Locked);
         let shared = status.shared_with_me.iter();
         let things = BTreeMap::from([
@@ -333,7 +333,7 @@ pub(crate) mod tests {
     use ensafer_core::ids::FileId;
     use ensafer_core::plan::{Problem, Subject};
     use ensafer_core::safety::{Brake, BrakeKind};
-    use ensafer_core::status::{AccountNotice, Event, SharedWithMe};
+    use ensafer_core::status::{AccountNotice, Event, SharedWithMe, Side};
     use ensafer_core::time::Timestamp;
 
     use super::*;
@@ -386,15 +386,17 @@ pub(crate) mod tests {
         Picture::of(&live(events).status, &[], &[])
     }
 
-    fn braked(token: &str) -> Picture {
+    fn brake(token: &str) -> Event {
         let kind = BrakeKind::LocalDeletions;
-        of_events([Event::Brake(Some(Brake {
-            kind,
-            token: token.into(),
-            count: 9,
-            of: 10,
-            objects: Vec::new(),
-        }))])
+        Event::Brake(Some(Brake { kind, token: token.into(), count: 9, of: 10, objects: Vec::new() }))
+    }
+
+    fn braked(token: &str) -> Picture {
+        of_events([brake(token)])
+    }
+
+    fn braked_and(event: Event) -> Picture {
+        of_events([brake("1"), event])
     }
 
     fn with_account(kind: AccountNoticeKind, texts: &[&str]) -> Picture {
@@ -438,6 +440,10 @@ pub(crate) mod tests {
             // The set behind a brake may grow while it holds.
             (braked("1"), braked("2"), vec![]),
             (braked("1"), of_events([]), vec!["- Brake".into()]),
+            // It holds, whatever else is said of the folder.
+            (braked("1"), braked_and(Event::Paused(Some("until resumed".into()))), vec![]),
+            (braked("1"), braked_and(Event::Stopped(true)), vec![]),
+            (braked("1"), braked_and(Event::Unreachable(Side::Work, "not there".into())), vec![]),
             (
                 nothing(),
                 of_events([Event::Locked(true)]),
