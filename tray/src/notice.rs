@@ -235,8 +235,8 @@ impl Change {
 #[must_use]
 pub fn notices(before: &Picture, after: &Picture) -> Vec<Change> {
     let change = |kind: Kind| {
-        let (told, now) = (before.of_kind(kind), after.of_kind(kind));
-        let is_new = |thing: &&Thing| told.iter().all(|old| old.key != thing.key);
+        let (told, now) = (before.keys(kind), after.of_kind(kind));
+        let is_new = |thing: &&Thing| !told.contains(&*thing.key);
         match now.iter().find(is_new) {
             Some(first) => Some(Change::Tell(notice(kind, first, now.len()))),
             None if now.is_empty() && !told.is_empty() => Some(Change::Close(kind)),

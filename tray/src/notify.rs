@@ -60,6 +60,19 @@ impl Notifications {
     }
 }
 
+/// What counts of everything that has come meanwhile: of statuses in a row the last one.
+fn newest(all: Vec<News>) -> Vec<News> {
+    let is_status = |news: &News| matches!(news, News::Link(Link::Live(_)));
+    let mut kept: Vec<News> = Vec::new();
+    for news in all {
+        if is_status(&news) {
+            kept.pop_if(|last| is_status(last));
+        }
+        kept.push(news);
+    }
+    kept
+}
+
 struct Reporter {
     reports: Reports,
     teller: Teller,
@@ -82,10 +95,18 @@ impl Reporter {
                 None => inbox.recv().map_err(RecvTimeoutError::from),
             };
             match received {
-                Ok(News::Link(link)) => self.see(&link),
-                Ok(News::Answer(answer)) => self.answer(answer),
+                Ok(news) => self.take(newest(std::iter::once(news).chain(inbox.try_iter()).collect())),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn take(&mut self, all: Vec<News>) {
+        for news in all {
+            match news {
+                News::Link(link) => self.see(&link),
+                News::Answer(answer) => self.answer(answer),
             }
         }
     }
@@ -181,5 +202,35 @@ impl Reports {
     /// home's lock.
     fn have_broken_off(&self) -> bool {
         self.has_begun && self.home.running_socket().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ensafer_core::status::Event;
+
+    use super::*;
+    use crate::scene::tests::live;
+
+    #[test]
+    fn of_statuses_in_a_row_the_last_one_counts() {
+        let status = |count| News::Link(Link::Live(Box::new(live([Event::Conflicts(count)]))));
+        let answer = || News::Answer(Answer::Open(Kind::Problems));
+        let come = vec![
+            status(1),
+            status(2),
+            News::Link(Link::NotRunning),
+            status(3),
+            answer(),
+            status(4),
+            status(5),
+        ];
+        let word = |news: &News| match news {
+            News::Link(Link::Live(live)) => live.conflict_count().to_string(),
+            News::Link(link) => format!("{link:?}"),
+            News::Answer(answer) => format!("{answer:?}"),
+        };
+        let words: Vec<String> = newest(come).iter().map(word).collect();
+        assert_eq!(words, ["2", "NotRunning", "3", "Open(Problems)", "5"]);
     }
 }
