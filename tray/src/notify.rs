@@ -1,11 +1,12 @@
 //! Notifications: what the daemon says goes to the [`Teller`], what that tells to the desktop, and what people answer back.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+use std::{io, thread};
 
 use ensafer_client::home::Home;
 use ensafer_client::local_api::Client;
+use ensafer_client::timer::Timer;
 use ensafer_core::api::local::{ConflictReport, ProblemReport};
 use ensafer_core::ids::FolderId;
 use ensafer_core::status::{FolderStatus, State, Status};
@@ -34,6 +35,8 @@ pub struct Notifications(Sender<News>);
 enum News {
     Link(Link),
     Answer(Answer),
+    /// A snooze is over.
+    Over,
 }
 
 impl Notifications {
@@ -41,14 +44,15 @@ impl Notifications {
     #[must_use]
     pub fn start(home: Home, clicks: Sender<Action>) -> Self {
         let (sender, inbox) = mpsc::channel();
-        let answers = sender.clone();
+        let (answers, wake) = (sender.clone(), sender.clone());
         thread::spawn(move || {
             let answer = move |answer| {
                 // Without a receiver the process is about to end.
                 let _ = answers.send(News::Answer(answer));
             };
             let Some(bubbles) = Bubbles::connect(answer) else { return };
-            Reporter { reports: Reports::new(home), teller: Teller::default(), bubbles, clicks }.run(&inbox);
+            let (reports, teller) = (Reports::new(home), Teller::default());
+            Reporter { reports, teller, bubbles, clicks, wake }.run(&inbox);
         });
         Self(sender)
     }
@@ -78,6 +82,7 @@ struct Reporter {
     teller: Teller,
     bubbles: Bubbles,
     clicks: Sender<Action>,
+    wake: Sender<News>,
 }
 
 impl Reporter {
@@ -107,6 +112,7 @@ impl Reporter {
             match news {
                 News::Link(link) => self.see(&link),
                 News::Answer(answer) => self.answer(answer),
+                News::Over => {}
             }
         }
     }
@@ -136,11 +142,24 @@ impl Reporter {
                 let _ = self.clicks.send(action);
             }
             Answer::Snooze(kind, until) => {
-                let end = SystemTime::now() + until.duration(&Zoned::now());
-                self.teller.snooze(kind, end, Instant::now());
+                let duration = until.duration(&Zoned::now());
+                self.teller.snooze(kind, SystemTime::now() + duration, Instant::now());
+                // Without it the wait for news still ends, later.
+                let _ = wake_after(duration, self.wake.clone());
             }
         }
     }
+}
+
+/// Looks again when a snooze is over: a wait for news alone would be longer by all the time that the computer sleeps.
+fn wake_after(duration: Duration, wake: Sender<News>) -> io::Result<()> {
+    let timer = Timer::after(duration)?;
+    let wait = move || {
+        // Where the wait fails, looking early does no harm; without a receiver the process is about to end.
+        let _ = timer.wait();
+        let _ = wake.send(News::Over);
+    };
+    thread::Builder::new().name("snooze".to_owned()).spawn(wait).map(drop)
 }
 
 /// What the daemon reports beside its status. It is asked for when the status says that it may be other than before.
@@ -229,8 +248,16 @@ mod tests {
             News::Link(Link::Live(live)) => live.conflict_count().to_string(),
             News::Link(link) => format!("{link:?}"),
             News::Answer(answer) => format!("{answer:?}"),
+            News::Over => "over".to_owned(),
         };
         let words: Vec<String> = newest(come).iter().map(word).collect();
         assert_eq!(words, ["2", "NotRunning", "3", "Open(Problems)", "5"]);
+    }
+
+    #[test]
+    fn a_snooze_that_is_over_wakes_whoever_tells() {
+        let (wake, inbox) = mpsc::channel();
+        wake_after(Duration::ZERO, wake).unwrap();
+        assert!(matches!(inbox.recv(), Ok(News::Over)));
     }
 }
