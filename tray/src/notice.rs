@@ -261,17 +261,24 @@ fn notice(kind: Kind, first: &Thing, count: usize) -> Notice {
             "Ensafer has ended unexpectedly".to_owned(),
             "Folders do not sync until it is started again.".to_owned(),
         ),
-        Kind::Account => {
-            ("The account needs your attention".to_owned(), with_others(&plain(&first.what), count))
-        }
-        Kind::Problems => (
-            counted(count, "A file needs attention", "files need attention"),
-            match &first.name {
-                Some(name) if count == 1 => format!("{}: {}", short(name), plain(&first.what)),
-                Some(name) => with_others(&short(name), count),
-                None => with_others(&plain(&first.what), count),
-            },
+        Kind::Account => (
+            counted(count, "The account needs your attention", "matters of the account need your attention"),
+            plain(&first.what),
         ),
+        Kind::Problems => match &first.name {
+            Some(name) => (
+                counted(count, "A file needs attention", "files need attention"),
+                if count == 1 {
+                    format!("{}: {}", short(name), plain(&first.what))
+                } else {
+                    with_others(&short(name), count)
+                },
+            ),
+            // It is about a folder, or about an encrypted file that nobody can name.
+            None => {
+                (counted(count, "A problem needs attention", "problems need attention"), plain(&first.what))
+            }
+        },
         Kind::Conflicts => {
             let name = short(first.name.as_deref().unwrap_or_default());
             let body = with_others(&name, count);
@@ -335,6 +342,7 @@ pub(crate) mod tests {
     use ensafer_core::safety::{Brake, BrakeKind};
     use ensafer_core::status::{AccountNotice, Event, SharedWithMe, Side};
     use ensafer_core::time::Timestamp;
+    use ensafer_core::tree::StoreKey;
 
     use super::*;
     use crate::scene::tests::live;
@@ -358,6 +366,19 @@ pub(crate) mod tests {
         let problems: Vec<_> = folders.iter().flat_map(of_folder).collect();
         let folders = folders.iter().map(|(folder, is_checked, _)| (*folder, *is_checked)).collect();
         Picture { folders, ..Picture::of(&Status::of(Vec::new()), &problems, &[]) }
+    }
+
+    /// As many problems that have no path, and these that have one.
+    fn with_nameless(count: u8, paths: &[&str]) -> Picture {
+        let nameless = (0..count).map(|number| Problem {
+            class: ProblemClass::Damaged,
+            subject: Subject::Object(StoreKey(format!("{number}.ensafer").into())),
+            detail: String::new(),
+        });
+        let nameless =
+            nameless.map(|problem| ProblemReport::new(&problem, FOLDER, Timestamp::from_parts(0, 0)));
+        let all: Vec<_> = nameless.chain(paths.iter().map(|path| problem(FOLDER, path))).collect();
+        Picture::of(&Status::of(Vec::new()), &all, &[])
     }
 
     pub(crate) fn with_problems(paths: &[&str]) -> Picture {
@@ -503,6 +524,24 @@ pub(crate) mod tests {
         ];
         for (before, after, expected) in table {
             assert_eq!(told(&before, &after), expected, "{before:?} → {after:?}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_is_told_as_it_is() {
+        let damaged = "The encrypted file is damaged.";
+        let logins = ["A laptop logged in.", "A phone logged in."];
+        for (picture, summary, body) in [
+            (with_nameless(1, &[]), "A problem needs attention", damaged),
+            (with_nameless(3, &[]), "3 problems need attention", damaged),
+            (with_nameless(1, &["a:"]), "2 problems need attention", damaged),
+            (
+                with_account(AccountNoticeKind::NewDevice, &logins),
+                "2 matters of the account need your attention",
+                logins[0],
+            ),
+        ] {
+            assert_eq!(told(&Picture::default(), &picture), [format!("{summary} | {body}")]);
         }
     }
 
