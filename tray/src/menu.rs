@@ -152,7 +152,11 @@ fn open_directories(label: &str, mut all: Vec<PathBuf>) -> Option<Item> {
 
 /// Ends the tray only, which people should know before they click.
 fn quit(scene: &Scene) -> Item {
-    let is_syncing = scene.live().is_some_and(|live| !live.is_without_folders());
+    let is_at_work = |live: &Live| {
+        let is_at_rest = matches!(live.status.state, State::Locked | State::Stopped | State::Paused);
+        !live.is_without_folders() && !is_at_rest
+    };
+    let is_syncing = scene.live().is_some_and(is_at_work);
     let label = if is_syncing { "Quit (syncing goes on)" } else { "Quit" };
     click(label, Action::Quit)
 }
@@ -201,6 +205,7 @@ mod tests {
 
     const FOLDERS: [&str; 3] = ["--", "Open work folder", "Open encrypted folder"];
     const END: [&str; 5] = ["--", "Add recipient…", "Settings…", "--", "Quit (syncing goes on)"];
+    const END_AT_REST: [&str; 5] = ["--", "Add recipient…", "Settings…", "--", "Quit"];
     const RUNNING: [&str; 6] = ["--", "Open Ensafer", "Stop", "Pause", "> For an hour", "> Until tomorrow"];
 
     #[test]
@@ -241,12 +246,15 @@ mod tests {
     fn what_is_at_rest_can_be_begun() {
         let paused = of_events([Event::Paused(Some("for an hour".into()))]);
         let head = ["[Paused (for an hour)]", "--", "Open Ensafer", "Resume", "Stop"];
-        assert_eq!(paused, [&head[..], &FOLDERS, &END].concat());
+        assert_eq!(paused, [&head[..], &FOLDERS, &END_AT_REST].concat());
         let stopped = of_events([Event::Stopped(true)]);
-        assert_eq!(stopped, [&["[Stopped]", "--", "Open Ensafer", "Start"], &FOLDERS[..], &END].concat());
+        assert_eq!(
+            stopped,
+            [&["[Stopped]", "--", "Open Ensafer", "Start"], &FOLDERS[..], &END_AT_REST].concat()
+        );
         let locked = of_events([Event::Locked(true)]);
         let head = ["[Locked: enter the password]", "--", "Open Ensafer", "Enter the password…"];
-        assert_eq!(locked, [&head[..], &FOLDERS, &END].concat());
+        assert_eq!(locked, [&head[..], &FOLDERS, &END_AT_REST].concat());
     }
 
     #[test]
