@@ -6,6 +6,7 @@ use ensafer_client::screen::Screen;
 use ensafer_core::status::State;
 
 use crate::action::{Action, PauseUntil};
+use crate::notice::{plain, short};
 use crate::scene::{Age, Link, Live, Scene};
 
 /// A line of the menu.
@@ -117,7 +118,7 @@ fn recent(files: &[PathBuf]) -> Option<Item> {
     let item = |file: &PathBuf| {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let directory = file.parent().unwrap_or(Path::new("/"));
-        click(&name.replace(char::is_control, "�"), Action::OpenDirectory(directory.to_owned()))
+        click(&short(&name), Action::OpenDirectory(directory.to_owned()))
     };
     let items: Vec<_> = files.iter().map(item).collect();
     (!items.is_empty()).then(|| Item::Submenu { label: "Recent files".to_owned(), items })
@@ -143,7 +144,7 @@ fn open_directories(label: &str, mut all: Vec<PathBuf>) -> Option<Item> {
         1 => all.pop().map(|directory| click(label, Action::OpenDirectory(directory))),
         _ => {
             let item = |directory: PathBuf| {
-                click(&directory.display().to_string(), Action::OpenDirectory(directory))
+                click(&plain(&directory.to_string_lossy()), Action::OpenDirectory(directory))
             };
             Some(Item::Submenu { label: label.to_owned(), items: all.into_iter().map(item).collect() })
         }
@@ -298,7 +299,13 @@ mod tests {
 
     #[test]
     fn recent_files_lead_to_where_they_lie() {
-        let recent = vec!["/home/a/Work/Taxes/2026.ods".into(), "/home/a/Work/line\nbreak".into()];
+        let long = format!("/home/a/Work/{}.pdf", "x".repeat(200));
+        let recent = vec![
+            "/home/a/Work/Taxes/2026.ods".into(),
+            "/home/a/Work/line\nbreak".into(),
+            "/home/a/Work/\u{202E}fdp.exe".into(),
+            long.into(),
+        ];
         let items = menu(&scene(Link::Live(Box::new(Live { recent, ..live(checked()) }))));
         let submenu = items.iter().find_map(|item| match item {
             Item::Submenu { label, items } if label == "Recent files" => Some(items),
@@ -308,6 +315,8 @@ mod tests {
         let expected = [
             click("2026.ods", directory("/home/a/Work/Taxes")),
             click("line�break", directory("/home/a/Work")),
+            click("�fdp.exe", directory("/home/a/Work")),
+            click(&format!("{}…{}.pdf", "x".repeat(30), "x".repeat(26)), directory("/home/a/Work")),
         ];
         assert_eq!(submenu.expect("it is there"), &expected);
     }

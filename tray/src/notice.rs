@@ -314,7 +314,7 @@ fn with_others(first: &str, count: usize) -> String {
 
 /// A name that somebody else may have given: nothing that acts on the text around it, and not too long. The end tells
 /// more than the middle.
-fn short(name: &str) -> String {
+pub(crate) fn short(name: &str) -> String {
     let name = plain(name);
     let count = name.chars().count();
     if count <= MAX_NAME_CHARS {
@@ -326,7 +326,7 @@ fn short(name: &str) -> String {
 }
 
 /// Without control characters, separators of lines, and what turns the direction of text (UAX #9).
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let acts = |c: char| {
         c.is_control()
             || matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
