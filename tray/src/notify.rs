@@ -26,6 +26,8 @@ pub enum Answer {
     Open(Kind),
     /// To be left alone.
     Snooze(Kind, PauseUntil),
+    /// Nobody has seen it, and now it can be shown.
+    Again(Kind),
 }
 
 /// The thread that tells people. It sleeps while there is nothing new.
@@ -141,6 +143,7 @@ impl Reporter {
                 // Without a receiver the process is about to end.
                 let _ = self.clicks.send(action);
             }
+            Answer::Again(kind) => self.teller.forget(kind, Instant::now()),
             Answer::Snooze(kind, until) => {
                 let duration = until.duration(&Zoned::now());
                 self.teller.snooze(kind, SystemTime::now() + duration, Instant::now());

@@ -119,6 +119,11 @@ impl Teller {
     /// Tells nothing new before `until`, and then again what is left of `kind`.
     pub fn snooze(&mut self, kind: Kind, until: SystemTime, at: Instant) {
         self.snoozed_until = Some(until);
+        self.forget(kind, at);
+    }
+
+    /// What was told of `kind` has reached nobody: what is left of it is told again.
+    pub fn forget(&mut self, kind: Kind, at: Instant) {
         self.take_as_told(&[kind], &Picture::default());
         self.look(false, at);
     }
@@ -248,6 +253,20 @@ mod tests {
         teller.lose_sight();
         teller.see(with_problems(&[]), clock.at(10));
         assert_eq!(summaries(&teller.tell(clock.at(12), time(12))), ["- Problems"]);
+    }
+
+    #[test]
+    fn what_reached_nobody_is_told_again_while_it_holds() {
+        let (mut teller, clock) = begun();
+        teller.see(with_problems(&["a"]), clock.at(1));
+        assert_eq!(teller.tell(clock.at(3), time(3)).len(), 1);
+        teller.forget(Kind::Problems, clock.at(10));
+        teller.forget(Kind::Brake, clock.at(10));
+        assert_eq!(summaries(&teller.tell(clock.at(12), time(12))), ["A file needs attention"]);
+        teller.see(with_problems(&[]), clock.at(20));
+        assert_eq!(summaries(&teller.tell(clock.at(22), time(22))), ["- Problems"]);
+        teller.forget(Kind::Problems, clock.at(30));
+        assert_eq!(teller.wait(clock.at(30), time(30)), None, "it is over");
     }
 
     #[test]

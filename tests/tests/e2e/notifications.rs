@@ -112,6 +112,20 @@ fn a_conflict_is_told_when_its_copy_is_there() {
 }
 
 #[test]
+fn what_vanishes_with_its_server_is_told_to_the_next_one() {
+    let Some(desktop) = Desktop::start() else { return };
+    let (world, device) = World::with_one_device();
+    let server = NotificationServer::start(&desktop);
+    let (_programs, _tray, _item) = watched(&world, &desktop, &device);
+    make_problem(&device, "pipe");
+    let told = server.next_bubble();
+    drop(server);
+    let server = NotificationServer::start(&desktop);
+    let again = server.next_bubble();
+    assert_eq!((again.summary, again.is_replacement), (told.summary, false));
+}
+
+#[test]
 fn whoever_snoozes_is_left_alone() {
     let Some(desktop) = Desktop::start() else { return };
     let ((world, device), (_apart, other)) = (World::with_one_device(), World::with_one_device());
