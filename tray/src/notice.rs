@@ -112,11 +112,12 @@ impl Picture {
     }
 
     /// Of a daemon that has ended: what it said last, as long as nobody knows better, and that it has ended if nobody has
-    /// told it to.
+    /// told it to. That holds until another one runs.
     #[must_use]
     pub fn ended(mut self, unexpectedly: bool) -> Self {
-        let ended = unexpectedly.then(|| thing(String::new(), None, ""));
-        self.things.insert(Kind::Ended, ended.into_iter().collect());
+        if unexpectedly {
+            self.things.insert(Kind::Ended, vec![thing(String::new(), None, "")]);
+        }
         self
     }
 
@@ -477,6 +478,8 @@ pub(crate) mod tests {
             ),
             (of_events([]), of_events([]).ended(false), vec![]),
             (of_events([]).ended(true), of_events([]), vec!["- Ended".into()]),
+            // Its record is gone: a command has used the home.
+            (of_events([]).ended(true), of_events([]).ended(true).ended(false), vec![]),
             // What a daemon that has ended said is not over.
             (braked("1"), braked("1").ended(false), vec![]),
             (nothing(), with_problems(&["a:"]), vec![format!("A file needs attention | a:: {bad}")]),
