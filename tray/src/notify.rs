@@ -229,10 +229,28 @@ impl Reports {
 
 #[cfg(test)]
 mod tests {
-    use ensafer_core::status::Event;
+    use ensafer_core::status::{Event, Side};
 
     use super::*;
     use crate::scene::tests::live;
+
+    #[test]
+    fn what_is_counted_is_asked_for_again_when_a_look_has_ended() {
+        let looking = live([Event::Conflicts(1)]).status;
+        let checked = [Event::Observed(Side::Work), Event::Observed(Side::Encrypted)];
+        let done =
+            live(checked.into_iter().chain([Event::Finished { settled: true }, Event::Conflicts(1)])).status;
+        let mut report = Report::new();
+        // It is counted, and not there yet.
+        report.update(&looking, |folder| folder.conflicts, || Some(vec![]));
+        report.update(&done, |folder| folder.conflicts, || Some(vec!["the copy"]));
+        assert_eq!(report.list, ["the copy"]);
+        report.update(&done, |folder| folder.conflicts, || panic!("nothing is other than before"));
+        report.update(&looking, |folder| folder.conflicts, || None);
+        assert_eq!(report.list, ["the copy"], "a daemon that does not answer takes nothing back");
+        report.update(&live([]).status, |folder| folder.conflicts, || panic!("there is nothing to ask for"));
+        assert!(report.list.is_empty());
+    }
 
     #[test]
     fn of_statuses_in_a_row_the_last_one_counts() {
