@@ -258,6 +258,16 @@ impl Home {
         File::open(self.lock_file()).is_ok_and(|mut file| read_holder(&mut file).is_some())
     }
 
+    /// Whether the process that recorded a socket still has this home, though it may listen no more: one that ends first
+    /// finishes what it does. The system knows who holds a lock (proc_locks(5)); one that was killed does not.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        let Ok(mut file) = File::open(self.lock_file()) else { return false };
+        let (Some(holder), Ok(found)) = (read_holder(&mut file), file.metadata()) else { return false };
+        let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+        holder.socket.is_some() && locks.lines().any(|line| is_lock(line, holder.process_id, found.ino()))
+    }
+
     /// The file by which a process takes this home, and in which it says where it listens: it is written whenever a
     /// daemon has begun to listen, or ends.
     #[must_use]
@@ -271,6 +281,15 @@ impl Home {
 struct Holder {
     process_id: u32,
     socket: Option<PathBuf>,
+}
+
+/// Whether a line of `/proc/locks` says that `process` holds a lock of flock(2) on the file with this number:
+/// `1: FLOCK ADVISORY WRITE 4711 fd:00:1234 0 EOF`. The device is left out: of some file systems stat(2) says another.
+fn is_lock(line: &str, process: u32, inode: u64) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [_, "FLOCK", _, _, holder, file, ..] = words[..] else { return false };
+    let own = file.rsplit(':').next();
+    holder.parse() == Ok(process) && own.and_then(|own| own.parse().ok()) == Some(inode)
 }
 
 fn read_holder(file: &mut File) -> Option<Holder> {
@@ -382,6 +401,35 @@ mod tests {
         let link = root.path().join("link");
         symlink(&open, &link).unwrap();
         assert!(matches!(check_private(&link), Err(HomeError::NotPrivate { .. })));
+    }
+
+    #[test]
+    fn who_only_says_so_does_not_hold_it() {
+        let root = tempfile::tempdir().unwrap();
+        let home = Home::under(root.path());
+        home.create().unwrap();
+        assert!(!home.is_held());
+        let mut lock = home.lock().unwrap();
+        assert!(!home.is_held(), "it listens nowhere yet");
+        lock.record(Some(Path::new("/run/x.sock"))).unwrap();
+        assert!(home.is_held());
+        let record = fs::read(home.lock_file()).unwrap();
+        drop(lock);
+        // As a killed process leaves it.
+        fs::write(home.lock_file(), record).unwrap();
+        assert!(home.running_socket().is_some() && !home.is_held());
+
+        assert!(is_lock("7: FLOCK  ADVISORY  WRITE 4711 fd:00:1234 0 EOF", 4711, 1234));
+        for other in [
+            "7: POSIX  ADVISORY  WRITE 4711 fd:00:1234 0 EOF",
+            "7: FLOCK  ADVISORY  WRITE 471 fd:00:1234 0 EOF",
+            "7: FLOCK  ADVISORY  WRITE 4711 fd:00:234 0 EOF",
+            // Somebody waits for it.
+            "7: -> FLOCK  ADVISORY  WRITE 4711 fd:00:1234 0 EOF",
+            "",
+        ] {
+            assert!(!is_lock(other, 4711, 1234), "{other:?}");
+        }
     }
 
     #[test]

@@ -13,3 +13,4 @@ pub mod local_api;
 pub mod password;
 pub mod private_file;
 pub mod screen;
+pub mod timer;

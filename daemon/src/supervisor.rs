@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use ensafer_client::password::Password;
+use ensafer_client::timer::Timer;
 use ensafer_core::api::local::{
     ActivityReport, ConflictReport, FileStatus, Keep, ListedEntry, Located, MembersChange, ProblemReport,
     Restored, SettleOutcome, TrashQuery, TrashedReport,
 };
 use ensafer_core::ids::{FileId, FolderId};
 use ensafer_core::status::{FolderStatus, State, Status};
+use jiff::Zoned;
 use tokio::sync::{oneshot, watch};
 
 use crate::account::{AccountError, Groups, Unlocked};
@@ -34,6 +36,9 @@ use crate::state::StateReader;
 use crate::vault::ShellVault;
 use crate::view::{self, View};
 use crate::{activity, folders, last_roster, platform, trash};
+
+/// Why a pause without an end rests, for people.
+const UNTIL_RESUMED: &str = "until resumed";
 
 /// How long folders wait at the start to hear whether they may begin.
 const FIRST_WORD: Duration = Duration::from_secs(1);
@@ -174,16 +179,17 @@ impl Supervisor {
         self.tell_all(|| Message::Run(is_running));
     }
 
-    /// Ends a pause after `duration`, unless something else was wished for meanwhile.
-    fn end_pause_after(self: &Arc<Self>, duration: Duration) {
+    /// Ends a pause when `end` has come, unless something else was wished for meanwhile.
+    fn end_pause_at(self: &Arc<Self>, end: impl Future<Output = ()> + Send + 'static) {
         let count = *self.wishes.borrow();
         let mut wishes = self.wishes.subscribe();
         let supervisor = Arc::downgrade(self);
         tokio::spawn(async move {
-            let changed = tokio::time::timeout(duration, wishes.wait_for(|now| *now != count)).await;
-            if changed.is_err()
-                && let Some(supervisor) = supervisor.upgrade()
-            {
+            let has_come = tokio::select! {
+                _ = wishes.wait_for(|now| *now != count) => false,
+                () = end => true,
+            };
+            if has_come && let Some(supervisor) = supervisor.upgrade() {
                 supervisor.wish(|board| board.change_pauses(Pauses::end_pause));
             }
         });
@@ -339,10 +345,13 @@ impl Control for Arc<Supervisor> {
     }
 
     fn pause(&self, duration: Option<Duration>) -> Result<(), ControlError> {
-        let why = duration.map_or("until resumed".into(), |d| format!("for {}", words(d)));
+        let end = duration.map(|duration| Timer::after(duration).and_then(platform::when_come));
+        let end = end.transpose().context("The end of the pause cannot be waited for")?;
+        let why =
+            duration.map_or_else(|| UNTIL_RESUMED.to_owned(), |duration| until(&Zoned::now(), duration));
         self.wish(|board| board.change_pauses(|pauses| pauses.pause(why)));
-        if let Some(duration) = duration {
-            self.end_pause_after(duration);
+        if let Some(end) = end {
+            self.end_pause_at(end);
         }
         Ok(())
     }
@@ -446,22 +455,35 @@ impl Control for Arc<Supervisor> {
     }
 }
 
-/// A duration for people, to the second: `1 h 30 min`.
-fn words(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
-    let parts = parts.iter().filter(|(count, _)| *count > 0);
-    parts.map(|(count, unit)| format!("{count} {unit}")).collect::<Vec<_>>().join(" ")
+/// The end of a pause for people, in their time zone: `until 06:00`, with the date where it is on another day.
+fn until(now: &Zoned, duration: Duration) -> String {
+    match now.checked_add(duration) {
+        Ok(end) if end.date() == now.date() => format!("until {}", end.strftime("%H:%M")),
+        Ok(end) => format!("until {}", end.strftime("%Y-%m-%d %H:%M")),
+        // It is after the end of the calendar.
+        Err(_) => UNTIL_RESUMED.to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::date;
+    use jiff::tz::TimeZone;
+
     use super::*;
 
     #[test]
-    fn durations_are_told_in_the_units_that_they_have() {
-        for (seconds, expected) in [(90, "1 min 30 s"), (3600, "1 h"), (2 * 86_400 + 60, "48 h 1 min")] {
-            assert_eq!(words(Duration::from_secs(seconds)), expected);
+    fn a_pause_says_when_it_ends() {
+        // Clocks go forward in the night.
+        let west = TimeZone::posix("WET0WEST,M3.5.0/1,M10.5.0").unwrap();
+        let now = date(2026, 3, 28).at(22, 0, 0, 0).to_zoned(west).unwrap();
+        for (minutes, expected) in [
+            (0, "until 22:00"),
+            (90, "until 23:30"),
+            (7 * 60, "until 2026-03-29 06:00"),
+            (u64::MAX / 60, "until resumed"),
+        ] {
+            assert_eq!(until(&now, Duration::from_secs(minutes * 60)), expected, "{minutes} min");
         }
     }
 }

@@ -101,6 +101,20 @@ impl Display {
         self.xdotool(&["mousemove", "1279", "1023"]).expect("the mouse can be moved");
     }
 
+    /// Types `text` into the window that has the keyboard.
+    pub fn type_text(&self, text: &str) {
+        self.xdotool(&["type", "--clearmodifiers", text]).expect("text can be typed");
+    }
+
+    /// Waits until a window called `title` has the keyboard, whatever else is shown.
+    #[track_caller]
+    pub fn wait_for_dialog(&self, title: &str) {
+        wait::until_true(&format!("{title:?} has the keyboard"), || {
+            let active = self.active();
+            self.windows().iter().any(|shown| shown.id == active && shown.title == title)
+        });
+    }
+
     /// What is on the display, as pixels.
     #[must_use]
     pub fn picture(&self) -> Vec<u8> {

@@ -26,6 +26,9 @@ const RECENT_DEEDS: usize = 50;
 /// of that.
 const UNREACHABLE_RETRY: Duration = Duration::from_secs(30);
 
+/// One that ends says so in its record; one that is killed while it does, does not.
+const ENDING_RETRY: Duration = Duration::from_secs(1);
+
 /// Shows how the daemon of `home` is, and every change of that.
 ///
 /// # Errors
@@ -34,8 +37,12 @@ pub fn follow(home: &Home, mut show: impl FnMut(Link)) -> io::Result<Infallible>
     loop {
         // Watched before it is looked at: nothing is missed between the two.
         let record = FileWatch::new(&home.lock_file())?;
-        let link = listen(home, &mut show).unwrap_or_else(|error| link_of(&error));
-        let limit = matches!(link, Link::Unreachable(_)).then_some(UNREACHABLE_RETRY);
+        let link = listen(home, &mut show).unwrap_or_else(|error| link_of(&error, home));
+        let limit = match link {
+            Link::Unreachable(_) => Some(UNREACHABLE_RETRY),
+            Link::Ending => Some(ENDING_RETRY),
+            _ => None,
+        };
         show(link);
         record.wait(limit)?;
     }
@@ -102,13 +109,18 @@ fn recent(deeds: Vec<ActivityReport>, folders: &[FolderReport]) -> Vec<PathBuf> 
     there.filter_map(path).take(RECENT_FILES).collect()
 }
 
-fn link_of(error: &ClientError) -> Link {
+fn link_of(error: &ClientError, home: &Home) -> Link {
     match error {
-        ClientError::NotRunning | ClientError::Http(_) => Link::NotRunning,
+        ClientError::NotRunning | ClientError::Http(_) => gone(home),
         ClientError::OtherUser { .. } => Link::AnotherUsers,
-        ClientError::Connect { source, .. } if is_of_the_end(source) => Link::NotRunning,
+        ClientError::Connect { source, .. } if is_of_the_end(source) => gone(home),
         error => Link::Unreachable(chain(error)),
     }
+}
+
+/// Nobody answers.
+fn gone(home: &Home) -> Link {
+    if home.is_held() { Link::Ending } else { Link::NotRunning }
 }
 
 /// The socket went away between two requests.
@@ -120,6 +132,18 @@ fn is_of_the_end(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_daemon_that_says_no_more_is_not_gone_before_it_has_left_its_home() {
+        let root = tempfile::tempdir().unwrap();
+        let home = Home::under(root.path());
+        home.create().unwrap();
+        let mut lock = home.lock().unwrap();
+        lock.record(Some(Path::new("/run/x.sock"))).unwrap();
+        assert_eq!(link_of(&ClientError::NotRunning, &home), Link::Ending);
+        drop(lock);
+        assert_eq!(link_of(&ClientError::NotRunning, &home), Link::NotRunning);
+    }
 
     #[test]
     fn recent_files_are_those_that_are_there() {

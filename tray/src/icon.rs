@@ -27,7 +27,7 @@ pub const fn name(scene: &Scene) -> &'static str {
     match scene.link() {
         Link::Live(live) => live.status.state.token(),
         Link::Starting => State::Checking.token(),
-        Link::NotRunning => "not-running",
+        Link::Ending | Link::NotRunning => "not-running",
         Link::AnotherUsers | Link::Unreachable(_) | Link::Foreign(_) => State::Attention.token(),
     }
 }

@@ -6,6 +6,7 @@ use ensafer_client::screen::Screen;
 use ensafer_core::status::State;
 
 use crate::action::{Action, PauseUntil};
+use crate::notice::{plain, short};
 use crate::scene::{Age, Link, Live, Scene};
 
 /// A line of the menu.
@@ -66,7 +67,9 @@ fn about_version(age: &Age) -> Vec<Item> {
 /// What opens the window, begins and ends syncing.
 fn syncing(scene: &Scene) -> Vec<Item> {
     match scene.link() {
-        Link::Starting | Link::Foreign(_) | Link::AnotherUsers | Link::Unreachable(_) => Vec::new(),
+        Link::Starting | Link::Ending | Link::Foreign(_) | Link::AnotherUsers | Link::Unreachable(_) => {
+            Vec::new()
+        }
         Link::NotRunning => vec![click("Start", Action::Start)],
         Link::Live(live) if live.is_without_folders() => vec![set_up()],
         Link::Live(live) => [vec![click("Open Ensafer", Action::Open)], switches(live)].concat(),
@@ -115,7 +118,7 @@ fn recent(files: &[PathBuf]) -> Option<Item> {
     let item = |file: &PathBuf| {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let directory = file.parent().unwrap_or(Path::new("/"));
-        click(&name.replace(char::is_control, "�"), Action::OpenDirectory(directory.to_owned()))
+        click(&short(&name), Action::OpenDirectory(directory.to_owned()))
     };
     let items: Vec<_> = files.iter().map(item).collect();
     (!items.is_empty()).then(|| Item::Submenu { label: "Recent files".to_owned(), items })
@@ -141,7 +144,7 @@ fn open_directories(label: &str, mut all: Vec<PathBuf>) -> Option<Item> {
         1 => all.pop().map(|directory| click(label, Action::OpenDirectory(directory))),
         _ => {
             let item = |directory: PathBuf| {
-                click(&directory.display().to_string(), Action::OpenDirectory(directory))
+                click(&plain(&directory.to_string_lossy()), Action::OpenDirectory(directory))
             };
             Some(Item::Submenu { label: label.to_owned(), items: all.into_iter().map(item).collect() })
         }
@@ -150,7 +153,11 @@ fn open_directories(label: &str, mut all: Vec<PathBuf>) -> Option<Item> {
 
 /// Ends the tray only, which people should know before they click.
 fn quit(scene: &Scene) -> Item {
-    let is_syncing = scene.live().is_some_and(|live| !live.is_without_folders());
+    let is_at_work = |live: &Live| {
+        let is_at_rest = matches!(live.status.state, State::Locked | State::Stopped | State::Paused);
+        !live.is_without_folders() && !is_at_rest
+    };
+    let is_syncing = scene.live().is_some_and(is_at_work);
     let label = if is_syncing { "Quit (syncing goes on)" } else { "Quit" };
     click(label, Action::Quit)
 }
@@ -199,6 +206,7 @@ mod tests {
 
     const FOLDERS: [&str; 3] = ["--", "Open work folder", "Open encrypted folder"];
     const END: [&str; 5] = ["--", "Add recipient…", "Settings…", "--", "Quit (syncing goes on)"];
+    const END_AT_REST: [&str; 5] = ["--", "Add recipient…", "Settings…", "--", "Quit"];
     const RUNNING: [&str; 6] = ["--", "Open Ensafer", "Stop", "Pause", "> For an hour", "> Until tomorrow"];
 
     #[test]
@@ -239,17 +247,21 @@ mod tests {
     fn what_is_at_rest_can_be_begun() {
         let paused = of_events([Event::Paused(Some("for an hour".into()))]);
         let head = ["[Paused (for an hour)]", "--", "Open Ensafer", "Resume", "Stop"];
-        assert_eq!(paused, [&head[..], &FOLDERS, &END].concat());
+        assert_eq!(paused, [&head[..], &FOLDERS, &END_AT_REST].concat());
         let stopped = of_events([Event::Stopped(true)]);
-        assert_eq!(stopped, [&["[Stopped]", "--", "Open Ensafer", "Start"], &FOLDERS[..], &END].concat());
+        assert_eq!(
+            stopped,
+            [&["[Stopped]", "--", "Open Ensafer", "Start"], &FOLDERS[..], &END_AT_REST].concat()
+        );
         let locked = of_events([Event::Locked(true)]);
         let head = ["[Locked: enter the password]", "--", "Open Ensafer", "Enter the password…"];
-        assert_eq!(locked, [&head[..], &FOLDERS, &END].concat());
+        assert_eq!(locked, [&head[..], &FOLDERS, &END_AT_REST].concat());
     }
 
     #[test]
     fn without_a_daemon_there_is_what_helps() {
         assert_eq!(of(Link::Starting), ["[Starting]", "--", "Quit"]);
+        assert_eq!(of(Link::Ending), ["[Ending]", "--", "Quit"]);
         assert_eq!(of(Link::NotRunning), ["[Not running]", "--", "Start", "--", "Quit"]);
         assert_eq!(of(Link::AnotherUsers), ["[The daemon here belongs to another user]", "--", "Quit"]);
         assert_eq!(of(Link::Unreachable("no way".into())), ["[no way]", "--", "Quit"]);
@@ -287,7 +299,13 @@ mod tests {
 
     #[test]
     fn recent_files_lead_to_where_they_lie() {
-        let recent = vec!["/home/a/Work/Taxes/2026.ods".into(), "/home/a/Work/line\nbreak".into()];
+        let long = format!("/home/a/Work/{}.pdf", "x".repeat(200));
+        let recent = vec![
+            "/home/a/Work/Taxes/2026.ods".into(),
+            "/home/a/Work/line\nbreak".into(),
+            "/home/a/Work/\u{202E}fdp.exe".into(),
+            long.into(),
+        ];
         let items = menu(&scene(Link::Live(Box::new(Live { recent, ..live(checked()) }))));
         let submenu = items.iter().find_map(|item| match item {
             Item::Submenu { label, items } if label == "Recent files" => Some(items),
@@ -297,6 +315,8 @@ mod tests {
         let expected = [
             click("2026.ods", directory("/home/a/Work/Taxes")),
             click("line�break", directory("/home/a/Work")),
+            click("�fdp.exe", directory("/home/a/Work")),
+            click(&format!("{}…{}.pdf", "x".repeat(30), "x".repeat(26)), directory("/home/a/Work")),
         ];
         assert_eq!(submenu.expect("it is there"), &expected);
     }

@@ -1,9 +1,10 @@
 //! What is worth a notification: a pure function of what was told before and what there is now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use ensafer_client::screen::Screen;
 use ensafer_core::api::local::{ConflictReport, ProblemReport};
+use ensafer_core::ids::FolderId;
 use ensafer_core::plan::ProblemClass;
 use ensafer_core::status::{AccountNoticeKind, State, Status};
 
@@ -69,6 +70,8 @@ impl Kind {
 struct Thing {
     /// What it is recognised by.
     key: String,
+    /// The folder that it is about, if it is about one.
+    folder: Option<FolderId>,
     /// The file's, folder's or person's name, where it has one.
     name: Option<String>,
     /// What is the matter, in a sentence.
@@ -79,7 +82,7 @@ struct Thing {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Picture {
     things: BTreeMap<Kind, Vec<Thing>>,
-    is_complete: bool,
+    folders: BTreeMap<FolderId, bool>,
 }
 
 impl Picture {
@@ -87,11 +90,14 @@ impl Picture {
     #[must_use]
     pub fn of(status: &Status, problems: &[ProblemReport], conflicts: &[ConflictReport]) -> Self {
         let folders = || status.folders.iter();
-        let braked = folders().filter(|folder| folder.state == State::Braked);
+        let braked = folders().filter(|folder| folder.brake.is_some());
         let locked = folders().find(|folder| folder.state == State::Locked);
         let shared = status.shared_with_me.iter();
         let things = BTreeMap::from([
-            (Kind::Brake, braked.map(|folder| thing(folder.folder.to_string(), None, "")).collect()),
+            (
+                Kind::Brake,
+                braked.map(|it| thing(it.folder.to_string(), None, "").of_folder(it.folder)).collect(),
+            ),
             (Kind::Locked, locked.map(|_| thing(String::new(), None, "")).into_iter().collect()),
             (Kind::Account, account(status)),
             (Kind::Problems, problems.iter().filter_map(of_problem).collect()),
@@ -101,22 +107,48 @@ impl Picture {
                 shared.map(|it| thing(it.encrypted.clone(), Some(it.owner.clone()), "")).collect(),
             ),
         ]);
-        Self { things, is_complete: folders().all(|folder| folder.last_checked.is_some()) }
+        let folders = folders().map(|folder| (folder.folder, folder.last_checked.is_some())).collect();
+        Self { things, folders }
     }
 
     /// Of a daemon that has ended: what it said last, as long as nobody knows better, and that it has ended if nobody has
-    /// told it to.
+    /// told it to. That holds until another one runs.
     #[must_use]
     pub fn ended(mut self, unexpectedly: bool) -> Self {
-        let ended = unexpectedly.then(|| thing(String::new(), None, ""));
-        self.things.insert(Kind::Ended, ended.into_iter().collect());
+        if unexpectedly {
+            self.things.insert(Kind::Ended, vec![thing(String::new(), None, "")]);
+        }
         self
     }
 
-    /// Whether every folder was looked at as a whole: what is wrong in it is known.
-    #[must_use]
-    pub const fn is_complete(&self) -> bool {
-        self.is_complete
+    /// The folders, and whether the daemon has looked at each as a whole: what is wrong in it is known then.
+    pub fn folders(&self) -> impl Iterator<Item = (FolderId, bool)> + use<> {
+        self.folders.clone().into_iter()
+    }
+
+    /// Takes in what `other` has of these kinds in `folder`, beside its own.
+    pub fn add(&mut self, kinds: &[Kind], folder: FolderId, other: &Self) {
+        for kind in kinds {
+            let known = self.keys(*kind);
+            let is_more = |it: &&Thing| it.folder == Some(folder) && !known.contains(&*it.key);
+            let more: Vec<Thing> = other.of_kind(*kind).iter().filter(is_more).cloned().collect();
+            self.things.entry(*kind).or_default().extend(more);
+        }
+    }
+
+    /// Leaves out what it has of these kinds in `folder`.
+    pub fn remove(&mut self, kinds: &[Kind], folder: FolderId) {
+        for kind in kinds {
+            self.things.entry(*kind).or_default().retain(|it| it.folder != Some(folder));
+        }
+    }
+
+    /// Leaves out what `other` has as well.
+    pub fn subtract(&mut self, other: &Self) {
+        for (kind, things) in &mut self.things {
+            let known = other.keys(*kind);
+            things.retain(|it| !known.contains(&*it.key));
+        }
     }
 
     /// This one, with what `other` has of these kinds.
@@ -131,10 +163,20 @@ impl Picture {
     fn of_kind(&self, kind: Kind) -> &[Thing] {
         self.things.get(&kind).map_or(&[], Vec::as_slice)
     }
+
+    fn keys(&self, kind: Kind) -> HashSet<&str> {
+        self.of_kind(kind).iter().map(|it| &*it.key).collect()
+    }
+}
+
+impl Thing {
+    fn of_folder(self, folder: FolderId) -> Self {
+        Self { folder: Some(folder), ..self }
+    }
 }
 
 fn thing(key: String, name: Option<String>, what: &str) -> Thing {
-    Thing { key, name, what: what.to_owned() }
+    Thing { key, folder: None, name, what: what.to_owned() }
 }
 
 /// That no account is set up is what the menu is for.
@@ -148,13 +190,14 @@ fn of_problem(problem: &ProblemReport) -> Option<Thing> {
     let ProblemReport { class, folder, path, what, .. } = problem;
     let name = path.as_ref().filter(|path| !path.is_empty());
     let key = format!("{folder} {class:?} {}", problem.subject());
-    (*class != ProblemClass::StillArriving).then(|| thing(key, name.cloned(), what))
+    (*class != ProblemClass::StillArriving).then(|| thing(key, name.cloned(), what).of_folder(*folder))
 }
 
 fn of_conflict(conflict: &ConflictReport) -> Thing {
     let shown = conflict.original.as_ref().unwrap_or(&conflict.copy);
     let name = shown.path.rsplit('/').next().unwrap_or_default();
-    thing(format!("{} {}", conflict.folder, conflict.conflict), Some(name.to_owned()), "")
+    let key = format!("{} {}", conflict.folder, conflict.conflict);
+    thing(key, Some(name.to_owned()), "").of_folder(conflict.folder)
 }
 
 /// What somebody is told.
@@ -193,8 +236,8 @@ impl Change {
 #[must_use]
 pub fn notices(before: &Picture, after: &Picture) -> Vec<Change> {
     let change = |kind: Kind| {
-        let (told, now) = (before.of_kind(kind), after.of_kind(kind));
-        let is_new = |thing: &&Thing| told.iter().all(|old| old.key != thing.key);
+        let (told, now) = (before.keys(kind), after.of_kind(kind));
+        let is_new = |thing: &&Thing| !told.contains(&*thing.key);
         match now.iter().find(is_new) {
             Some(first) => Some(Change::Tell(notice(kind, first, now.len()))),
             None if now.is_empty() && !told.is_empty() => Some(Change::Close(kind)),
@@ -219,17 +262,24 @@ fn notice(kind: Kind, first: &Thing, count: usize) -> Notice {
             "Ensafer has ended unexpectedly".to_owned(),
             "Folders do not sync until it is started again.".to_owned(),
         ),
-        Kind::Account => {
-            ("The account needs your attention".to_owned(), with_others(&plain(&first.what), count))
-        }
-        Kind::Problems => (
-            counted(count, "A file needs attention", "files need attention"),
-            match &first.name {
-                Some(name) if count == 1 => format!("{}: {}", short(name), plain(&first.what)),
-                Some(name) => with_others(&short(name), count),
-                None => with_others(&plain(&first.what), count),
-            },
+        Kind::Account => (
+            counted(count, "The account needs your attention", "matters of the account need your attention"),
+            plain(&first.what),
         ),
+        Kind::Problems => match &first.name {
+            Some(name) => (
+                counted(count, "A file needs attention", "files need attention"),
+                if count == 1 {
+                    format!("{}: {}", short(name), plain(&first.what))
+                } else {
+                    with_others(&short(name), count)
+                },
+            ),
+            // It is about a folder, or about an encrypted file that nobody can name.
+            None => {
+                (counted(count, "A problem needs attention", "problems need attention"), plain(&first.what))
+            }
+        },
         Kind::Conflicts => {
             let name = short(first.name.as_deref().unwrap_or_default());
             let body = with_others(&name, count);
@@ -265,7 +315,7 @@ fn with_others(first: &str, count: usize) -> String {
 
 /// A name that somebody else may have given: nothing that acts on the text around it, and not too long. The end tells
 /// more than the middle.
-fn short(name: &str) -> String {
+pub(crate) fn short(name: &str) -> String {
     let name = plain(name);
     let count = name.chars().count();
     if count <= MAX_NAME_CHARS {
@@ -277,7 +327,7 @@ fn short(name: &str) -> String {
 }
 
 /// Without control characters, separators of lines, and what turns the direction of text (UAX #9).
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let acts = |c: char| {
         c.is_control()
             || matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
@@ -288,29 +338,52 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use ensafer_core::api::local::{ShownFile, Standing};
-    use ensafer_core::ids::{FileId, FolderId};
+    use ensafer_core::ids::FileId;
     use ensafer_core::plan::{Problem, Subject};
     use ensafer_core::safety::{Brake, BrakeKind};
-    use ensafer_core::status::{AccountNotice, Event, SharedWithMe};
+    use ensafer_core::status::{AccountNotice, Event, SharedWithMe, Side};
     use ensafer_core::time::Timestamp;
+    use ensafer_core::tree::StoreKey;
 
     use super::*;
     use crate::scene::tests::live;
 
-    const FOLDER: FolderId = FolderId::new([7; 16]);
+    pub(crate) const FOLDER: FolderId = FolderId::new([7; 16]);
 
-    pub(crate) fn problem(path: &str) -> ProblemReport {
+    fn problem(folder: FolderId, path: &str) -> ProblemReport {
         let problem = Problem {
             class: ProblemClass::BadName,
             subject: Subject::Path(path.into()),
             detail: String::new(),
         };
-        ProblemReport::new(&problem, FOLDER, Timestamp::from_parts(0, 0))
+        ProblemReport::new(&problem, folder, Timestamp::from_parts(0, 0))
+    }
+
+    /// Folders, whether each was looked at as a whole, and what is wrong in it.
+    pub(crate) fn of_folders(folders: &[(FolderId, bool, &[&str])]) -> Picture {
+        let of_folder = |(folder, _, paths): &(FolderId, bool, &[&str])| {
+            paths.iter().map(|path| problem(*folder, path)).collect::<Vec<_>>()
+        };
+        let problems: Vec<_> = folders.iter().flat_map(of_folder).collect();
+        let folders = folders.iter().map(|(folder, is_checked, _)| (*folder, *is_checked)).collect();
+        Picture { folders, ..Picture::of(&Status::of(Vec::new()), &problems, &[]) }
+    }
+
+    /// As many problems that have no path, and these that have one.
+    fn with_nameless(count: u8, paths: &[&str]) -> Picture {
+        let nameless = (0..count).map(|number| Problem {
+            class: ProblemClass::Damaged,
+            subject: Subject::Object(StoreKey(format!("{number}.ensafer").into())),
+            detail: String::new(),
+        });
+        let nameless =
+            nameless.map(|problem| ProblemReport::new(&problem, FOLDER, Timestamp::from_parts(0, 0)));
+        let all: Vec<_> = nameless.chain(paths.iter().map(|path| problem(FOLDER, path))).collect();
+        Picture::of(&Status::of(Vec::new()), &all, &[])
     }
 
     pub(crate) fn with_problems(paths: &[&str]) -> Picture {
-        let problems: Vec<_> = paths.iter().map(|path| problem(path)).collect();
-        Picture { is_complete: true, ..Picture::of(&Status::of(Vec::new()), &problems, &[]) }
+        of_folders(&[(FOLDER, true, paths)])
     }
 
     fn conflict(number: u8) -> ConflictReport {
@@ -335,15 +408,17 @@ pub(crate) mod tests {
         Picture::of(&live(events).status, &[], &[])
     }
 
-    fn braked(token: &str) -> Picture {
+    fn brake(token: &str) -> Event {
         let kind = BrakeKind::LocalDeletions;
-        of_events([Event::Brake(Some(Brake {
-            kind,
-            token: token.into(),
-            count: 9,
-            of: 10,
-            objects: Vec::new(),
-        }))])
+        Event::Brake(Some(Brake { kind, token: token.into(), count: 9, of: 10, objects: Vec::new() }))
+    }
+
+    fn braked(token: &str) -> Picture {
+        of_events([brake(token)])
+    }
+
+    fn braked_and(event: Event) -> Picture {
+        of_events([brake("1"), event])
     }
 
     fn with_account(kind: AccountNoticeKind, texts: &[&str]) -> Picture {
@@ -387,6 +462,10 @@ pub(crate) mod tests {
             // The set behind a brake may grow while it holds.
             (braked("1"), braked("2"), vec![]),
             (braked("1"), of_events([]), vec!["- Brake".into()]),
+            // It holds, whatever else is said of the folder.
+            (braked("1"), braked_and(Event::Paused(Some("until resumed".into()))), vec![]),
+            (braked("1"), braked_and(Event::Stopped(true)), vec![]),
+            (braked("1"), braked_and(Event::Unreachable(Side::Work, "not there".into())), vec![]),
             (
                 nothing(),
                 of_events([Event::Locked(true)]),
@@ -399,6 +478,8 @@ pub(crate) mod tests {
             ),
             (of_events([]), of_events([]).ended(false), vec![]),
             (of_events([]).ended(true), of_events([]), vec!["- Ended".into()]),
+            // Its record is gone: a command has used the home.
+            (of_events([]).ended(true), of_events([]).ended(true).ended(false), vec![]),
             // What a daemon that has ended said is not over.
             (braked("1"), braked("1").ended(false), vec![]),
             (nothing(), with_problems(&["a:"]), vec![format!("A file needs attention | a:: {bad}")]),
@@ -450,8 +531,26 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_sentence_is_told_as_it_is() {
+        let damaged = "The encrypted file is damaged.";
+        let logins = ["A laptop logged in.", "A phone logged in."];
+        for (picture, summary, body) in [
+            (with_nameless(1, &[]), "A problem needs attention", damaged),
+            (with_nameless(3, &[]), "3 problems need attention", damaged),
+            (with_nameless(1, &["a:"]), "2 problems need attention", damaged),
+            (
+                with_account(AccountNoticeKind::NewDevice, &logins),
+                "2 matters of the account need your attention",
+                logins[0],
+            ),
+        ] {
+            assert_eq!(told(&Picture::default(), &picture), [format!("{summary} | {body}")]);
+        }
+    }
+
+    #[test]
     fn what_still_arrives_is_nobodys_business() {
-        let arriving = ProblemReport { class: ProblemClass::StillArriving, ..problem("a") };
+        let arriving = ProblemReport { class: ProblemClass::StillArriving, ..problem(FOLDER, "a") };
         let picture = Picture::of(&Status::of(Vec::new()), &[arriving], &[]);
         assert_eq!(told(&Picture::default(), &picture), Vec::<String>::new());
     }

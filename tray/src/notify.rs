@@ -1,14 +1,15 @@
 //! Notifications: what the daemon says goes to the [`Teller`], what that tells to the desktop, and what people answer back.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+use std::{io, thread};
 
 use ensafer_client::home::Home;
 use ensafer_client::local_api::Client;
+use ensafer_client::timer::Timer;
 use ensafer_core::api::local::{ConflictReport, ProblemReport};
 use ensafer_core::ids::FolderId;
-use ensafer_core::status::{State, Status};
+use ensafer_core::status::{FolderStatus, State, Status};
 use ensafer_core::time::Timestamp;
 use jiff::Zoned;
 
@@ -25,6 +26,8 @@ pub enum Answer {
     Open(Kind),
     /// To be left alone.
     Snooze(Kind, PauseUntil),
+    /// Nobody has seen it, and now it can be shown.
+    Again(Kind),
 }
 
 /// The thread that tells people. It sleeps while there is nothing new.
@@ -34,6 +37,8 @@ pub struct Notifications(Sender<News>);
 enum News {
     Link(Link),
     Answer(Answer),
+    /// A snooze is over.
+    Over,
 }
 
 impl Notifications {
@@ -41,14 +46,15 @@ impl Notifications {
     #[must_use]
     pub fn start(home: Home, clicks: Sender<Action>) -> Self {
         let (sender, inbox) = mpsc::channel();
-        let answers = sender.clone();
+        let (answers, wake) = (sender.clone(), sender.clone());
         thread::spawn(move || {
             let answer = move |answer| {
                 // Without a receiver the process is about to end.
                 let _ = answers.send(News::Answer(answer));
             };
             let Some(bubbles) = Bubbles::connect(answer) else { return };
-            Reporter { reports: Reports::new(home), teller: Teller::default(), bubbles, clicks }.run(&inbox);
+            let (reports, teller) = (Reports::new(home), Teller::default());
+            Reporter { reports, teller, bubbles, clicks, wake }.run(&inbox);
         });
         Self(sender)
     }
@@ -60,11 +66,25 @@ impl Notifications {
     }
 }
 
+/// What counts of everything that has come meanwhile: of statuses in a row the last one.
+fn newest(all: Vec<News>) -> Vec<News> {
+    let is_status = |news: &News| matches!(news, News::Link(Link::Live(_)));
+    let mut kept: Vec<News> = Vec::new();
+    for news in all {
+        if is_status(&news) {
+            kept.pop_if(|last| is_status(last));
+        }
+        kept.push(news);
+    }
+    kept
+}
+
 struct Reporter {
     reports: Reports,
     teller: Teller,
     bubbles: Bubbles,
     clicks: Sender<Action>,
+    wake: Sender<News>,
 }
 
 impl Reporter {
@@ -82,22 +102,38 @@ impl Reporter {
                 None => inbox.recv().map_err(RecvTimeoutError::from),
             };
             match received {
-                Ok(News::Link(link)) => self.see(&link),
-                Ok(News::Answer(answer)) => self.answer(answer),
+                Ok(news) => self.take(newest(std::iter::once(news).chain(inbox.try_iter()).collect())),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
+    fn take(&mut self, all: Vec<News>) {
+        for news in all {
+            match news {
+                News::Link(link) => self.see(&link),
+                News::Answer(answer) => self.answer(answer),
+                News::Over => {}
+            }
+        }
+    }
+
     fn see(&mut self, link: &Link) {
-        let picture = match link {
-            Link::Live(live) => self.reports.picture(&live.status),
-            Link::NotRunning => self.teller.latest().clone().ended(self.reports.have_broken_off()),
+        match link {
+            Link::Live(live) => {
+                let picture = self.reports.picture(&live.status);
+                self.teller.see(picture, Instant::now());
+                return;
+            }
+            Link::NotRunning => {
+                let picture = self.teller.latest().clone().ended(self.reports.have_broken_off());
+                self.teller.see(picture, Instant::now());
+            }
             // What was last said may still be so.
-            _ => return,
-        };
-        self.teller.see(picture, Instant::now());
+            _ => {}
+        }
+        self.teller.lose_sight();
     }
 
     fn answer(&mut self, answer: Answer) {
@@ -107,35 +143,61 @@ impl Reporter {
                 // Without a receiver the process is about to end.
                 let _ = self.clicks.send(action);
             }
+            Answer::Again(kind) => self.teller.forget(kind, Instant::now()),
             Answer::Snooze(kind, until) => {
-                let end = SystemTime::now() + until.duration(&Zoned::now());
-                self.teller.snooze(kind, end, Instant::now());
+                let duration = until.duration(&Zoned::now());
+                self.teller.snooze(kind, SystemTime::now() + duration, Instant::now());
+                // Without it the wait for news still ends, later.
+                let _ = wake_after(duration, self.wake.clone());
             }
         }
     }
+}
+
+/// Looks again when a snooze is over: a wait for news alone would be longer by all the time that the computer sleeps.
+fn wake_after(duration: Duration, wake: Sender<News>) -> io::Result<()> {
+    let timer = Timer::after(duration)?;
+    let wait = move || {
+        // Where the wait fails, looking early does no harm; without a receiver the process is about to end.
+        let _ = timer.wait();
+        let _ = wake.send(News::Over);
+    };
+    thread::Builder::new().name("snooze".to_owned()).spawn(wait).map(drop)
 }
 
 /// What the daemon reports beside its status. It is asked for when the status says that it may be other than before.
 struct Reports {
     home: Home,
     has_begun: bool,
-    problems: Report<ProblemReport, (FolderId, u64, State, Timestamp)>,
-    conflicts: Report<ConflictReport, (FolderId, u64)>,
+    problems: Report<ProblemReport>,
+    conflicts: Report<ConflictReport>,
 }
 
-struct Report<T, Mark> {
+/// What a status says of how many a folder has. A look that ends may have found others, as many as before; and a conflict
+/// is counted before its copy is there to be told of.
+type Mark = (FolderId, u64, State, Timestamp);
+
+struct Report<T> {
     /// What the status said when it was asked for; of folders that have any.
     marks: Vec<Mark>,
     list: Vec<T>,
 }
 
-impl<T, Mark: PartialEq> Report<T, Mark> {
+impl<T> Report<T> {
     const fn new() -> Self {
         Self { marks: Vec::new(), list: Vec::new() }
     }
 
-    /// The list as it is while the status has these `marks`; an older one while the daemon does not answer.
-    fn update(&mut self, marks: Vec<Mark>, ask: impl FnOnce() -> Option<Vec<T>>) {
+    /// The list as it is while `status` counts so many; an older one while the daemon does not answer.
+    fn update(
+        &mut self,
+        status: &Status,
+        count: impl Fn(&FolderStatus) -> u64,
+        ask: impl FnOnce() -> Option<Vec<T>>,
+    ) {
+        let with_any = status.folders.iter().filter(|folder| count(folder) > 0);
+        let marks: Vec<Mark> =
+            with_any.map(|folder| (folder.folder, count(folder), folder.state, folder.since)).collect();
         if marks == self.marks {
             return;
         }
@@ -153,19 +215,70 @@ impl Reports {
     fn picture(&mut self, status: &Status) -> Picture {
         self.has_begun = true;
         let daemon = || Client::connect(&self.home).ok();
-        let folders = || status.folders.iter();
-        // A look that ends may have found others, as many as before.
-        let with_problems = folders().filter(|folder| folder.problems > 0);
-        let marks = with_problems.map(|it| (it.folder, it.problems, it.state, it.since)).collect();
-        self.problems.update(marks, || daemon()?.problems().ok());
-        let with_conflicts = folders().filter(|folder| folder.conflicts > 0);
-        let marks = with_conflicts.map(|it| (it.folder, it.conflicts)).collect();
-        self.conflicts.update(marks, || daemon()?.conflicts().ok());
+        self.problems.update(status, |folder| folder.problems, || daemon()?.problems().ok());
+        self.conflicts.update(status, |folder| folder.conflicts, || daemon()?.conflicts().ok());
         Picture::of(status, &self.problems.list, &self.conflicts.list)
     }
 
-    /// Whether a daemon that was seen has ended without saying so: its record is still in the home's lock.
+    /// Whether a daemon that was seen, and does not run any more, has ended without saying so: its record is still in the
+    /// home's lock.
     fn have_broken_off(&self) -> bool {
         self.has_begun && self.home.running_socket().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ensafer_core::status::{Event, Side};
+
+    use super::*;
+    use crate::scene::tests::live;
+
+    #[test]
+    fn what_is_counted_is_asked_for_again_when_a_look_has_ended() {
+        let looking = live([Event::Conflicts(1)]).status;
+        let checked = [Event::Observed(Side::Work), Event::Observed(Side::Encrypted)];
+        let done =
+            live(checked.into_iter().chain([Event::Finished { settled: true }, Event::Conflicts(1)])).status;
+        let mut report = Report::new();
+        // It is counted, and not there yet.
+        report.update(&looking, |folder| folder.conflicts, || Some(vec![]));
+        report.update(&done, |folder| folder.conflicts, || Some(vec!["the copy"]));
+        assert_eq!(report.list, ["the copy"]);
+        report.update(&done, |folder| folder.conflicts, || panic!("nothing is other than before"));
+        report.update(&looking, |folder| folder.conflicts, || None);
+        assert_eq!(report.list, ["the copy"], "a daemon that does not answer takes nothing back");
+        report.update(&live([]).status, |folder| folder.conflicts, || panic!("there is nothing to ask for"));
+        assert!(report.list.is_empty());
+    }
+
+    #[test]
+    fn of_statuses_in_a_row_the_last_one_counts() {
+        let status = |count| News::Link(Link::Live(Box::new(live([Event::Conflicts(count)]))));
+        let answer = || News::Answer(Answer::Open(Kind::Problems));
+        let come = vec![
+            status(1),
+            status(2),
+            News::Link(Link::NotRunning),
+            status(3),
+            answer(),
+            status(4),
+            status(5),
+        ];
+        let word = |news: &News| match news {
+            News::Link(Link::Live(live)) => live.conflict_count().to_string(),
+            News::Link(link) => format!("{link:?}"),
+            News::Answer(answer) => format!("{answer:?}"),
+            News::Over => "over".to_owned(),
+        };
+        let words: Vec<String> = newest(come).iter().map(word).collect();
+        assert_eq!(words, ["2", "NotRunning", "3", "Open(Problems)", "5"]);
+    }
+
+    #[test]
+    fn a_snooze_that_is_over_wakes_whoever_tells() {
+        let (wake, inbox) = mpsc::channel();
+        wake_after(Duration::ZERO, wake).unwrap();
+        assert!(matches!(inbox.recv(), Ok(News::Over)));
     }
 }

@@ -17,6 +17,8 @@ pub struct Scene {
 pub enum Link {
     /// One is being launched, or looked for.
     Starting,
+    /// It was told to end, and finishes what it does: another one cannot be launched yet.
+    Ending,
     /// None runs.
     NotRunning,
     /// The one at the socket is another user's.
@@ -161,6 +163,7 @@ impl Scene {
     pub fn headline(&self) -> String {
         match &self.link {
             Link::Starting => "Starting".to_owned(),
+            Link::Ending => "Ending".to_owned(),
             Link::NotRunning => "Not running".to_owned(),
             Link::AnotherUsers => "The daemon here belongs to another user".to_owned(),
             Link::Unreachable(why) => why.clone(),

@@ -3,7 +3,10 @@
 //! News is told when nothing new has come for [`QUIET`], and after [`LONGEST`] in any case; before, what is over by then is
 //! never told. Without news nothing is waited for.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant, SystemTime};
+
+use ensafer_core::ids::FolderId;
 
 use crate::notice::{Change, Kind, Picture, notices};
 
@@ -16,12 +19,18 @@ pub const LONGEST: Duration = Duration::from_secs(30);
 /// What is wrong in a folder is known only after it was looked at as a whole.
 const KNOWN_LATE: [Kind; 2] = [Kind::Problems, Kind::Conflicts];
 
+/// What a daemon that has just begun does not say of a folder before it has looked.
+const OF_FOLDERS: [Kind; 3] = [Kind::Brake, Kind::Problems, Kind::Conflicts];
+
 /// Decides what is told when. A snooze ends by the time of day, because it goes on while the computer sleeps.
 #[derive(Debug, Default)]
 pub struct Teller {
     told: Picture,
     now: Picture,
-    has_begun: bool,
+    /// The folders that were looked at as a whole since the beginning.
+    begun: HashSet<FolderId>,
+    /// What was last said of folders, by a daemon that is gone.
+    kept: Picture,
     news: Option<News>,
     snoozed_until: Option<SystemTime>,
 }
@@ -34,18 +43,31 @@ struct News {
 }
 
 impl Teller {
-    /// Things are like this now. Problems and conflicts that are there when they are first known are not told: the icon and
-    /// the menu have shown them from the beginning.
+    /// Things are like this now. Problems and conflicts that a folder has when they are first known are not told: the icon
+    /// and the menu have shown them from the beginning.
     pub fn see(&mut self, mut picture: Picture, at: Instant) {
-        if !self.has_begun && picture.is_complete() {
-            self.has_begun = true;
-            self.take_as_told(&KNOWN_LATE, &picture);
-        } else if !self.has_begun {
-            picture = picture.with(&KNOWN_LATE, &Picture::default());
+        self.kept.subtract(&picture);
+        for (folder, is_checked) in picture.folders() {
+            if is_checked {
+                self.kept.remove(&OF_FOLDERS, folder);
+                if self.begun.insert(folder) {
+                    self.told.add(&KNOWN_LATE, folder, &picture);
+                }
+            } else {
+                picture.add(&OF_FOLDERS, folder, &self.kept);
+                if !self.begun.contains(&folder) {
+                    picture.remove(&KNOWN_LATE, folder);
+                }
+            }
         }
         let is_more = !notices(&self.now, &picture).is_empty();
         self.now = picture;
         self.look(is_more, at);
+    }
+
+    /// Nothing is seen any more. What was said last of a folder holds until somebody has looked at it again.
+    pub fn lose_sight(&mut self) {
+        self.kept = self.now.clone();
     }
 
     /// What was seen last.
@@ -97,6 +119,11 @@ impl Teller {
     /// Tells nothing new before `until`, and then again what is left of `kind`.
     pub fn snooze(&mut self, kind: Kind, until: SystemTime, at: Instant) {
         self.snoozed_until = Some(until);
+        self.forget(kind, at);
+    }
+
+    /// What was told of `kind` has reached nobody: what is left of it is told again.
+    pub fn forget(&mut self, kind: Kind, at: Instant) {
         self.take_as_told(&[kind], &Picture::default());
         self.look(false, at);
     }
@@ -113,7 +140,7 @@ impl Teller {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notice::tests::with_problems;
+    use crate::notice::tests::{FOLDER, of_folders, with_problems};
 
     /// Seconds after the beginning.
     struct Clock(Instant);
@@ -185,11 +212,61 @@ mod tests {
     fn what_was_there_before_is_not_told() {
         let (mut teller, clock) = (Teller::default(), Clock(Instant::now()));
         teller.see(Picture::default(), clock.at(0));
+        teller.see(of_folders(&[(FOLDER, false, &["a"])]), clock.at(1));
         teller.see(with_problems(&["a", "b"]), clock.at(1));
         assert_eq!(teller.wait(clock.at(1), time(1)), None);
         teller.see(with_problems(&["b"]), clock.at(2));
         teller.see(with_problems(&["a", "b"]), clock.at(3));
         assert_eq!(summaries(&teller.tell(clock.at(5), time(5))), ["2 files need attention"]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_looked_at_silences_no_other() {
+        const AWAY: FolderId = FolderId::new([8; 16]);
+        let (mut teller, clock) = (Teller::default(), Clock(Instant::now()));
+        teller.see(of_folders(&[(FOLDER, true, &["old"]), (AWAY, false, &[])]), clock.at(0));
+        teller.see(of_folders(&[(FOLDER, true, &["old", "new"]), (AWAY, false, &["x"])]), clock.at(1));
+        assert_eq!(summaries(&teller.tell(clock.at(3), time(3))), ["2 files need attention"]);
+        // It is back: what is wrong in it was so before.
+        teller.see(of_folders(&[(FOLDER, true, &["old", "new"]), (AWAY, true, &["x", "y"])]), clock.at(4));
+        assert_eq!(teller.wait(clock.at(4), time(4)), None);
+        teller.see(of_folders(&[(FOLDER, true, &[]), (AWAY, true, &["x", "z"])]), clock.at(5));
+        assert_eq!(summaries(&teller.tell(clock.at(7), time(7))), ["2 files need attention"]);
+    }
+
+    #[test]
+    fn another_daemon_tells_only_what_it_knows_better() {
+        let (mut teller, clock) = begun();
+        teller.see(with_problems(&["a", "b"]), clock.at(1));
+        assert_eq!(teller.tell(clock.at(3), time(3)).len(), 1);
+        for next in [4, 5] {
+            teller.lose_sight();
+            // It knows nothing at first, and finds one after the other.
+            teller.see(of_folders(&[(FOLDER, false, &[])]), clock.at(next));
+            teller.see(of_folders(&[(FOLDER, false, &["b"])]), clock.at(next));
+            assert_eq!(teller.wait(clock.at(next), time(next)), None, "nothing is over, and nothing new");
+        }
+        teller.see(of_folders(&[(FOLDER, false, &["b", "c"])]), clock.at(6));
+        assert_eq!(summaries(&teller.tell(clock.at(8), time(8))), ["3 files need attention"]);
+        teller.see(with_problems(&["a", "c"]), clock.at(9));
+        assert_eq!(teller.wait(clock.at(9), time(9)), None);
+        teller.lose_sight();
+        teller.see(with_problems(&[]), clock.at(10));
+        assert_eq!(summaries(&teller.tell(clock.at(12), time(12))), ["- Problems"]);
+    }
+
+    #[test]
+    fn what_reached_nobody_is_told_again_while_it_holds() {
+        let (mut teller, clock) = begun();
+        teller.see(with_problems(&["a"]), clock.at(1));
+        assert_eq!(teller.tell(clock.at(3), time(3)).len(), 1);
+        teller.forget(Kind::Problems, clock.at(10));
+        teller.forget(Kind::Brake, clock.at(10));
+        assert_eq!(summaries(&teller.tell(clock.at(12), time(12))), ["A file needs attention"]);
+        teller.see(with_problems(&[]), clock.at(20));
+        assert_eq!(summaries(&teller.tell(clock.at(22), time(22))), ["- Problems"]);
+        teller.forget(Kind::Problems, clock.at(30));
+        assert_eq!(teller.wait(clock.at(30), time(30)), None, "it is over");
     }
 
     #[test]

@@ -8,6 +8,9 @@ pub const SCHEME: &str = "ensafer";
 /// The page and all that it loads.
 const ORIGIN: &str = "ensafer://window";
 
+/// What the page itself has made, to be saved (W3C File API, "blob URL": the origin of the page follows).
+const MADE_HERE: &str = "blob:ensafer://window/";
+
 /// What the system's programs are asked to open, where a link leads to it.
 const ELSEWHERE: [&str; 3] = ["https://", "http://", "mailto:"];
 
@@ -32,6 +35,8 @@ pub enum Leads {
     Here,
     /// Out of the window: into the browser or the mail program.
     Elsewhere,
+    /// To a file that the page has made, and that somebody wants to keep.
+    ToDisk,
     /// To what nobody should open.
     Nowhere,
 }
@@ -43,6 +48,7 @@ impl Leads {
         match target(address) {
             Some("/") => Self::Here,
             None if ELSEWHERE.iter().any(|scheme| address.starts_with(scheme)) => Self::Elsewhere,
+            None if address.starts_with(MADE_HERE) => Self::ToDisk,
             _ => Self::Nowhere,
         }
     }
@@ -60,7 +66,10 @@ mod tests {
         }
         assert_eq!(Leads::to("https://example.com/?q=ensafer://window/"), Leads::Elsewhere);
         assert_eq!(Leads::to("mailto:bob@example.com"), Leads::Elsewhere);
+        assert_eq!(Leads::to("blob:ensafer://window/7a1b"), Leads::ToDisk);
         for address in [
+            "blob:ensafer://window.example/7a1b",
+            "blob:https://example.com/7a1b",
             "ensafer://window/v1/status",
             "ensafer://window.example/",
             "ensafer://elsewhere/",

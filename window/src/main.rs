@@ -55,8 +55,7 @@ fn run(arguments: &Arguments) -> Result<Exit, WindowError> {
     let home = Home::from_environment()?;
     home.create()?;
     platform::find_display()?;
-    platform::insist_on_daemon(&home)?;
-    Ok(platform::show(&home, arguments.screen))
+    platform::show(&home, arguments.screen)
 }
 
 fn tell(error: &WindowError) {

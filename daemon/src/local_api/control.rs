@@ -108,8 +108,10 @@ async fn events(State(door): State<Door>) -> Sse<impl Stream<Item = Result<Event
     receiver.mark_changed();
     let stream = futures_util::stream::unfold((receiver, door.quit), |(mut receiver, quit)| async move {
         tokio::select! {
-            changed = receiver.changed() => changed.ok()?,
+            // One that is ending says nothing new.
+            biased;
             () = quit.requested() => return None,
+            changed = receiver.changed() => changed.ok()?,
         }
         let status = receiver.borrow_and_update().clone();
         let event = Event::default().event("status").json_data(&status).ok()?;

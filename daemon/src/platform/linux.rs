@@ -8,10 +8,12 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 
+use ensafer_client::timer::Timer;
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::Stamp;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, RenameFlags, ResolveFlags, StatxFlags};
 use rustix::io::{Errno, Result, retry_on_intr};
+use tokio::io::unix::AsyncFd;
 
 mod system_bus;
 
@@ -242,6 +244,20 @@ fn fcntl(file: &File, command: i32, argument: i32) -> std::io::Result<()> {
     #[expect(unsafe_code, reason = "rustix has no file leases")]
     let returned = unsafe { libc::fcntl(file.as_raw_fd(), command, argument) };
     if returned == -1 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// What is ready when `timer` has come. Needs a tokio runtime.
+///
+/// # Errors
+/// The runtime can watch no more descriptors.
+pub fn when_come(timer: Timer) -> std::io::Result<impl Future<Output = ()> + Send> {
+    // SAFETY: a timer owns its descriptor, and has the same one until it is dropped.
+    #[expect(unsafe_code, reason = "tokio watches descriptors of others so")]
+    let timer = unsafe { AsyncFd::register(timer) }?;
+    Ok(async move {
+        // An error would mean that the runtime ends, and this with it.
+        let _ = timer.readable().await;
+    })
 }
 
 #[cfg(test)]

@@ -84,6 +84,48 @@ fn a_burst_of_problems_is_one_notification_that_goes_with_them() {
 }
 
 #[test]
+fn a_conflict_is_told_when_its_copy_is_there() {
+    let Some(desktop) = Desktop::start() else { return };
+    let (world, other, device) = World::with_two_devices();
+    other.write("report.txt", "common");
+    other.write("letter.txt", "common");
+    other.settle();
+    device.settle();
+    let server = NotificationServer::start(&desktop);
+    let (_programs, _tray, item) = watched(&world, &desktop, &device);
+    for (name, summary, names) in [
+        ("report.txt", "A file was kept twice", "report.txt"),
+        ("letter.txt", "2 files were kept twice", "letter.txt and another"),
+    ] {
+        // Neither hears of the other before both have written.
+        device.run(&["pause"]).expect(0);
+        item.wait_for("Paused (until resumed)");
+        other.write(name, "of the other");
+        other.settle();
+        device.write(name, "of this one");
+        device.run(&["resume"]).expect(0);
+        let told = server.next_bubble();
+        let body = format!("{names}: changed here and elsewhere at the same time.");
+        assert_eq!((&*told.summary, told.body), (summary, body));
+        item.wait_for("Up to date");
+    }
+}
+
+#[test]
+fn what_vanishes_with_its_server_is_told_to_the_next_one() {
+    let Some(desktop) = Desktop::start() else { return };
+    let (world, device) = World::with_one_device();
+    let server = NotificationServer::start(&desktop);
+    let (_programs, _tray, _item) = watched(&world, &desktop, &device);
+    make_problem(&device, "pipe");
+    let told = server.next_bubble();
+    drop(server);
+    let server = NotificationServer::start(&desktop);
+    let again = server.next_bubble();
+    assert_eq!((again.summary, again.is_replacement), (told.summary, false));
+}
+
+#[test]
 fn whoever_snoozes_is_left_alone() {
     let Some(desktop) = Desktop::start() else { return };
     let ((world, device), (_apart, other)) = (World::with_one_device(), World::with_one_device());

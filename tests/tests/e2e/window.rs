@@ -1,11 +1,14 @@
 //! The window, on a display of the tests' own: looked at, typed into and closed as somebody does who sits there.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 
-use ensafer_tests::device::PASSWORD;
+use ensafer_tests::device::{PASSWORD, text};
 use ensafer_tests::process::{self, Running};
 use ensafer_tests::{Desktop, Device, Display, World, wait};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// What the frame says: the screen's heading, as the page has it in English.
 const FOLDERS: &str = "Folders – Ensafer";
@@ -114,6 +117,16 @@ fn a_second_one_raises_the_first_of_its_home() {
     process::run(&mut window(&desktop, &display, &device, &["--screen", "folders"])).expect(0);
     wait::until_true("the screen that was asked for", || title(first.process).as_deref() == Some(FOLDERS));
     assert_eq!(display.windows().len(), 2);
+
+    // Also while the daemon does not answer.
+    process::run(&mut window(&desktop, &display, &other, &[])).expect(0);
+    wait::until_true("the other window lies on top", || display.active() != first.id);
+    let [daemon] = device.processes()[..] else { panic!("one daemon runs") };
+    let daemon = Pid::from_raw(i32::try_from(daemon).unwrap()).unwrap();
+    kill_process(daemon, Signal::STOP).unwrap();
+    process::run(&mut window(&desktop, &display, &device, &[])).expect(0);
+    wait::until_true("the first window is raised again", || display.active() == first.id);
+    kill_process(daemon, Signal::CONT).unwrap();
 }
 
 #[test]
@@ -134,6 +147,49 @@ fn nothing_is_left_of_it() {
     let ended = running.finish().expect(0);
     assert!(!ended.says(PASSWORD), "{ended}");
     assert!(!device.user_home().exists(), "nothing is kept, nor cached");
+}
+
+#[test]
+fn the_account_is_saved_where_somebody_says_or_not_at_all() {
+    let (Some(desktop), Some(display)) = (Desktop::start(), Display::start()) else { return };
+    let (world, device) = World::with_one_device();
+    let running = Running::start(&mut window(&desktop, &display, &device, &["--screen", "settings"]));
+    display.wait_for(SETTINGS);
+    let directory = world.directory("chosen");
+    let file = directory.join("mine.account");
+    let save_as = |path: &Path| {
+        display.wait_for_dialog("Save");
+        display.press(&["ctrl+a"]);
+        display.type_text(text(path));
+        display.press(&["Return"]);
+    };
+
+    // Past the link to the content, and past three other buttons.
+    display.press(&["Tab", "Return", "Tab", "Tab", "Tab", "Tab", "Return"]);
+    display.wait_for_dialog("Save");
+    display.press(&["Escape"]);
+    display.wait_for(SETTINGS);
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 0, "nothing is saved by itself");
+
+    // The keyboard is where it was.
+    display.press(&["Return"]);
+    save_as(&file);
+    wait::until_true("the account is in the file", || file.exists());
+    display.wait_for(SETTINGS);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let other = Device::bare(&world.path("other"));
+    other.run(&["keys", "import", text(&file)]).expect(0);
+    let before = fs::read(&file).unwrap();
+
+    display.press(&["Return"]);
+    save_as(Path::new("/proc/mine.account"));
+    display.wait_for_dialog("The file was not saved");
+    display.press(&["Escape"]);
+    display.wait_for(SETTINGS);
+    display.press(&["ctrl+w"]);
+    running.finish().expect(0);
+    assert_eq!(fs::read(&file).unwrap(), before);
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing is left beside it");
 }
 
 #[test]

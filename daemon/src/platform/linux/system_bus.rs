@@ -3,7 +3,8 @@
 //!
 //! A signal is a hint only, because any program of this computer may send one: it makes this ask for the property again,
 //! and the bus itself sees to it that only the owner of the service's name answers. Nothing is asked for otherwise. One
-//! thread sends questions and takes everything that comes, so that no flood of signals can keep it from an answer.
+//! thread sends questions and takes everything that comes; there is one question at a time, so that no flood of signals can
+//! keep it from an answer or fill the bus with questions.
 
 use std::num::NonZeroU32;
 use std::{io, thread};
@@ -105,15 +106,50 @@ fn follow(wanted: Surroundings, tell: &mut impl FnMut(Surroundings)) -> zbus::Re
 /// A service and what it last said.
 struct Watched {
     service: &'static Service,
-    /// The question that is not answered yet; of several the last.
-    question: Option<NonZeroU32>,
+    /// What is asked now.
+    question: Question,
     /// Nothing before the first answer.
     says: Option<bool>,
 }
 
+/// One question at a time: what makes somebody curious while it is open has it asked again after the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    /// None is open.
+    None,
+    /// The message with this number is not answered yet.
+    Open {
+        serial: NonZeroU32,
+        /// Something has happened since.
+        again: bool,
+    },
+}
+
+impl Question {
+    /// Something has happened; whether to ask now.
+    const fn wonder(&mut self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Open { again, .. } => {
+                *again = true;
+                false
+            }
+        }
+    }
+
+    /// The message with this number is answered; whether that was the question, and is to be asked again.
+    fn close(&mut self, answered: Option<NonZeroU32>) -> Option<bool> {
+        let Self::Open { serial, again } = *self else { return None };
+        (answered == Some(serial)).then(|| {
+            *self = Self::None;
+            again
+        })
+    }
+}
+
 impl Watched {
     const fn new(service: &'static Service) -> Self {
-        Self { service, question: None, says: None }
+        Self { service, question: Question::None, says: None }
     }
 
     /// Has the bus send what tells of changes.
@@ -128,12 +164,15 @@ impl Watched {
         Ok(proxy.add_match_rule(owners.add_arg(name)?.build())?)
     }
 
-    /// Asks the service, which the bus starts if it can.
+    /// Asks the service, which the bus starts if it can; after the answer, where a question is open.
     fn ask(&mut self, bus: &Connection) -> zbus::Result<()> {
+        if !self.question.wonder() {
+            return Ok(());
+        }
         let Service { name, path, property, .. } = *self.service;
         let call = Message::method_call(path, "Get")?.destination(name)?.interface(PROPERTIES)?;
         let call = call.build(&(name, property))?;
-        self.question = Some(call.primary_header().serial_num());
+        self.question = Question::Open { serial: call.primary_header().serial_num(), again: false };
         bus.send(&call)
     }
 
@@ -141,16 +180,18 @@ impl Watched {
         let header = message.header();
         match message.message_type() {
             Type::MethodReturn | Type::Error => {
-                if self.question.is_some() && header.reply_serial() == self.question {
-                    self.question = None;
+                if let Some(again) = self.question.close(header.reply_serial()) {
                     self.says = Some(self.answer(message));
+                    if again {
+                        self.ask(bus)?;
+                    }
                 }
             }
             Type::Signal if self.is_about_change(message) => self.ask(bus)?,
             Type::Signal => match self.new_owner(message) {
                 Some(true) => self.ask(bus)?,
                 Some(false) => {
-                    self.question = None;
+                    self.question = Question::None;
                     self.says = Some(false);
                 }
                 None => {}
@@ -189,6 +230,24 @@ mod tests {
     use zbus::zvariant::Value;
 
     use super::*;
+
+    #[test]
+    fn one_question_is_open_at_a_time_and_the_last_signal_is_answered() {
+        let serial = |number| NonZeroU32::new(number).unwrap();
+        let mut question = Question::None;
+        assert!(question.wonder());
+        question = Question::Open { serial: serial(7), again: false };
+        assert_eq!(question.close(Some(serial(6))), None, "an answer to somebody else's");
+        for _ in 0..1000 {
+            assert!(!question.wonder(), "a flood asks nothing");
+        }
+        assert_eq!(question.close(Some(serial(7))), Some(true), "what came meanwhile is asked for");
+        assert!(question.wonder());
+        question = Question::Open { serial: serial(8), again: false };
+        assert_eq!(question.close(Some(serial(8))), Some(false));
+        assert_eq!(question, Question::None);
+        assert_eq!(question.close(None), None);
+    }
 
     #[test]
     fn what_the_services_say_speaks_against_syncing_or_not() {

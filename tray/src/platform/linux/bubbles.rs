@@ -1,6 +1,6 @@
 //! Notifications on Linux: the Desktop Notifications Specification (freedesktop.org, version 1.2) over D-Bus.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -30,14 +30,27 @@ const OPEN: &str = "open";
 const AN_HOUR: &str = "snooze-hour";
 const TOMORROW: &str = "snooze-tomorrow";
 
-/// The server's numbers of what is shown.
-type Ids = Arc<Mutex<HashMap<Kind, u32>>>;
+/// What has become of what was told.
+#[derive(Debug, Default)]
+struct Told {
+    /// The server's numbers of what is shown.
+    ids: HashMap<Kind, u32>,
+    /// What no server has shown, or one that is gone.
+    unseen: HashSet<Kind>,
+}
+
+impl Told {
+    /// The server has ended: nothing of it is shown any more.
+    fn lose_server(&mut self) {
+        self.unseen.extend(self.ids.drain().map(|(kind, _)| kind));
+    }
+}
 
 /// What is shown of notifications. Where there is no server that shows any, nothing is.
 #[derive(Debug)]
 pub struct Bubbles {
     bus: Connection,
-    ids: Ids,
+    told: Arc<Mutex<Told>>,
 }
 
 impl Bubbles {
@@ -46,32 +59,39 @@ impl Bubbles {
     pub fn connect(answer: impl Fn(Answer) + Send + 'static) -> Option<Self> {
         let bus = Builder::session().and_then(|builder| builder.method_timeout(PATIENCE).build()).ok()?;
         subscribe(&bus).ok()?;
-        let (ids, messages) = (Ids::default(), MessageIterator::from(&bus));
-        let heard = Arc::clone(&ids);
+        let (told, messages) = (Arc::<Mutex<Told>>::default(), MessageIterator::from(&bus));
+        let heard = Arc::clone(&told);
         let listen = move || {
             for message in messages.map_while(Result::ok) {
                 hear(&message, &heard, &answer);
             }
         };
         thread::Builder::new().name("notifications".to_owned()).spawn(listen).ok()?;
-        Some(Self { bus, ids })
+        Some(Self { bus, told })
     }
 
-    /// Shows `notice`, in place of an earlier one of its kind. No trouble is made of a server that is not there: the menu
-    /// shows the same.
+    /// Shows `notice`, in place of an earlier one of its kind. Where no server does, the next one is given it, and the menu
+    /// shows the same meanwhile.
     pub fn show(&self, notice: &Notice) {
         // Held until the number is known: a click may come at once.
-        let mut ids = lock(&self.ids);
-        let replaced = ids.get(&notice.kind).copied().unwrap_or_default();
+        let mut told = lock(&self.told);
+        let replaced = told.ids.remove(&notice.kind).unwrap_or_default();
         match self.notify(notice, replaced) {
-            Ok(id) => _ = ids.insert(notice.kind, id),
-            Err(_) => _ = ids.remove(&notice.kind),
+            Ok(id) => {
+                told.ids.insert(notice.kind, id);
+                told.unseen.remove(&notice.kind);
+            }
+            Err(_) => _ = told.unseen.insert(notice.kind),
         }
     }
 
     /// Closes what is shown of `kind`, if anything is.
     pub fn close(&self, kind: Kind) {
-        let id = lock(&self.ids).remove(&kind);
+        let id = {
+            let mut told = lock(&self.told);
+            told.unseen.remove(&kind);
+            told.ids.remove(&kind)
+        };
         if let Some(id) = id {
             // It may have been closed already.
             let _ = self.bus.call_method(Some(SERVER), OBJECT, Some(SERVER), "CloseNotification", &id);
@@ -101,8 +121,8 @@ impl Bubbles {
     }
 }
 
-fn lock(ids: &Ids) -> MutexGuard<'_, HashMap<Kind, u32>> {
-    ids.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(told: &Mutex<Told>) -> MutexGuard<'_, Told> {
+    told.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn subscribe(bus: &Connection) -> zbus::Result<()> {
@@ -116,7 +136,7 @@ fn subscribe(bus: &Connection) -> zbus::Result<()> {
 }
 
 /// Takes what the server says, and the bus of the server.
-fn hear(message: &Message, ids: &Ids, answer: &impl Fn(Answer)) {
+fn hear(message: &Message, told: &Mutex<Told>, answer: &impl Fn(Answer)) {
     let (header, body) = (message.header(), message.body());
     if message.message_type() != Type::Signal {
         return;
@@ -124,7 +144,7 @@ fn hear(message: &Message, ids: &Ids, answer: &impl Fn(Answer)) {
     match header.member().map(zbus::names::MemberName::as_str) {
         Some("ActionInvoked") => {
             let Ok((id, key)) = body.deserialize::<(u32, &str)>() else { return };
-            let kind = lock(ids).iter().find(|(_, shown)| **shown == id).map(|(kind, _)| *kind);
+            let kind = lock(told).ids.iter().find(|(_, shown)| **shown == id).map(|(kind, _)| *kind);
             if let Some(kind) = kind {
                 answer(match key {
                     AN_HOUR => Answer::Snooze(kind, PauseUntil::InAnHour),
@@ -135,10 +155,50 @@ fn hear(message: &Message, ids: &Ids, answer: &impl Fn(Answer)) {
         }
         Some("NotificationClosed") => {
             let Ok((id, _reason)) = body.deserialize::<(u32, u32)>() else { return };
-            lock(ids).retain(|_, shown| *shown != id);
+            lock(told).ids.retain(|_, shown| *shown != id);
         }
-        // Another server counts anew.
-        Some("NameOwnerChanged") => lock(ids).clear(),
+        // Another server counts anew, and knows of nothing.
+        Some("NameOwnerChanged") => {
+            let Ok((_name, _old, new)) = body.deserialize::<(&str, &str, &str)>() else { return };
+            let mut told = lock(told);
+            told.lose_server();
+            if !new.is_empty() {
+                told.unseen.drain().for_each(|kind| answer(Answer::Again(kind)));
+            }
+        }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    fn owner_changed(old: &str, new: &str) -> Message {
+        let bus = "org.freedesktop.DBus";
+        let signal = Message::signal("/org/freedesktop/DBus", bus, "NameOwnerChanged").unwrap();
+        signal.build(&(SERVER, old, new)).unwrap()
+    }
+
+    #[test]
+    fn what_nobody_has_shown_is_told_to_the_next_server() {
+        let told = Mutex::new(Told {
+            ids: HashMap::from([(Kind::Problems, 7)]),
+            unseen: HashSet::from([Kind::Brake]),
+        });
+        let answers = RefCell::new(Vec::new());
+        let hear = |message: &Message| hear(message, &told, &|answer| answers.borrow_mut().push(answer));
+        hear(&owner_changed(":1.5", ""));
+        assert_eq!(answers.take(), [], "there is nobody to show it");
+        hear(&owner_changed("", ":1.6"));
+        let again = answers.take();
+        assert_eq!(again.len(), 2, "{again:?}");
+        assert!(
+            again.contains(&Answer::Again(Kind::Brake)) && again.contains(&Answer::Again(Kind::Problems))
+        );
+        hear(&owner_changed(":1.6", ":1.7"));
+        assert_eq!(answers.take(), [], "once");
     }
 }

@@ -1,15 +1,16 @@
 //! Linux: a frame of GTK's with WebKit's page in it. One instance for each home and session bus, by `GApplication`.
 
+mod download;
 mod page;
 mod style;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use ensafer_client::exit::Exit;
 use ensafer_client::home::Home;
 use ensafer_client::screen::Screen;
-use gtk::gio::{ApplicationFlags, SimpleAction};
+use gtk::gio::{ApplicationFlags, Cancellable, SimpleAction};
 use gtk::prelude::*;
 use gtk::{
     Application, ApplicationWindow, ButtonsType, DialogFlags, MessageDialog, MessageType, ResponseType, glib,
@@ -52,7 +53,7 @@ pub fn find_display() -> Result<(), WindowError> {
 ///
 /// # Errors
 /// Those of [`daemon::find`].
-pub fn insist_on_daemon(home: &Home) -> Result<(), WindowError> {
+fn insist_on_daemon(home: &Home) -> Result<(), WindowError> {
     loop {
         match daemon::find(home) {
             Err(error) if ask_to_try_again(&error) => {}
@@ -88,24 +89,39 @@ fn ask_to_try_again(error: &WindowError) -> bool {
 
 /// Shows the window of `home` until it is closed; where one is open already, raises that and returns. `screen` is shown
 /// if it is given; an open window stays where it is otherwise.
-#[must_use]
-pub fn show(home: &Home, screen: Option<Screen>) -> Exit {
+///
+/// # Errors
+/// There is no daemon for a new window, and nobody wants to try again.
+pub fn show(home: &Home, screen: Option<Screen>) -> Result<Exit, WindowError> {
     let application = Application::builder()
         .application_id(format!("org.ensafer.Window.h{}", home.digest()))
         .flags(ApplicationFlags::HANDLES_COMMAND_LINE)
         .build();
-    let (home, frame) = (home.clone(), Rc::new(RefCell::new(None)));
+    let has_daemon = Rc::new(Cell::new(false));
+    let (asking, is_ready, frame) = (home.clone(), Rc::clone(&has_daemon), RefCell::new(None));
     application.connect_command_line(move |application, line| {
         let asked = line.arguments().get(1).and_then(|name| name.to_str()?.parse().ok());
-        frame.borrow_mut().get_or_insert_with(|| Frame::new(application, &home)).raise(asked);
+        // Before, the question whether to try again is what there is to see.
+        if is_ready.get() {
+            frame.borrow_mut().get_or_insert_with(|| Frame::new(application, &asking)).raise(asked);
+        }
         0
     });
+    let nothing: Option<&Cancellable> = None;
+    if let Err(error) = application.register(nothing) {
+        glib::g_warning!("ensafer", "whether a window is open cannot be found: {error}");
+    }
+    // A window that is open already asks the daemon itself, and is raised also while that does not answer.
+    if !application.is_remote() {
+        insist_on_daemon(home)?;
+        has_daemon.set(true);
+    }
     let name = screen.map(Screen::name);
     let arguments: Vec<&str> = ["ensafer-window"].into_iter().chain(name).collect();
-    match application.run_with_args(&arguments).value() {
+    Ok(match application.run_with_args(&arguments).value() {
         0 => Exit::Success,
         _ => Exit::Error,
-    }
+    })
 }
 
 /// The one window.

@@ -20,6 +20,7 @@ use webkit2gtk::{
 };
 use zeroize::Zeroizing;
 
+use super::download;
 use crate::address::{self, Leads, SCHEME};
 use crate::error::WindowError;
 use crate::relay::{self, Answer, Body, RelayError};
@@ -38,6 +39,7 @@ pub fn show(home: &Home, window: &gtk::ApplicationWindow) -> WebView {
         // It never leaves this computer.
         security.register_uri_scheme_as_secure(SCHEME);
     }
+    download::offer(&context, window);
     let view = WebView::builder().web_context(&context).settings(&settings()).build();
     let (titled, opened) = (window.downgrade(), window.downgrade());
     view.connect_title_notify(move |view| {
@@ -86,7 +88,7 @@ fn settings() -> Settings {
     settings
 }
 
-/// Links stay within the page, or leave the window.
+/// Links stay within the page, lead to a file, or leave the window.
 fn decide(
     window: Option<&gtk::ApplicationWindow>,
     decision: &PolicyDecision,
@@ -106,6 +108,7 @@ fn decide(
                 glib::g_warning!("ensafer", "a link cannot be opened: {error}");
             }
         }
+        Leads::ToDisk => decision.download(),
         Leads::Here | Leads::Nowhere => decision.ignore(),
     }
     true
