@@ -161,7 +161,7 @@ pub(super) struct Door {
     pub people: Turn,
     /// Whose turn it is to change a setting.
     pub settings: Turn,
-    /// Whose turn it is to look at two directories, to add them, or to remove a folder.
+    /// Whose turn it is to look at two directories, to add them, or to take a folder off the list.
     pub preview: Turn,
     /// How browsers come in.
     pub browser: Arc<Browser>,
