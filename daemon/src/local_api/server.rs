@@ -169,7 +169,7 @@ pub(super) struct Door {
 
 impl Door {
     pub fn new(desk: Desk, quit: QuitSignal) -> Self {
-        let browser = Arc::new(Browser::new(Limits::default(), quit.clone()));
+        let browser = Arc::new(Browser::new(Limits::default(), &desk.shell.home, quit.clone()));
         let turn = Turn::default;
         Self { desk, quit, account: turn(), people: turn(), settings: turn(), preview: turn(), browser }
     }
