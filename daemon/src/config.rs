@@ -256,12 +256,6 @@ impl Config {
         Duration::from_secs(self.full_scan_interval_s)
     }
 
-    /// How long the trash keeps.
-    #[must_use]
-    pub fn trash_time(&self) -> Duration {
-        Duration::from_secs(self.trash_days * 24 * 60 * 60)
-    }
-
     fn to_table(&self) -> toml::Table {
         toml::Table::try_from(self).expect("a flat struct of numbers and words is a table")
     }

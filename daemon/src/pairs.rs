@@ -169,15 +169,32 @@ pub fn make_missing(shell: &Shell, work: &Path, encrypted: &Path) -> Result<()> 
     Ok(())
 }
 
-/// Takes a folder off the list; its files stay on both sides. `let_go` has a running daemon let go of it before its state
-/// is deleted.
+/// Takes a folder off the list and forgets its state; its files stay on both sides. `let_go` has a running daemon let go of
+/// it before its state is deleted.
 ///
 /// # Errors
 /// The list or the state cannot be written, or the daemon does not let go.
 pub fn remove(shell: &Shell, folder: &FolderEntry, let_go: impl FnOnce() -> Result<()>) -> Result<()> {
-    let mut folders = Folders::load(shell.home.data_dir())?;
-    folders.remove(folder.id)?;
+    unlist(shell, folder)?;
+    forget(shell, folder, let_go)
+}
+
+/// Takes a folder off the list. At once: no directory of it is looked at.
+///
+/// # Errors
+/// The list cannot be written.
+pub fn unlist(shell: &Shell, folder: &FolderEntry) -> Result<()> {
+    Ok(Folders::load(shell.home.data_dir())?.remove(folder.id)?)
+}
+
+/// Forgets the state of a folder that is off the list, after `let_go`. That waits for the folder's work, which may wait for a
+/// mount that does not answer.
+///
+/// # Errors
+/// The state cannot be deleted, or the daemon does not let go.
+pub fn forget(shell: &Shell, folder: &FolderEntry, let_go: impl FnOnce() -> Result<()>) -> Result<()> {
     let_go()?;
+    let folders = Folders::load(shell.home.data_dir())?;
     folders.remove_state(folder.id)?;
     Ok(folders.free_work(folder)?)
 }

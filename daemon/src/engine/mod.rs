@@ -68,7 +68,7 @@ use crate::scan::Scan;
 use crate::state::{Identity, StandingProblem, State, StateError, StateReader, StoreRecord};
 use crate::store::{DirectoryStore, EncryptedStore, StoreError};
 use crate::watch::{Hint, Side};
-use crate::work_dir::{WorkDir, WorkError};
+use crate::work_dir::{ENCRYPTED, WorkDir, WorkError};
 
 /// Name under which the state keeps who writes here, so that planning needs no keys.
 const AUTHOR: &str = "author";
@@ -247,7 +247,7 @@ impl Folder {
     ) -> Result<Self, EngineError> {
         let work = WorkDir::open(&entry.work)?;
         work.sweep_temporaries()?;
-        store.sweep(&expiry::trash_of_day(&work, now).join("encrypted"))?;
+        store.sweep(&expiry::trash_of_day(&work, now).join(ENCRYPTED))?;
         let (base, records) = state.load_base()?;
         let encrypted = Encrypted::from_records(
             records.iter().filter_map(|(id, record)| Some((&base.entries.get(id)?.object, record))),

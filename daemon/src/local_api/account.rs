@@ -13,7 +13,6 @@ use ensafer_core::api::local::{
     AccountFile, AccountReport, AccountState, ConfirmRequest, EmailRequest, ImportRequest, ListedDevice,
     LoggedOut, LoginRequest, LogoutRequest, PasswordRequest, PublishRequest, RecoverRequest,
     RecoveryKeyReport, RecoveryKeyRequest, Refusal, RegisterRequest, Registered, RevokeRequest,
-    StrengthReport, StrengthRequest,
 };
 use ensafer_core::api::server::{DeviceReport, ProblemKind};
 use ensafer_core::crypto::{AccountKey, Login};
@@ -38,7 +37,6 @@ const IMPORT_LIMIT_BYTES: usize = 2 * account::MAX_EXPORT_BYTES + 64 * 1024;
 pub(super) fn routes() -> Router<Door> {
     Router::new()
         .route("/v1/account", get(show))
-        .route("/v1/account/strength", post(strength))
         .route("/v1/account/register", post(register))
         .route("/v1/account/publish", post(publish))
         .route("/v1/account/login", post(log_in))
@@ -58,10 +56,6 @@ type Answer<T> = Result<Json<T>, ControlError>;
 
 async fn show(State(desk): State<Desk>) -> Answer<AccountReport> {
     blocking(move || Ok(report(&desk)?)).await
-}
-
-async fn strength(Body(request): Body<StrengthRequest>) -> Answer<StrengthReport> {
-    blocking(move || Ok(strength_of(request)?)).await
 }
 
 async fn register(State(door): State<Door>, Body(request): Body<RegisterRequest>) -> Answer<Registered> {
@@ -201,16 +195,6 @@ fn report(desk: &Desk) -> Result<AccountReport> {
     // Whoever looks after the account may not have looked yet.
     report.notices.retain(|notice| notice.kind != AccountNoticeKind::NotSetUp);
     Ok(report)
-}
-
-fn strength_of(request: StrengthRequest) -> Result<StrengthReport> {
-    // Somebody may still be typing the address.
-    let login = request.email.parse().or_else(|_| account::parse_login(&user_at_host()))?;
-    match account::check_strength(&password(request.password), &login) {
-        Ok(()) => Ok(StrengthReport { is_enough: true, why: None }),
-        Err(AccountError::Weak { why }) => Ok(StrengthReport { is_enough: false, why: Some(why) }),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn make(desk: &Desk, request: RegisterRequest) -> Result<Registered> {

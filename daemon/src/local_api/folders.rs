@@ -60,18 +60,22 @@ async fn add(
     door.preview.take(move || added(&door.desk, &request)).await
 }
 
-/// What is being added at the time is on the list before.
+/// What is being added at the time is on the list before. Nobody's turn lasts as long as the folder's work.
 async fn remove(
     State(door): State<Door>,
     Body(request): Body<FolderRequest>,
 ) -> Result<Json<()>, ControlError> {
-    let desk = door.desk;
-    door.preview
+    let desk = door.desk.clone();
+    let Json(folder) = door
+        .preview
         .take(move || {
             let folder = pairs::on_list(&desk.shell, request.folder)?;
-            pairs::remove(&desk.shell, &folder, || Ok(desk.control.reload_folders()?))
+            pairs::unlist(&desk.shell, &folder)?;
+            Ok(folder)
         })
-        .await
+        .await?;
+    let desk = door.desk;
+    blocking(move || Ok(pairs::forget(&desk.shell, &folder, || Ok(desk.control.reload_folders()?))?)).await
 }
 
 /// Shows a directory of a folder, or where something in it lies, in the desktop's file manager.

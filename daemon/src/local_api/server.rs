@@ -161,7 +161,7 @@ pub(super) struct Door {
     pub people: Turn,
     /// Whose turn it is to change a setting.
     pub settings: Turn,
-    /// Whose turn it is to look at two directories, to add them, or to remove a folder.
+    /// Whose turn it is to look at two directories, to add them, or to take a folder off the list.
     pub preview: Turn,
     /// How browsers come in.
     pub browser: Arc<Browser>,
@@ -169,7 +169,7 @@ pub(super) struct Door {
 
 impl Door {
     pub fn new(desk: Desk, quit: QuitSignal) -> Self {
-        let browser = Arc::new(Browser::new(Limits::default(), quit.clone()));
+        let browser = Arc::new(Browser::new(Limits::default(), &desk.shell.home, quit.clone()));
         let turn = Turn::default;
         Self { desk, quit, account: turn(), people: turn(), settings: turn(), preview: turn(), browser }
     }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 
 use ensafer_client::exit::Exit;
@@ -34,6 +34,8 @@ pub(crate) struct Fake {
     status: watch::Sender<Status>,
     calls: Mutex<Vec<String>>,
     settling: Mutex<Vec<oneshot::Sender<SettleOutcome>>>,
+    /// What the next reading of the list waits for.
+    held: Mutex<Option<mpsc::Receiver<()>>>,
     vault: Arc<ShellVault>,
     quit: QuitSignal,
 }
@@ -44,6 +46,7 @@ impl Fake {
             status: watch::Sender::new(status(State::Locked)),
             calls: Mutex::default(),
             settling: Mutex::default(),
+            held: Mutex::default(),
             vault,
             quit,
         })
@@ -196,6 +199,10 @@ impl Control for Fake {
 
     fn reload_folders(&self) -> Result<(), ControlError> {
         self.note("reload");
+        let held = self.held.lock().unwrap().take();
+        if let Some(held) = held {
+            let _ = held.recv();
+        }
         Ok(())
     }
 
@@ -371,7 +378,7 @@ fn the_end_does_not_wait_for_those_who_listen() {
     let served = serve();
     let client = served.client();
     std::thread::scope(|scope| {
-        let (seen, first) = std::sync::mpsc::channel();
+        let (seen, first) = mpsc::channel();
         let listening = scope.spawn(move || {
             client.wait_for(Duration::from_secs(600), move |_| {
                 seen.send(()).unwrap();
@@ -542,10 +549,6 @@ const GOOD: &str = "correct horse battery";
 fn an_account_is_made_locked_opened_and_recovered() {
     let served = serve();
     assert_eq!(get(&served, "/v1/account")["state"], "none");
-    let strength = post(&served, "/v1/account/strength", &json!({"password": "password1"}));
-    assert_eq!((&strength["is_enough"], strength["why"].is_string()), (&json!(false), true));
-    let strength = post(&served, "/v1/account/strength", &json!({"password": GOOD, "email": "alice@"}));
-    assert_eq!(strength, json!({"is_enough": true}));
 
     let weak = json!({"email": "alice@example.com", "password": "alice1"});
     assert_eq!(refused(&served, "/v1/account/register", &weak), (400, "weak-password".into()));
@@ -807,6 +810,38 @@ fn a_dry_run_of_a_new_folder_ends_when_nobody_waits_for_it() {
 }
 
 /// Between the dry run and the word of the user something may arrive.
+#[test]
+fn a_folder_that_does_not_let_go_keeps_nobody_from_adding_another() {
+    let served = serve();
+    post(&served, "/v1/account/register", &json!({"email": "alice@example.com", "password": GOOD}));
+    let root = served.shell.home.data_dir().parent().unwrap().canonicalize().unwrap();
+    let pair = |name: &str| {
+        let [work, encrypted] = ["work", "cloud"].map(|kind| root.join(format!("{kind} {name}")));
+        json!({"work": work, "encrypted": encrypted, "create_missing": true})
+    };
+    let folder = post(&served, "/v1/folders/add", &pair("one"))["id"].clone();
+    let (let_go, held) = mpsc::channel();
+    *served.fake.held.lock().unwrap() = Some(held);
+    let state = served.shell.home.data_dir().join("folders").join(folder.as_str().unwrap());
+    std::thread::scope(|scope| {
+        let removed = scope.spawn(|| post(&served, "/v1/folders/remove", &json!({"folder": folder})));
+        // The list is read again when the folder is off it.
+        while served.fake.held.lock().unwrap().is_some() {
+            std::thread::yield_now();
+        }
+        let (answered, answer) = mpsc::channel();
+        let served = &served;
+        scope.spawn(move || answered.send(post(served, "/v1/folders/add", &pair("two"))));
+        let added = answer.recv_timeout(Duration::from_secs(60));
+        assert!(state.exists(), "it is in use");
+        let_go.send(()).unwrap();
+        removed.join().unwrap();
+        added.expect("it was added meanwhile");
+    });
+    assert!(!state.exists());
+    served.end();
+}
+
 #[test]
 fn what_is_added_is_what_was_looked_at() {
     let served = serve();

@@ -28,7 +28,7 @@ mod trashed;
 pub use error::WorkError;
 pub use marker::{Marker, marker_path};
 pub use stage::StagedFile;
-pub use trash::Trash;
+pub use trash::{ENCRYPTED, Trash};
 pub(crate) use trashed::is_day;
 pub use trashed::{ItemName, Trashed};
 

@@ -214,13 +214,14 @@ fn files_links_and_empty_directories_are_trashed() {
 fn the_trash_keeps_ciphertexts_and_never_overwrites() {
     let f = folder();
     let trash = f.dir.open_trash(NOW);
-    let first = trash.reserve("encrypted/aa.ensafer").unwrap();
+    let first = trash.reserve("aa.ensafer").unwrap();
     fs::write(&first, b"1").unwrap();
-    let second = trash.reserve("encrypted/aa.ensafer").unwrap();
+    assert!(first.ends_with(".ensafer/trash/2026-11-21/encrypted/140322-000/aa.ensafer"), "{first:?}");
+    let second = trash.reserve("aa.ensafer").unwrap();
     fs::write(&second, b"2").unwrap();
     assert_ne!(first, second);
     // Another batch within the same second has a part of its own.
-    let third = f.dir.open_trash(NOW).reserve("encrypted/aa.ensafer").unwrap();
+    let third = f.dir.open_trash(NOW).reserve("aa.ensafer").unwrap();
     assert!(!third.exists() && third.parent().unwrap().is_dir());
     assert!(matches!(trash.reserve("../aa.ensafer"), Err(WorkError::BadPath { .. })));
 }

@@ -1,4 +1,5 @@
-//! The trash: `.ensafer/trash/<YYYY-MM-DD>/<HHMMSS-nnn>/<relative path>`, understood without any database.
+//! The trash: `.ensafer/trash/<YYYY-MM-DD>/<HHMMSS-nnn>/<relative path>`, understood without any database. What lay in the
+//! encrypted folder is in `.ensafer/trash/<YYYY-MM-DD>/encrypted/<HHMMSS-nnn>/`: a user's file may have any name.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -18,10 +19,22 @@ use crate::scan::is_ignored;
 #[derive(Debug)]
 pub struct Trash {
     inner: Arc<Inner>,
-    /// `.ensafer/trash/2026-11-21/140322`
-    stem: String,
-    parts: Mutex<Vec<String>>,
+    entries: Parts,
+    ciphertexts: Parts,
 }
+
+/// The directories of a batch, as far as they are made.
+#[derive(Debug)]
+struct Parts {
+    /// `.ensafer/trash/2026-11-21`
+    parent: String,
+    /// `140322`
+    time: String,
+    made: Mutex<Vec<String>>,
+}
+
+/// Where in a day's trash that lies which comes from the encrypted folder.
+pub const ENCRYPTED: &str = "encrypted";
 
 /// A free place in the trash.
 #[derive(Debug)]
@@ -37,8 +50,10 @@ impl WorkDir {
     pub fn open_trash(&self, now: Timestamp) -> Trash {
         let text = now.to_name_part();
         let (date, time) = text.split_once(' ').unwrap_or((&text, ""));
-        let stem = format!("{PRIVATE}/trash/{date}/{}", time.replace('.', ""));
-        Trash { inner: Arc::clone(&self.inner), stem, parts: Mutex::default() }
+        let (day, time) = (format!("{PRIVATE}/trash/{date}"), time.replace('.', ""));
+        let parts = |parent| Parts { parent, time: time.clone(), made: Mutex::default() };
+        let ciphertexts = parts(format!("{day}/{ENCRYPTED}"));
+        Trash { inner: Arc::clone(&self.inner), entries: parts(day), ciphertexts }
     }
 
     /// Moves the expected entry to the trash and returns where it lies, absolute. A directory must be empty but for
@@ -137,7 +152,7 @@ impl Trash {
     /// A free absolute path in this part of the trash for a ciphertext called `relative`; its directory exists.
     pub fn reserve(&self, relative: &str) -> Result<PathBuf, WorkError> {
         self.inner.check(relative)?;
-        let slot = self.take(relative, |_| Ok(()))?;
+        let slot = self.take_in(&self.ciphertexts, relative, |_| Ok(()))?;
         Ok(self.inner.path.join(slot.path))
     }
 
@@ -147,9 +162,18 @@ impl Trash {
         path: &str,
         fill: impl Fn(&Slot) -> rustix::io::Result<()>,
     ) -> Result<Slot, WorkError> {
+        self.take_in(&self.entries, path, fill)
+    }
+
+    fn take_in(
+        &self,
+        parts: &Parts,
+        path: &str,
+        fill: impl Fn(&Slot) -> rustix::io::Result<()>,
+    ) -> Result<Slot, WorkError> {
         let (below, name) = path.rsplit_once('/').map_or(("", path), |(below, name)| (below, name));
         for index in 0.. {
-            let part = self.part(index)?;
+            let part = self.part(parts, index)?;
             let directory_path = if below.is_empty() { part } else { format!("{part}/{below}") };
             let directory = match self.inner.open_or_make(&directory_path) {
                 Ok(directory) => directory,
@@ -177,31 +201,31 @@ impl Trash {
     }
 
     fn note_directory(&self, path: &str) -> Result<String, WorkError> {
-        let noted = format!("{}/{path}", self.part(0)?);
+        let noted = format!("{}/{path}", self.part(&self.entries, 0)?);
         match self.inner.open_or_make(&noted) {
             Ok(_) | Err(Errno::NOTDIR | Errno::LOOP) => Ok(noted),
             Err(error) => Err(WorkError::new(&noted, error)),
         }
     }
 
-    /// The batch's directory of this index, made where it is not there.
-    fn part(&self, index: usize) -> Result<String, WorkError> {
-        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
-        while parts.len() <= index {
-            parts.push(self.make_part()?);
+    /// The directory of this index of `parts`, made where it is not there.
+    fn part(&self, parts: &Parts, index: usize) -> Result<String, WorkError> {
+        let mut made = parts.made.lock().unwrap_or_else(PoisonError::into_inner);
+        while made.len() <= index {
+            made.push(self.make_part(parts)?);
         }
-        Ok(parts[index].clone())
+        Ok(made[index].clone())
     }
 
-    fn make_part(&self) -> Result<String, WorkError> {
-        let (date, time) = self.stem.rsplit_once('/').unwrap_or(("", &self.stem));
-        let error = |e| WorkError::new(&self.stem, e);
-        let directory = self.inner.open_or_make(date).map_err(error)?;
+    fn make_part(&self, Parts { parent, time, .. }: &Parts) -> Result<String, WorkError> {
+        let error = |e| WorkError::new(parent, e);
+        let directory = self.inner.open_or_make(parent).map_err(error)?;
         for number in 0.. {
-            match rustix::fs::mkdirat(&directory, format!("{time}-{number:03}"), PRIVATE_DIRECTORY) {
+            let name = format!("{time}-{number:03}");
+            match rustix::fs::mkdirat(&directory, &name, PRIVATE_DIRECTORY) {
                 Ok(()) => {
-                    self.inner.anchor.touch(date);
-                    return Ok(format!("{}-{number:03}", self.stem));
+                    self.inner.anchor.touch(parent);
+                    return Ok(format!("{parent}/{name}"));
                 }
                 Err(Errno::EXIST) => {}
                 Err(other) => return Err(error(other)),

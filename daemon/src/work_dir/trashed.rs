@@ -2,7 +2,6 @@
 
 use std::os::fd::AsFd;
 
-use ensafer_core::format::{StoreName, parse_store_name};
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::NodeKind;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
@@ -45,7 +44,7 @@ impl<'a> ItemName<'a> {
     pub fn parse(item: &'a str) -> Option<Self> {
         let (day, rest) = item.split_once('/')?;
         let (batch, path) = rest.split_once('/')?;
-        (is_day(day) && is_batch(batch) && !is_ciphertext(path)).then_some(Self { day, batch, path })
+        (is_day(day) && is_batch(batch)).then_some(Self { day, batch, path })
     }
 
     /// When it was moved to the trash: RFC 3339 in UTC.
@@ -265,15 +264,6 @@ fn is_batch(name: &str) -> bool {
     parts.is_some_and(|(time, number)| time.len() == TIME_DIGITS && is_digits(time) && is_digits(number))
 }
 
-/// Whether a path of a batch is a file of the encrypted folder, which lies at its top.
-fn is_ciphertext(path: &str) -> bool {
-    !path.contains('/')
-        && matches!(
-            parse_store_name(path),
-            StoreName::Object(_) | StoreName::Copy(Some(_)) | StoreName::Temporary { .. }
-        )
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -304,30 +294,31 @@ mod tests {
 
     #[test]
     fn the_latest_comes_first_and_ciphertexts_are_left_out() {
-        let hex = format!("{}.ensafer", "0a".repeat(16));
         // A user's own, as one that somebody keeps a copy of.
-        let own = format!("own/{hex}");
+        let own = format!("{}.ensafer", "0a".repeat(16));
         let (_root, work) = with_trash(&[
             ("2026-11-20/235959-000", &["old.txt"]),
-            ("2026-11-21/080000-000", &["b/two", "a", "b/empty/", &hex, &own]),
+            ("2026-11-21/080000-000", &["b/two", "a", "b/empty/", &own]),
             ("2026-11-21/080000-001", &["a"]),
             ("2026-11-21/encrypted", &["swept.ensafer"]),
+            ("2026-11-21/encrypted/080000-000", &[&own]),
             ("notes", &["x"]),
         ]);
         let all = [
             "2026-11-21/080000-001/a",
+            &format!("2026-11-21/080000-000/{own}"),
             "2026-11-21/080000-000/a",
             "2026-11-21/080000-000/b/empty",
             "2026-11-21/080000-000/b/two",
-            &format!("2026-11-21/080000-000/{own}"),
             "2026-11-20/235959-000/old.txt",
         ];
         assert_eq!(items(&work, 100), all);
         assert_eq!(items(&work, 2), all[..2]);
         let of_b = work.list_trash(1, &|item| item.contains("/b/")).unwrap();
-        assert_eq!(of_b[0].item, all[2], "what is not sought does not count");
-        let name = ItemName::parse(all[3]).unwrap();
+        assert_eq!(of_b[0].item, all[3], "what is not sought does not count");
+        let name = ItemName::parse(all[4]).unwrap();
         assert_eq!((name.path, name.moved_at().as_str()), ("b/two", "2026-11-21T08:00:00Z"));
+        assert_eq!(work.restore(all[1]).unwrap(), own);
     }
 
     #[test]

@@ -61,27 +61,6 @@ pub enum SessionState {
     LoggedOut,
 }
 
-/// Body of `POST /v1/account/strength`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StrengthRequest {
-    /// The password that somebody thinks of.
-    pub password: SecretText,
-    /// The address that it is for: what it says of its owner counts as known.
-    #[serde(default)]
-    pub email: String,
-}
-
-/// Answer to `POST /v1/account/strength`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StrengthReport {
-    /// Whether it may be set.
-    pub is_enough: bool,
-    /// Why it is too easy to guess, where it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub why: Option<String>,
-}
-
 /// Body of `POST /v1/account/register`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

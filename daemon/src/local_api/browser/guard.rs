@@ -129,17 +129,17 @@ pub(super) async fn admit(State(browser): State<Arc<Browser>>, request: Request,
     }
     let headers = request.headers();
     let key = headers.get(KEY_HEADER).and_then(|key| key.to_str().ok()).unwrap_or_default();
-    let Some(presence) = browser.enter(key, cookies(headers)) else {
+    let Some(presence) = browser.enter(key, cookies(headers).map(|(_, value)| value)) else {
         return super::not_let_in(StatusCode::UNAUTHORIZED);
     };
     next.run(request).await.map(|body| while_present(body, presence))
 }
 
-/// The values of our cookies: of this visit, and of others in the same browser.
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+/// Our cookies, names and values: of this visit, and of others in the same browser.
+pub(super) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     let lines = headers.get_all(COOKIE).into_iter().filter_map(|line| line.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(|(name, _)| name.starts_with(COOKIE_PREFIX)).map(|(_, value)| value)
+    pairs.filter(|(name, _)| name.starts_with(COOKIE_PREFIX))
 }
 
 /// The body, which keeps `presence` until it was sent, or broken off.

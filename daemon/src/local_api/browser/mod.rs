@@ -16,9 +16,10 @@ use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONNECTION, SET_COOKIE};
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use ensafer_client::home::Home;
 use ensafer_core::api::hex::SecretText;
 use ensafer_core::api::local::{BrowserVisit, ClaimAnswer, ClaimRequest, Refusal, RefusalClass};
 use hyper::server::conn::http1;
@@ -39,6 +40,9 @@ pub use visits::Limits;
 /// How our cookies' names begin.
 const COOKIE_PREFIX: &str = "ensafer-";
 
+/// Whom our cookies are for.
+const COOKIE_SCOPE: &str = "Path=/; HttpOnly; SameSite=Strict";
+
 /// A token takes less.
 const CLAIM_LIMIT_BYTES: usize = 1024;
 
@@ -58,6 +62,8 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Browser {
     quit: QuitSignal,
+    /// How the names of this home's cookies begin: a browser sends those of other homes' daemons, too.
+    cookie_prefix: String,
     room: Mutex<Room>,
     changed: Notify,
 }
@@ -70,11 +76,13 @@ struct Room {
 }
 
 impl Browser {
-    /// A closed door.
+    /// A closed door to the daemon of `home`.
     #[must_use]
-    pub fn new(limits: Limits, quit: QuitSignal) -> Self {
+    pub fn new(limits: Limits, home: &Home, quit: QuitSignal) -> Self {
         let room = Room { visits: Visits::new(limits), open_at: None };
-        Self { quit, room: Mutex::new(room), changed: Notify::new() }
+        let home = blake3::hash(home.data_dir().as_os_str().as_encoded_bytes()).to_hex();
+        let cookie_prefix = format!("{COOKIE_PREFIX}{}-", &home[..8]);
+        Self { quit, cookie_prefix, room: Mutex::new(room), changed: Notify::new() }
     }
 
     /// Opens the door where it is closed, and lets one browser in. Needs a tokio runtime.
@@ -205,8 +213,13 @@ async fn invite(State(door): State<Door>) -> Result<Json<BrowserVisit>, ControlE
     Ok(Json(visit))
 }
 
-/// Takes a token; the answer has both halves of what later requests need.
+/// Takes a token; the answer has both halves of what later requests need, and clears away what is left of visits that have
+/// ended: a browser keeps our cookies until it is closed, and sends them all with every request.
 async fn claim(State(browser): State<Arc<Browser>>, request: Request) -> Response {
+    let before: Vec<(String, String)> = guard::cookies(request.headers())
+        .filter(|(name, _)| name.starts_with(&browser.cookie_prefix))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
     // Nobody was let in yet: whoever sent the head may be anybody, and holds one of few connections.
     let received = Json::<ClaimRequest>::from_request(request, &());
     let body = match tokio::time::timeout(CLAIM_TIMEOUT, received).await {
@@ -214,15 +227,23 @@ async fn claim(State(browser): State<Arc<Browser>>, request: Request) -> Respons
         Ok(Err(rejection)) => return rejection.into_response(),
         Err(_) => return too_late(),
     };
-    let Some(secrets) = browser.room().visits.claim(&body.token.0, Instant::now()) else {
+    let (secrets, over) = {
+        let mut room = browser.room();
+        let secrets = room.visits.claim(&body.token.0, Instant::now());
+        let over = before.into_iter().filter(|(_, cookie)| !room.visits.has(cookie));
+        (secrets, over.map(|(name, _)| name).collect::<Vec<_>>())
+    };
+    let Some(secrets) = secrets else {
         return not_let_in(StatusCode::FORBIDDEN);
     };
     browser.changed.notify_one();
     // Another page of this browser keeps its own.
     let name = blake3::hash(secrets.cookie.as_bytes()).to_hex();
-    let cookie =
-        format!("{COOKIE_PREFIX}{}={}; Path=/; HttpOnly; SameSite=Strict", &name[..16], secrets.cookie);
-    ([(SET_COOKIE, cookie)], Json(ClaimAnswer { key: SecretText(secrets.key) })).into_response()
+    let prefix = &browser.cookie_prefix;
+    let cookie = format!("{prefix}{}={}; {COOKIE_SCOPE}", &name[..16], secrets.cookie);
+    let cleared = over.iter().map(|name| format!("{name}=; Max-Age=0; {COOKIE_SCOPE}"));
+    let cookies = [cookie].into_iter().chain(cleared).map(|cookie| (SET_COOKIE, cookie));
+    (AppendHeaders(cookies), Json(ClaimAnswer { key: SecretText(secrets.key) })).into_response()
 }
 
 fn too_late() -> Response {

@@ -36,7 +36,7 @@ fn open(limits: Limits) -> Opened {
     let vault = Arc::new(ShellVault::new(&shell, false).unwrap());
     let quit = QuitSignal::default();
     let control = Fake::new(quit.clone(), vault.clone());
-    let browser = Arc::new(Browser::new(limits, quit.clone()));
+    let browser = Arc::new(Browser::new(limits, &shell.home, quit.clone()));
     let door = Door { browser: browser.clone(), ..Door::new(Desk { shell, vault, control }, quit.clone()) };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     Opened { browser, door, quit, runtime, _home: directory }
@@ -132,7 +132,13 @@ fn ask(authority: &str, line: &str, headers: &[(&'static str, String)], body: &s
 }
 
 fn claim(authority: &str, token: &str) -> Answer {
+    claim_with(authority, token, "other=1")
+}
+
+/// As a browser does that has these cookies.
+fn claim_with(authority: &str, token: &str, cookies: &str) -> Answer {
     let headers = [
+        ("cookie", cookies.to_owned()),
         ("host", authority.to_owned()),
         ("origin", format!("http://{authority}")),
         ("content-type", "application/json".to_owned()),
@@ -155,6 +161,22 @@ fn a_page_that_was_let_in_drives_the_daemon() {
     let both = format!("{}; {}", page.cookie, other.cookie);
     assert_eq!(page.ask_with("GET /v1/status", &[("cookie", &both)]).status, 200);
     assert_eq!(other.ask_with("GET /v1/status", &[("cookie", &both)]).status, 200);
+}
+
+#[test]
+fn cookies_of_visits_that_have_ended_are_cleared_away() {
+    let opened = open(LONG);
+    let page = opened.visit();
+    let (name, _) = page.cookie.split_once('=').unwrap();
+    let home = name.rsplit_once('-').unwrap().0;
+    // One of a daemon that has ended, one of another home's, and one of a page that is still there.
+    let cookies = format!("{home}-old=1; ensafer-elsewhere-old=2; other=3; {}", page.cookie);
+    let (authority, token) = opened.invite();
+    let answer = claim_with(&authority, &token, &cookies);
+    let set = answer.head.lines().filter_map(|line| line.strip_prefix("set-cookie: "));
+    let cleared: Vec<&str> = set.filter(|cookie| cookie.contains("Max-Age=0")).collect();
+    assert_eq!(cleared, [format!("{home}-old=; Max-Age=0; Path=/; HttpOnly; SameSite=Strict")]);
+    assert_eq!(page.ask("GET /v1/status").status, 200);
 }
 
 #[test]

@@ -94,6 +94,13 @@ impl Visits {
         Some(secrets)
     }
 
+    /// Whether a cookie is that of a visit which has not ended.
+    #[must_use]
+    pub fn has(&self, cookie: &str) -> bool {
+        let cookie = hash(cookie);
+        self.visits.iter().any(|visit| visit.cookie == cookie)
+    }
+
     /// A request begins, with `key` and any of `cookies`. Each is to be ended by [`leave`](Self::leave).
     pub fn enter<'a>(
         &mut self,
