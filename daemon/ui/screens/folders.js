@@ -2,7 +2,7 @@
 
 import * as act from "/ui/actions.js";
 import { html } from "/ui/html.js";
-import { Button, Dialog, Failure, Path, Progress, Sign } from "/ui/parts.js";
+import { Button, Dialog, Failure, Path, Progress, Sign, Standing } from "/ui/parts.js";
 import { left, spoken } from "/ui/rate.js";
 import { Refused } from "/ui/refused.js";
 import { state } from "/ui/store.js";
@@ -16,6 +16,7 @@ export function Folders() {
     ${shared.map(
       (found) => html`<div class="notice" key=${found.encrypted}>
         <p>${t("folders.shared", { owner: found.owner, path: found.encrypted })}</p>
+        <p><${Standing} of=${found.standing} /></p>
         <${Button} onClick=${() => act.addShared(found.encrypted)}>${t("folders.add-shared")}<//>
       </div>`,
     )}
