@@ -225,7 +225,7 @@ export async function takeRoute() {
   const [, screen, folder] = /^#\/([a-z-]*)(?:\/([0-9a-f]+))?/.exec(location.hash) ?? [];
   cancelPreview();
   const form = screen === "add" && state.wantedPlace ? { place: state.wantedPlace } : {};
-  update({ route: { screen: screen || "folders", folder: folder ?? null }, people: null, invitations: [], form, wantedPlace: null, failure: null, dialog: null, said: "" });
+  update({ route: { screen: screen || "folders", folder: folder ?? null }, people: null, invitations: [], activity: null, isActivityWhole: false, form, wantedPlace: null, failure: null, dialog: null, said: "" });
   if (state.link === "open") await readScreen();
 }
 
@@ -565,21 +565,35 @@ export async function restore({ folder, item, path }) {
 
 // --- Activity.
 
-export async function readActivity() {
-  const limit = state.isActivityWhole ? "" : `?limit=${PAGE_COUNT}`;
-  try {
-    const activity = await api.get(`/v1/activity${limit}`);
-    update({ activity, isActivityWhole: state.isActivityWhole || activity.length < PAGE_COUNT });
-  } catch (error) {
-    update({ activity: null, failure: failureOf("activity", error) });
-  }
-}
+let activityAsked = 0;
+let activityShown = 0;
+// All that is kept, while it is being read.
+let wholeActivity = null;
 
-/** Reads all that is kept: ten thousand deeds a folder at most. */
+/** Reads the latest deeds; all that are kept where they were read before, or are being read. */
+const readActivity = () => readDeeds(state.isActivityWhole || wholeActivity !== null);
+
+/** Reads all that is kept: ten thousand deeds a folder at most. Whoever asks meanwhile waits for the same. */
 async function readWholeActivity() {
   if (state.isActivityWhole) return;
-  update({ isActivityWhole: true });
-  await readActivity();
+  wholeActivity ??= readDeeds(true).finally(() => {
+    wholeActivity = null;
+  });
+  await wholeActivity;
+}
+
+async function readDeeds(isWhole) {
+  activityAsked += 1;
+  const asked = activityAsked;
+  const isLate = () => asked < activityShown;
+  try {
+    const activity = await api.get(isWhole ? "/v1/activity" : `/v1/activity?limit=${PAGE_COUNT}`);
+    if (isLate()) return;
+    activityShown = asked;
+    update({ activity, isActivityWhole: isWhole || activity.length < PAGE_COUNT });
+  } catch (error) {
+    if (!isLate()) update({ activity: null, isActivityWhole: false, failure: failureOf("activity", error) });
+  }
 }
 
 export async function filterActivity(wanted) {
@@ -596,7 +610,8 @@ export async function showMoreActivity(shown) {
 export const exportActivity = (kind) =>
   perform("activity", async () => {
     await readWholeActivity();
-    if (!state.activity) return;
+    // Why it did not come is shown; a part of it is no export.
+    if (!state.isActivityWhole) return;
     const works = new Map(state.folders.map((folder) => [folder.id, folder.work]));
     const deeds = filtered(state.activity, state.form).map((deed) => ({ ...deed, folder: works.get(deed.folder) ?? deed.folder }));
     const text = kind === "csv" ? toCsv(deeds) : toJson(deeds);
