@@ -16,7 +16,6 @@ const KEEPS_DETAIL = [
   "preview-bad-request",
   "add-bad-request",
   "open-failed",
-  "refresh-failed",
   "account-bad-request",
   "account-not-allowed",
   "unexpected",
@@ -30,6 +29,9 @@ export const PAGE_COUNT = 200;
 
 /** The name that a saved account gets. */
 const ACCOUNT_FILE = "account.ensafer-keys";
+
+/** What the status does not have, and where it is read. */
+const BESIDE_STATUS = { account: "/v1/account", folders: "/v1/folders", problems: "/v1/problems", conflicts: "/v1/conflicts" };
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_BETWEEN_TRIES_MS = 30_000;
@@ -87,7 +89,7 @@ function shut(link) {
   if (api.hasLeft()) return;
   api.leave();
   cancelPreview();
-  update({ link, status: null, dialog: null, form: {}, failure: null, said: "" });
+  update({ link, status: null, dialog: null, form: {}, failure: null, unread: {}, said: "" });
 }
 
 /** Shows a status at once. What it does not have is asked for beside it: an answer may take its time. */
@@ -123,13 +125,12 @@ function inTurn(work) {
   };
 }
 
-const refreshInTurn = inTurn(async () => {
+export const refreshInTurn = inTurn(async () => {
   try {
     await refresh();
-    if (state.failure?.name === "refresh") update({ failure: null });
   } catch (error) {
     // That no daemon answers is told by the end of its events.
-    if (!(error instanceof api.Unreachable)) update({ failure: failureOf("refresh", error) });
+    if (!(error instanceof api.Unreachable)) console.error(error);
   }
 });
 
@@ -144,20 +145,28 @@ function ratesOf(status) {
 let refreshesAsked = 0;
 let refreshShown = 0;
 
-/** Reads what the status does not have. */
+/** Reads what the status does not have. What cannot be read holds nothing else back: `state.unread` says why. */
 export async function refresh() {
   refreshesAsked += 1;
   const asked = refreshesAsked;
-  const [account, folders, problems, conflicts] = await Promise.all([
-    api.get("/v1/account"),
-    api.get("/v1/folders"),
-    api.get("/v1/problems"),
-    api.get("/v1/conflicts"),
-  ]);
+  const names = Object.keys(BESIDE_STATUS);
+  const answers = await Promise.allSettled(names.map((name) => api.get(BESIDE_STATUS[name])));
+  const lost = answers.find(({ reason }) => reason instanceof api.Unreachable);
+  if (lost) throw lost.reason;
   // One that was asked for later may have been answered before.
   if (asked < refreshShown) return;
   refreshShown = asked;
-  update({ account, folders, problems, conflicts });
+  const { account, ...lists } = Object.fromEntries(names.flatMap((name, at) => (answers[at].status === "fulfilled" ? [[name, answers[at].value]] : [])));
+  const unread = Object.fromEntries(names.flatMap((name, at) => (answers[at].status === "rejected" ? [[name, failureOf("refresh", answers[at].reason)]] : [])));
+  update({ ...lists, unread });
+  if (account) takeAccount(account);
+}
+
+/** Shows the account as it is now. With the keys at hand the screen shows more than without them. */
+function takeAccount(account) {
+  const isOpened = state.account?.state === "locked" && account.state === "open";
+  update({ account });
+  if (isOpened) readScreen();
 }
 
 /** Reads what the screen lists beside that, and what changes as folders do. */
@@ -218,7 +227,10 @@ export function resetForm(form) {
 
 /** Shows another screen, or the same one anew. */
 export function go(screen, folder = null) {
-  location.hash = folder ? `#/${screen}/${folder}` : `#/${screen}`;
+  const hash = folder ? `#/${screen}/${folder}` : `#/${screen}`;
+  // The browser tells of other addresses only.
+  if (location.hash === hash) takeRoute();
+  else location.hash = hash;
 }
 
 export async function takeRoute() {
@@ -267,7 +279,7 @@ export const lock = () =>
 // --- The account.
 
 export async function logIn(fields) {
-  const done = await perform("account", async () => update({ account: await api.post("/v1/account/login", fields) }));
+  const done = await perform("account", async () => takeAccount(await api.post("/v1/account/login", fields)));
   // The code is entered on the computer that registered; elsewhere the refusal says so.
   if (state.failure?.class === "needs-mail-code" && state.account.session === "waits-for-code") {
     update({ form: { password: fields.password }, failure: null });
@@ -294,7 +306,7 @@ export async function register(fields) {
 
 /** Publishes an account that was made while its server did not answer. */
 export async function publish(fields) {
-  const done = await perform("account", async () => update({ account: await api.post("/v1/account/publish", fields) }));
+  const done = await perform("account", async () => takeAccount(await api.post("/v1/account/publish", fields)));
   if (state.failure?.class === "needs-registration-code") changeForm({ wantsCode: true });
   if (done && state.once) update({ once: { ...state.once, unpublished: null } });
   return done;
@@ -308,20 +320,20 @@ export async function sendAnotherCode(fields) {
 
 export async function confirm(code, password) {
   const body = { code, password: password ?? state.form.password };
-  if (await perform("account", async () => update({ account: await api.post("/v1/account/confirm", body) }))) {
+  if (await perform("account", async () => takeAccount(await api.post("/v1/account/confirm", body)))) {
     await afterAccount();
   }
 }
 
 export async function recover(fields) {
-  const done = await perform("account", async () => update({ account: await api.post("/v1/account/recover", fields) }));
+  const done = await perform("account", async () => takeAccount(await api.post("/v1/account/recover", fields)));
   if (done) await afterAccount();
 }
 
 /** Opens this computer's account by the recovery key, with a new password. */
 export async function recoverLocked(fields) {
   const done = await perform("recover-locked", async () => {
-    update({ account: await api.post("/v1/account/recover", fields) });
+    takeAccount(await api.post("/v1/account/recover", fields));
     await refresh();
   });
   if (done) closeWith(t("unlock.recovered"));
@@ -331,7 +343,7 @@ export async function recoverLocked(fields) {
 export async function importAccount(file, fields) {
   const done = await perform("account", async () => {
     const bytes = new Uint8Array(await file.arrayBuffer());
-    update({ account: await api.post("/v1/account/import", { file: hex(bytes), ...fields }) });
+    takeAccount(await api.post("/v1/account/import", { file: hex(bytes), ...fields }));
   });
   if (done) await afterAccount();
 }
@@ -373,13 +385,13 @@ export const showRecoveryKey = (password) =>
 
 export async function changePassword(fields) {
   const isOnServer = Boolean(state.account.server);
-  const done = await perform("password", async () => update({ account: await api.post("/v1/account/password", fields) }));
+  const done = await perform("password", async () => takeAccount(await api.post("/v1/account/password", fields)));
   if (done) closeWith(t(isOnServer ? "settings.password-set" : "settings.password-set-here"));
 }
 
 /** The server may mail a code to the new address first; then it is asked for. */
 export async function changeEmail(fields) {
-  const done = await perform("email", async () => update({ account: await api.post("/v1/account/email", fields) }));
+  const done = await perform("email", async () => takeAccount(await api.post("/v1/account/email", fields)));
   if (done) closeWith(t("settings.email-set", { email: state.account.email }));
   else if (state.failure?.class === "needs-mail-code") update({ dialog: { ...state.dialog, wantsCode: true }, failure: null });
 }
@@ -411,14 +423,14 @@ export async function revokeDevice({ id, name }) {
 
 // --- Folders.
 
-export async function readClouds() {
+const readClouds = inTurn(async () => {
   update({ clouds: null });
   try {
     update({ clouds: await api.get("/v1/clouds") });
   } catch (error) {
     update({ failure: failureOf("clouds", error) });
   }
-}
+});
 
 /** Adds what somebody shares with this account. */
 export function addShared(encrypted) {

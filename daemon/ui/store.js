@@ -11,6 +11,8 @@ export const state = {
   folders: [],
   problems: [],
   conflicts: [],
+  // Why one of these four could not be read, by its name: what is shown of it is old, or nothing.
+  unread: {},
   clouds: null,
   people: null,
   invitations: [],

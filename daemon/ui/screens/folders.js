@@ -11,7 +11,7 @@ import { has, size, t, time } from "/ui/text.js";
 export function Folders() {
   const shared = state.status["shared-with-me"] ?? [];
   return html`<h1 tabindex="-1">${t("menu.folders")}</h1>
-    ${state.folders.length === 0 && html`<p>${t("folders.none")}</p>`}
+    ${state.folders.length === 0 && !state.unread.folders && html`<p>${t("folders.none")}</p>`}
     <ul class="sheets">${state.folders.map((folder) => html`<${Folder} key=${folder.id} folder=${folder} />`)}</ul>
     ${shared.map(
       (found) => html`<div class="notice" key=${found.encrypted}>

@@ -36,7 +36,7 @@ function Unpublished({ refusal }) {
   return html`<form class="notice warn" onSubmit=${again}>
     <p>${t("keys.unpublished", { why: refusal.what })}</p>
     ${form.wantsCode && html`<${Field} name="code" label=${t("field.registration-code")} hint=${t("field.registration-code-hint")} autocomplete="off" />`}
-    ${form.server && html`<${Button} type="submit" busy=${state.busy.has("account")}>${t("keys.publish")}<//>`}
+    ${form.server && html`<${Button} type="submit" busy=${state.busy.has("account")}>${t("common.again")}<//>`}
     ${failure?.name === "account" && html`<${Failure} failure=${act.words(failure)} />`}
   </form>`;
 }
