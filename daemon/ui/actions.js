@@ -30,6 +30,12 @@ export const PAGE_COUNT = 200;
 /** The name that a saved account gets. */
 const ACCOUNT_FILE = "account.ensafer-keys";
 
+/** No saved account is longer (MAX_EXPORT_BYTES of daemon/src/account/local.rs). */
+const ACCOUNT_FILE_LIMIT_BYTES = 2 * 1024 * 1024;
+
+/** A file that somebody chose, and that cannot hold what is wanted of it. */
+class TooLarge extends Error {}
+
 /** What the status does not have, and where it is read. */
 const BESIDE_STATUS = { account: "/v1/account", folders: "/v1/folders", problems: "/v1/problems", conflicts: "/v1/conflicts" };
 
@@ -208,6 +214,7 @@ function failureOf(name, error) {
   }
   if (error instanceof api.Unreachable) return { name, class: "lost" };
   if (UNREADABLE.includes(error.name)) return { name, class: "unreadable-file" };
+  if (error instanceof TooLarge) return { name, class: "too-large-file" };
   console.error(error);
   return { name, class: "unexpected", what: error.message };
 }
@@ -342,6 +349,7 @@ export async function recoverLocked(fields) {
 /** Sets up the account that a file carries; `file` is what somebody chose. */
 export async function importAccount(file, fields) {
   const done = await perform("account", async () => {
+    if (file.size > ACCOUNT_FILE_LIMIT_BYTES) throw new TooLarge("no saved account is that long");
     const bytes = new Uint8Array(await file.arrayBuffer());
     takeAccount(await api.post("/v1/account/import", { file: hex(bytes), ...fields }));
   });

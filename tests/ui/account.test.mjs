@@ -144,6 +144,15 @@ test("a file carries the account to another computer, where there is no server",
   await fill(page, { Password: PASSWORD });
   await take.click();
   await page.getByRole("alert").filter({ hasText: "The browser cannot read this file." }).waitFor();
+  const film = path.join(device.user, "film");
+  await writeFile(film, new Uint8Array((2 << 20) + 1));
+  await file.setInputFiles(film);
+  const asked = [];
+  page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  await take.click();
+  await page.getByRole("alert").filter({ hasText: "This file is too large to hold an account." }).waitFor();
+  assert.ok(!asked.includes("/v1/account/import"), "nobody waits for a film that is sent in vain");
+  await passes(page, "import, a film");
   await file.setInputFiles(await saved.path());
   await fill(page, { Password: "wrong" });
   await take.click();

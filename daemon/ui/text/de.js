@@ -367,6 +367,7 @@ export default {
   "refusal.account-bad-request": "Die E-Mail-Adresse, die Adresse des Schlüsselservers oder ein Schlüssel ist keiner.",
   "refusal.lost": "Ensafer antwortet nicht.",
   "refusal.unreadable-file": "Der Browser kann diese Datei nicht lesen. Wählen Sie sie noch einmal.",
+  "refusal.too-large-file": "Diese Datei ist zu groß für ein Konto. Wählen Sie die, in der das Konto gespeichert wurde: account.ensafer-keys, wenn niemand sie umbenannt hat.",
   "refusal.unexpected": "Diese Seite hat einen Fehler gemacht. Laden Sie sie neu; hilft das nicht, kann die Kommandozeile dasselbe.",
   "refusal.locked": "Die Schlüssel sind gesperrt. Geben Sie oben das Passwort ein.",
   "refusal.wrong-password": "Das Passwort ist falsch, oder niemand hat diese Adresse.",

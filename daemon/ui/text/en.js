@@ -367,6 +367,7 @@ export default {
   "refusal.account-bad-request": "The e-mail address, the address of the key server or a key is none.",
   "refusal.lost": "Ensafer does not answer.",
   "refusal.unreadable-file": "The browser cannot read this file. Choose it again.",
+  "refusal.too-large-file": "This file is too large to hold an account. Choose the one that the account was saved in: account.ensafer-keys, if nobody renamed it.",
   "refusal.unexpected": "This page has made a mistake. Load it again; if that does not help, the command line does the same.",
   "refusal.locked": "The keys are locked. Enter the password above.",
   "refusal.wrong-password": "The password is wrong, or nobody has this address.",
