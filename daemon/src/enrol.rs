@@ -409,6 +409,27 @@ pub fn show_recovery_key(shell: &Shell, password: &Password) -> Result<ShownReco
     Ok(ShownRecoveryKey { key, unchecked })
 }
 
+/// Gives the account another recovery key, on the server where the account is on one, and here; the old one is worth
+/// nothing then.
+///
+/// # Errors
+/// [`AccountError::WrongPassword`], [`AccountError::NotLoggedIn`], or what the server says. After some of them the new key
+/// [may hold](may_hold) all the same.
+pub fn change_recovery_key(
+    shell: &Shell,
+    password: &Password,
+    key: &RecoveryKey,
+) -> Result<(), AccountError> {
+    refuse_logged_out(shell)?;
+    account::change_recovery_key(&shell.home, &shell.config, password, key)
+}
+
+/// Whether a recovery key may hold that was set with this error: the server may have it. It must not be thrown away then.
+#[must_use]
+pub const fn may_hold(error: &AccountError) -> bool {
+    matches!(error, AccountError::Unanswered { .. } | AccountError::Io { .. })
+}
+
 /// Takes over what other computers changed.
 fn look_at_server(shell: &Shell, password: &Password) -> Result<(), AccountError> {
     let unlocked = match account::open_with_device(&shell.home, &shell.config)? {

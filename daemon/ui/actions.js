@@ -371,7 +371,8 @@ async function afterAccount() {
 
 export function keysAreWrittenDown() {
   update({ once: null });
-  go(state.folders.length ? "folders" : "add");
+  if (state.route.screen === "settings") go("settings");
+  else go(state.folders.length ? "folders" : "add");
 }
 
 export async function logOut() {
@@ -389,6 +390,13 @@ export const showRecoveryKey = (password) =>
   perform("recovery-key", async () => {
     const report = await api.post("/v1/account/recovery-key", { password });
     update({ dialog: null, once: { kind: "keys", recoveryKey: report.recovery_key, unchecked: report.unchecked } });
+  });
+
+/** The old recovery key is worth nothing then; the new one is shown, also where nobody knows whether it holds. */
+export const makeRecoveryKey = (password) =>
+  perform("recovery-key new", async () => {
+    const made = await api.post("/v1/account/recovery-key/new", { password });
+    update({ dialog: null, once: { kind: "keys", recoveryKey: made.recovery_key, isNew: true, unsettled: made.unsettled } });
   });
 
 export async function changePassword(fields) {

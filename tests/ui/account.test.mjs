@@ -116,6 +116,44 @@ test("the computer is logged out, and the recovery key shown again for the passw
   await page.context().close();
 });
 
+test("a new recovery key takes the place of the old one", async () => {
+  const page = await openWindow(browser, await world.device("fifth"));
+  await fill(page, { "E-mail address": "alice@example.com", Password: NEW_PASSWORD, "Key server": server });
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
+  await screen(page, "Your first folder");
+  await page.getByRole("link", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Make a new recovery key" }).click();
+  const dialog = page.getByRole("dialog", { name: "Make a new recovery key" });
+  const make = dialog.getByRole("button", { name: "Make a new one" });
+  await fill(dialog, { Password: PASSWORD });
+  await make.click();
+  await dialog.getByRole("alert").filter({ hasText: "The password is wrong." }).waitFor();
+  await passes(page, "new recovery key, refused");
+  await fill(dialog, { Password: NEW_PASSWORD });
+  await make.click();
+  await screen(page, "Write this down");
+  await page.getByText(/^It holds from now on/).waitFor();
+  const fresh = await page.locator(".key").textContent();
+  assert.match(fresh, /^[0-9A-Z-]{30,}$/);
+  assert.notEqual(fresh, recoveryKey);
+  await passes(page, "new recovery key");
+  await page.getByLabel("I wrote it down").check();
+  await page.getByRole("button", { name: "Continue" }).click();
+  await screen(page, "Settings");
+  await page.context().close();
+
+  const lost = await openWindow(browser, await world.device("sixth"));
+  await lost.getByRole("button", { name: "I forgot my password" }).click();
+  await fill(lost, { "E-mail address": "alice@example.com", "Key server": server, "Recovery key": recoveryKey, "New password": PASSWORD });
+  const recover = lost.getByRole("button", { name: "Set the new password" });
+  await recover.click();
+  await lost.getByRole("alert").filter({ hasText: "The recovery key or the address is wrong." }).waitFor();
+  await fill(lost, { "Recovery key": fresh });
+  await recover.click();
+  await screen(lost, "Your first folder");
+  await lost.context().close();
+});
+
 test("a file carries the account to another computer, where there is no server", async () => {
   const device = await world.device("alone");
   await device.run("register", "--email", "carol@example.com");

@@ -11,12 +11,12 @@ use ensafer_client::password::Password;
 use ensafer_core::api::hex::{HexBytes, SecretText};
 use ensafer_core::api::local::{
     AccountFile, AccountReport, AccountState, ConfirmRequest, EmailRequest, ImportRequest, ListedDevice,
-    LoggedOut, LoginRequest, LogoutRequest, PasswordRequest, PublishRequest, RecoverRequest,
+    LoggedOut, LoginRequest, LogoutRequest, NewRecoveryKey, PasswordRequest, PublishRequest, RecoverRequest,
     RecoveryKeyReport, RecoveryKeyRequest, Refusal, RegisterRequest, Registered, RevokeRequest,
     StrengthReport, StrengthRequest,
 };
 use ensafer_core::api::server::{DeviceReport, ProblemKind};
-use ensafer_core::crypto::{AccountKey, Login};
+use ensafer_core::crypto::{AccountKey, Login, RecoveryKey, SystemRandom};
 use ensafer_core::status::AccountNoticeKind;
 
 use super::ControlError;
@@ -46,6 +46,7 @@ pub(super) fn routes() -> Router<Door> {
         .route("/v1/account/logout", post(log_out))
         .route("/v1/account/recover", post(recover))
         .route("/v1/account/recovery-key", post(recovery_key))
+        .route("/v1/account/recovery-key/new", post(new_recovery_key))
         .route("/v1/account/file", get(file))
         .route("/v1/account/import", post(import).layer(DefaultBodyLimit::max(IMPORT_LIMIT_BYTES)))
         .route("/v1/account/password", post(new_password))
@@ -107,6 +108,13 @@ async fn recovery_key(
         .await
 }
 
+async fn new_recovery_key(
+    State(door): State<Door>,
+    Body(request): Body<RecoveryKeyRequest>,
+) -> Answer<NewRecoveryKey> {
+    door.account.take(move || replace_recovery_key(&door.desk, request)).await
+}
+
 /// Sealed as it is, the file opens for nobody without the password.
 async fn file(State(desk): State<Desk>) -> Answer<AccountFile> {
     blocking(move || {
@@ -161,6 +169,17 @@ fn known_devices(desk: &Desk) -> Result<(Unlocked, Vec<DeviceReport>)> {
     let unlocked = desk.vault.unlocked()?;
     let known = account::devices(&shell.home, &shell.config, &unlocked.account)?;
     Ok((unlocked, known))
+}
+
+/// The answer has the key also where nobody knows whether it holds.
+fn replace_recovery_key(desk: &Desk, request: RecoveryKeyRequest) -> Result<NewRecoveryKey> {
+    let key = RecoveryKey::generate(&mut SystemRandom);
+    let unsettled = match enrol::change_recovery_key(&desk.shell, &password(request.password), &key) {
+        Ok(()) => None,
+        Err(error) if enrol::may_hold(&error) => Some(exit::describe(&error.into())),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(NewRecoveryKey { recovery_key: SecretText(key.to_text().to_string()), unsettled })
 }
 
 fn set_email(desk: &Desk, request: EmailRequest) -> Result<AccountReport> {

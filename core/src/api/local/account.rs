@@ -200,7 +200,7 @@ pub struct RecoverRequest {
     pub here: bool,
 }
 
-/// Body of `POST /v1/account/recovery-key`.
+/// Body of `POST /v1/account/recovery-key` and of `POST /v1/account/recovery-key/new`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecoveryKeyRequest {
@@ -216,6 +216,17 @@ pub struct RecoveryKeyReport {
     /// Why the server could not be asked whether it is still the one that counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unchecked: Option<String>,
+}
+
+/// Answer to `POST /v1/account/recovery-key/new`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NewRecoveryKey {
+    /// The new recovery key, to be written down now.
+    pub recovery_key: SecretText,
+    /// Why nobody knows whether it holds or still the old one, where an answer was lost: `POST /v1/account/recovery-key`
+    /// tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsettled: Option<String>,
 }
 
 /// Answer to `GET /v1/account/file`.
