@@ -4,7 +4,7 @@
 use anyhow::Result;
 use ensafer_client::exit::Exit;
 use ensafer_client::password::Password;
-use ensafer_core::api::local::RefusalClass;
+use ensafer_core::api::local::{ProfileReport, RefusalClass};
 use ensafer_core::api::server::{DeviceReport, ProblemKind, Registration};
 use ensafer_core::crypto::{AccountKey, Login, RecoveryKey, SystemRandom};
 use zeroize::Zeroizing;
@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::account::{self, AccountError, KeepAccountKey, Published, Unlocked};
 use crate::exit::Failure;
 use crate::key_server::{KeyServer, Origin, ServerError};
+use crate::output::printable;
 use crate::shell::Shell;
 
 /// An account that is to be made.
@@ -371,6 +372,26 @@ pub fn change_email(
 ) -> Result<(), AccountError> {
     shell.keep(account::change_login(&shell.home, &shell.config, password, email, code)?);
     Ok(())
+}
+
+/// What others read beside the account's address, as its server has it. Where `name` is given, that is set first; one of
+/// nothing but spaces removes it.
+///
+/// # Errors
+/// What the server says.
+pub fn profile(
+    shell: &Shell,
+    unlocked: &Unlocked,
+    name: Option<&str>,
+) -> Result<ProfileReport, AccountError> {
+    let (home, config) = (&shell.home, &shell.config);
+    if let Some(name) = name.map(str::trim) {
+        let name = (!name.is_empty()).then(|| name.to_owned());
+        account::set_display_name(home, config, &unlocked.account, name)?;
+    }
+    let report = account::report(home, config, &unlocked.account)?;
+    let name = report.display_name.as_deref().map(printable);
+    Ok(ProfileReport { login: account::login_of(home)?.to_string(), name })
 }
 
 /// Ends the session of another of the account's computers. What it holds stays on it.

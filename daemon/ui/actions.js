@@ -380,7 +380,7 @@ export async function logOut() {
   const done = await perform("log-out", async () => {
     const answer = await api.post("/v1/account/logout", {});
     isTold = answer.is_server_told;
-    update({ account: answer.account, devices: null });
+    update({ account: answer.account, devices: null, profile: null });
   });
   if (done && isTold) closeDialog();
   else if (done) closeWith(t("settings.server-not-told"));
@@ -419,20 +419,30 @@ function closeWith(said) {
   update({ said });
 }
 
-/** The account's computers; the server is asked, which may take a while. */
-async function readDevices() {
-  update({ devices: null });
+/** What the account's server knows of it. To ask may take a while. */
+const OF_SERVER = { profile: "/v1/account/profile", devices: "/v1/account/devices" };
+
+async function readOfServer(name) {
+  update({ [name]: null });
   if (!state.account?.server || state.account.state !== "open") return;
   try {
-    update({ devices: { list: await api.get("/v1/account/devices") } });
+    update({ [name]: { answer: await api.get(OF_SERVER[name]) } });
   } catch (error) {
-    update({ devices: { failure: failureOf("devices", error) } });
+    update({ [name]: { failure: failureOf(name, error) } });
   }
+}
+
+/** Sets what others read beside the address; nothing, and they read the address alone. */
+export async function changeName(name) {
+  const done = await perform("profile", async () => {
+    update({ profile: { answer: await api.post("/v1/account/profile", { name }) } });
+  });
+  if (done) closeWith(t(state.profile.answer.name ? "settings.name-set" : "settings.name-removed", { name: state.profile.answer.name }));
 }
 
 export async function revokeDevice({ id, name }) {
   const done = await perform("revoke-device", async () => {
-    update({ devices: { list: await api.post("/v1/account/devices/revoke", { device: id }) } });
+    update({ devices: { answer: await api.post("/v1/account/devices/revoke", { device: id }) } });
   });
   if (done) closeWith(t("settings.device-revoked", { name }));
 }
@@ -765,7 +775,7 @@ export const revoke = (invitation) =>
 // --- Settings.
 
 export async function readSettings() {
-  if (state.route.screen === "settings") readDevices();
+  if (state.route.screen === "settings") Object.keys(OF_SERVER).forEach(readOfServer);
   try {
     update({ settings: await api.get("/v1/settings") });
   } catch (error) {

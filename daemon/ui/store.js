@@ -21,8 +21,9 @@ export const state = {
   isActivityWhole: false,
   trash: null,
   settings: null,
-  // The account's computers: `list`, or the `failure` of asking for them.
+  // What the account's server knows, `answer`, or the `failure` of asking for it: the account's computers, and what others read.
   devices: null,
+  profile: null,
   // Where in the window: the screen's name, and a folder's id where it is about one.
   route: { screen: "folders", folder: null },
   // Where the next folder to be added is, where somebody has said so on another screen.

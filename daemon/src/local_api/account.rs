@@ -11,9 +11,9 @@ use ensafer_client::password::Password;
 use ensafer_core::api::hex::{HexBytes, SecretText};
 use ensafer_core::api::local::{
     AccountFile, AccountReport, AccountState, ConfirmRequest, EmailRequest, ImportRequest, ListedDevice,
-    LoggedOut, LoginRequest, LogoutRequest, NewRecoveryKey, PasswordRequest, PublishRequest, RecoverRequest,
-    RecoveryKeyReport, RecoveryKeyRequest, Refusal, RegisterRequest, Registered, RevokeRequest,
-    StrengthReport, StrengthRequest,
+    LoggedOut, LoginRequest, LogoutRequest, NameRequest, NewRecoveryKey, PasswordRequest, ProfileReport,
+    PublishRequest, RecoverRequest, RecoveryKeyReport, RecoveryKeyRequest, Refusal, RegisterRequest,
+    Registered, RevokeRequest, StrengthReport, StrengthRequest,
 };
 use ensafer_core::api::server::{DeviceReport, ProblemKind};
 use ensafer_core::crypto::{AccountKey, Login, RecoveryKey, SystemRandom};
@@ -51,6 +51,7 @@ pub(super) fn routes() -> Router<Door> {
         .route("/v1/account/import", post(import).layer(DefaultBodyLimit::max(IMPORT_LIMIT_BYTES)))
         .route("/v1/account/password", post(new_password))
         .route("/v1/account/email", post(new_email))
+        .route("/v1/account/profile", get(profile).post(new_name))
         .route("/v1/account/devices", get(devices))
         .route("/v1/account/devices/revoke", post(revoke))
 }
@@ -145,6 +146,14 @@ async fn new_email(State(door): State<Door>, Body(request): Body<EmailRequest>) 
     door.account.take(move || set_email(&door.desk, request)).await
 }
 
+async fn profile(State(door): State<Door>) -> Answer<ProfileReport> {
+    door.account.take(move || profile_of(&door.desk, None)).await
+}
+
+async fn new_name(State(door): State<Door>, Body(request): Body<NameRequest>) -> Answer<ProfileReport> {
+    door.account.take(move || profile_of(&door.desk, Some(&request.name))).await
+}
+
 async fn devices(State(door): State<Door>) -> Answer<Vec<ListedDevice>> {
     door.account.take(move || Ok(known_devices(&door.desk)?.1.into_iter().map(Into::into).collect())).await
 }
@@ -160,6 +169,12 @@ async fn revoke(State(door): State<Door>, Body(request): Body<RevokeRequest>) ->
             Ok(known.into_iter().map(Into::into).collect())
         })
         .await
+}
+
+/// What others read, after the name was set where one is given.
+fn profile_of(desk: &Desk, name: Option<&str>) -> Result<ProfileReport> {
+    enrol::require_server(&desk.shell)?;
+    Ok(enrol::profile(&desk.shell, &desk.vault.unlocked()?, name)?)
 }
 
 /// The account's computers, as its server has them.

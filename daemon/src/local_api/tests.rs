@@ -594,8 +594,14 @@ fn an_account_is_made_locked_opened_and_recovered() {
         post(&served, "/v1/account/email", &email("al@example.com", newer))["email"],
         "al@example.com"
     );
-    let (code, answer) = ask(&served, "GET", "/v1/account/devices", &json!(null));
-    assert_eq!((code, &answer["class"]), (409, &json!("not-on-server")));
+    for path in ["/v1/account/devices", "/v1/account/profile"] {
+        let (code, answer) = ask(&served, "GET", path, &json!(null));
+        assert_eq!((code, &answer["class"]), (409, &json!("not-on-server")), "{path}");
+    }
+    assert_eq!(
+        refused(&served, "/v1/account/profile", &json!({"name": "Al"})),
+        (409, "not-on-server".into())
+    );
     assert_eq!(
         refused(&served, "/v1/account/devices/revoke", &json!({"device": "07".repeat(16)})).1,
         "not-on-server"

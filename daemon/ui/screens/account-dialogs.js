@@ -12,6 +12,7 @@ export function AccountDialog() {
   const { dialog, failure, busy } = state;
   if (dialog?.name === "password") return html`<${PasswordDialog} />`;
   if (dialog?.name === "email") return html`<${EmailDialog} wantsCode=${dialog.wantsCode} />`;
+  if (dialog?.name === "profile") return html`<${NameDialog} />`;
   if (dialog?.name === "revoke") {
     return html`<${Dialog} title=${t("settings.revoke-title", { name: dialog.device.name })} onClose=${act.closeDialog}>
       <p>${t("settings.revoke-what")}</p>
@@ -101,6 +102,23 @@ function EmailDialog({ wantsCode }) {
       <div class="actions">
         <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
         <${Button} kind="main" type="submit" busy=${state.busy.has("email")}>${t("settings.email-button")}<//>
+      </div>
+    </form>
+  <//>`;
+}
+
+function NameDialog() {
+  const submit = (event) => {
+    event.preventDefault();
+    act.changeName(event.currentTarget.elements.name.value.trim());
+  };
+  return html`<${Dialog} title=${t("settings.change-name")} onClose=${act.closeDialog}>
+    <form onSubmit=${submit}>
+      <${Field} name="name" label=${t("settings.name")} hint=${t("settings.name-hint")} defaultValue=${state.profile?.answer?.name ?? ""} maxlength="128" autocomplete="name" />
+      <${Refused} of="profile" />
+      <div class="actions">
+        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
+        <${Button} kind="main" type="submit" busy=${state.busy.has("profile")}>${t("settings.save")}<//>
       </div>
     </form>
   <//>`;

@@ -20,13 +20,14 @@ export function Settings() {
 }
 
 function Account() {
-  const { account } = state;
+  const { account, profile } = state;
   const isLoggedIn = account.server && account.session === "logged-in";
   return html`<section class="sheet" aria-labelledby="account">
     <h2 id="account">${t("settings.account")}</h2>
     <dl>
       <dt>${t("settings.email")}</dt>
       <dd>${account.email}</dd>
+      <${Name} />
       <dt>${t("settings.server")}</dt>
       <dd>${account.server ?? t("settings.no-server")}</dd>
       ${account.session && html`<dt>${t("settings.session")}</dt><dd>${t(`session.${account.session}`)}</dd>`}
@@ -37,6 +38,7 @@ function Account() {
     <div class="actions">
       <${Button} onClick=${() => act.openDialog({ name: "password" })}>${t("settings.password")}<//>
       <${Button} onClick=${() => act.openDialog({ name: "email" })}>${t("settings.change-email")}<//>
+      ${profile?.answer && html`<${Button} onClick=${() => act.openDialog({ name: "profile" })}>${t("settings.change-name")}<//>`}
       <${Button} onClick=${() => act.openDialog({ name: "recovery-key" })}>${t("settings.recovery-key")}<//>
       <${Button} onClick=${() => act.openDialog({ name: "new-recovery-key" })}>${t("settings.new-recovery-key")}<//>
       <${Button} busy=${state.busy.has("save-account")} onClick=${act.saveAccount}>${t("settings.save-account")}<//>
@@ -44,6 +46,15 @@ function Account() {
       ${isLoggedIn && html`<${Button} kind="danger" onClick=${() => act.openDialog({ name: "log-out" })}>${t("settings.log-out")}<//>`}
     </div>
   </section>`;
+}
+
+/** What others read beside the address: the server knows it. */
+function Name() {
+  const { profile } = state;
+  if (!profile) return null;
+  const { answer, failure } = profile;
+  const shown = failure ? html`<span class="quiet">${act.words(failure).what}</span>` : (answer.name ?? html`<span class="quiet">${t("settings.no-name")}</span>`);
+  return html`<dt>${t("settings.name")}</dt><dd dir="auto">${shown}</dd>`;
 }
 
 /** This computer's session has ended; the account is still here. */
@@ -65,9 +76,9 @@ function Devices() {
   return html`<section aria-labelledby="devices">
     <h2 id="devices">${t("settings.devices")}</h2>
     ${devices.failure && html`<${Failure} failure=${act.words(devices.failure)} />`}
-    ${devices.list &&
+    ${devices.answer &&
     html`<ul class="sheet rows">
-      ${devices.list.map(
+      ${devices.answer.map(
         (device) => html`<li key=${device.id}>
           <p><strong dir="auto">${device.name}</strong>${device.is_this && ` · ${t("settings.this-device")}`}</p>
           <p class="quiet">${t("settings.first-login", { time: time(device.first_login) })} · ${t("settings.last-seen", { time: time(device.last_seen) })}</p>

@@ -275,6 +275,23 @@ pub struct EmailRequest {
     pub code: Option<SecretText>,
 }
 
+/// Answer to `GET /v1/account/profile` and `POST /v1/account/profile`, and `account profile --json`: what others read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileReport {
+    /// The account's address.
+    pub login: String,
+    /// The name beside it; none also where the account is on no server.
+    pub name: Option<String>,
+}
+
+/// Body of `POST /v1/account/profile`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NameRequest {
+    /// The name that others read beside the address; an empty one removes it.
+    pub name: String,
+}
+
 /// A line of the answer to `GET /v1/account/devices`, and of `account devices --json`: a computer that is logged in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListedDevice {

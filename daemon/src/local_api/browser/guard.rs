@@ -22,7 +22,7 @@ use crate::local_api::refusals::refuse;
 pub(super) const KEY_HEADER: &str = "x-ensafer-key";
 
 /// What a page may ask for: everything else is for programs at the socket. Methods and paths as the router has them.
-pub(super) const ALLOWED: [(Method, &str); 49] = [
+pub(super) const ALLOWED: [(Method, &str); 51] = [
     (Method::GET, "/v1/status"),
     (Method::GET, "/v1/events"),
     (Method::GET, "/v1/problems"),
@@ -50,6 +50,8 @@ pub(super) const ALLOWED: [(Method, &str); 49] = [
     (Method::POST, "/v1/account/import"),
     (Method::POST, "/v1/account/password"),
     (Method::POST, "/v1/account/email"),
+    (Method::GET, "/v1/account/profile"),
+    (Method::POST, "/v1/account/profile"),
     (Method::GET, "/v1/account/devices"),
     (Method::POST, "/v1/account/devices/revoke"),
     (Method::GET, "/v1/folders"),
