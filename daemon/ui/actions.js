@@ -775,7 +775,10 @@ export const revoke = (invitation) =>
 // --- Settings.
 
 export async function readSettings() {
-  if (state.route.screen === "settings") Object.keys(OF_SERVER).forEach(readOfServer);
+  if (state.route.screen === "settings") {
+    Object.keys(OF_SERVER).forEach(readOfServer);
+    readAutostart();
+  }
   try {
     update({ settings: await api.get("/v1/settings") });
   } catch (error) {
@@ -785,3 +788,19 @@ export async function readSettings() {
 
 export const set = (key, value) =>
   perform(`set-${key}`, async () => update({ settings: await api.post("/v1/settings", { key, value }) }), t("settings.saved"));
+
+async function readAutostart() {
+  try {
+    update({ autostart: { answer: await api.get("/v1/autostart") } });
+  } catch (error) {
+    update({ autostart: { failure: failureOf("autostart", error) } });
+  }
+}
+
+/** Has the daemon started at log-in, or not any more. What is wanted is shown until it is done, or refused. */
+export async function switchAutostart(on) {
+  const { answer } = state.autostart;
+  update({ autostart: { answer, wanted: on } });
+  const work = async () => update({ autostart: { answer: await api.post("/v1/autostart", { on }) } });
+  if (!(await perform("autostart", work, t("settings.saved")))) update({ autostart: { answer } });
+}

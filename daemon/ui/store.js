@@ -21,6 +21,8 @@ export const state = {
   isActivityWhole: false,
   trash: null,
   settings: null,
+  // The start at log-in: `answer`, or the `failure` of asking for it, and what is `wanted` while it is being switched.
+  autostart: null,
   // What the account's server knows, `answer`, or the `failure` of asking for it: the account's computers, and what others read.
   devices: null,
   profile: null,

@@ -13,6 +13,7 @@ export function Settings() {
     ${state.form.done && html`<p class="notice">${state.form.done}</p>`}
     <${Account} />
     <${Devices} />
+    <${Autostart} />
     <${Language} />
     ${state.failure && !state.dialog && html`<${Refused} of=${state.failure.name} />`}
     ${state.settings && html`<${Daemon} report=${state.settings} />`}
@@ -87,6 +88,19 @@ function Devices() {
         </li>`,
       )}
     </ul>`}
+  </section>`;
+}
+
+function Autostart() {
+  const { answer, wanted, failure } = state.autostart ?? {};
+  if (!answer && !failure) return null;
+  const means = answer?.autostart ?? null;
+  return html`<section class="sheet" aria-labelledby="autostart">
+    <h2 id="autostart">${t("autostart.title")}</h2>
+    ${failure && html`<p class="quiet">${act.words(failure).what}</p>`}
+    ${answer &&
+    html`<label class="choice"><input type="checkbox" checked=${wanted ?? means !== null} onChange=${(event) => act.switchAutostart(event.currentTarget.checked)} />${t("autostart.on")}</label>
+      <p class="quiet">${t(`autostart.${means ?? "by-hand"}`)}</p>`}
   </section>`;
 }
 
