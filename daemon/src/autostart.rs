@@ -3,14 +3,19 @@
 //!
 //! Linux. What macOS and Windows have instead is described in `packaging/macos` and `packaging/windows`.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use ensafer_client::exit::Exit;
 use ensafer_client::home::HOME_VARIABLE;
 use ensafer_client::private_file;
-use serde::Serialize;
+use ensafer_core::api::local::AutostartMeans;
+
+use crate::exit::{self, Failure};
 
 /// The unit that packages install. It runs [`PACKAGED_PROGRAM`].
 const UNIT: &str = include_str!("../../packaging/linux/ensafer.service");
@@ -23,16 +28,6 @@ const PACKAGED_UNITS: &str = "/usr/lib/systemd/user";
 /// In every file that is written here. Both formats leave keys with `X-` to everybody (systemd.unit(5), Desktop Entry
 /// Specification 1.5, "Extending the format").
 const MARK: &str = "X-Ensafer=autostart";
-
-/// How the daemon is started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Means {
-    /// `ensafer.service` of systemd's user manager.
-    SystemdUnit,
-    /// An entry in `~/.config/autostart` (Desktop Application Autostart Specification 0.5).
-    DesktopEntry,
-}
 
 /// Why it cannot be switched.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +91,14 @@ impl AutostartError {
     }
 }
 
+impl From<AutostartError> for Failure {
+    fn from(error: AutostartError) -> Self {
+        let exit = if matches!(error, AutostartError::OtherHome) { Exit::Usage } else { Exit::Error };
+        let remedy = error.remedy();
+        Self::new(exit, exit::describe(&error.into())).with_remedy(remedy)
+    }
+}
+
 /// What decides how the daemon is started, and where that is written.
 #[derive(Debug, Clone)]
 pub struct Autostart {
@@ -121,6 +124,10 @@ impl Autostart {
         let base = directories::BaseDirs::new().ok_or(AutostartError::NoHomeDirectory)?;
         let unusable = |reason: String| AutostartError::Program { reason };
         let program = std::env::current_exe().map_err(|error| unusable(error.to_string()))?;
+        let program = installed(program);
+        if !program.exists() {
+            return Err(unusable(format!("{} is not there any more", program.display())));
+        }
         let program = program.into_os_string().into_string();
         Ok(Self {
             config: base.config_dir().to_path_buf(),
@@ -133,22 +140,22 @@ impl Autostart {
 
     /// How the daemon is started at log-in; `None` if it is not.
     #[must_use]
-    pub fn means(&self) -> Option<Means> {
+    pub fn means(&self) -> Option<AutostartMeans> {
         if self.enabled_link().exists() {
-            return Some(Means::SystemdUnit);
+            return Some(AutostartMeans::SystemdUnit);
         }
         let entry = fs::read_to_string(self.entry_file()).ok()?;
-        starts(&entry).then_some(Means::DesktopEntry)
+        starts(&entry).then_some(AutostartMeans::DesktopEntry)
     }
 
     /// Has the daemon started at log-in from now on. It is not started now. Once is the same as twice.
     ///
     /// # Errors
     /// [`AutostartError`]; then nothing may have changed, or the unit's file is there and is not enabled.
-    pub fn switch_on(&self) -> Result<Means, AutostartError> {
+    pub fn switch_on(&self) -> Result<AutostartMeans, AutostartError> {
         if !self.has_manager {
             write_own(&self.entry_file(), &desktop_entry(&self.program))?;
-            return Ok(Means::DesktopEntry);
+            return Ok(AutostartMeans::DesktopEntry);
         }
         if self.needs_own_unit() {
             write_own(&self.unit_file(), &unit(&self.program))?;
@@ -160,7 +167,7 @@ impl Autostart {
         systemctl("enable", &["--quiet", UNIT_NAME])?;
         // Two would be started otherwise.
         remove_own(&self.entry_file())?;
-        Ok(Means::SystemdUnit)
+        Ok(AutostartMeans::SystemdUnit)
     }
 
     /// Has the daemon not started at log-in any more. One that runs goes on. Once is the same as twice.
@@ -198,6 +205,13 @@ impl Autostart {
     fn entry_file(&self) -> PathBuf {
         self.config.join("autostart/ensafer.desktop")
     }
+}
+
+/// The program that lies at `running`'s path now: a daemon may run since before its package was upgraded, and Linux says
+/// of its file that it is deleted then (proc(5), `/proc/pid/exe`).
+fn installed(running: PathBuf) -> PathBuf {
+    let replaced = running.as_os_str().as_bytes().strip_suffix(b" (deleted)").map(OsStr::from_bytes);
+    replaced.filter(|_| !running.exists()).map(PathBuf::from).unwrap_or(running)
 }
 
 /// The package's unit for a program at another path.
@@ -326,6 +340,16 @@ mod tests {
     }
 
     #[test]
+    fn a_daemon_from_before_an_upgrade_has_the_new_program_started() {
+        let root = tempfile::tempdir().unwrap();
+        let [program, named_so] = ["ensafer", "ensafer (deleted)"].map(|name| root.path().join(name));
+        assert_eq!(installed(named_so.clone()), program);
+        assert_eq!(installed(program.clone()), program);
+        fs::write(&named_so, "").unwrap();
+        assert_eq!(installed(named_so.clone()), named_so, "somebody's program may have that name");
+    }
+
+    #[test]
     fn the_packages_unit_is_used_by_the_packages_program_only() {
         let packaged = Autostart {
             config: "/c".into(),
@@ -343,9 +367,9 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let autostart = without_manager(root.path());
         assert_eq!(autostart.means(), None);
-        assert_eq!(autostart.switch_on().unwrap(), Means::DesktopEntry);
-        assert_eq!(autostart.switch_on().unwrap(), Means::DesktopEntry);
-        assert_eq!(autostart.means(), Some(Means::DesktopEntry));
+        assert_eq!(autostart.switch_on().unwrap(), AutostartMeans::DesktopEntry);
+        assert_eq!(autostart.switch_on().unwrap(), AutostartMeans::DesktopEntry);
+        assert_eq!(autostart.means(), Some(AutostartMeans::DesktopEntry));
         let file = root.path().join("autostart/ensafer.desktop");
         let entry = fs::read_to_string(&file).unwrap();
         assert!(entry.contains("\nExec=\"/opt/ensafer\" daemon\n"), "{entry}");
@@ -353,7 +377,7 @@ mod tests {
         fs::write(&file, format!("{entry}Hidden=true\n")).unwrap();
         assert_eq!(autostart.means(), None, "switched off in the desktop's settings");
         autostart.switch_on().unwrap();
-        assert_eq!(autostart.means(), Some(Means::DesktopEntry));
+        assert_eq!(autostart.means(), Some(AutostartMeans::DesktopEntry));
 
         autostart.switch_off().unwrap();
         autostart.switch_off().unwrap();
@@ -384,7 +408,7 @@ mod tests {
         let link = autostart.enabled_link();
         fs::create_dir_all(link.parent().unwrap()).unwrap();
         symlink(autostart.unit_file(), &link).unwrap();
-        assert_eq!(autostart.means(), Some(Means::SystemdUnit));
+        assert_eq!(autostart.means(), Some(AutostartMeans::SystemdUnit));
         autostart.switch_off().unwrap();
         assert_eq!(autostart.means(), None);
         assert!(!link.is_symlink() && !autostart.unit_file().exists());

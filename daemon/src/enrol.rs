@@ -4,7 +4,7 @@
 use anyhow::Result;
 use ensafer_client::exit::Exit;
 use ensafer_client::password::Password;
-use ensafer_core::api::local::RefusalClass;
+use ensafer_core::api::local::{ProfileReport, RefusalClass};
 use ensafer_core::api::server::{DeviceReport, ProblemKind, Registration};
 use ensafer_core::crypto::{AccountKey, Login, RecoveryKey, SystemRandom};
 use zeroize::Zeroizing;
@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::account::{self, AccountError, KeepAccountKey, Published, Unlocked};
 use crate::exit::Failure;
 use crate::key_server::{KeyServer, Origin, ServerError};
+use crate::output::printable;
 use crate::shell::Shell;
 
 /// An account that is to be made.
@@ -373,6 +374,26 @@ pub fn change_email(
     Ok(())
 }
 
+/// What others read beside the account's address, as its server has it. Where `name` is given, that is set first; one of
+/// nothing but spaces removes it.
+///
+/// # Errors
+/// What the server says.
+pub fn profile(
+    shell: &Shell,
+    unlocked: &Unlocked,
+    name: Option<&str>,
+) -> Result<ProfileReport, AccountError> {
+    let (home, config) = (&shell.home, &shell.config);
+    if let Some(name) = name.map(str::trim) {
+        let name = (!name.is_empty()).then(|| name.to_owned());
+        account::set_display_name(home, config, &unlocked.account, name)?;
+    }
+    let report = account::report(home, config, &unlocked.account)?;
+    let name = report.display_name.as_deref().map(printable);
+    Ok(ProfileReport { login: account::login_of(home)?.to_string(), name })
+}
+
 /// Ends the session of another of the account's computers. What it holds stays on it.
 ///
 /// # Errors
@@ -407,6 +428,27 @@ pub fn show_recovery_key(shell: &Shell, password: &Password) -> Result<ShownReco
     }
     let key = account::recovery_key(&shell.home, password)?.to_text();
     Ok(ShownRecoveryKey { key, unchecked })
+}
+
+/// Gives the account another recovery key, on the server where the account is on one, and here; the old one is worth
+/// nothing then.
+///
+/// # Errors
+/// [`AccountError::WrongPassword`], [`AccountError::NotLoggedIn`], or what the server says. After some of them the new key
+/// [may hold](may_hold) all the same.
+pub fn change_recovery_key(
+    shell: &Shell,
+    password: &Password,
+    key: &RecoveryKey,
+) -> Result<(), AccountError> {
+    refuse_logged_out(shell)?;
+    account::change_recovery_key(&shell.home, &shell.config, password, key)
+}
+
+/// Whether a recovery key may hold that was set with this error: the server may have it. It must not be thrown away then.
+#[must_use]
+pub const fn may_hold(error: &AccountError) -> bool {
+    matches!(error, AccountError::Unanswered { .. } | AccountError::Io { .. })
 }
 
 /// Takes over what other computers changed.

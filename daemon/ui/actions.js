@@ -16,7 +16,6 @@ const KEEPS_DETAIL = [
   "preview-bad-request",
   "add-bad-request",
   "open-failed",
-  "refresh-failed",
   "account-bad-request",
   "account-not-allowed",
   "unexpected",
@@ -30,6 +29,15 @@ export const PAGE_COUNT = 200;
 
 /** The name that a saved account gets. */
 const ACCOUNT_FILE = "account.ensafer-keys";
+
+/** No saved account is longer (MAX_EXPORT_BYTES of daemon/src/account/local.rs). */
+const ACCOUNT_FILE_LIMIT_BYTES = 2 * 1024 * 1024;
+
+/** A file that somebody chose, and that cannot hold what is wanted of it. */
+class TooLarge extends Error {}
+
+/** What the status does not have, and where it is read. */
+const BESIDE_STATUS = { account: "/v1/account", folders: "/v1/folders", problems: "/v1/problems", conflicts: "/v1/conflicts" };
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_BETWEEN_TRIES_MS = 30_000;
@@ -87,7 +95,7 @@ function shut(link) {
   if (api.hasLeft()) return;
   api.leave();
   cancelPreview();
-  update({ link, status: null, dialog: null, form: {}, failure: null, said: "" });
+  update({ link, status: null, dialog: null, form: {}, failure: null, unread: {}, said: "" });
 }
 
 /** Shows a status at once. What it does not have is asked for beside it: an answer may take its time. */
@@ -123,13 +131,12 @@ function inTurn(work) {
   };
 }
 
-const refreshInTurn = inTurn(async () => {
+export const refreshInTurn = inTurn(async () => {
   try {
     await refresh();
-    if (state.failure?.name === "refresh") update({ failure: null });
   } catch (error) {
     // That no daemon answers is told by the end of its events.
-    if (!(error instanceof api.Unreachable)) update({ failure: failureOf("refresh", error) });
+    if (!(error instanceof api.Unreachable)) console.error(error);
   }
 });
 
@@ -144,20 +151,28 @@ function ratesOf(status) {
 let refreshesAsked = 0;
 let refreshShown = 0;
 
-/** Reads what the status does not have. */
+/** Reads what the status does not have. What cannot be read holds nothing else back: `state.unread` says why. */
 export async function refresh() {
   refreshesAsked += 1;
   const asked = refreshesAsked;
-  const [account, folders, problems, conflicts] = await Promise.all([
-    api.get("/v1/account"),
-    api.get("/v1/folders"),
-    api.get("/v1/problems"),
-    api.get("/v1/conflicts"),
-  ]);
+  const names = Object.keys(BESIDE_STATUS);
+  const answers = await Promise.allSettled(names.map((name) => api.get(BESIDE_STATUS[name])));
+  const lost = answers.find(({ reason }) => reason instanceof api.Unreachable);
+  if (lost) throw lost.reason;
   // One that was asked for later may have been answered before.
   if (asked < refreshShown) return;
   refreshShown = asked;
-  update({ account, folders, problems, conflicts });
+  const { account, ...lists } = Object.fromEntries(names.flatMap((name, at) => (answers[at].status === "fulfilled" ? [[name, answers[at].value]] : [])));
+  const unread = Object.fromEntries(names.flatMap((name, at) => (answers[at].status === "rejected" ? [[name, failureOf("refresh", answers[at].reason)]] : [])));
+  update({ ...lists, unread });
+  if (account) takeAccount(account);
+}
+
+/** Shows the account as it is now. With the keys at hand the screen shows more than without them. */
+function takeAccount(account) {
+  const isOpened = state.account?.state === "locked" && account.state === "open";
+  update({ account });
+  if (isOpened) readScreen();
 }
 
 /** Reads what the screen lists beside that, and what changes as folders do. */
@@ -199,6 +214,7 @@ function failureOf(name, error) {
   }
   if (error instanceof api.Unreachable) return { name, class: "lost" };
   if (UNREADABLE.includes(error.name)) return { name, class: "unreadable-file" };
+  if (error instanceof TooLarge) return { name, class: "too-large-file" };
   console.error(error);
   return { name, class: "unexpected", what: error.message };
 }
@@ -218,14 +234,17 @@ export function resetForm(form) {
 
 /** Shows another screen, or the same one anew. */
 export function go(screen, folder = null) {
-  location.hash = folder ? `#/${screen}/${folder}` : `#/${screen}`;
+  const hash = folder ? `#/${screen}/${folder}` : `#/${screen}`;
+  // The browser tells of other addresses only.
+  if (location.hash === hash) takeRoute();
+  else location.hash = hash;
 }
 
 export async function takeRoute() {
   const [, screen, folder] = /^#\/([a-z-]*)(?:\/([0-9a-f]+))?/.exec(location.hash) ?? [];
   cancelPreview();
   const form = screen === "add" && state.wantedPlace ? { place: state.wantedPlace } : {};
-  update({ route: { screen: screen || "folders", folder: folder ?? null }, people: null, invitations: [], form, wantedPlace: null, failure: null, dialog: null, said: "" });
+  update({ route: { screen: screen || "folders", folder: folder ?? null }, people: null, invitations: [], activity: null, isActivityWhole: false, form, wantedPlace: null, failure: null, dialog: null, said: "" });
   if (state.link === "open") await readScreen();
 }
 
@@ -267,7 +286,7 @@ export const lock = () =>
 // --- The account.
 
 export async function logIn(fields) {
-  const done = await perform("account", async () => update({ account: await api.post("/v1/account/login", fields) }));
+  const done = await perform("account", async () => takeAccount(await api.post("/v1/account/login", fields)));
   // The code is entered on the computer that registered; elsewhere the refusal says so.
   if (state.failure?.class === "needs-mail-code" && state.account.session === "waits-for-code") {
     update({ form: { password: fields.password }, failure: null });
@@ -294,7 +313,7 @@ export async function register(fields) {
 
 /** Publishes an account that was made while its server did not answer. */
 export async function publish(fields) {
-  const done = await perform("account", async () => update({ account: await api.post("/v1/account/publish", fields) }));
+  const done = await perform("account", async () => takeAccount(await api.post("/v1/account/publish", fields)));
   if (state.failure?.class === "needs-registration-code") changeForm({ wantsCode: true });
   if (done && state.once) update({ once: { ...state.once, unpublished: null } });
   return done;
@@ -308,20 +327,20 @@ export async function sendAnotherCode(fields) {
 
 export async function confirm(code, password) {
   const body = { code, password: password ?? state.form.password };
-  if (await perform("account", async () => update({ account: await api.post("/v1/account/confirm", body) }))) {
+  if (await perform("account", async () => takeAccount(await api.post("/v1/account/confirm", body)))) {
     await afterAccount();
   }
 }
 
 export async function recover(fields) {
-  const done = await perform("account", async () => update({ account: await api.post("/v1/account/recover", fields) }));
+  const done = await perform("account", async () => takeAccount(await api.post("/v1/account/recover", fields)));
   if (done) await afterAccount();
 }
 
 /** Opens this computer's account by the recovery key, with a new password. */
 export async function recoverLocked(fields) {
   const done = await perform("recover-locked", async () => {
-    update({ account: await api.post("/v1/account/recover", fields) });
+    takeAccount(await api.post("/v1/account/recover", fields));
     await refresh();
   });
   if (done) closeWith(t("unlock.recovered"));
@@ -330,8 +349,9 @@ export async function recoverLocked(fields) {
 /** Sets up the account that a file carries; `file` is what somebody chose. */
 export async function importAccount(file, fields) {
   const done = await perform("account", async () => {
+    if (file.size > ACCOUNT_FILE_LIMIT_BYTES) throw new TooLarge("no saved account is that long");
     const bytes = new Uint8Array(await file.arrayBuffer());
-    update({ account: await api.post("/v1/account/import", { file: hex(bytes), ...fields }) });
+    takeAccount(await api.post("/v1/account/import", { file: hex(bytes), ...fields }));
   });
   if (done) await afterAccount();
 }
@@ -351,7 +371,8 @@ async function afterAccount() {
 
 export function keysAreWrittenDown() {
   update({ once: null });
-  go(state.folders.length ? "folders" : "add");
+  if (state.route.screen === "settings") go("settings");
+  else go(state.folders.length ? "folders" : "add");
 }
 
 export async function logOut() {
@@ -359,7 +380,7 @@ export async function logOut() {
   const done = await perform("log-out", async () => {
     const answer = await api.post("/v1/account/logout", {});
     isTold = answer.is_server_told;
-    update({ account: answer.account, devices: null });
+    update({ account: answer.account, devices: null, profile: null });
   });
   if (done && isTold) closeDialog();
   else if (done) closeWith(t("settings.server-not-told"));
@@ -371,15 +392,22 @@ export const showRecoveryKey = (password) =>
     update({ dialog: null, once: { kind: "keys", recoveryKey: report.recovery_key, unchecked: report.unchecked } });
   });
 
+/** The old recovery key is worth nothing then; the new one is shown, also where nobody knows whether it holds. */
+export const makeRecoveryKey = (password) =>
+  perform("recovery-key new", async () => {
+    const made = await api.post("/v1/account/recovery-key/new", { password });
+    update({ dialog: null, once: { kind: "keys", recoveryKey: made.recovery_key, isNew: true, unsettled: made.unsettled } });
+  });
+
 export async function changePassword(fields) {
   const isOnServer = Boolean(state.account.server);
-  const done = await perform("password", async () => update({ account: await api.post("/v1/account/password", fields) }));
+  const done = await perform("password", async () => takeAccount(await api.post("/v1/account/password", fields)));
   if (done) closeWith(t(isOnServer ? "settings.password-set" : "settings.password-set-here"));
 }
 
 /** The server may mail a code to the new address first; then it is asked for. */
 export async function changeEmail(fields) {
-  const done = await perform("email", async () => update({ account: await api.post("/v1/account/email", fields) }));
+  const done = await perform("email", async () => takeAccount(await api.post("/v1/account/email", fields)));
   if (done) closeWith(t("settings.email-set", { email: state.account.email }));
   else if (state.failure?.class === "needs-mail-code") update({ dialog: { ...state.dialog, wantsCode: true }, failure: null });
 }
@@ -391,34 +419,44 @@ function closeWith(said) {
   update({ said });
 }
 
-/** The account's computers; the server is asked, which may take a while. */
-async function readDevices() {
-  update({ devices: null });
+/** What the account's server knows of it. To ask may take a while. */
+const OF_SERVER = { profile: "/v1/account/profile", devices: "/v1/account/devices" };
+
+async function readOfServer(name) {
+  update({ [name]: null });
   if (!state.account?.server || state.account.state !== "open") return;
   try {
-    update({ devices: { list: await api.get("/v1/account/devices") } });
+    update({ [name]: { answer: await api.get(OF_SERVER[name]) } });
   } catch (error) {
-    update({ devices: { failure: failureOf("devices", error) } });
+    update({ [name]: { failure: failureOf(name, error) } });
   }
+}
+
+/** Sets what others read beside the address; nothing, and they read the address alone. */
+export async function changeName(name) {
+  const done = await perform("profile", async () => {
+    update({ profile: { answer: await api.post("/v1/account/profile", { name }) } });
+  });
+  if (done) closeWith(t(state.profile.answer.name ? "settings.name-set" : "settings.name-removed", { name: state.profile.answer.name }));
 }
 
 export async function revokeDevice({ id, name }) {
   const done = await perform("revoke-device", async () => {
-    update({ devices: { list: await api.post("/v1/account/devices/revoke", { device: id }) } });
+    update({ devices: { answer: await api.post("/v1/account/devices/revoke", { device: id }) } });
   });
   if (done) closeWith(t("settings.device-revoked", { name }));
 }
 
 // --- Folders.
 
-export async function readClouds() {
+const readClouds = inTurn(async () => {
   update({ clouds: null });
   try {
     update({ clouds: await api.get("/v1/clouds") });
   } catch (error) {
     update({ failure: failureOf("clouds", error) });
   }
-}
+});
 
 /** Adds what somebody shares with this account. */
 export function addShared(encrypted) {
@@ -565,21 +603,35 @@ export async function restore({ folder, item, path }) {
 
 // --- Activity.
 
-export async function readActivity() {
-  const limit = state.isActivityWhole ? "" : `?limit=${PAGE_COUNT}`;
-  try {
-    const activity = await api.get(`/v1/activity${limit}`);
-    update({ activity, isActivityWhole: state.isActivityWhole || activity.length < PAGE_COUNT });
-  } catch (error) {
-    update({ activity: null, failure: failureOf("activity", error) });
-  }
-}
+let activityAsked = 0;
+let activityShown = 0;
+// All that is kept, while it is being read.
+let wholeActivity = null;
 
-/** Reads all that is kept: ten thousand deeds a folder at most. */
+/** Reads the latest deeds; all that are kept where they were read before, or are being read. */
+const readActivity = () => readDeeds(state.isActivityWhole || wholeActivity !== null);
+
+/** Reads all that is kept: ten thousand deeds a folder at most. Whoever asks meanwhile waits for the same. */
 async function readWholeActivity() {
   if (state.isActivityWhole) return;
-  update({ isActivityWhole: true });
-  await readActivity();
+  wholeActivity ??= readDeeds(true).finally(() => {
+    wholeActivity = null;
+  });
+  await wholeActivity;
+}
+
+async function readDeeds(isWhole) {
+  activityAsked += 1;
+  const asked = activityAsked;
+  const isLate = () => asked < activityShown;
+  try {
+    const activity = await api.get(isWhole ? "/v1/activity" : `/v1/activity?limit=${PAGE_COUNT}`);
+    if (isLate()) return;
+    activityShown = asked;
+    update({ activity, isActivityWhole: isWhole || activity.length < PAGE_COUNT });
+  } catch (error) {
+    if (!isLate()) update({ activity: null, isActivityWhole: false, failure: failureOf("activity", error) });
+  }
 }
 
 export async function filterActivity(wanted) {
@@ -596,7 +648,8 @@ export async function showMoreActivity(shown) {
 export const exportActivity = (kind) =>
   perform("activity", async () => {
     await readWholeActivity();
-    if (!state.activity) return;
+    // Why it did not come is shown; a part of it is no export.
+    if (!state.isActivityWhole) return;
     const works = new Map(state.folders.map((folder) => [folder.id, folder.work]));
     const deeds = filtered(state.activity, state.form).map((deed) => ({ ...deed, folder: works.get(deed.folder) ?? deed.folder }));
     const text = kind === "csv" ? toCsv(deeds) : toJson(deeds);
@@ -722,7 +775,10 @@ export const revoke = (invitation) =>
 // --- Settings.
 
 export async function readSettings() {
-  if (state.route.screen === "settings") readDevices();
+  if (state.route.screen === "settings") {
+    Object.keys(OF_SERVER).forEach(readOfServer);
+    readAutostart();
+  }
   try {
     update({ settings: await api.get("/v1/settings") });
   } catch (error) {
@@ -732,3 +788,19 @@ export async function readSettings() {
 
 export const set = (key, value) =>
   perform(`set-${key}`, async () => update({ settings: await api.post("/v1/settings", { key, value }) }), t("settings.saved"));
+
+async function readAutostart() {
+  try {
+    update({ autostart: { answer: await api.get("/v1/autostart") } });
+  } catch (error) {
+    update({ autostart: { failure: failureOf("autostart", error) } });
+  }
+}
+
+/** Has the daemon started at log-in, or not any more. What is wanted is shown until it is done, or refused. */
+export async function switchAutostart(on) {
+  const { answer } = state.autostart;
+  update({ autostart: { answer, wanted: on } });
+  const work = async () => update({ autostart: { answer: await api.post("/v1/autostart", { on }) } });
+  if (!(await perform("autostart", work, t("settings.saved")))) update({ autostart: { answer } });
+}

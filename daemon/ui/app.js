@@ -16,7 +16,7 @@ import { Settings } from "/ui/screens/settings.js";
 import { Trash } from "/ui/screens/trash.js";
 import { MailCode, Welcome } from "/ui/screens/welcome.js";
 import { drawWith, state } from "/ui/store.js";
-import { has, t } from "/ui/text.js";
+import { currentLanguage, has, t } from "/ui/text.js";
 
 const SCREENS = {
   folders: Folders,
@@ -155,7 +155,17 @@ function Notices() {
   );
 }
 
-/** The page keeps trying; what it can do no more is to start what has ended. */
+/** What could not be read: each screen says it, for each may show something of it. */
+function Unread() {
+  const unread = Object.entries(state.unread);
+  if (unread.length === 0) return null;
+  const lists = new Intl.ListFormat(currentLanguage()).format(unread.map(([name]) => t(`unread.${name}`)));
+  const reasons = new Set(unread.map(([, failure]) => act.words(failure).what));
+  return html`<${Failure} failure=${{ what: t("unread.what", { lists }), detail: [...reasons].join(" ") }}>
+    <${Button} onClick=${act.refreshInTurn}>${t("common.again")}<//>
+  <//>`;
+}
+
 /** What there is before the daemon answers, and after it has ended: a browser's page has lost its server then. */
 function Waiting() {
   const start = html`<${Button} kind="main" busy=${state.busy.has("sync")} onClick=${act.start}>${t("sync.start")}<//>`;
@@ -176,7 +186,7 @@ function Window() {
       ${isInside && state.account.state === "locked" && html`<${Unlock} /><${Recover} />`}
       ${isInside && html`<${Notices} />`}
       <${Refused} of="sync" />
-      <${Refused} of="refresh" />
+      <${Unread} />
       ${isReady || ["shut", "keys"].includes(name) ? html`<${view} key=${name} />` : html`<${Waiting} />`}
     </main>
     <p class="hidden" role="log" aria-live="polite">${state.said}</p>`;

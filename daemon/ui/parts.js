@@ -67,6 +67,11 @@ export function Progress({ progress, label, text }) {
   </div>`;
 }
 
+/** What the account knows of somebody's keys. */
+export function Standing({ of }) {
+  return html`<span class=${of === "changed" ? "changed" : "quiet"}>${t(`standing.${of}`)}</span>`;
+}
+
 /** A path, in its own direction of writing. */
 export function Path({ path }) {
   return html`<span dir="auto">${path}</span>`;

@@ -11,6 +11,8 @@ export const state = {
   folders: [],
   problems: [],
   conflicts: [],
+  // Why one of these four could not be read, by its name: what is shown of it is old, or nothing.
+  unread: {},
   clouds: null,
   people: null,
   invitations: [],
@@ -19,8 +21,11 @@ export const state = {
   isActivityWhole: false,
   trash: null,
   settings: null,
-  // The account's computers: `list`, or the `failure` of asking for them.
+  // The start at log-in: `answer`, or the `failure` of asking for it, and what is `wanted` while it is being switched.
+  autostart: null,
+  // What the account's server knows, `answer`, or the `failure` of asking for it: the account's computers, and what others read.
   devices: null,
+  profile: null,
   // Where in the window: the screen's name, and a folder's id where it is about one.
   route: { screen: "folders", folder: null },
   // Where the next folder to be added is, where somebody has said so on another screen.

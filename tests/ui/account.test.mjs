@@ -116,6 +116,44 @@ test("the computer is logged out, and the recovery key shown again for the passw
   await page.context().close();
 });
 
+test("a new recovery key takes the place of the old one", async () => {
+  const page = await openWindow(browser, await world.device("fifth"));
+  await fill(page, { "E-mail address": "alice@example.com", Password: NEW_PASSWORD, "Key server": server });
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
+  await screen(page, "Your first folder");
+  await page.getByRole("link", { name: "Settings" }).click();
+  await page.getByRole("button", { name: "Make a new recovery key" }).click();
+  const dialog = page.getByRole("dialog", { name: "Make a new recovery key" });
+  const make = dialog.getByRole("button", { name: "Make a new one" });
+  await fill(dialog, { Password: PASSWORD });
+  await make.click();
+  await dialog.getByRole("alert").filter({ hasText: "The password is wrong." }).waitFor();
+  await passes(page, "new recovery key, refused");
+  await fill(dialog, { Password: NEW_PASSWORD });
+  await make.click();
+  await screen(page, "Write this down");
+  await page.getByText(/^It holds from now on/).waitFor();
+  const fresh = await page.locator(".key").textContent();
+  assert.match(fresh, /^[0-9A-Z-]{30,}$/);
+  assert.notEqual(fresh, recoveryKey);
+  await passes(page, "new recovery key");
+  await page.getByLabel("I wrote it down").check();
+  await page.getByRole("button", { name: "Continue" }).click();
+  await screen(page, "Settings");
+  await page.context().close();
+
+  const lost = await openWindow(browser, await world.device("sixth"));
+  await lost.getByRole("button", { name: "I forgot my password" }).click();
+  await fill(lost, { "E-mail address": "alice@example.com", "Key server": server, "Recovery key": recoveryKey, "New password": PASSWORD });
+  const recover = lost.getByRole("button", { name: "Set the new password" });
+  await recover.click();
+  await lost.getByRole("alert").filter({ hasText: "The recovery key or the address is wrong." }).waitFor();
+  await fill(lost, { "Recovery key": fresh });
+  await recover.click();
+  await screen(lost, "Your first folder");
+  await lost.context().close();
+});
+
 test("a file carries the account to another computer, where there is no server", async () => {
   const device = await world.device("alone");
   await device.run("register", "--email", "carol@example.com");
@@ -144,6 +182,15 @@ test("a file carries the account to another computer, where there is no server",
   await fill(page, { Password: PASSWORD });
   await take.click();
   await page.getByRole("alert").filter({ hasText: "The browser cannot read this file." }).waitFor();
+  const film = path.join(device.user, "film");
+  await writeFile(film, new Uint8Array((2 << 20) + 1));
+  await file.setInputFiles(film);
+  const asked = [];
+  page.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  await take.click();
+  await page.getByRole("alert").filter({ hasText: "This file is too large to hold an account." }).waitFor();
+  assert.ok(!asked.includes("/v1/account/import"), "nobody waits for a film that is sent in vain");
+  await passes(page, "import, a film");
   await file.setInputFiles(await saved.path());
   await fill(page, { Password: "wrong" });
   await take.click();

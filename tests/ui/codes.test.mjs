@@ -131,6 +131,30 @@ test("another address is confirmed before it counts", async () => {
   await page.getByText("al@example.com", { exact: true }).waitFor();
 });
 
+test("others read a name beside the address, where one is given", async () => {
+  await page.getByRole("button", { name: "Change the name" }).click();
+  const dialog = page.getByRole("dialog", { name: "Change the name" });
+  const save = dialog.getByRole("button", { name: "Save" });
+  await fill(dialog, { Name: "Alice\u0007" });
+  await save.click();
+  await dialog.getByRole("alert").filter({ hasText: "The key server does not take this name." }).waitFor();
+  await passes(page, "name, refused");
+  await fill(dialog, { Name: " Alice <b>A.</b> " });
+  await save.click();
+  await page.getByText("Others read Alice <b>A.</b> beside your address now.").first().waitFor();
+  const shown = page.getByRole("region", { name: "Account" });
+  await shown.getByText("Alice <b>A.</b>", { exact: true }).waitFor();
+  await page.reload();
+  await shown.getByText("Alice <b>A.</b>", { exact: true }).waitFor();
+  await passes(page, "name");
+  await page.getByRole("button", { name: "Change the name" }).click();
+  assert.equal(await dialog.getByLabel("Name").inputValue(), "Alice <b>A.</b>");
+  await fill(dialog, { Name: "" });
+  await save.click();
+  await page.getByText("Others read your address alone now.").first().waitFor();
+  await shown.getByText("None", { exact: true }).waitFor();
+});
+
 test("another computer of the account is removed", async () => {
   const second = await openWindow(browser, await world.device("second"));
   await fill(second, { "E-mail address": "al@example.com", Password: NEW_PASSWORD, "Key server": server });

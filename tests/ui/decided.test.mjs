@@ -182,3 +182,42 @@ test("a long list is shown in parts", async () => {
   assert.equal(await page.getByRole("button", { name: "Show more" }).count(), 0);
   await passes(page, "long activity");
 });
+
+/** Requests for the deeds, for all of them or for the first part. */
+const asksForDeeds = (url, isWhole) => new URL(url).pathname === "/v1/activity" && new URL(url).searchParams.has("limit") !== isWhole;
+
+async function comeAnew() {
+  await page.getByRole("link", { name: "Folders" }).click();
+  await page.getByRole("link", { name: "Activity" }).click();
+  await page.getByText("200 entries, the latest first").waitFor();
+}
+
+test("what is saved is all of it, also when that is still being read", async () => {
+  await comeAnew();
+  const asked = new Promise((resolve) => page.route((url) => asksForDeeds(url, true), resolve));
+  await page.getByLabel("Find by name of a file or person").fill("MANY/");
+  const answer = await asked;
+  const saving = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Save as JSON" }).click();
+  await answer.continue();
+  const saved = JSON.parse(await readFile(await (await saving).path(), "utf8"));
+  const told = JSON.parse(await device.run("activity", "-n", "10000", "--json"));
+  assert.deepEqual(saved.map(({ path }) => path), told.map(({ path }) => path).filter((path) => path.includes("many/")));
+  assert.ok(saved.length > 200, `${saved.length}`);
+  await page.unrouteAll();
+});
+
+test("where all of it cannot be read, nothing is saved, and the first part is read again", async () => {
+  await comeAnew();
+  await page.route((url) => asksForDeeds(url, true), (route) => route.fulfill({ status: 500, json: { class: "failed", what: "the disk is worn out" } }));
+  const downloads = [];
+  page.on("download", (download) => downloads.push(download));
+  await page.getByRole("button", { name: "Save as CSV" }).click();
+  await page.getByRole("alert").filter({ hasText: "the disk is worn out" }).waitFor();
+  const asking = page.waitForRequest((request) => new URL(request.url()).pathname === "/v1/activity");
+  await device.write("late.txt", "late");
+  assert.ok(asksForDeeds((await asking).url(), false), "not ten thousand deeds at every change");
+  await page.getByText("200 entries, the latest first").waitFor();
+  assert.deepEqual(downloads, []);
+  await page.unrouteAll();
+});

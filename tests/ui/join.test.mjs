@@ -43,6 +43,7 @@ test("what a stranger shares is never chosen by itself", async () => {
   const shared = page.getByRole("radio", { name: /^Shared with you by alice@example\.com/ });
   await shared.waitFor();
   assert.ok(!(await shared.isChecked()));
+  await page.getByRole("group", { name: "Where the cloud lives" }).getByText("Never met outside of this folder").waitFor();
   assert.ok(await page.getByRole("radio", { name: /^A new folder in Dropbox/ }).isChecked());
   await page.goBack();
   await screen(page, "Folders");
@@ -50,6 +51,7 @@ test("what a stranger shares is never chosen by itself", async () => {
 
 test("what is shared with somebody is offered, and chosen for who says so", async () => {
   await page.getByText(/^alice@example\.com shares a folder with you, in /).waitFor();
+  await page.getByText("Never met outside of this folder").waitFor();
   await passes(page, "shared with you");
   await tabTo(page, "Add this folder");
   await page.keyboard.press("Enter");
@@ -117,7 +119,9 @@ test("a stranger's folder is joined after a question, and a look at what happens
   await passes(page, "whom nobody has met");
   await yes.focus();
   await page.keyboard.press("Enter");
-  await page.getByText("This computer joins the folder of alice@example.com.").waitFor();
+  const looked = page.getByRole("region", { name: "What the first sync does" });
+  await looked.getByText("This computer joins the folder of alice@example.com.").waitFor();
+  await looked.getByText("Never met outside of this folder").waitFor();
   await page.getByText("1 file or directory to decrypt, 8 B").waitFor();
   await passes(page, "join, dry run");
   await tabTo(page, "Start");

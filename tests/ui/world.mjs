@@ -105,6 +105,13 @@ export class Device {
     };
   }
 
+  /** Has Ensafer's own files lie where they do without ENSAFER_HOME, in a session that systemd does not run. */
+  async useDirectoriesOfUser() {
+    const runtime = path.join(this.user, "run");
+    await mkdir(runtime, { mode: 0o700 });
+    this.variables = { ENSAFER_HOME: "", XDG_RUNTIME_DIR: runtime };
+  }
+
   /** Gives the daemon that is started next a display, and an `xdg-open` that writes down what it is given; its file. */
   async addDesktop() {
     const directory = path.join(this.user, "bin");

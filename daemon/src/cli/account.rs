@@ -7,7 +7,7 @@ use clap::Subcommand;
 use ensafer_client::exit::Exit;
 use ensafer_client::password::Password;
 use ensafer_client::private_file;
-use ensafer_core::api::local::{ListedDevice, SessionState};
+use ensafer_core::api::local::{ListedDevice, ProfileReport, SessionState};
 use ensafer_core::api::server::DeviceReport;
 use ensafer_core::ids::DeviceId;
 use serde::Serialize;
@@ -204,25 +204,14 @@ fn change_password(shell: &Shell) -> Result<()> {
     Ok(())
 }
 
-#[derive(Serialize)]
-struct Profile {
-    login: String,
-    /// None also where the account is on no server.
-    name: Option<String>,
-}
-
 /// Sets the name, where one is given, and shows what others read.
 fn profile(shell: &Shell, name: Option<&str>, format: &Format) -> Result<()> {
-    let mut shown = Profile { login: account::login_of(&shell.home)?.to_string(), name: None };
-    if account::server_of(&shell.home)?.is_some() {
-        let unlocked = opened(shell)?;
-        if let Some(name) = name {
-            let name = (!name.trim().is_empty()).then(|| name.trim().to_owned());
-            account::set_display_name(&shell.home, &shell.config, &unlocked.account, name)?;
-        }
-        let report = account::report(&shell.home, &shell.config, &unlocked.account)?;
-        shown.name = report.display_name.as_deref().map(printable);
-    }
+    let login = account::login_of(&shell.home)?.to_string();
+    let shown = if name.is_some() || account::server_of(&shell.home)?.is_some() {
+        enrol::profile(shell, &opened(shell)?, name)?
+    } else {
+        ProfileReport { login, name: None }
+    };
     if format.json {
         shell.output.document(&shown)?;
         return Ok(());

@@ -4,11 +4,11 @@ use anyhow::Result;
 use clap::Subcommand;
 use ensafer_client::exit::Exit;
 use ensafer_client::local_api::Client;
-use serde_json::json;
+use ensafer_core::api::local::{AutostartMeans, AutostartReport};
 
 use super::Format;
-use crate::autostart::{Autostart, AutostartError, Means};
-use crate::exit::{self, Failure};
+use crate::autostart::Autostart;
+use crate::exit::Failure;
 use crate::shell::Shell;
 
 #[derive(Debug, Subcommand)]
@@ -22,22 +22,22 @@ pub(super) enum Command {
 }
 
 pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
-    let autostart = Autostart::from_environment().map_err(failure)?;
+    let autostart = Autostart::from_environment().map_err(Failure::from)?;
     match command {
         Command::On => {
             shell.require_account()?;
-            let means = autostart.switch_on().map_err(failure)?;
+            let means = autostart.switch_on().map_err(Failure::from)?;
             shell.output.note(format_args!("The daemon starts whenever you log in, by {}.", words(means)));
             if Client::connect_if_running(&shell.home)?.is_none() {
                 shell.output.note("Now: ensafer start");
             }
         }
         Command::Off => {
-            autostart.switch_off().map_err(failure)?;
+            autostart.switch_off().map_err(Failure::from)?;
             shell.output.note("The daemon starts by hand only: ensafer start");
         }
         Command::Status(format) if format.json => {
-            shell.output.document(&json!({ "autostart": autostart.means() }))?;
+            shell.output.document(&AutostartReport { autostart: autostart.means() })?;
         }
         Command::Status(_) => match autostart.means() {
             Some(means) => shell.output.line(format_args!("on, by {}", words(means)))?,
@@ -47,15 +47,9 @@ pub(super) fn run(command: &Command, shell: &Shell) -> Result<Exit> {
     Ok(Exit::Success)
 }
 
-const fn words(means: Means) -> &'static str {
+const fn words(means: AutostartMeans) -> &'static str {
     match means {
-        Means::SystemdUnit => "systemd's unit ensafer.service",
-        Means::DesktopEntry => "the desktop's entry ~/.config/autostart/ensafer.desktop",
+        AutostartMeans::SystemdUnit => "systemd's unit ensafer.service",
+        AutostartMeans::DesktopEntry => "the desktop's entry ~/.config/autostart/ensafer.desktop",
     }
-}
-
-fn failure(error: AutostartError) -> Failure {
-    let exit = if matches!(error, AutostartError::OtherHome) { Exit::Usage } else { Exit::Error };
-    let remedy = error.remedy();
-    Failure::new(exit, exit::describe(&error.into())).with_remedy(remedy)
 }

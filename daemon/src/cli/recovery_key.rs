@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::account::own_password;
 use super::login::Whom;
 use super::{Format, lock, register};
-use crate::account::{self, AccountError};
+use crate::account;
 use crate::enrol;
 use crate::exit::{self, Failure};
 use crate::prompt;
@@ -114,9 +114,8 @@ fn new(shell: &Shell) -> Result<()> {
 
 /// Sets a key that was shown, and says so where that failed and the key is to be thrown away.
 fn set(shell: &Shell, password: &Password, key: &RecoveryKey) -> Result<()> {
-    let set = account::change_recovery_key(&shell.home, &shell.config, password, key);
-    // After the others the server may have it all the same.
-    if !matches!(set, Ok(()) | Err(AccountError::Unanswered { .. } | AccountError::Io { .. })) {
+    let set = enrol::change_recovery_key(shell, password, key);
+    if set.as_ref().is_err_and(|error| !enrol::may_hold(error)) {
         shell.output.warn("The key that was just shown opens nothing: the old one stays.");
     }
     Ok(set?)

@@ -11,11 +11,12 @@ use ensafer_client::password::Password;
 use ensafer_core::api::hex::{HexBytes, SecretText};
 use ensafer_core::api::local::{
     AccountFile, AccountReport, AccountState, ConfirmRequest, EmailRequest, ImportRequest, ListedDevice,
-    LoggedOut, LoginRequest, LogoutRequest, PasswordRequest, PublishRequest, RecoverRequest,
-    RecoveryKeyReport, RecoveryKeyRequest, Refusal, RegisterRequest, Registered, RevokeRequest,
+    LoggedOut, LoginRequest, LogoutRequest, NameRequest, NewRecoveryKey, PasswordRequest, ProfileReport,
+    PublishRequest, RecoverRequest, RecoveryKeyReport, RecoveryKeyRequest, Refusal, RegisterRequest,
+    Registered, RevokeRequest,
 };
 use ensafer_core::api::server::{DeviceReport, ProblemKind};
-use ensafer_core::crypto::{AccountKey, Login};
+use ensafer_core::crypto::{AccountKey, Login, RecoveryKey, SystemRandom};
 use ensafer_core::status::AccountNoticeKind;
 
 use super::ControlError;
@@ -44,10 +45,12 @@ pub(super) fn routes() -> Router<Door> {
         .route("/v1/account/logout", post(log_out))
         .route("/v1/account/recover", post(recover))
         .route("/v1/account/recovery-key", post(recovery_key))
+        .route("/v1/account/recovery-key/new", post(new_recovery_key))
         .route("/v1/account/file", get(file))
         .route("/v1/account/import", post(import).layer(DefaultBodyLimit::max(IMPORT_LIMIT_BYTES)))
         .route("/v1/account/password", post(new_password))
         .route("/v1/account/email", post(new_email))
+        .route("/v1/account/profile", get(profile).post(new_name))
         .route("/v1/account/devices", get(devices))
         .route("/v1/account/devices/revoke", post(revoke))
 }
@@ -101,6 +104,13 @@ async fn recovery_key(
         .await
 }
 
+async fn new_recovery_key(
+    State(door): State<Door>,
+    Body(request): Body<RecoveryKeyRequest>,
+) -> Answer<NewRecoveryKey> {
+    door.account.take(move || replace_recovery_key(&door.desk, request)).await
+}
+
 /// Sealed as it is, the file opens for nobody without the password.
 async fn file(State(desk): State<Desk>) -> Answer<AccountFile> {
     blocking(move || {
@@ -131,6 +141,14 @@ async fn new_email(State(door): State<Door>, Body(request): Body<EmailRequest>) 
     door.account.take(move || set_email(&door.desk, request)).await
 }
 
+async fn profile(State(door): State<Door>) -> Answer<ProfileReport> {
+    door.account.take(move || profile_of(&door.desk, None)).await
+}
+
+async fn new_name(State(door): State<Door>, Body(request): Body<NameRequest>) -> Answer<ProfileReport> {
+    door.account.take(move || profile_of(&door.desk, Some(&request.name))).await
+}
+
 async fn devices(State(door): State<Door>) -> Answer<Vec<ListedDevice>> {
     door.account.take(move || Ok(known_devices(&door.desk)?.1.into_iter().map(Into::into).collect())).await
 }
@@ -148,6 +166,12 @@ async fn revoke(State(door): State<Door>, Body(request): Body<RevokeRequest>) ->
         .await
 }
 
+/// What others read, after the name was set where one is given.
+fn profile_of(desk: &Desk, name: Option<&str>) -> Result<ProfileReport> {
+    enrol::require_server(&desk.shell)?;
+    Ok(enrol::profile(&desk.shell, &desk.vault.unlocked()?, name)?)
+}
+
 /// The account's computers, as its server has them.
 fn known_devices(desk: &Desk) -> Result<(Unlocked, Vec<DeviceReport>)> {
     let shell = &desk.shell;
@@ -155,6 +179,17 @@ fn known_devices(desk: &Desk) -> Result<(Unlocked, Vec<DeviceReport>)> {
     let unlocked = desk.vault.unlocked()?;
     let known = account::devices(&shell.home, &shell.config, &unlocked.account)?;
     Ok((unlocked, known))
+}
+
+/// The answer has the key also where nobody knows whether it holds.
+fn replace_recovery_key(desk: &Desk, request: RecoveryKeyRequest) -> Result<NewRecoveryKey> {
+    let key = RecoveryKey::generate(&mut SystemRandom);
+    let unsettled = match enrol::change_recovery_key(&desk.shell, &password(request.password), &key) {
+        Ok(()) => None,
+        Err(error) if enrol::may_hold(&error) => Some(exit::describe(&error.into())),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(NewRecoveryKey { recovery_key: SecretText(key.to_text().to_string()), unsettled })
 }
 
 fn set_email(desk: &Desk, request: EmailRequest) -> Result<AccountReport> {

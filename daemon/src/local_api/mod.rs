@@ -6,6 +6,7 @@
 //! `curl --unix-socket …/runtime/ensafer.sock http://ensafer/v1/status` shows it.
 
 mod account;
+mod autostart;
 mod body;
 mod browser;
 mod control;

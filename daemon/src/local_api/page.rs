@@ -60,6 +60,7 @@ const FILES: &[File] = files![
     "parts.js": SCRIPT,
     "rate.js": SCRIPT,
     "refused.js": SCRIPT,
+    "screens/account-dialogs.js": SCRIPT,
     "screens/activity.js": SCRIPT,
     "screens/add-folder.js": SCRIPT,
     "screens/choose-directory.js": SCRIPT,

@@ -19,7 +19,7 @@ use tokio::net::{UnixListener, UnixStream};
 use super::browser::{self, Browser, Limits};
 use super::refusals::refuse;
 use super::turns::Turn;
-use super::{Control, account, control, decisions, directories, folders, page, people, settings};
+use super::{Control, account, autostart, control, decisions, directories, folders, page, people, settings};
 use crate::daemon::QuitSignal;
 use crate::shell::Shell;
 use crate::vault::ShellVault;
@@ -197,6 +197,7 @@ pub(super) fn router(door: Door) -> Router {
         .merge(directories::routes())
         .merge(people::routes())
         .merge(settings::routes())
+        .merge(autostart::routes())
         .merge(browser::routes())
         .merge(page::routes())
         .fallback(|| async {

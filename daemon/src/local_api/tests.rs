@@ -597,8 +597,14 @@ fn an_account_is_made_locked_opened_and_recovered() {
         post(&served, "/v1/account/email", &email("al@example.com", newer))["email"],
         "al@example.com"
     );
-    let (code, answer) = ask(&served, "GET", "/v1/account/devices", &json!(null));
-    assert_eq!((code, &answer["class"]), (409, &json!("not-on-server")));
+    for path in ["/v1/account/devices", "/v1/account/profile"] {
+        let (code, answer) = ask(&served, "GET", path, &json!(null));
+        assert_eq!((code, &answer["class"]), (409, &json!("not-on-server")), "{path}");
+    }
+    assert_eq!(
+        refused(&served, "/v1/account/profile", &json!({"name": "Al"})),
+        (409, "not-on-server".into())
+    );
     assert_eq!(
         refused(&served, "/v1/account/devices/revoke", &json!({"device": "07".repeat(16)})).1,
         "not-on-server"
@@ -613,6 +619,29 @@ fn an_account_is_made_locked_opened_and_recovered() {
     assert_eq!(post(&served, "/v1/account/recover", &right)["state"], "open");
     let shown = post(&served, "/v1/account/recovery-key", &json!({"password": new}));
     assert_eq!(shown["recovery_key"], recovery_key);
+    served.end();
+}
+
+#[test]
+fn a_new_recovery_key_takes_the_place_of_the_old_one() {
+    let served = serve();
+    let made =
+        post(&served, "/v1/account/register", &json!({"email": "alice@example.com", "password": GOOD}));
+    let old = &made["recovery_key"];
+    let shown =
+        || post(&served, "/v1/account/recovery-key", &json!({"password": GOOD}))["recovery_key"].clone();
+    let wrong = json!({"password": "something else entirely"});
+    assert_eq!(refused(&served, "/v1/account/recovery-key/new", &wrong), (403, "wrong-password".into()));
+    assert_eq!(shown(), *old, "the old one stays");
+
+    let replaced = post(&served, "/v1/account/recovery-key/new", &json!({"password": GOOD}));
+    let new = &replaced["recovery_key"];
+    assert!(new != old && replaced.get("unsettled").is_none(), "{replaced}");
+    assert_eq!(shown(), *new);
+    let recover =
+        |key: &serde_json::Value| json!({"recovery_key": key, "password": "zuppa inglese per undici"});
+    assert_eq!(refused(&served, "/v1/account/recover", &recover(old)), (403, "wrong-recovery-key".into()));
+    assert_eq!(post(&served, "/v1/account/recover", &recover(new))["state"], "open");
     served.end();
 }
 

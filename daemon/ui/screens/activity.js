@@ -14,10 +14,12 @@ export function Activity() {
   const { form, activity } = state;
   const shown = form.shown ?? act.PAGE_COUNT;
   const deeds = filtered(activity ?? [], form);
+  // Nothing was found only where all was looked at.
+  const isTold = activity && (deeds.length > 0 || state.isActivityWhole);
   return html`<h1 tabindex="-1">${t("menu.activity")}</h1>
     <${Filter} />
     <${Refused} of="activity" />
-    ${activity && html`<p class="quiet" role="status">${deeds.length === 0 ? t("activity.none") : t("activity.count", { count: Math.min(shown, deeds.length) })}</p>`}
+    ${isTold && html`<p class="quiet" role="status">${deeds.length === 0 ? t("activity.none") : t("activity.count", { count: Math.min(shown, deeds.length) })}</p>`}
     ${deeds.length > 0 && html`<ul class="sheet rows">${deeds.slice(0, shown).map((deed, at) => html`<${Deed} key=${at} deed=${deed} />`)}</ul>`}
     <div class="actions">
       ${(deeds.length > shown || !state.isActivityWhole) && html`<${Button} busy=${state.busy.has("activity")} onClick=${() => act.showMoreActivity(shown)}>${t("activity.more")}<//>`}

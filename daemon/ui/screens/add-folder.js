@@ -2,7 +2,7 @@
 
 import * as act from "/ui/actions.js";
 import { html } from "/ui/html.js";
-import { Button, Path } from "/ui/parts.js";
+import { Button, Path, Standing } from "/ui/parts.js";
 import { Refused } from "/ui/refused.js";
 import { ChooseDirectory, DirectoryField } from "/ui/screens/choose-directory.js";
 import { SafetyNumber } from "/ui/screens/people.js";
@@ -50,20 +50,20 @@ function Places() {
     ...joins("own").map((folder) => ({ path: folder.encrypted, text: t("add.own") })),
     ...news.map((cloud) => ({ path: cloud.suggested, text: t("add.new-in", { client: cloud.client }) })),
   ];
-  const shared = joins("shared").map((folder) => ({ path: folder.encrypted, text: t("add.shared", { owner: folder.owner }) }));
+  const shared = joins("shared").map(({ encrypted, owner, standing }) => ({ path: encrypted, text: t("add.shared", { owner }), standing }));
   const places = [...mine, ...shared];
   const wanted = state.form.place;
   const chosen = [...places.map(({ path }) => path), OTHER].includes(wanted) ? wanted : (mine[0]?.path ?? OTHER);
   const choose = (event) => act.forgetPreview({ place: event.currentTarget.value });
-  const choice = (value, text) => html`<label class="choice" key=${value}>
+  const choice = (value, text, standing) => html`<label class="choice" key=${value}>
     <input type="radio" name="place" value=${value} checked=${chosen === value} onChange=${choose} />
-    <span>${text}</span>
+    <span>${text}${standing && html`<br /><${Standing} of=${standing} />`}</span>
   </label>`;
   return html`<fieldset>
     <legend>${t("add.encrypted")}</legend>
     <p class="quiet">${t("add.encrypted-hint")}</p>
     ${isLooking && html`<p role="status">${t("add.looking")}</p>`}
-    ${places.map(({ path, text }) => choice(path, html`${text} <${Path} path=${path} />`))}
+    ${places.map(({ path, text, standing }) => choice(path, html`${text} <${Path} path=${path} />`, standing))}
     ${choice(OTHER, t("add.other"))}
     ${chosen === OTHER &&
     html`<${DirectoryField} name="other" label=${t("add.other-path")} placeholder="/home/alice/Nextcloud/Encrypted" onInput=${() => act.forgetPreview({ place: OTHER })} required />`}
@@ -96,6 +96,7 @@ function Preview({ preview }) {
       <dd><${Path} path=${preview.encrypted} /></dd>
     </dl>
     <p>${preview.owner ? t("preview.joins-of", { owner: preview.owner.login }) : t(preview.is_join ? "preview.joins" : "preview.makes")}</p>
+    ${preview.owner && html`<p><${Standing} of=${preview.owner.standing} /></p>`}
     <ul>${lines.map((line) => html`<li key=${line}>${line}</li>`)}</ul>
     ${preview.missing.map((path) => html`<p class="quiet" key=${path}>${t("preview.missing", { path })}</p>`)}
     ${preview.warnings.map((warning) => html`<p class="notice warn" key=${warning.class}>${t(`warning.${warning.class}`)}</p>`)}

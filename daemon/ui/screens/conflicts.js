@@ -10,9 +10,9 @@ import { size, t, time } from "/ui/text.js";
 const CHOICES = ["both", "original", "copy"];
 
 export function Conflicts() {
-  const { conflicts } = state;
+  const { conflicts, unread } = state;
   return html`<h1 tabindex="-1">${t("menu.conflicts")}</h1>
-    <p>${conflicts.length === 0 ? t("conflicts.none") : t("conflicts.why")}</p>
+    ${(conflicts.length > 0 || !unread.conflicts) && html`<p>${conflicts.length === 0 ? t("conflicts.none") : t("conflicts.why")}</p>`}
     <${Refused} of="open" />
     <${Refused} of="settings" />
     <ul class="sheets">${conflicts.map((conflict) => html`<${Conflict} key=${conflict.conflict} conflict=${conflict} />`)}</ul>

@@ -2,7 +2,7 @@
 
 import * as act from "/ui/actions.js";
 import { html } from "/ui/html.js";
-import { Button, Dialog, Failure, Path, Progress, Sign } from "/ui/parts.js";
+import { Button, Dialog, Failure, Path, Progress, Sign, Standing } from "/ui/parts.js";
 import { left, spoken } from "/ui/rate.js";
 import { Refused } from "/ui/refused.js";
 import { state } from "/ui/store.js";
@@ -11,11 +11,12 @@ import { has, size, t, time } from "/ui/text.js";
 export function Folders() {
   const shared = state.status["shared-with-me"] ?? [];
   return html`<h1 tabindex="-1">${t("menu.folders")}</h1>
-    ${state.folders.length === 0 && html`<p>${t("folders.none")}</p>`}
+    ${state.folders.length === 0 && !state.unread.folders && html`<p>${t("folders.none")}</p>`}
     <ul class="sheets">${state.folders.map((folder) => html`<${Folder} key=${folder.id} folder=${folder} />`)}</ul>
     ${shared.map(
       (found) => html`<div class="notice" key=${found.encrypted}>
         <p>${t("folders.shared", { owner: found.owner, path: found.encrypted })}</p>
+        <p><${Standing} of=${found.standing} /></p>
         <${Button} onClick=${() => act.addShared(found.encrypted)}>${t("folders.add-shared")}<//>
       </div>`,
     )}

@@ -7,7 +7,7 @@ import { state } from "/ui/store.js";
 import { t } from "/ui/text.js";
 
 export function Keys() {
-  const { recoveryKey, accountKey, unpublished, unchecked } = state.once;
+  const { recoveryKey, accountKey, unpublished, unchecked, isNew, unsettled } = state.once;
   const submit = (event) => {
     event.preventDefault();
     act.keysAreWrittenDown();
@@ -16,6 +16,8 @@ export function Keys() {
     <p>${t("keys.why")}</p>
     <h2>${t("keys.recovery")}</h2>
     <p class="key">${recoveryKey}</p>
+    ${isNew && !unsettled && html`<p>${t("keys.new")}</p>`}
+    ${unsettled && html`<p class="notice warn">${t("keys.unsettled", { why: unsettled })}</p>`}
     ${accountKey && html`<h2>${t("keys.account")}</h2><p>${t("keys.account-why")}</p><p class="key">${accountKey}</p>`}
     ${unchecked && html`<p class="notice warn">${t("keys.unchecked", { why: unchecked })}</p>`}
     ${unpublished && html`<${Unpublished} refusal=${unpublished} />`}
@@ -36,7 +38,7 @@ function Unpublished({ refusal }) {
   return html`<form class="notice warn" onSubmit=${again}>
     <p>${t("keys.unpublished", { why: refusal.what })}</p>
     ${form.wantsCode && html`<${Field} name="code" label=${t("field.registration-code")} hint=${t("field.registration-code-hint")} autocomplete="off" />`}
-    ${form.server && html`<${Button} type="submit" busy=${state.busy.has("account")}>${t("keys.publish")}<//>`}
+    ${form.server && html`<${Button} type="submit" busy=${state.busy.has("account")}>${t("common.again")}<//>`}
     ${failure?.name === "account" && html`<${Failure} failure=${act.words(failure)} />`}
   </form>`;
 }

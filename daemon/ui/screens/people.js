@@ -2,7 +2,7 @@
 
 import * as act from "/ui/actions.js";
 import { html } from "/ui/html.js";
-import { Button, Dialog, Failure, Field } from "/ui/parts.js";
+import { Button, Dialog, Failure, Field, Standing } from "/ui/parts.js";
 import { Refused } from "/ui/refused.js";
 import { state } from "/ui/store.js";
 import { t, time } from "/ui/text.js";
@@ -58,7 +58,7 @@ function Member({ folder, member, may }) {
   };
   return html`<li class="sheet">
     <h3>${member.login}</h3>
-    <p class="quiet">${t(`standing.${member.standing}`)}</p>
+    <p><${Standing} of=${member.standing} /></p>
     ${mayChange
       ? html`<p><label for=${id}>${t("people.role")}</label> <select id=${id} onChange=${setRole}>${ROLES.map((role) => html`<option key=${role} value=${role} selected=${role === member.role}>${t(`role.${role}`)}</option>`)}</select></p>`
       : html`<p>${t(`role.${member.role}`)}</p>`}

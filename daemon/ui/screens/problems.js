@@ -15,7 +15,7 @@ const OF_FOLDERS = ["not-a-member"];
 
 export function Problems() {
   return html`<h1 tabindex="-1">${t("menu.problems")}</h1>
-    ${state.problems.length === 0 && html`<p>${t("problems.none")}</p>`}
+    ${state.problems.length === 0 && !state.unread.problems && html`<p>${t("problems.none")}</p>`}
     <${Refused} of="open" />
     <ul class="sheets">${state.problems.map((problem) => html`<${Problem} key=${keyOf(problem)} problem=${problem} />`)}</ul>`;
 }

@@ -2,8 +2,9 @@
 
 import * as act from "/ui/actions.js";
 import { html } from "/ui/html.js";
-import { Button, Dialog, Failure, Field, Path } from "/ui/parts.js";
+import { Button, Failure, Field, Path } from "/ui/parts.js";
 import { Refused } from "/ui/refused.js";
+import { AccountDialog } from "/ui/screens/account-dialogs.js";
 import { state, update } from "/ui/store.js";
 import { chooseLanguage, currentLanguage, languages, t, time } from "/ui/text.js";
 
@@ -12,6 +13,7 @@ export function Settings() {
     ${state.form.done && html`<p class="notice">${state.form.done}</p>`}
     <${Account} />
     <${Devices} />
+    <${Autostart} />
     <${Language} />
     ${state.failure && !state.dialog && html`<${Refused} of=${state.failure.name} />`}
     ${state.settings && html`<${Daemon} report=${state.settings} />`}
@@ -19,13 +21,14 @@ export function Settings() {
 }
 
 function Account() {
-  const { account } = state;
+  const { account, profile } = state;
   const isLoggedIn = account.server && account.session === "logged-in";
   return html`<section class="sheet" aria-labelledby="account">
     <h2 id="account">${t("settings.account")}</h2>
     <dl>
       <dt>${t("settings.email")}</dt>
       <dd>${account.email}</dd>
+      <${Name} />
       <dt>${t("settings.server")}</dt>
       <dd>${account.server ?? t("settings.no-server")}</dd>
       ${account.session && html`<dt>${t("settings.session")}</dt><dd>${t(`session.${account.session}`)}</dd>`}
@@ -36,12 +39,23 @@ function Account() {
     <div class="actions">
       <${Button} onClick=${() => act.openDialog({ name: "password" })}>${t("settings.password")}<//>
       <${Button} onClick=${() => act.openDialog({ name: "email" })}>${t("settings.change-email")}<//>
+      ${profile?.answer && html`<${Button} onClick=${() => act.openDialog({ name: "profile" })}>${t("settings.change-name")}<//>`}
       <${Button} onClick=${() => act.openDialog({ name: "recovery-key" })}>${t("settings.recovery-key")}<//>
+      <${Button} onClick=${() => act.openDialog({ name: "new-recovery-key" })}>${t("settings.new-recovery-key")}<//>
       <${Button} busy=${state.busy.has("save-account")} onClick=${act.saveAccount}>${t("settings.save-account")}<//>
       ${account.state === "open" && html`<${Button} busy=${state.busy.has("lock")} onClick=${act.lock}>${t("settings.lock")}<//>`}
       ${isLoggedIn && html`<${Button} kind="danger" onClick=${() => act.openDialog({ name: "log-out" })}>${t("settings.log-out")}<//>`}
     </div>
   </section>`;
+}
+
+/** What others read beside the address: the server knows it. */
+function Name() {
+  const { profile } = state;
+  if (!profile) return null;
+  const { answer, failure } = profile;
+  const shown = failure ? html`<span class="quiet">${act.words(failure).what}</span>` : (answer.name ?? html`<span class="quiet">${t("settings.no-name")}</span>`);
+  return html`<dt>${t("settings.name")}</dt><dd dir="auto">${shown}</dd>`;
 }
 
 /** This computer's session has ended; the account is still here. */
@@ -63,9 +77,9 @@ function Devices() {
   return html`<section aria-labelledby="devices">
     <h2 id="devices">${t("settings.devices")}</h2>
     ${devices.failure && html`<${Failure} failure=${act.words(devices.failure)} />`}
-    ${devices.list &&
+    ${devices.answer &&
     html`<ul class="sheet rows">
-      ${devices.list.map(
+      ${devices.answer.map(
         (device) => html`<li key=${device.id}>
           <p><strong dir="auto">${device.name}</strong>${device.is_this && ` · ${t("settings.this-device")}`}</p>
           <p class="quiet">${t("settings.first-login", { time: time(device.first_login) })} · ${t("settings.last-seen", { time: time(device.last_seen) })}</p>
@@ -74,6 +88,19 @@ function Devices() {
         </li>`,
       )}
     </ul>`}
+  </section>`;
+}
+
+function Autostart() {
+  const { answer, wanted, failure } = state.autostart ?? {};
+  if (!answer && !failure) return null;
+  const means = answer?.autostart ?? null;
+  return html`<section class="sheet" aria-labelledby="autostart">
+    <h2 id="autostart">${t("autostart.title")}</h2>
+    ${failure && html`<p class="quiet">${act.words(failure).what}</p>`}
+    ${answer &&
+    html`<label class="choice"><input type="checkbox" checked=${wanted ?? means !== null} onChange=${(event) => act.switchAutostart(event.currentTarget.checked)} />${t("autostart.on")}</label>
+      <p class="quiet">${t(`autostart.${means ?? "by-hand"}`)}</p>`}
   </section>`;
 }
 
@@ -128,92 +155,4 @@ function Value({ setting }) {
   }
   if (kind === "number") return html`<input type="number" min=${setting.least} max=${setting.most} defaultValue=${value} ...${common} />`;
   return html`<input type="text" defaultValue=${value} spellcheck="false" ...${common} />`;
-}
-
-function AccountDialog() {
-  const { dialog, failure, busy } = state;
-  if (dialog?.name === "password") return html`<${PasswordDialog} />`;
-  if (dialog?.name === "email") return html`<${EmailDialog} wantsCode=${dialog.wantsCode} />`;
-  if (dialog?.name === "revoke") {
-    return html`<${Dialog} title=${t("settings.revoke-title", { name: dialog.device.name })} onClose=${act.closeDialog}>
-      <p>${t("settings.revoke-what")}</p>
-      <${Refused} of="revoke-device" />
-      <div class="actions">
-        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="danger" busy=${busy.has("revoke-device")} onClick=${() => act.revokeDevice(dialog.device)}>${t("settings.revoke")}<//>
-      </div>
-    <//>`;
-  }
-  if (dialog?.name === "log-out") {
-    return html`<${Dialog} title=${t("settings.log-out")} onClose=${act.closeDialog}>
-      <p>${t("settings.log-out-what")}</p>
-      ${failure && html`<${Failure} failure=${act.words(failure)} />`}
-      <div class="actions">
-        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="danger" busy=${busy.has("log-out")} onClick=${act.logOut}>${t("settings.log-out")}<//>
-      </div>
-    <//>`;
-  }
-  if (dialog?.name === "recovery-key") {
-    const submit = (event) => {
-      event.preventDefault();
-      act.showRecoveryKey(event.currentTarget.elements.password.value);
-    };
-    return html`<${Dialog} title=${t("settings.recovery-key")} onClose=${act.closeDialog}>
-      <form onSubmit=${submit}>
-        <${Field} name="password" id="key-password" type="password" label=${t("field.password")} autocomplete="current-password" required />
-        ${failure && html`<${Failure} failure=${act.words(failure)} />`}
-        <div class="actions">
-          <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-          <${Button} kind="main" type="submit" busy=${busy.has("recovery-key")}>${t("settings.recovery-key-show")}<//>
-        </div>
-      </form>
-    <//>`;
-  }
-  return null;
-}
-
-function PasswordDialog() {
-  const submit = (event) => {
-    event.preventDefault();
-    const form = event.currentTarget;
-    const { old, fresh, again } = form.elements;
-    again.setCustomValidity(again.value === fresh.value ? "" : t("field.differs"));
-    if (form.reportValidity()) act.changePassword({ old: old.value, new: fresh.value });
-  };
-  const forget = (event) => event.currentTarget.setCustomValidity("");
-  return html`<${Dialog} title=${t("settings.password")} onClose=${act.closeDialog}>
-    <form onSubmit=${submit}>
-      <${Field} name="old" type="password" label=${t("settings.old-password")} autocomplete="current-password" required />
-      <${Field} name="fresh" type="password" label=${t("field.new-password")} hint=${t("field.new-password-hint")} autocomplete="new-password" required />
-      <${Field} name="again" type="password" label=${t("field.again")} autocomplete="new-password" onInput=${forget} required />
-      <${Refused} of="password" />
-      <div class="actions">
-        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="main" type="submit" busy=${state.busy.has("password")}>${t("settings.password-button")}<//>
-      </div>
-    </form>
-  <//>`;
-}
-
-/** People find the account by its address: the server sends a code to the new one. */
-function EmailDialog({ wantsCode }) {
-  const submit = (event) => {
-    event.preventDefault();
-    const { email, secret, code } = event.currentTarget.elements;
-    const fields = { email: email.value.trim(), password: secret.value };
-    act.changeEmail(code ? { ...fields, code: code.value.trim() } : fields);
-  };
-  return html`<${Dialog} title=${t("settings.change-email")} onClose=${act.closeDialog}>
-    <form onSubmit=${submit}>
-      <${Field} name="email" type="email" label=${t("settings.new-email")} autocomplete="off" required />
-      <${Field} name="secret" type="password" label=${t("field.password")} autocomplete="current-password" required />
-      ${wantsCode && html`<p role="status">${t("settings.code-sent")}</p><${Field} name="code" label=${t("code.code")} inputmode="numeric" autocomplete="one-time-code" required />`}
-      <${Refused} of="email" />
-      <div class="actions">
-        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="main" type="submit" busy=${state.busy.has("email")}>${t("settings.email-button")}<//>
-      </div>
-    </form>
-  <//>`;
 }

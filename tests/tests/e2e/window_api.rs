@@ -188,6 +188,16 @@ fn a_session_ends_and_the_recovery_key_brings_it_back() {
     let again = window.post("/v1/account/login", &json!({"password": PASSWORD}));
     assert_eq!((&again["state"], &again["session"]), (&json!("open"), &json!("logged-in")), "{again}");
 
+    assert_eq!(window.get("/v1/account/profile"), json!({"login": ALICE, "name": null}));
+    for (name, shown) in [("  Alice A. ", json!("Alice A.")), (" ", Value::Null)] {
+        let named = window.post("/v1/account/profile", &json!({"name": name}));
+        assert_eq!(named, json!({"login": ALICE, "name": shown}), "{name:?}");
+        assert_eq!(window.get("/v1/account/profile"), named);
+    }
+    for wrong in ["x".repeat(10_000), "Alice\u{202e}".to_owned()] {
+        assert_eq!(window.refused("/v1/account/profile", &json!({"name": wrong}))["class"], "bad-request");
+    }
+
     // Another computer, the password forgotten.
     let desktop = device(&world, "desktop");
     let other = Window::open(&desktop);

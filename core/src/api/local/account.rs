@@ -179,7 +179,7 @@ pub struct RecoverRequest {
     pub here: bool,
 }
 
-/// Body of `POST /v1/account/recovery-key`.
+/// Body of `POST /v1/account/recovery-key` and of `POST /v1/account/recovery-key/new`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecoveryKeyRequest {
@@ -195,6 +195,17 @@ pub struct RecoveryKeyReport {
     /// Why the server could not be asked whether it is still the one that counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unchecked: Option<String>,
+}
+
+/// Answer to `POST /v1/account/recovery-key/new`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NewRecoveryKey {
+    /// The new recovery key, to be written down now.
+    pub recovery_key: SecretText,
+    /// Why nobody knows whether it holds or still the old one, where an answer was lost: `POST /v1/account/recovery-key`
+    /// tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsettled: Option<String>,
 }
 
 /// Answer to `GET /v1/account/file`.
@@ -241,6 +252,23 @@ pub struct EmailRequest {
     /// The code that was mailed to the new address, where the server has sent one.
     #[serde(default)]
     pub code: Option<SecretText>,
+}
+
+/// Answer to `GET /v1/account/profile` and `POST /v1/account/profile`, and `account profile --json`: what others read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileReport {
+    /// The account's address.
+    pub login: String,
+    /// The name beside it; none also where the account is on no server.
+    pub name: Option<String>,
+}
+
+/// Body of `POST /v1/account/profile`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NameRequest {
+    /// The name that others read beside the address; an empty one removes it.
+    pub name: String,
 }
 
 /// A line of the answer to `GET /v1/account/devices`, and of `account devices --json`: a computer that is logged in.

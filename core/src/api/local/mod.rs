@@ -6,6 +6,7 @@
 
 mod account;
 mod activity;
+mod autostart;
 mod browser;
 mod conflicts;
 mod control;
@@ -19,6 +20,7 @@ mod trash;
 
 pub use account::*;
 pub use activity::*;
+pub use autostart::*;
 pub use browser::*;
 pub use conflicts::*;
 pub use control::*;

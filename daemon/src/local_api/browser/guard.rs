@@ -22,7 +22,7 @@ use crate::local_api::refusals::refuse;
 pub(super) const KEY_HEADER: &str = "x-ensafer-key";
 
 /// What a page may ask for: everything else is for programs at the socket. Methods and paths as the router has them.
-pub(super) const ALLOWED: [(Method, &str); 48] = [
+pub(super) const ALLOWED: [(Method, &str); 53] = [
     (Method::GET, "/v1/status"),
     (Method::GET, "/v1/events"),
     (Method::GET, "/v1/problems"),
@@ -45,10 +45,13 @@ pub(super) const ALLOWED: [(Method, &str); 48] = [
     (Method::POST, "/v1/account/logout"),
     (Method::POST, "/v1/account/recover"),
     (Method::POST, "/v1/account/recovery-key"),
+    (Method::POST, "/v1/account/recovery-key/new"),
     (Method::GET, "/v1/account/file"),
     (Method::POST, "/v1/account/import"),
     (Method::POST, "/v1/account/password"),
     (Method::POST, "/v1/account/email"),
+    (Method::GET, "/v1/account/profile"),
+    (Method::POST, "/v1/account/profile"),
     (Method::GET, "/v1/account/devices"),
     (Method::POST, "/v1/account/devices/revoke"),
     (Method::GET, "/v1/folders"),
@@ -71,6 +74,8 @@ pub(super) const ALLOWED: [(Method, &str); 48] = [
     (Method::POST, "/v1/invitations/revoke"),
     (Method::GET, "/v1/settings"),
     (Method::POST, "/v1/settings"),
+    (Method::GET, "/v1/autostart"),
+    (Method::POST, "/v1/autostart"),
 ];
 
 /// Lets through what our own page can have sent, to this very address, and closes every answer to other pages.
