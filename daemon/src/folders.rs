@@ -9,6 +9,7 @@ use ensafer_core::api::local::FolderReport;
 use ensafer_core::ids::FolderId;
 use serde::{Deserialize, Serialize};
 
+use crate::state;
 use crate::work_dir::marker_path;
 
 /// A synced pair of directories.
@@ -56,6 +57,11 @@ pub enum FoldersError {
         #[source]
         source: serde_json::Error,
     },
+    /// Somebody still works with the state of a folder that was removed.
+    #[error(
+        "the folder is still being removed: one of its directories may not answer. Try again when it does"
+    )]
+    InUse,
 }
 
 /// The folders of this device.
@@ -126,13 +132,33 @@ impl Folders {
         }
     }
 
+    /// As [`state_directory`](Self::state_directory), empty: for a folder that is about to be added. A removal that was
+    /// broken off may have left a state; by that all that is not in the new work directory would have been deleted there.
+    ///
+    /// # Errors
+    /// Also [`FoldersError::InUse`].
+    pub fn fresh_state_directory(&self, id: FolderId) -> Result<PathBuf, FoldersError> {
+        self.delete_state(id)?;
+        self.state_directory(id)
+    }
+
     /// Deletes the state of folder `id`, unless it was added again meanwhile: neither its files nor its ciphertexts.
+    ///
+    /// # Errors
+    /// Also [`FoldersError::InUse`]; it is deleted when the folder is added again.
     pub fn remove_state(&self, id: FolderId) -> Result<(), FoldersError> {
         let _lock = self.lock()?;
         if Self::load(&self.data)?.entries.iter().any(|entry| entry.id == id) {
             return Ok(());
         }
+        self.delete_state(id)
+    }
+
+    fn delete_state(&self, id: FolderId) -> Result<(), FoldersError> {
         let path = self.data.join("folders").join(id.to_string());
+        if state::is_open(&path.join("state.redb")) {
+            return Err(FoldersError::InUse);
+        }
         match fs::remove_dir_all(&path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(source) => Err(FoldersError::Io { path, source }),
@@ -176,13 +202,28 @@ impl Folders {
 
 /// What `ask` says of each of `folders`. One that cannot be asked keeps nobody from what the others say: it is left out, and
 /// `tell` hears of it.
+///
+/// # Errors
+/// The first folder's, where none can be asked.
 pub fn ask_each<T>(
     folders: &[FolderEntry],
     ask: impl Fn(&FolderEntry) -> anyhow::Result<T>,
     tell: impl Fn(&FolderEntry, &anyhow::Error),
-) -> Vec<T> {
-    let asked = folders.iter().map(|entry| ask(entry).inspect_err(|error| tell(entry, error)));
-    asked.filter_map(Result::ok).collect()
+) -> anyhow::Result<Vec<T>> {
+    let (mut said, mut failed) = (Vec::new(), None);
+    for entry in folders {
+        match ask(entry) {
+            Ok(answer) => said.push(answer),
+            Err(error) => {
+                tell(entry, &error);
+                failed.get_or_insert(error);
+            }
+        }
+    }
+    match failed.filter(|_| said.is_empty()) {
+        Some(error) => Err(error),
+        None => Ok(said),
+    }
 }
 
 fn list_path(data: &Path) -> PathBuf {

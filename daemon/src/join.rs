@@ -66,7 +66,7 @@ pub fn add(
             }
             None => create(&store, &unlocked, provisional, device_name, now)?,
         };
-        let mut state = State::open(&folders.state_directory(id)?.join("state.redb"))?;
+        let mut state = State::open(&folders.fresh_state_directory(id)?.join("state.redb"))?;
         let identity = current_identity(&mut state)?;
         work.write_marker(&Marker { folder_id: id, device_id: identity.device, made: now })?;
         Ok(FolderEntry { id, work: pair.work.clone(), encrypted: pair.encrypted.clone() })

@@ -301,7 +301,7 @@ impl StoredQueries {
     }
 
     /// What `ask` says of each folder that can be read.
-    fn ask_each<T>(&self, ask: impl Fn(&FolderEntry) -> Result<T>) -> Vec<T> {
+    fn ask_each<T>(&self, ask: impl Fn(&FolderEntry) -> Result<T>) -> Result<Vec<T>> {
         let tell = |entry: &FolderEntry, error: &anyhow::Error| {
             let (work, why) = (printable(&entry.work.to_string_lossy()), exit::describe(error));
             self.shell.output.warn(format_args!("{work} is left out: {why}"));
@@ -341,7 +341,7 @@ impl Queries for StoredQueries {
     }
 
     fn conflicts(&self) -> Result<Vec<ConflictReport>> {
-        let found = self.ask_each(|entry| view::conflicts(entry, reader(&self.folders, entry)?.as_ref()));
+        let found = self.ask_each(|entry| view::conflicts(entry, reader(&self.folders, entry)?.as_ref()))?;
         Ok(found.into_iter().flatten().collect())
     }
 
@@ -356,7 +356,7 @@ impl Queries for StoredQueries {
     }
 
     fn trash(&self, sought: &TrashQuery) -> Result<Vec<TrashedReport>> {
-        Ok(trash::latest_first(self.ask_each(|entry| trash::list(entry, sought))))
+        Ok(trash::latest_first(self.ask_each(|entry| trash::list(entry, sought))?))
     }
 
     fn restore(&self, folder: FolderId, item: &str) -> Result<Restored> {
@@ -367,7 +367,7 @@ impl Queries for StoredQueries {
         let of_each = self.ask_each(|entry| {
             let deeds = reader(&self.folders, entry)?.map(|reader| reader.activity(limit)).transpose()?;
             Ok((entry.id, deeds.unwrap_or_default()))
-        });
+        })?;
         Ok(activity::latest(of_each, limit))
     }
 }

@@ -348,6 +348,12 @@ impl StateReader {
 }
 
 /// One process writes, others may read meanwhile: `status` and `ls` need no daemon's help.
+/// Whether somebody has the database at `path` open to write into it.
+#[must_use]
+pub fn is_open(path: &Path) -> bool {
+    path.exists() && matches!(builder().open(path), Err(redb::DatabaseError::DatabaseAlreadyOpen))
+}
+
 fn builder() -> Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES).set_concurrency_mode(ConcurrencyMode::SingleWriter);

@@ -89,8 +89,7 @@ impl Supervisor {
     /// Ends every task, cleanly. Blocks until all have ended.
     pub fn finish(&self) {
         let tasks: Vec<Task> = self.tasks().drain().map(|(_, task)| task).collect();
-        tasks.iter().for_each(|task| task.tell(Message::Quit));
-        tasks.into_iter().for_each(Task::finish);
+        end_all(tasks);
     }
 
     fn tasks(&self) -> MutexGuard<'_, HashMap<FolderId, Task>> {
@@ -111,10 +110,10 @@ impl Supervisor {
 
     /// Starts and ends tasks until they are those of the list.
     fn take_over_list(&self) -> Result<()> {
-        let folders = Folders::load(self.shell.home.data_dir())?;
         let mut gone = Vec::new();
         {
             let _turn = self.turn();
+            let folders = Folders::load(self.shell.home.data_dir())?;
             let mut tasks = self.tasks();
             let is_listed = |id: &FolderId| folders.entries().iter().any(|entry| entry.id == *id);
             let ids: Vec<FolderId> = tasks.keys().copied().filter(|id| !is_listed(id)).collect();
@@ -133,7 +132,7 @@ impl Supervisor {
                 }
             }
         }
-        gone.into_iter().for_each(Task::finish);
+        end_all(gone);
         Ok(())
     }
 
@@ -209,13 +208,13 @@ impl Supervisor {
         last_roster::reader(&Folders::load(self.shell.home.data_dir())?, entry)
     }
 
-    /// What `ask` says of each folder. What is wrong with one that is left out, its own status tells.
+    /// What `ask` says of each folder, as far as they can be read.
     fn ask_each<T>(&self, ask: impl Fn(&FolderEntry) -> Result<T>) -> Result<Vec<T>> {
         let tell = |entry: &FolderEntry, error: &anyhow::Error| {
             tracing::warn!(folder = %entry.id, "the folder is left out of an answer");
             tracing::debug!(folder = %entry.id, error = %exit::describe(error), "why it is");
         };
-        Ok(folders::ask_each(&self.folders_on_list()?, ask, tell))
+        folders::ask_each(&self.folders_on_list()?, ask, tell)
     }
 
     /// Begins to watch what the settings name. Returns when the system has said how it is now, or is slow to.
@@ -314,6 +313,12 @@ impl Queries for Arc<Supervisor> {
         })?;
         Ok(activity::latest(of_each, limit))
     }
+}
+
+/// Ends tasks, cleanly. Each hears of it before any is waited for.
+fn end_all(tasks: Vec<Task>) {
+    tasks.iter().for_each(|task| task.tell(Message::Quit));
+    tasks.into_iter().for_each(Task::finish);
 }
 
 impl Control for Arc<Supervisor> {

@@ -65,17 +65,22 @@ async fn remove(
     State(door): State<Door>,
     Body(request): Body<FolderRequest>,
 ) -> Result<Json<()>, ControlError> {
-    let desk = door.desk.clone();
-    let Json(folder) = door
-        .preview
-        .take(move || {
-            let folder = pairs::on_list(&desk.shell, request.folder)?;
-            pairs::unlist(&desk.shell, &folder)?;
-            Ok(folder)
-        })
-        .await?;
-    let desk = door.desk;
-    blocking(move || Ok(pairs::forget(&desk.shell, &folder, || Ok(desk.control.reload_folders()?))?)).await
+    // As a whole, also where whoever asked goes away: a folder that is off the list is not to be synced.
+    let removed = tokio::spawn(async move {
+        let desk = door.desk.clone();
+        let Json(folder) = door
+            .preview
+            .take(move || {
+                let folder = pairs::on_list(&desk.shell, request.folder)?;
+                pairs::unlist(&desk.shell, &folder)?;
+                Ok(folder)
+            })
+            .await?;
+        let desk = door.desk;
+        blocking(move || Ok(pairs::forget(&desk.shell, &folder, || Ok(desk.control.reload_folders()?))?))
+            .await
+    });
+    removed.await.map_err(|error| ControlError::Failed(error.into()))?
 }
 
 /// Shows a directory of a folder, or where something in it lies, in the desktop's file manager.

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 
 use ensafer_tests::device::{Device, text};
-use ensafer_tests::{World, store, tree};
+use ensafer_tests::{World, process, store, tree};
 use serde_json::Value;
 
 #[test]
@@ -173,4 +175,26 @@ fn a_description_travels_with_its_file() {
     assert!(listed.says("the quarterly-description"), "{listed}");
     assert_eq!(store::count_objects(&world.encrypted()), 2, "the roster and the file");
     store::assert_holds_no_plaintext(&world.encrypted(), &["quarterly-description"]);
+}
+
+/// A power failure came between the list and the state; the work directory is another one now.
+#[test]
+fn a_folder_that_is_added_again_begins_anew_whatever_its_removal_left() {
+    let (world, mut device) = World::with_one_device();
+    device.write("a.txt", "a");
+    device.write("b.txt", "b");
+    device.settle();
+    let (states, left) = (device.home.join("data/folders"), world.path("left"));
+    let copy =
+        |from: &Path, to: &Path| process::run(Command::new("cp").arg("-aT").args([from, to])).expect(0);
+    copy(&states, &left);
+    device.run(&["folder", "remove", text(&device.work)]).expect(0);
+    copy(&left, &states);
+    device.work = world.directory("elsewhere");
+    device.write("c.txt", "c");
+    device.add_folder().expect(0);
+    device.settle();
+    for (name, content) in [("a.txt", "a"), ("b.txt", "b"), ("c.txt", "c")] {
+        assert_eq!(device.read(name).as_deref(), Some(content), "{name}");
+    }
 }
