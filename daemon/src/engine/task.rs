@@ -286,8 +286,11 @@ impl Worker {
                 self.look_at_everything();
             }
             Message::GoOn(token) => {
-                if let Err(error) = self.with_folder(Interrupts::stop, |folder, _| folder.allow(&token)) {
-                    tracing::warn!(folder = %self.entry.id, %error, "the brake could not be released");
+                match self.with_folder(Interrupts::stop, |folder, _| folder.allow(&token)) {
+                    Ok(_) => self.tell([Event::Disturbed(StatusSide::Work), Event::Brake(None)]),
+                    Err(error) => {
+                        tracing::warn!(folder = %self.entry.id, %error, "the brake could not be released");
+                    }
                 }
                 self.look_at_everything();
             }
@@ -368,15 +371,17 @@ impl Worker {
         let rest = [
             Event::Reencrypting(folder.reencryption_left()),
             Event::Locked(self.is_locked),
-            Event::Brake(step.brake.clone()),
             Event::Conflicts(folder.conflict_count()),
             Event::Finished { settled: step.is_settled() },
         ];
+        // Deletions are believed at a second look only: until then an earlier brake stands.
+        let is_final = step.planned && step.look_again.is_none();
+        let brake = (step.brake.is_some() || is_final).then(|| Event::Brake(step.brake.clone()));
         let shut = folder.shut();
         let lost = (!step.planned && shut.is_none()).then(|| {
             Event::Unreachable(StatusSide::Encrypted, "the folder's member list is not there".into())
         });
-        self.tell(observed.chain(rest).chain([Event::Shut(shut)]).chain(lost));
+        self.tell(observed.chain(brake).chain(rest).chain([Event::Shut(shut)]).chain(lost));
     }
 
     fn tell(&self, events: impl IntoIterator<Item = Event>) {
