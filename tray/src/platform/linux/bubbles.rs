@@ -159,9 +159,12 @@ fn hear(message: &Message, told: &Mutex<Told>, answer: &impl Fn(Answer)) {
         }
         // Another server counts anew, and knows of nothing.
         Some("NameOwnerChanged") => {
-            let Ok((_name, _old, new)) = body.deserialize::<(&str, &str, &str)>() else { return };
+            let Ok((_name, old, new)) = body.deserialize::<(&str, &str, &str)>() else { return };
             let mut told = lock(told);
-            told.lose_server();
+            // Where there was none before, what is shown is shown by the new one: it may have been started for that.
+            if !old.is_empty() {
+                told.lose_server();
+            }
             if !new.is_empty() {
                 told.unseen.drain().for_each(|kind| answer(Answer::Again(kind)));
             }
@@ -200,5 +203,12 @@ mod tests {
         );
         hear(&owner_changed(":1.6", ":1.7"));
         assert_eq!(answers.take(), [], "once");
+    }
+
+    #[test]
+    fn a_server_that_is_started_to_show_something_has_shown_it() {
+        let told = Mutex::new(Told { ids: HashMap::from([(Kind::Problems, 1)]), unseen: HashSet::new() });
+        hear(&owner_changed("", ":1.6"), &told, &|answer| panic!("{answer:?}"));
+        assert_eq!(lock(&told).ids, HashMap::from([(Kind::Problems, 1)]));
     }
 }
