@@ -1,11 +1,10 @@
 //! Files that the page has made: whoever sits there says where each is to lie.
 
 use std::cell::RefCell;
-use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use gtk::gio::File;
@@ -14,40 +13,37 @@ use gtk::{
     ApplicationWindow, ButtonsType, DialogFlags, FileChooserAction, FileChooserNative, MessageDialog,
     MessageType, ResponseType,
 };
+use tempfile::TempDir;
 use webkit2gtk::{Download, DownloadError, DownloadExt, URIRequestExt, WebContext, WebContextExt};
 
 use crate::address::Leads;
 
-/// A file that is on its way to the disk, under a name of its own until it is whole: one of the chosen name stays as it is
-/// where something goes wrong.
+/// A file that is on its way to the disk, in a directory that only its owner can enter until it is whole: one of the chosen
+/// name stays as it is where something goes wrong. The directory goes with this.
 #[derive(Debug)]
 struct Saving {
-    part: PathBuf,
+    directory: TempDir,
     chosen: PathBuf,
 }
 
 impl Saving {
-    fn to(chosen: PathBuf) -> Self {
-        let mut name = OsString::from(".");
-        name.push(chosen.file_name().unwrap_or_default());
-        name.push(format!(".{}.part", std::process::id()));
-        Self { part: chosen.with_file_name(name), chosen }
+    fn to(chosen: PathBuf) -> io::Result<Self> {
+        let beside = chosen.parent().unwrap_or(Path::new("/"));
+        let directory = tempfile::Builder::new().prefix(".ensafer-").tempdir_in(beside)?;
+        Ok(Self { directory, chosen })
+    }
+
+    /// Where it is written.
+    fn part(&self) -> PathBuf {
+        self.directory.path().join("part")
     }
 
     /// Gives what has been written its name. It is for its owner only: it may be somebody's account.
     fn finish(self) -> io::Result<()> {
-        let done = fs::set_permissions(&self.part, Permissions::from_mode(0o600))
-            .and_then(|()| fs::File::open(&self.part)?.sync_all())
-            .and_then(|()| fs::rename(&self.part, &self.chosen));
-        if done.is_err() {
-            self.give_up();
-        }
-        done
-    }
-
-    fn give_up(self) {
-        // It may not have been made.
-        let _ = fs::remove_file(self.part);
+        let part = self.part();
+        fs::set_permissions(&part, Permissions::from_mode(0o600))?;
+        fs::File::open(&part)?.sync_all()?;
+        fs::rename(&part, &self.chosen)
     }
 }
 
@@ -75,9 +71,7 @@ fn save(download: &Download, window: &ApplicationWindow) {
     });
     let (failed, parent) = (Rc::clone(&saving), window.downgrade());
     download.connect_failed(move |_, error| {
-        if let Some(saving) = failed.take() {
-            saving.give_up();
-        }
+        failed.take();
         if !error.matches(DownloadError::CancelledByUser) {
             tell(parent.upgrade().as_ref(), error.message());
         }
@@ -100,11 +94,15 @@ fn choose(download: &Download, name: &str, window: &ApplicationWindow, saving: &
     chooser.set_current_name(name);
     // Nobody else holds it while it is shown.
     let held = RefCell::new(Some(chooser.clone()));
-    let (download, saving) = (download.clone(), Rc::clone(saving));
+    let (download, saving, parent) = (download.clone(), Rc::clone(saving), window.downgrade());
     chooser.connect_response(move |chooser, response| {
         let chosen = chooser.filename().filter(|_| response == ResponseType::Accept);
         match chosen.map(Saving::to) {
-            Some(to) => begin(&download, to, &saving),
+            Some(Ok(to)) => begin(&download, to, &saving),
+            Some(Err(error)) => {
+                download.cancel();
+                tell(parent.upgrade().as_ref(), &error.to_string());
+            }
             None => download.cancel(),
         }
         held.take();
@@ -113,10 +111,8 @@ fn choose(download: &Download, name: &str, window: &ApplicationWindow, saving: &
 }
 
 fn begin(download: &Download, to: Saving, saving: &Rc<RefCell<Option<Saving>>>) {
-    let address = File::for_path(&to.part).uri();
+    let address = File::for_path(to.part()).uri();
     saving.replace(Some(to));
-    // What an earlier window of the same number has left there.
-    download.set_allow_overwrite(true);
     download.set_destination(&address);
 }
 
@@ -131,13 +127,13 @@ fn tell(window: Option<&ApplicationWindow>, why: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     fn saving(directory: &Path, bytes: &[u8]) -> Saving {
-        let saving = Saving::to(directory.join("account"));
-        fs::write(&saving.part, bytes).unwrap();
+        let saving = Saving::to(directory.join("account")).unwrap();
+        let mode = fs::metadata(saving.directory.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        fs::write(saving.part(), bytes).unwrap();
         saving
     }
 
@@ -146,7 +142,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let chosen = root.path().join("account");
         fs::write(&chosen, b"an earlier one").unwrap();
-        saving(root.path(), b"half").give_up();
+        drop(saving(root.path(), b"half"));
         assert_eq!(fs::read(&chosen).unwrap(), b"an earlier one");
         saving(root.path(), b"whole").finish().unwrap();
         assert_eq!(fs::read(&chosen).unwrap(), b"whole");

@@ -98,12 +98,17 @@ pub fn show(home: &Home, screen: Option<Screen>) -> Result<Exit, WindowError> {
         .flags(ApplicationFlags::HANDLES_COMMAND_LINE)
         .build();
     let has_daemon = Rc::new(Cell::new(false));
+    // What a second start wished for while this one still asked whether to try again.
+    let wished = Rc::new(Cell::new(None));
     let (asking, is_ready, frame) = (home.clone(), Rc::clone(&has_daemon), RefCell::new(None));
+    let wish = Rc::clone(&wished);
     application.connect_command_line(move |application, line| {
         let asked = line.arguments().get(1).and_then(|name| name.to_str()?.parse().ok());
         // Before, the question whether to try again is what there is to see.
         if is_ready.get() {
             frame.borrow_mut().get_or_insert_with(|| Frame::new(application, &asking)).raise(asked);
+        } else {
+            wish.set(asked.or(wish.get()));
         }
         0
     });
@@ -116,7 +121,7 @@ pub fn show(home: &Home, screen: Option<Screen>) -> Result<Exit, WindowError> {
         insist_on_daemon(home)?;
         has_daemon.set(true);
     }
-    let name = screen.map(Screen::name);
+    let name = wished.get().or(screen).map(Screen::name);
     let arguments: Vec<&str> = ["ensafer-window"].into_iter().chain(name).collect();
     Ok(match application.run_with_args(&arguments).value() {
         0 => Exit::Success,
