@@ -370,9 +370,9 @@ async function afterAccount() {
 }
 
 export function keysAreWrittenDown() {
+  const { leadsTo = state.folders.length ? "folders" : "add" } = state.once;
   update({ once: null });
-  if (state.route.screen === "settings") go("settings");
-  else go(state.folders.length ? "folders" : "add");
+  go(leadsTo);
 }
 
 export async function logOut() {
@@ -389,14 +389,15 @@ export async function logOut() {
 export const showRecoveryKey = (password) =>
   perform("recovery-key", async () => {
     const report = await api.post("/v1/account/recovery-key", { password });
-    update({ dialog: null, once: { kind: "keys", recoveryKey: report.recovery_key, unchecked: report.unchecked } });
+    update({ dialog: null, once: { kind: "keys", leadsTo: "settings", recoveryKey: report.recovery_key, unchecked: report.unchecked } });
   });
 
 /** The old recovery key is worth nothing then; the new one is shown, also where nobody knows whether it holds. */
 export const makeRecoveryKey = (password) =>
   perform("recovery-key new", async () => {
     const made = await api.post("/v1/account/recovery-key/new", { password });
-    update({ dialog: null, once: { kind: "keys", recoveryKey: made.recovery_key, isNew: true, unsettled: made.unsettled } });
+    const { recovery_key: recoveryKey, unsettled } = made;
+    update({ dialog: null, once: { kind: "keys", leadsTo: "settings", recoveryKey, isNew: true, unsettled } });
   });
 
 export async function changePassword(fields) {
@@ -544,11 +545,12 @@ export async function addFolder() {
 }
 
 export async function removeFolder(folder) {
-  const done = await perform("remove", async () => {
+  const done = await perform(`remove ${folder}`, async () => {
     await api.post("/v1/folders/remove", { folder });
     await refresh();
   });
-  if (done) closeDialog();
+  // It may take its time, while another dialog is open.
+  if (done && state.dialog?.folder?.id === folder) closeDialog();
 }
 
 /** Shows a directory of a folder where the desktop shows directories, or with a path below it where that lies. */

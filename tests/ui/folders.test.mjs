@@ -104,7 +104,7 @@ test("syncing is paused, stopped and started", async () => {
   await page.getByRole("button", { name: "Pause for an hour" }).click();
   await status(page, "Paused");
   await passes(page, "paused");
-  await page.getByRole("button", { name: "Go on" }).click();
+  await page.getByRole("button", { name: "Resume" }).click();
   await status(page, "Up to date");
   await page.getByRole("button", { name: "Stop" }).click();
   await status(page, "Stopped");
@@ -124,7 +124,7 @@ test("a look that takes its time holds nothing else up", async () => {
   await asked;
   await page.getByRole("button", { name: "Pause for an hour" }).click();
   await status(page, "Paused");
-  await page.getByRole("button", { name: "Go on" }).click();
+  await page.getByRole("button", { name: "Resume" }).click();
   await status(page, "Up to date");
   await page.getByRole("button", { name: "Cancel" }).click();
   await page.getByRole("button", { name: "Cancel" }).waitFor({ state: "detached" });

@@ -144,7 +144,7 @@ async function pauseAndStop(page, alice) {
   await press(page, "Pause for an hour");
   await status(page, "Paused");
   await take(page, alice, "window-paused", { height: 490 });
-  await press(page, "Go on");
+  await press(page, "Resume");
   await status(page, "Up to date");
   await stop(page);
   await take(page, alice, "window-stopped", { height: 490 });

@@ -117,7 +117,7 @@ function FolderDialog() {
       ${failure && html`<${Failure} failure=${act.words(failure)} />`}
       <div class="actions">
         <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="danger" busy=${state.busy.has("remove")} onClick=${() => act.removeFolder(dialog.folder.id)}>${t("folders.remove")}<//>
+        <${Button} kind="danger" busy=${state.busy.has(`remove ${dialog.folder.id}`)} onClick=${() => act.removeFolder(dialog.folder.id)}>${t("folders.remove")}<//>
       </div>
     <//>`;
   }

@@ -14,6 +14,7 @@ export function Keys() {
   };
   return html`<h1 tabindex="-1">${t("keys.title")}</h1>
     <p>${t("keys.why")}</p>
+    ${!state.account?.server && html`<p class="notice warn">${t("keys.file")}</p>`}
     <h2>${t("keys.recovery")}</h2>
     <p class="key">${recoveryKey}</p>
     ${isNew && !unsettled && html`<p>${t("keys.new")}</p>`}
