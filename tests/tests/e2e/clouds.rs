@@ -26,7 +26,7 @@ impl Pair {
         let world = World::new();
         let server = KeyServer::start(&world);
         let device = |email: &str, name: &str| {
-            let mut device = world.bare_device(name);
+            let mut device = Device::bare(&world.path(&format!("{name}-home")));
             device.work = world.directory(&format!("{name}-work"));
             device.encrypted = world.directory("nextcloud/projects/Our team");
             device.register(email, &server.url).expect(0);
@@ -138,7 +138,7 @@ fn what_is_shared_is_found_in_the_clients_directories_and_joined() {
         let line = format!("  Do: ensafer folder add WORK {}\n", path.display());
         assert!(said.contains(&line), "{line}\n{said}");
     }
-    let stranger = pair.world.bare_device("stranger");
+    let stranger = Device::bare(&pair.world.path("stranger-home"));
     set_up_clients(&stranger, &pair.nextcloud, &pair.syncthing);
     assert!(found(&stranger).iter().all(|folder| folder["whose"] == "unknown"), "there is no account");
 }
@@ -207,7 +207,7 @@ fn somebody_at_a_terminal_chooses_from_what_was_found() {
 #[test]
 fn everything_in_one_command_with_a_directory_that_was_found() {
     let pair = Pair::new();
-    let carol = pair.world.bare_device("carol");
+    let carol = Device::bare(&pair.world.path("carol-home"));
     set_up_clients(&carol, &pair.nextcloud, &pair.syncthing);
     let work = pair.world.directory("carol-work");
     let mut terminal = carol.at_terminal(&["up", "--work", text(&work)]);
