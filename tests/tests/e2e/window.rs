@@ -164,8 +164,8 @@ fn the_account_is_saved_where_somebody_says_or_not_at_all() {
         display.press(&["Return"]);
     };
 
-    // Past the link to the content, and past three other buttons.
-    display.press(&["Tab", "Return", "Tab", "Tab", "Tab", "Tab", "Return"]);
+    // Past the link to the content, and past four other buttons.
+    display.press(&["Tab", "Return", "Tab", "Tab", "Tab", "Tab", "Tab", "Return"]);
     display.wait_for_dialog("Save");
     display.press(&["Escape"]);
     display.wait_for(SETTINGS);

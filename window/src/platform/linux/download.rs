@@ -29,7 +29,8 @@ struct Saving {
 impl Saving {
     fn to(chosen: PathBuf) -> io::Result<Self> {
         let beside = chosen.parent().unwrap_or(Path::new("/"));
-        let directory = tempfile::Builder::new().prefix(".ensafer-").tempdir_in(beside)?;
+        let mode = Permissions::from_mode(0o700);
+        let directory = tempfile::Builder::new().prefix(".ensafer-").permissions(mode).tempdir_in(beside)?;
         Ok(Self { directory, chosen })
     }
 
