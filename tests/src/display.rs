@@ -90,17 +90,6 @@ impl Display {
         self.xdotool(&arguments).expect("keys can be pressed");
     }
 
-    /// Clicks with the left (1) or right (3) button.
-    pub fn click(&self, button: u8, [x, y]: [u16; 2]) {
-        let [x, y, button] = [x.to_string(), y.to_string(), button.to_string()];
-        self.xdotool(&["mousemove", &x, &y, "click", &button]).expect("the mouse can be moved and clicked");
-    }
-
-    /// Moves the mouse away from what it may point at, to the lower right corner.
-    pub fn leave(&self) {
-        self.xdotool(&["mousemove", "1279", "1023"]).expect("the mouse can be moved");
-    }
-
     /// Types `text` into the window that has the keyboard.
     pub fn type_text(&self, text: &str) {
         self.xdotool(&["type", "--clearmodifiers", text]).expect("text can be typed");

@@ -1,4 +1,4 @@
-//! Xfce's panel, with nothing but icons on it: what a person sees of the tray, and clicks.
+//! Xfce's panel, with nothing but icons on it: what a person sees of the tray.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,9 +9,6 @@ use crate::{Desktop, Display, wait};
 
 /// Where the only icon is: at the left end of a panel of 30 pixels, at the top.
 const ICON: &str = "30x30+0+0";
-const ICON_MIDDLE: [u16; 2] = [15, 15];
-/// Where its menu opens.
-const MENU: &str = "300x400+0+30";
 
 /// The panel. It ends when this is dropped.
 #[derive(Debug)]
@@ -48,37 +45,13 @@ impl<'d> XfcePanel<'d> {
         Some(Self { display, _panel: panel })
     }
 
-    /// Waits until an icon is shown that is none of `others`, and still the same at a second look.
+    /// Waits until an icon is shown.
     #[track_caller]
-    #[must_use]
-    pub fn icon_unlike(&self, others: &[&[u8]]) -> Vec<u8> {
-        self.display.leave();
-        let mut last = Vec::new();
-        wait::until("another icon is shown", || {
+    pub fn wait_for_icon(&self) {
+        wait::until_true("an icon is shown", || {
             let icon = self.display.picture_of(ICON);
-            let is_empty = icon.chunks(3).all(|pixel| pixel == &icon[..3]);
-            let stands = icon == last && !is_empty && !others.contains(&&*icon);
-            last.clone_from(&icon);
-            stands.then_some(icon)
-        })
-    }
-
-    /// Opens the menu with the right button, goes down to the line `number`, counted from 1 among those that can be
-    /// clicked, and presses Enter.
-    #[track_caller]
-    pub fn choose(&self, number: usize) {
-        let before = self.display.picture_of(MENU);
-        self.display.click(3, ICON_MIDDLE);
-        let mut last = before.clone();
-        wait::until_true("the menu is open", || {
-            let now = self.display.picture_of(MENU);
-            let stands = now == last && now != before;
-            last = now;
-            stands
+            icon.chunks(3).any(|pixel| pixel != &icon[..3])
         });
-        self.display.press(&vec!["Down"; number]);
-        self.display.press(&["Return"]);
-        wait::until_true("the menu is closed", || self.display.picture_of(MENU) == before);
     }
 }
 
