@@ -286,12 +286,7 @@ impl Worker {
                 self.look_at_everything();
             }
             Message::GoOn(token) => {
-                match self.with_folder(Interrupts::stop, |folder, _| folder.allow(&token)) {
-                    Ok(_) => self.tell([Event::Disturbed(StatusSide::Work), Event::Brake(None)]),
-                    Err(error) => {
-                        tracing::warn!(folder = %self.entry.id, %error, "the brake could not be released");
-                    }
-                }
+                self.release_brake(&token);
                 self.look_at_everything();
             }
             Message::Unlocked => {
@@ -319,6 +314,15 @@ impl Worker {
             folder.look_at_everything();
         }
         self.look_in(Duration::ZERO);
+    }
+
+    fn release_brake(&mut self, token: &str) {
+        match self.with_folder(Interrupts::stop, |folder, _| folder.allow(token)) {
+            Ok(()) => self.tell([Event::Disturbed(StatusSide::Work), Event::Brake(None)]),
+            Err(error) => {
+                tracing::warn!(folder = %self.entry.id, %error, "the brake could not be released");
+            }
+        }
     }
 
     fn look(&mut self) {
