@@ -23,7 +23,7 @@ use crate::clouds::CloudWatch;
 use crate::config::Padding;
 use crate::daemon::{QuitSignal, Running};
 use crate::embedded_server::EmbeddedServer;
-use crate::engine::task::Shared;
+use crate::engine::task::{FALL_ASLEEP_AFTER, Shared};
 use crate::engine::{Env, Folder, Kept, MemberChange, Settings, Settled, keep_allowed, kept_brake, settle};
 use crate::folder_keys::Vault;
 use crate::folders::{FolderEntry, Folders};
@@ -56,6 +56,7 @@ impl Engine for LocalEngine {
         let shared = Shared {
             settings: settings(shell),
             full_scan_interval: shell.config.full_scan_interval(),
+            fall_asleep_after: FALL_ASLEEP_AFTER,
             vault: vault.clone(),
             board: Arc::new(Board::new(clock.clone())),
             clock,

@@ -74,15 +74,28 @@ pub struct Encrypted {
 }
 
 impl Encrypted {
-    /// What base remembers: files that need not be read again as long as their stamps are the same.
-    pub fn from_records<'r>(records: impl Iterator<Item = (&'r Arc<Object>, &'r StoreRecord)>) -> Self {
-        let seen = records
-            .map(|(object, record)| {
-                let version = SeenVersion { object: object.clone(), record: record.clone() };
-                (record.key.clone(), Seen { stamp: record.stamp, result: Ok(version) })
-            })
-            .collect();
-        Self { seen, ..Self::default() }
+    /// Takes in what base remembers of files about which nothing else is known: they need not be read again as long as their
+    /// stamps are the same. Some may be gone: the next listing tells.
+    pub fn recall(&mut self, base: &BaseTree, records: &HashMap<FileId, StoreRecord>) {
+        for (id, record) in records {
+            let Some(known) = base.entries.get(id) else { continue };
+            self.seen.entry(record.key.clone()).or_insert_with(|| {
+                let version = SeenVersion { object: known.object.clone(), record: record.clone() };
+                Seen { stamp: record.stamp, result: Ok(version) }
+            });
+        }
+    }
+
+    /// Forgets what [`recall`](Self::recall) brings back as it is.
+    pub fn forget_known(&mut self, base: &BaseTree, records: &HashMap<FileId, StoreRecord>) {
+        self.seen.retain(|_, seen| {
+            let Ok(SeenVersion { object, record }) = &seen.result else { return true };
+            let known = base.entries.get(&object.id);
+            known.is_none_or(|known| known.object != *object)
+                || records.get(&object.id) != Some(record)
+                || record.stamp != seen.stamp
+        });
+        self.seen.shrink_to_fit();
     }
 
     /// The files of `listing` whose headers have to be read: new or changed.

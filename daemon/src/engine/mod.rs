@@ -4,6 +4,7 @@
 //! [`State`]; nothing else survives a restart, because nothing else is needed.
 
 mod activity;
+mod asleep;
 mod brake;
 mod conflicts;
 mod encrypted;
@@ -40,6 +41,7 @@ use ensafer_core::safety::{Brake, History, Verdict};
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::BaseTree;
 
+pub use asleep::Asleep;
 use brake::{ALLOWED, BRAKE};
 pub use brake::{keep_allowed, kept_brake};
 use conflicts::CONFLICTS;
@@ -249,9 +251,8 @@ impl Folder {
         work.sweep_temporaries()?;
         store.sweep(&expiry::trash_of_day(&work, now).join(ENCRYPTED))?;
         let (base, records) = state.load_base()?;
-        let encrypted = Encrypted::from_records(
-            records.iter().filter_map(|(id, record)| Some((&base.entries.get(id)?.object, record))),
-        );
+        let mut encrypted = Encrypted::default();
+        encrypted.recall(&base, &records);
         let standing = state.problems()?.into_iter().map(|s| (s.problem.subject.clone(), s)).collect();
         let mut folder = Self {
             roster: roster::RosterFile::new(entry.id),

@@ -14,7 +14,8 @@ use tokio::sync::oneshot;
 
 use super::interrupts::{Interrupt, Interrupts};
 use super::{
-    EngineError, Env, Folder, Kept, MemberChange, MembersError, ResolveError, Settings, Settled, Step, settle,
+    Asleep, EngineError, Env, Folder, Kept, MemberChange, MembersError, ResolveError, Settings, Settled,
+    Step, settle,
 };
 use crate::board::Board;
 use crate::clock::Clock;
@@ -39,6 +40,9 @@ const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
 /// Wait before a folder that cannot go on is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
+
+/// A folder to which nothing happened for so long gives its memory back. Waking it costs about as much as a start.
+pub const FALL_ASLEEP_AFTER: Duration = Duration::from_secs(30);
 
 /// What a folder's thread is told.
 pub enum Message {
@@ -82,6 +86,8 @@ pub struct Shared {
     pub settings: Settings,
     /// How often everything is looked at, however quiet the watcher.
     pub full_scan_interval: Duration,
+    /// After how long without work a folder gives its memory back.
+    pub fall_asleep_after: Duration,
     /// Opens keys when they are first needed.
     pub vault: Arc<dyn Vault>,
     /// Where the status is put together.
@@ -116,10 +122,11 @@ impl Task {
             hints,
             hint_count: Arc::default(),
             interrupts: interrupts.clone(),
-            folder: None,
+            folder: Held::Nothing,
             watch: None,
             running,
             next_look: Some(Instant::now()),
+            falls_asleep: None,
             next_full: Instant::now(),
             retry: BREATHE,
             is_locked: false,
@@ -160,6 +167,20 @@ impl Task {
     }
 }
 
+/// The folder, as far as it is in memory.
+enum Held {
+    Nothing,
+    Asleep(Box<Asleep>),
+    Awake(Box<Folder>),
+}
+
+impl Held {
+    /// The folder, unless it looks at everything anyway when it is next needed.
+    const fn awake(&mut self) -> Option<&mut Folder> {
+        if let Self::Awake(folder) = self { Some(folder) } else { None }
+    }
+}
+
 /// The thread's own side.
 struct Worker {
     entry: FolderEntry,
@@ -169,10 +190,12 @@ struct Worker {
     hints: Sender<Message>,
     hint_count: Arc<HintCount>,
     interrupts: Arc<Interrupts>,
-    folder: Option<Folder>,
+    folder: Held,
     watch: Option<Watch>,
     running: bool,
     next_look: Option<Instant>,
+    /// When the folder gives its memory back, if it has not.
+    falls_asleep: Option<Instant>,
     next_full: Instant,
     /// How long to wait before the next retry.
     retry: Duration,
@@ -187,8 +210,13 @@ impl Worker {
         }
         while !self.quit {
             self.receive();
-            if self.running && !self.quit && self.next_look.is_some_and(|at| at <= Instant::now()) {
+            let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= Instant::now());
+            if self.quit {
+                return;
+            } else if is_due(self.wanted_look()) {
                 self.look();
+            } else if is_due(self.falls_asleep) {
+                self.fall_asleep();
             }
         }
     }
@@ -204,10 +232,14 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes messages until the next look is due.
+    fn wanted_look(&self) -> Option<Instant> {
+        self.next_look.filter(|_| self.running)
+    }
+
+    /// Takes messages until something is due.
     fn receive(&mut self) {
         loop {
-            let due = if self.running { self.next_look } else { None };
+            let due = self.wanted_look().into_iter().chain(self.falls_asleep).min();
             let received = match due {
                 Some(at) => match self.inbox.recv_timeout(at.saturating_duration_since(Instant::now())) {
                     Ok(message) => message,
@@ -231,7 +263,7 @@ impl Worker {
         match message {
             Message::Hint(side, hint) => {
                 self.hint_count.waiting.fetch_sub(1, Ordering::Relaxed);
-                if let Some(folder) = &mut self.folder {
+                if let Some(folder) = self.folder.awake() {
                     folder.hint(side, hint);
                 }
                 let disturbed = match side {
@@ -253,7 +285,7 @@ impl Worker {
                 let resolve =
                     |folder: &mut Folder, env: &Env<'_>| Ok(folder.resolve_conflict(copy, keep, env));
                 let resolved = self.with_folder(Interrupts::stop, resolve);
-                let count = self.folder.as_ref().map_or(0, Folder::conflict_count);
+                let count = self.folder.awake().map_or(0, |folder| folder.conflict_count());
                 self.tell([Event::Disturbed(StatusSide::Work), Event::Conflicts(count)]);
                 let _ = reply.send(resolved.unwrap_or_else(|error| Err(error.into())));
                 self.look_in(Duration::ZERO);
@@ -294,8 +326,10 @@ impl Worker {
                 self.look_at_everything();
             }
             Message::Lock => {
-                if let Some(folder) = &mut self.folder {
-                    folder.lock();
+                match &mut self.folder {
+                    Held::Awake(folder) => folder.lock(),
+                    Held::Asleep(folder) => folder.lock(),
+                    Held::Nothing => {}
                 }
                 self.is_locked = true;
                 self.tell([Event::Locked(true)]);
@@ -310,7 +344,7 @@ impl Worker {
     }
 
     fn look_at_everything(&mut self) {
-        if let Some(folder) = &mut self.folder {
+        if let Some(folder) = self.folder.awake() {
             folder.look_at_everything();
         }
         self.look_in(Duration::ZERO);
@@ -328,13 +362,13 @@ impl Worker {
     fn look(&mut self) {
         let now = Instant::now();
         if self.hint_count.lost.swap(false, Ordering::Relaxed)
-            && let Some(folder) = &mut self.folder
+            && let Some(folder) = self.folder.awake()
         {
             folder.look_at_everything();
         }
         if now >= self.next_full {
             self.next_full = now + self.shared.full_scan_interval;
-            if let Some(folder) = &mut self.folder {
+            if let Some(folder) = self.folder.awake() {
                 folder.look_at_everything();
             }
         }
@@ -364,7 +398,7 @@ impl Worker {
 
     /// Says what a step found and left.
     fn report(&mut self, step: &Step) {
-        let Some(folder) = &self.folder else { return };
+        let Held::Awake(folder) = &self.folder else { return };
         // A look that needed no keys says nothing about them.
         self.is_locked &= !folder.has_keys();
         self.shared.board.set_problems(self.entry.id, folder.problems());
@@ -406,7 +440,8 @@ impl Worker {
         tracing::warn!(folder = %self.entry.id, "the folder cannot go on");
         tracing::debug!(folder = %self.entry.id, error = %why, "why it cannot");
         self.shared.board.closed(self.entry.id);
-        self.folder = None;
+        self.folder = Held::Nothing;
+        self.falls_asleep = None;
         self.watch = None;
         self.tell([Event::Finished { settled: false }, Event::Unreachable(side, why)]);
         Instant::now() + TRY_AGAIN
@@ -453,23 +488,36 @@ impl Worker {
         until: fn(&Interrupts) -> &AtomicBool,
         work: impl FnOnce(&mut Folder, &Env<'_>) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
-        let shared = self.shared.clone();
-        let folder = match &mut self.folder {
-            Some(folder) => folder,
-            vacant => {
-                let now = shared.clock.now();
-                let folder =
-                    Folder::open(self.entry.clone(), shared.settings.clone(), &self.state_directory, now)?;
-                self.watch = Some(watch(&self.entry, &self.hints, &self.hint_count));
-                shared.board.opened(self.entry.id, folder.reader());
-                vacant.insert(folder)
-            }
+        let mut folder = match std::mem::replace(&mut self.folder, Held::Nothing) {
+            Held::Awake(folder) => folder,
+            Held::Asleep(folder) => Box::new(folder.wake()?),
+            Held::Nothing => Box::new(self.open()?),
         };
+        let shared = self.shared.clone();
         let (board, id) = (shared.board.clone(), self.entry.id);
         let progress = Progress::listened_to(move |reached| board.tell(id, [Event::Progressed(reached)]));
         let cancel = until(&self.interrupts);
         let env = Env { clock: &*shared.clock, vault: &*shared.vault, cancel, progress: &progress };
-        work(folder, &env)
+        let result = work(&mut folder, &env);
+        self.folder = Held::Awake(folder);
+        self.falls_asleep = Some(Instant::now() + self.shared.fall_asleep_after);
+        result
+    }
+
+    fn open(&mut self) -> Result<Folder, EngineError> {
+        let (entry, shared) = (&self.entry, &self.shared);
+        let now = shared.clock.now();
+        let folder = Folder::open(entry.clone(), shared.settings.clone(), &self.state_directory, now)?;
+        self.watch = Some(watch(entry, &self.hints, &self.hint_count));
+        shared.board.opened(entry.id, folder.reader());
+        Ok(folder)
+    }
+
+    fn fall_asleep(&mut self) {
+        self.falls_asleep = None;
+        if let Held::Awake(folder) = std::mem::replace(&mut self.folder, Held::Nothing) {
+            self.folder = Held::Asleep(Box::new(folder.fall_asleep()));
+        }
     }
 }
 

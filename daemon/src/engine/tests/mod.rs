@@ -3,6 +3,7 @@
 
 pub(crate) mod accounts;
 mod applying;
+mod asleep;
 mod braking;
 mod conflicts;
 mod crash;

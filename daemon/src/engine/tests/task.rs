@@ -40,6 +40,7 @@ fn start_as(device: &mut Device, running: bool) -> (Arc<Board>, Task) {
     let shared = Shared {
         settings: device.settings.clone(),
         full_scan_interval: Duration::from_secs(3600),
+        fall_asleep_after: Duration::ZERO,
         vault: device.vault.clone(),
         board: board.clone(),
         clock,
@@ -55,6 +56,7 @@ fn start_at_rest(device: &mut Device, meanwhile: impl FnOnce(&Task) + Send + 'st
     let shared = Shared {
         settings: device.settings.clone(),
         full_scan_interval: Duration::from_secs(3600),
+        fall_asleep_after: Duration::ZERO,
         vault: device.vault.clone(),
         board: Arc::new(Board::new(Arc::new(SystemClock::default()))),
         clock: clock.clone(),

@@ -193,6 +193,12 @@ impl Device {
         self.folder = None;
     }
 
+    /// Gives the folder's memory back, and takes it again.
+    pub fn sleep(&mut self) {
+        let asleep = self.folder.take().unwrap().fall_asleep();
+        self.folder = Some(asleep.wake().unwrap());
+    }
+
     pub fn state_file(&self) -> PathBuf {
         self.state.join("state.redb")
     }
