@@ -162,7 +162,7 @@ mod tests {
             move || {
                 let launch = |quit: QuitSignal| {
                     let finish = Box::new(move || finished.store(true, Ordering::SeqCst));
-                    let vault = Arc::new(ShellVault::new(&shell, false)?);
+                    let vault = Arc::new(ShellVault::new(&shell, false));
                     Ok(Running { control: Fake::new(quit, Arc::clone(&vault)), vault, finish })
                 };
                 run(&shell, lock, launch, |_| {})

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use ensafer_core::crypto::{DeviceKey, FolderKey, Key, Random, open_key, purpose, seal_key, sha256};
 
@@ -14,19 +15,6 @@ const CACHE_BYTES: u64 = 1 << 20;
 
 /// A database larger than this holds mostly garbage: it is made anew.
 const RECREATE_BYTES: u64 = 16 << 20;
-
-/// The cache could not be opened even after it was made anew.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the envelope cache {path} cannot be made; check the space and the permissions of the cache directory"
-)]
-pub struct EnvelopesError {
-    /// Its directory.
-    path: PathBuf,
-    /// Why.
-    #[source]
-    source: Box<dyn std::error::Error + Send + Sync>,
-}
 
 /// Names one envelope under one label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +29,12 @@ impl EnvelopeName {
     }
 }
 
-/// The envelope cache.
+/// The envelope cache. Nothing is opened before the first envelope is asked for: a daemon that finds all as it was needs no
+/// keys, and so none of sled's threads, which never rest.
 pub struct Envelopes {
-    /// `None` while another process has it open: then envelopes are opened anew each time.
-    database: Option<sled::Db>,
+    directory: PathBuf,
+    /// `None` where it cannot be had: then envelopes are opened anew each time.
+    database: OnceLock<Option<sled::Db>>,
 }
 
 impl std::fmt::Debug for Envelopes {
@@ -54,40 +44,32 @@ impl std::fmt::Debug for Envelopes {
 }
 
 impl Envelopes {
-    /// Opens the cache in `directory`. One that does not open, or has grown large, is made anew.
-    pub fn open(directory: &Path) -> Result<Self, EnvelopesError> {
-        let failed = |source: Box<dyn std::error::Error + Send + Sync>| EnvelopesError {
-            path: directory.into(),
-            source,
-        };
-        if is_in_use(directory) {
-            return Ok(Self { database: None });
-        }
-        if let Ok(database) = open_database(directory)
-            && database.size_on_disk().unwrap_or(u64::MAX) <= RECREATE_BYTES
-        {
-            return Ok(Self { database: Some(database) });
-        }
-        match fs::remove_dir_all(directory) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(failed(e.into())),
-            _ => {}
-        }
-        open_database(directory)
-            .map(|database| Self { database: Some(database) })
-            .map_err(|e| failed(e.into()))
+    /// The cache in `directory`.
+    #[must_use]
+    pub const fn new(directory: PathBuf) -> Self {
+        Self { directory, database: OnceLock::new() }
+    }
+
+    fn database(&self) -> Option<&sled::Db> {
+        let opened = self.database.get_or_init(|| {
+            open_or_recreate(&self.directory)
+                .inspect_err(|error| tracing::warn!(%error, "the envelope cache cannot be made"))
+                .unwrap_or_default()
+        });
+        opened.as_ref()
     }
 
     /// The folder key in the envelope `name`, if it was opened before under the same device key.
     #[must_use]
     pub fn get(&self, device: &DeviceKey, name: EnvelopeName) -> Option<FolderKey> {
-        let sealed = self.database.as_ref()?.get(name.0).ok()??;
+        let sealed = self.database()?.get(name.0).ok()??;
         let key: Key<purpose::Folder> = open_key(device, &name.0, &sealed).ok()?;
         Some(key)
     }
 
     /// Remembers the folder key that the envelope `name` held. Failures are logged and otherwise harmless.
     pub fn put(&self, device: &DeviceKey, name: EnvelopeName, key: &FolderKey, rng: &mut impl Random) {
-        let Some(database) = &self.database else { return };
+        let Some(database) = self.database() else { return };
         let sealed = seal_key(device, key, &name.0, rng);
         let kept = database.insert(name.0, sealed.as_slice()).and_then(|_| database.flush());
         if let Err(error) = kept {
@@ -100,6 +82,23 @@ impl Envelopes {
 fn is_in_use(directory: &Path) -> bool {
     let file = fs::File::open(directory.join("db"));
     file.is_ok_and(|file| matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)))
+}
+
+/// Opens the cache in `directory`. One that does not open, or has grown large, is made anew; one that another process has
+/// open is left alone.
+fn open_or_recreate(directory: &Path) -> Result<Option<sled::Db>, Box<dyn std::error::Error>> {
+    if is_in_use(directory) {
+        return Ok(None);
+    }
+    if let Ok(database) = open_database(directory)
+        && database.size_on_disk().unwrap_or(u64::MAX) <= RECREATE_BYTES
+    {
+        return Ok(Some(database));
+    }
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(Some(open_database(directory)?)),
+    }
 }
 
 fn open_database(directory: &Path) -> sled::Result<sled::Db> {
@@ -119,11 +118,11 @@ mod tests {
         let (device, other) = (DeviceKey::generate(&mut rng), DeviceKey::generate(&mut rng));
         let key = FolderKey::generate(&mut rng);
         let name = EnvelopeName::new(b"label", b"envelope");
-        let cache = Envelopes::open(directory.path()).unwrap();
+        let cache = Envelopes::new(directory.path().into());
         assert!(cache.get(&device, name).is_none());
         cache.put(&device, name, &key, &mut rng);
         drop(cache);
-        let cache = Envelopes::open(directory.path()).unwrap();
+        let cache = Envelopes::new(directory.path().into());
         assert!(cache.get(&device, name).is_some());
         assert!(cache.get(&other, name).is_none());
         assert!(cache.get(&device, EnvelopeName::new(b"label", b"another")).is_none());
@@ -135,26 +134,29 @@ mod tests {
         let mut rng = SystemRandom;
         let (device, key) = (DeviceKey::generate(&mut rng), FolderKey::generate(&mut rng));
         let name = EnvelopeName::new(b"label", b"envelope");
-        let first = Envelopes::open(directory.path()).unwrap();
+        let first = Envelopes::new(directory.path().into());
         first.put(&device, name, &key, &mut rng);
-        let second = Envelopes::open(directory.path()).unwrap();
+        let second = Envelopes::new(directory.path().into());
         assert!(second.get(&device, name).is_none());
         drop((first, second));
-        assert!(Envelopes::open(directory.path()).unwrap().get(&device, name).is_some());
+        assert!(Envelopes::new(directory.path().into()).get(&device, name).is_some());
     }
 
     #[test]
     fn a_broken_cache_is_made_anew() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("cache");
-        drop(Envelopes::open(&path).unwrap());
+        drop(open_database(&path).unwrap());
         for entry in fs::read_dir(&path).unwrap() {
             let file = entry.unwrap().path();
             if file.is_file() {
                 fs::write(file, b"garbage").unwrap();
             }
         }
-        let cache = Envelopes::open(&path).unwrap();
-        assert!(cache.get(&DeviceKey::generate(&mut SystemRandom), EnvelopeName::new(b"", b"")).is_none());
+        let cache = Envelopes::new(path);
+        let mut rng = SystemRandom;
+        let (device, key) = (DeviceKey::generate(&mut rng), FolderKey::generate(&mut rng));
+        cache.put(&device, EnvelopeName::new(b"", b""), &key, &mut rng);
+        assert!(cache.get(&device, EnvelopeName::new(b"", b"")).is_some());
     }
 }

@@ -52,7 +52,7 @@ impl Engine for LocalEngine {
     fn launch(&self, shell: &Shell, quit: QuitSignal) -> Result<Running> {
         let server = EmbeddedServer::start(shell)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-        let vault = Arc::new(ShellVault::new(shell, false)?);
+        let vault = Arc::new(ShellVault::new(shell, false));
         let shared = Shared {
             settings: settings(shell),
             full_scan_interval: shell.config.full_scan_interval(),
@@ -90,7 +90,7 @@ impl Engine for LocalEngine {
     }
 
     fn sync_once(&self, shell: &Shell, progress: &Progress) -> Result<SettleOutcome> {
-        let vault = ShellVault::new(shell, true)?;
+        let vault = ShellVault::new(shell, true);
         let clock = SystemClock::default();
         let folders = Folders::load(shell.home.data_dir())?;
         let mut outcome = SettleOutcome::default();
@@ -157,7 +157,7 @@ impl Engine for LocalEngine {
     }
 
     fn roster(&self, shell: &Shell, folder: &FolderEntry) -> Result<RosterState> {
-        last_roster::roster(shell, &ShellVault::new(shell, true)?, folder)
+        last_roster::roster(shell, &ShellVault::new(shell, true), folder)
     }
 
     fn reading_guests(
@@ -166,17 +166,17 @@ impl Engine for LocalEngine {
         folder: &FolderEntry,
         own: &[InvitationId],
     ) -> Result<ReadingGuests> {
-        last_roster::reading_guests(shell, &ShellVault::new(shell, true)?, folder, own)
+        last_roster::reading_guests(shell, &ShellVault::new(shell, true), folder, own)
     }
 
     fn change_members(&self, shell: &Shell, folder: &FolderEntry, change: &MembersChange) -> Result<()> {
-        let vault = ShellVault::new(shell, true)?;
+        let vault = ShellVault::new(shell, true);
         let folders = Folders::load(shell.home.data_dir())?;
         change_members_of(shell, &folders, &vault, folder.id, &member_change(change)?)
     }
 
     fn reencrypt(&self, shell: &Shell, folder: &FolderEntry, progress: &Progress) -> Result<SettleOutcome> {
-        let vault = ShellVault::new(shell, true)?;
+        let vault = ShellVault::new(shell, true);
         let folders = Folders::load(shell.home.data_dir())?;
         let clock = SystemClock::default();
         let wish = |folder: &mut Folder, env: &Env<'_>| Ok(folder.wish_reencryption(env)?);
@@ -189,14 +189,14 @@ impl Engine for LocalEngine {
     }
 
     fn tend_invitations(&self, shell: &Shell) -> Result<()> {
-        let vault = ShellVault::new(shell, true)?;
+        let vault = ShellVault::new(shell, true);
         let folders = Folders::load(shell.home.data_dir())?;
         let change = |folder, change| change_members_of(shell, &folders, &vault, folder, &change);
         Ok(invitations::tend(shell, &vault.unlocked()?, &change).map(drop)?)
     }
 
     fn tend_groups(&self, shell: &Shell) -> Result<FreshGroups> {
-        let vault = ShellVault::new(shell, true)?;
+        let vault = ShellVault::new(shell, true);
         let folders = Folders::load(shell.home.data_dir())?;
         let Shell { home, config, .. } = shell;
         let (unlocked, now) = (vault.unlocked()?, SystemClock::default().now());
@@ -206,7 +206,7 @@ impl Engine for LocalEngine {
     }
 
     fn verify(&self, shell: &Shell, folder: &FolderEntry, progress: &Progress) -> Result<VerifyReport> {
-        let vault = ShellVault::new(shell, true)?;
+        let vault = ShellVault::new(shell, true);
         let open = last_roster::open(shell, folder, &vault)?;
         let store = DirectoryStore::open(&folder.encrypted, open.authorship.device)?;
         verify::verify(&store, &open, &vault.unlocked()?.account, progress)
@@ -220,7 +220,7 @@ impl Engine for LocalEngine {
         output: &Path,
         progress: &Progress,
     ) -> Result<Vec<Decrypted>> {
-        let vault = ShellVault::new(shell, true)?;
+        let vault = ShellVault::new(shell, true);
         let unlocked = vault.unlocked()?;
         // Whoever rescues files with an old program can at least have their own.
         let known = known_people(&shell.home, &unlocked.account).unwrap_or_else(|error| {
@@ -348,7 +348,7 @@ impl Queries for StoredQueries {
 
     fn resolve_conflict(&self, folder: FolderId, conflict: FileId, keep: Keep) -> Result<()> {
         let _lock = self.shell.home.lock()?;
-        let vault = ShellVault::new(&self.shell, true)?;
+        let vault = ShellVault::new(&self.shell, true);
         let (clock, progress) = (SystemClock::default(), Progress::hidden());
         let entry = self.entry(folder)?;
         with_folder(&self.shell, &self.folders, entry, &vault, &clock, &progress, |folder, env| {

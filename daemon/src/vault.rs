@@ -33,13 +33,11 @@ impl std::fmt::Debug for ShellVault {
 
 impl ShellVault {
     /// The account of `shell`. Where `may_ask`, a password that is not at hand is asked for.
-    ///
-    /// # Errors
-    /// The envelope cache cannot be made.
-    pub fn new(shell: &Shell, may_ask: bool) -> Result<Self> {
-        let envelopes = Envelopes::open(&shell.home.cache_dir().join("envelopes"))?;
+    #[must_use]
+    pub fn new(shell: &Shell, may_ask: bool) -> Self {
+        let envelopes = Envelopes::new(shell.home.cache_dir().join("envelopes"));
         let groups = GroupFiles::new(&shell.home);
-        Ok(Self { shell: shell.clone(), may_ask, is_locked: AtomicBool::new(false), envelopes, groups })
+        Self { shell: shell.clone(), may_ask, is_locked: AtomicBool::new(false), envelopes, groups }
     }
 
     /// Opens the account with a password that was given.

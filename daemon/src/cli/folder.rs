@@ -131,7 +131,7 @@ pub(super) fn add(
     let wanted = Wanted { work, encrypted, owner, expected: None };
     // Whoever has directories to make first is told that, and nothing else.
     pairs::check(shell, wanted)?;
-    let vault = ShellVault::new(shell, true)?;
+    let vault = ShellVault::new(shell, true);
     let preview = pairs::preview(shell, &vault, wanted, &AtomicBool::new(false))?;
     let expected = preview.as_ref().map(|preview| preview.folder.into());
     if !preview.map_or(Ok(true), |preview| agree(shell, &preview))? {

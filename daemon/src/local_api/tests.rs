@@ -230,7 +230,7 @@ fn serve() -> Served {
     home.create().unwrap();
     let config = Config { keyring: Keyring::Off, pbkdf2_iterations: 600_000, ..Config::default() };
     let shell = Shell::new(home, config, Output::new(true));
-    let vault = Arc::new(ShellVault::new(&shell, false).unwrap());
+    let vault = Arc::new(ShellVault::new(&shell, false));
     let fake = Fake::new(quit.clone(), Arc::clone(&vault));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let server = runtime.block_on(async { LocalServer::bind(&path) }).unwrap();

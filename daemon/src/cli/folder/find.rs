@@ -16,7 +16,7 @@ use crate::vault::ShellVault;
 /// Looks. A password that is not at hand is asked for where encrypted folders are found that may be the account's.
 pub(super) fn look(shell: &Shell) -> Result<Looked> {
     let folders = Folders::load(shell.home.data_dir())?;
-    let vault = account::exists(&shell.home).then(|| ShellVault::new(shell, true)).transpose()?;
+    let vault = account::exists(&shell.home).then(|| ShellVault::new(shell, true));
     let vault = vault.as_ref().map(|vault| vault as &dyn Vault);
     clouds::look(folders.entries(), &shell.home, vault)
 }

@@ -59,7 +59,7 @@ pub struct TestVault {
 impl TestVault {
     pub fn new(account: Arc<Account>, seed: u64, cache: &std::path::Path) -> Self {
         let device = Arc::new(DeviceKey::generate(&mut TestRandom::new(seed)));
-        let envelopes = Envelopes::open(cache).unwrap();
+        let envelopes = Envelopes::new(cache.into());
         Self {
             account,
             device,

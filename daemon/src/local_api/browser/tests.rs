@@ -33,7 +33,7 @@ fn open(limits: Limits) -> Opened {
     home.create().unwrap();
     let config = Config { keyring: Keyring::Off, ..Config::default() };
     let shell = Shell::new(home, config, Output::new(true));
-    let vault = Arc::new(ShellVault::new(&shell, false).unwrap());
+    let vault = Arc::new(ShellVault::new(&shell, false));
     let quit = QuitSignal::default();
     let control = Fake::new(quit.clone(), vault.clone());
     let browser = Arc::new(Browser::new(limits, &shell.home, quit.clone()));
