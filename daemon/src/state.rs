@@ -39,7 +39,7 @@ const SCHEMA: u32 = 1;
 const COUNTER_RESERVE: u64 = 10_000;
 
 /// Memory that redb may use for its pages, in bytes.
-const CACHE_BYTES: usize = 8 << 20;
+const CACHE_BYTES: usize = 1 << 20;
 
 /// The state of a folder could not be read or written.
 #[derive(Debug, thiserror::Error)]
