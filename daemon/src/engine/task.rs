@@ -41,8 +41,9 @@ const LONGEST_RETRY: Duration = Duration::from_secs(30);
 /// Wait before a folder that cannot go on is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 
-/// A folder to which nothing happened for so long gives its memory back. Waking it costs about as much as a start.
-pub const FALL_ASLEEP_AFTER: Duration = Duration::from_secs(30);
+/// A folder to which nothing happened for so long gives its memory back. Waking it costs about as much as a start: longer
+/// than most pauses of somebody who works in the folder.
+pub const FALL_ASLEEP_AFTER: Duration = Duration::from_secs(5 * 60);
 
 /// What a folder's thread is told.
 pub enum Message {
