@@ -20,7 +20,7 @@ fn an_address_is_confirmed_by_the_code_that_comes_by_mail() {
         let server = KeyServer::start_with(&world, mailing(&exim, port, security));
         server.run(&["config", "check"]).expect(0).expect_says("logged in to the mail server");
         let email = format!("alice-{security}@example.com");
-        let device = Device::bare(&world.path("a"));
+        let device = world.bare_device("a");
         let made = device.register(&email, &server.url).expect(0);
         assert_eq!(made.stdout.lines().count(), 1, "the recovery key is shown: {made}");
         made.expect_says("has sent a code to").expect_says("ensafer account confirm");
@@ -34,7 +34,7 @@ fn an_address_is_confirmed_by_the_code_that_comes_by_mail() {
 
         // Until it is confirmed, nobody logs in; and it may be made anew.
         device.run(&["account", "devices"]).expect(10);
-        let waiting = Device::bare(&world.path("b"));
+        let waiting = world.bare_device("b");
         waiting.log_in(&email, &server.url).expect(5).expect_says("is not confirmed yet");
         let wrong = if code.starts_with('7') { "8" } else { "7" }.to_owned() + &code[1..];
         for no_code in [&wrong, "hello"] {
@@ -70,7 +70,7 @@ fn a_wrong_password_of_the_mail_server_is_reported_and_leaves_no_account() {
     let checked = server.run(&["config", "check"]).expect(1);
     checked.expect_says("FAIL  mail: the mail server refused the user name or the password");
 
-    let device = Device::bare(&world.path("a"));
+    let device = world.bare_device("a");
     let refused = device.register(EMAIL, &server.url).expect(14);
     refused.expect_says("The server could not send its e-mail");
     device.run(&["account", "show"]).expect(10);
@@ -92,7 +92,7 @@ fn a_mail_server_that_cannot_be_trusted_or_reached_gets_nothing() {
     for (options, words) in [(untrusted, "certificate is not trusted"), (plain, "cannot be reached")] {
         let server = KeyServer::start_with(&world, options);
         server.run(&["config", "check"]).expect(1).expect_says(words);
-        let device = Device::bare(&world.path("a"));
+        let device = world.bare_device("a");
         device.register(EMAIL, &server.url).expect(14).expect_says("could not send its e-mail");
         device.run(&["account", "show"]).expect(10);
         assert!(server.log().contains(words), "{}", server.log());
@@ -108,7 +108,7 @@ fn owners_are_told_of_what_they_may_not_have_done() {
         for old in mails_in(&directory) {
             fs::remove_file(old.0).unwrap();
         }
-        let laptop = Device::bare(&world.path("a"));
+        let laptop = world.bare_device("a");
         let key = laptop.register(EMAIL, &server.url).expect(0).stdout;
         confirm(&laptop, &directory, EMAIL);
         let told = |to: &str, words: &str| {
@@ -118,12 +118,12 @@ fn owners_are_told_of_what_they_may_not_have_done() {
         };
         // Who logs in again is not new.
         laptop.run(&["login"]).expect(0);
-        Device::bare(&world.path("b")).log_in(EMAIL, &server.url).expect(0);
+        world.bare_device("b").log_in(EMAIL, &server.url).expect(0);
         let _ = told(EMAIL, "account devices");
         let (_, new) = typing("tr8vel-Kestrel-9");
         laptop.answer(&["account", "password"], &[("ENSAFER_NEW_PASSWORD_COMMAND", &new)], &[]).expect(0);
         let _ = told(EMAIL, "password");
-        let fresh = Device::bare(&world.path("c"));
+        let fresh = world.bare_device("c");
         let recover = ["recovery-key", "use", "--email", EMAIL, "--server", &server.url];
         fresh.answer(&recover, &[], &[key.trim()]).expect(0);
         let _ = told(EMAIL, "recovery key");
@@ -157,7 +157,7 @@ fn a_new_registration_takes_the_place_of_one_that_nobody_confirmed() {
     let world = World::new();
     let directory = world.path("mails");
     on_every_database_with(&into_files(&directory), |world, server| {
-        let (squatter, owner) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
+        let (squatter, owner) = (world.bare_device("a"), world.bare_device("b"));
         squatter.register(EMAIL, &server.url).expect(0);
         for old in mails_in(&directory) {
             fs::remove_file(old.0).unwrap();

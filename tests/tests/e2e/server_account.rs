@@ -12,7 +12,7 @@ const NEW_PASSWORD: &str = "tr8vel-Kestrel-9";
 #[test]
 fn an_account_is_published_once_and_stays_the_same() {
     on_every_database(|world, server| {
-        let device = Device::bare(&world.path("a"));
+        let device = world.bare_device("a");
         device.run(&["register", "--email", EMAIL]).expect(0);
         let local = device.json(&["account", "show"]);
         assert_eq!(local["server"], Value::Null);
@@ -29,7 +29,7 @@ fn an_account_is_published_once_and_stays_the_same() {
         assert_eq!(users(server), [EMAIL]);
         device.run(&["register", "--server", &server.url]).expect(1).expect_says("already");
 
-        let other = Device::bare(&world.path("b"));
+        let other = world.bare_device("b");
         other.log_in(EMAIL, &server.url).expect(0);
         assert_eq!(other.json(&["account", "show"]), published);
     });
@@ -44,7 +44,7 @@ fn a_changed_password_holds_everywhere() {
         desktop.run(&["account", "devices"]).expect(0);
         desktop.run(&["login"]).expect(12);
         with_new_password(&desktop, &["login"]).expect(0);
-        let third = Device::bare(&world.path("c"));
+        let third = world.bare_device("c");
         third.log_in(EMAIL, &server.url).expect(12);
         with_new_password(&third, &["login", "--email", EMAIL, "--server", &server.url]).expect(0);
         // Whoever has the old password changes nothing.
@@ -58,7 +58,7 @@ fn a_changed_password_holds_everywhere() {
 #[test]
 fn the_profile_is_what_others_read() {
     on_every_database(|world, server| {
-        let (alice, bob) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
+        let (alice, bob) = (world.bare_device("a"), world.bare_device("b"));
         alice.register(EMAIL, &server.url).expect(0);
         bob.register("bob@example.com", &server.url).expect(0);
         alice.run(&["account", "profile", "--name", "Alice A. Ährenfeld"]).expect(0);
@@ -78,10 +78,10 @@ fn the_profile_is_what_others_read() {
 fn what_one_computer_verified_the_others_know() {
     on_every_database(|world, server| {
         let (laptop, desktop) = two_devices(world, &server.url);
-        let bob = Device::bare(&world.path("bob"));
+        let bob = world.bare_device("bob");
         bob.register("bob@example.com", &server.url).expect(0);
         compare(&laptop, "bob@example.com");
-        let third = Device::bare(&world.path("c"));
+        let third = world.bare_device("c");
         third.log_in(EMAIL, &server.url).expect(0);
         for device in [&desktop, &third] {
             let seen = device.json(&["share", "verify", "bob@example.com"]);
@@ -94,7 +94,7 @@ fn what_one_computer_verified_the_others_know() {
 fn the_address_changes_and_the_account_stays() {
     on_every_database(|world, server| {
         let (laptop, desktop) = two_devices(world, &server.url);
-        Device::bare(&world.path("bob")).register("bob@example.com", &server.url).expect(0);
+        world.bare_device("bob").register("bob@example.com", &server.url).expect(0);
         laptop.run(&["account", "profile", "--email", "bob@example.com"]).expect(1).expect_says("already");
         let before = laptop.json(&["account", "show"]);
         laptop.run(&["account", "profile", "--email", "alice@example.org"]).expect(0);
@@ -102,7 +102,7 @@ fn the_address_changes_and_the_account_stays() {
         assert_eq!(after["login"], "alice@example.org");
         assert_eq!((&after["account"], &after["fingerprint"]), (&before["account"], &before["fingerprint"]));
 
-        let third = Device::bare(&world.path("c"));
+        let third = world.bare_device("c");
         third.log_in(EMAIL, &server.url).expect(12);
         third.log_in("alice@example.org", &server.url).expect(0);
         assert_eq!(third.json(&["account", "show"]), after);
@@ -148,7 +148,7 @@ fn a_deleted_account_is_gone_from_the_server_only() {
         assert_eq!(users(server), Vec::<String>::new());
         assert_eq!(laptop.json(&["account", "show"])["server"], Value::Null);
         desktop.run(&["account", "devices"]).expect(10);
-        Device::bare(&world.path("c")).log_in(EMAIL, &server.url).expect(12);
+        world.bare_device("c").log_in(EMAIL, &server.url).expect(12);
         // It may come back.
         laptop.run(&["register", "--server", &server.url]).expect(0);
         assert_eq!(users(server), [EMAIL]);
@@ -158,7 +158,7 @@ fn a_deleted_account_is_gone_from_the_server_only() {
 #[test]
 fn the_recovery_key_sets_a_new_password_here_and_on_a_new_computer() {
     on_every_database(|world, server| {
-        let laptop = Device::bare(&world.path("a"));
+        let laptop = world.bare_device("a");
         let made = laptop.register(EMAIL, &server.url).expect(0).stdout;
         let key = made.trim();
         assert_eq!(laptop.run(&["recovery-key", "show"]).expect(0).stdout.trim(), key);
@@ -166,7 +166,7 @@ fn the_recovery_key_sets_a_new_password_here_and_on_a_new_computer() {
         // Here: the password command prints the new password from now on.
         let (variable, new) = typing(NEW_PASSWORD);
         laptop.answer(&["recovery-key", "use"], &[(variable, &new)], &[key]).expect(0);
-        let desktop = Device::bare(&world.path("b"));
+        let desktop = world.bare_device("b");
         desktop.log_in(EMAIL, &server.url).expect(12);
 
         // On a computer that knows nothing.
@@ -176,7 +176,7 @@ fn the_recovery_key_sets_a_new_password_here_and_on_a_new_computer() {
         assert!(!refused.says("panic"), "{refused}");
         desktop.answer(&recover, &[], &[key]).expect(0);
         desktop.run(&["account", "devices"]).expect(0);
-        Device::bare(&world.path("c")).log_in(EMAIL, &server.url).expect(0);
+        world.bare_device("c").log_in(EMAIL, &server.url).expect(0);
         // The password before is worth nothing, the key is still good.
         with_new_password(&laptop, &["login"]).expect(12);
         laptop.answer(&["recovery-key", "use"], &[], &[key]).expect(0);
@@ -187,10 +187,10 @@ fn the_recovery_key_sets_a_new_password_here_and_on_a_new_computer() {
 #[test]
 fn somebody_elses_recovery_key_opens_nothing() {
     on_every_database(|world, server| {
-        let (alice, bob) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
+        let (alice, bob) = (world.bare_device("a"), world.bare_device("b"));
         alice.register(EMAIL, &server.url).expect(0);
         let bobs = bob.register("bob@example.com", &server.url).expect(0).stdout;
-        let fresh = Device::bare(&world.path("c"));
+        let fresh = world.bare_device("c");
         let recover = ["recovery-key", "use", "--email", EMAIL, "--server", &server.url];
         fresh.answer(&recover, &[], &[bobs.trim()]).expect(12);
         alice.answer(&["recovery-key", "use"], &[], &[bobs.trim()]).expect(12);
@@ -202,11 +202,11 @@ fn somebody_elses_recovery_key_opens_nothing() {
 #[test]
 fn a_new_recovery_key_replaces_the_old_one() {
     on_every_database(|world, server| {
-        let laptop = Device::bare(&world.path("a"));
+        let laptop = world.bare_device("a");
         let old = laptop.register(EMAIL, &server.url).expect(0).stdout;
         let new = laptop.run(&["recovery-key", "new"]).expect(0).stdout;
         assert_ne!(old, new);
-        let fresh = Device::bare(&world.path("b"));
+        let fresh = world.bare_device("b");
         let recover = ["recovery-key", "use", "--email", EMAIL, "--server", &server.url];
         fresh.answer(&recover, &[], &[old.trim()]).expect(12);
         fresh.answer(&recover, &[], &[new.trim()]).expect(0);
@@ -217,7 +217,7 @@ fn a_new_recovery_key_replaces_the_old_one() {
 #[test]
 fn a_printed_half_and_an_answer_recover_together() {
     on_every_database(|world, server| {
-        let laptop = Device::bare(&world.path("a"));
+        let laptop = world.bare_device("a");
         laptop.register(EMAIL, &server.url).expect(0);
         laptop
             .answer(&["recovery-key", "new", "--question"], &[], &["ab"])
@@ -227,7 +227,7 @@ fn a_printed_half_and_an_answer_recover_together() {
         let half = made.expect(0).stdout;
         let half = half.lines().last().unwrap_or_default().to_owned();
 
-        let fresh = Device::bare(&world.path("b"));
+        let fresh = world.bare_device("b");
         let recover = ["recovery-key", "use", "--question", "--email", EMAIL, "--server", &server.url];
         fresh.answer(&recover, &[], &[&half, "the red bicycle"]).expect(12);
         // People do not remember capitals and spaces.
@@ -242,7 +242,7 @@ fn an_account_moves_to_another_server() {
         let second = KeyServer::start(world);
         let (laptop, desktop) = two_devices(world, &server.url);
         // What the account remembers of others moves along.
-        let bob = Device::bare(&world.path("bob"));
+        let bob = world.bare_device("bob");
         bob.register("bob@example.com", &server.url).expect(0);
         let seen = compare(&laptop, "bob@example.com");
         let before = laptop.json(&["account", "show"]);
@@ -253,7 +253,7 @@ fn an_account_moves_to_another_server() {
         assert_eq!(users(&second), [EMAIL]);
         assert!(laptop.run(&["account", "devices"]).expect(0).stdout.contains("this computer"));
 
-        Device::bare(&world.path("c")).log_in(EMAIL, &second.url).expect(0);
+        world.bare_device("c").log_in(EMAIL, &second.url).expect(0);
         bob.run(&["account", "server", &second.url]).expect(0);
         let again = laptop.json(&["share", "verify", "bob@example.com"]);
         assert_eq!(
@@ -281,13 +281,13 @@ fn a_server_under_a_new_address_is_the_same_one() {
         laptop.run(&["account", "devices"]).expect(14);
 
         // The password was derived for the old address: a new computer has to know that.
-        let fresh = Device::bare(&world.path("c"));
+        let fresh = world.bare_device("c");
         fresh.log_in(EMAIL, &server.url).expect(12);
         fresh.run(&["login", "--email", EMAIL, "--server", &server.url, "--realm", &old]).expect(0);
         fresh.run(&["account", "devices"]).expect(0);
         // Said once, it is known here, and the recovery key needs it as well.
         fresh.run(&["login"]).expect(0);
-        let recovering = Device::bare(&world.path("r"));
+        let recovering = world.bare_device("r");
         let recover = ["recovery-key", "use", "--email", EMAIL, "--server", &server.url];
         recovering.answer(&recover, &[], &[&key]).expect(2).expect_says("--realm");
 
@@ -296,7 +296,7 @@ fn a_server_under_a_new_address_is_the_same_one() {
         assert_eq!(laptop.json(&["account", "show"])["server"], Value::from(server.url.as_str()));
         laptop.run(&["account", "devices"]).expect(0);
         // From then on it goes by the new address alone, on the other computer too.
-        Device::bare(&world.path("d")).log_in(EMAIL, &server.url).expect(0);
+        world.bare_device("d").log_in(EMAIL, &server.url).expect(0);
         desktop.log_in(EMAIL, &server.url).expect(0);
         assert_eq!(users(server), [EMAIL]);
     });
@@ -311,7 +311,7 @@ fn two_computers_make_a_new_recovery_key_one_after_the_other() {
         let second = desktop.run(&["recovery-key", "new"]).expect(0).stdout;
         laptop.run(&["login"]).expect(0);
         assert_eq!(laptop.run(&["recovery-key", "show"]).expect(0).stdout, second);
-        let fresh = Device::bare(&world.path("c"));
+        let fresh = world.bare_device("c");
         let recover = ["recovery-key", "use", "--email", EMAIL, "--server", &server.url];
         fresh.answer(&recover, &[], &[first.trim()]).expect(12);
         fresh.answer(&recover, &[], &[second.trim()]).expect(0);
@@ -332,7 +332,7 @@ fn nothing_that_was_replaced_moves_to_another_server() {
         with_new_password(&laptop, &["login"]).expect(0);
         with_new_password(&laptop, &["account", "server", &second.url]).expect(0);
         let recover = ["recovery-key", "use", "--email", EMAIL, "--server", &second.url];
-        Device::bare(&world.path("c")).answer(&recover, &[], &[old.trim()]).expect(12);
+        world.bare_device("c").answer(&recover, &[], &[old.trim()]).expect(12);
     });
 }
 
@@ -342,7 +342,7 @@ fn a_computer_follows_to_another_server_and_goes_back_with_all_that_it_remembers
         let second = KeyServer::start(world);
         let (laptop, desktop) = two_devices(world, &server.url);
         for (name, email) in [("bob", "bob@example.com"), ("carol", "carol@example.com")] {
-            Device::bare(&world.path(name)).register(email, &server.url).expect(0);
+            world.bare_device(name).register(email, &server.url).expect(0);
         }
         compare(&laptop, "bob@example.com");
         laptop.run(&["account", "server", &second.url]).expect(0);
@@ -366,7 +366,7 @@ fn pins_move_along_and_only_their_owner_replaces_them() {
         let second = KeyServer::start(world);
         let (laptop, desktop) = two_devices(world, &server.url);
         for (name, on) in [("bob", &server.url), ("other bob", &second.url)] {
-            Device::bare(&world.path(name)).register("bob@example.com", on).expect(0);
+            world.bare_device(name).register("bob@example.com", on).expect(0);
         }
         let seen = compare(&desktop, "bob@example.com");
         let moved = laptop;
@@ -391,7 +391,7 @@ fn two_people_under_one_name_on_two_servers_keep_a_computer_where_it_is() {
         let second = KeyServer::start(world);
         let (laptop, desktop) = two_devices(world, &server.url);
         for (name, on) in [("bob", &server.url), ("other bob", &second.url)] {
-            Device::bare(&world.path(name)).register("bob@example.com", on).expect(0);
+            world.bare_device(name).register("bob@example.com", on).expect(0);
         }
         laptop.run(&["account", "server", &second.url]).expect(0);
         laptop.run(&["share", "verify", "bob@example.com"]).expect(0);
@@ -409,7 +409,7 @@ fn the_old_server_is_asked_once_for_what_moves() {
     let world = World::new();
     let (server, second) = (KeyServer::start(&world), KeyServer::start(&world));
     let evil = EvilServer::start(&server.url);
-    let laptop = Device::bare(&world.path("a"));
+    let laptop = world.bare_device("a");
     laptop.register(EMAIL, &evil.url).expect(0);
     evil.forget();
     laptop.run(&["account", "server", &second.url]).expect(0);
@@ -420,7 +420,7 @@ fn the_old_server_is_asked_once_for_what_moves() {
 #[test]
 fn another_account_under_the_same_address_is_no_lie() {
     on_every_database(|world, server| {
-        let (here, there) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
+        let (here, there) = (world.bare_device("a"), world.bare_device("b"));
         here.run(&["register", "--email", EMAIL]).expect(0);
         there.register(EMAIL, &server.url).expect(0);
         let refused = here.log_in(EMAIL, &server.url).expect(1);
@@ -437,7 +437,7 @@ fn compare(device: &Device, email: &str) -> Value {
 }
 
 fn two_devices(world: &World, url: &str) -> (Device, Device) {
-    let (laptop, desktop) = (Device::bare(&world.path("laptop")), Device::bare(&world.path("desktop")));
+    let (laptop, desktop) = (world.bare_device("laptop"), world.bare_device("desktop"));
     laptop.register(EMAIL, url).expect(0);
     desktop.log_in(EMAIL, url).expect(0);
     (laptop, desktop)

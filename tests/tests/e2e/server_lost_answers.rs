@@ -31,7 +31,7 @@ fn lose_and_then(evil: &EvilServer, lost: &'static str, also: fn(&str) -> bool) 
 
 fn registered(world: &World, server: &KeyServer) -> (EvilServer, Device, Finished) {
     let evil = EvilServer::start(&server.url);
-    let laptop = Device::bare(&world.path("laptop"));
+    let laptop = world.bare_device("laptop");
     let made = laptop.register(EMAIL, &evil.url).expect(0);
     (evil, laptop, made)
 }
@@ -56,7 +56,7 @@ fn a_registration_whose_answer_was_lost_is_taken_up_again() {
                 exchange.status = 502;
             }
         });
-        let device = Device::bare(&world.path("a"));
+        let device = world.bare_device("a");
         let lost = device.register(EMAIL, &evil.url).expect(14);
         let users = server.run(&["user", "list"]).expect(0);
         assert!(users.stdout.contains(EMAIL), "it was made there");
@@ -77,7 +77,7 @@ fn a_change_whose_answer_was_lost_is_found_to_have_been_made() {
         let (evil, laptop, made) = registered(world, server);
         lose(&evil, "PUT /v1/account/password");
         change_password(&laptop).expect(0);
-        let other = Device::bare(&world.path("other"));
+        let other = world.bare_device("other");
         with_new_password(&other, &["login", "--email", EMAIL, "--server", &evil.url]).expect(0);
 
         lose(&evil, "PUT /v1/account/keys");
@@ -86,7 +86,7 @@ fn a_change_whose_answer_was_lost_is_found_to_have_been_made() {
 
         lose(&evil, "PUT /v1/account/recovery");
         let new = with_new_password(&laptop, &["recovery-key", "new"]).expect(0);
-        let fresh = Device::bare(&world.path("fresh"));
+        let fresh = world.bare_device("fresh");
         let recover = ["recovery-key", "use", "--email", MOVED, "--server", &evil.url];
         fresh.answer(&recover, &[], &[made.stdout.trim()]).expect(12);
         lose(&evil, "PUT /v1/account/password");
@@ -105,7 +105,7 @@ fn a_change_that_was_not_made_is_said_to_have_failed() {
     on_every_database(|world, server| {
         let (evil, laptop, made) = registered(world, server);
         // Another computer has set another password, so that the server refuses the laptop's proof.
-        let other = Device::bare(&world.path("other"));
+        let other = world.bare_device("other");
         let recover = ["recovery-key", "use", "--email", EMAIL, "--server", &evil.url];
         other.answer(&recover, &[], &[made.stdout.trim()]).expect(0);
         lose(&evil, "PUT /v1/account/password");
@@ -136,7 +136,7 @@ fn a_password_that_no_server_knows_moves_nowhere() {
         let (evil, laptop, made) = registered(world, server);
         let file = world.path("exported");
         laptop.run(&["keys", "export", "-o", text(&file)]).expect(0);
-        let fresh = Device::bare(&world.path("fresh"));
+        let fresh = world.bare_device("fresh");
         fresh
             .answer(&["keys", "import", "--with-recovery-key", text(&file)], &[], &[made.stdout.trim()])
             .expect(0);

@@ -74,7 +74,7 @@ fn whoever_logs_out_or_deletes_has_nothing_told_of_the_account_any_more() {
         laptop.run(&["logout"]).expect(0);
         wait_for_silence(&laptop);
 
-        Device::bare(&world.path("third")).log_in(EMAIL, &server.url).expect(0);
+        world.bare_device("third").log_in(EMAIL, &server.url).expect(0);
         desktop.start_daemon();
         assert_eq!(wait_for_notice(&desktop)["kind"], "new-device");
         desktop.run(&["account", "delete", "-y"]).expect(0);
@@ -232,7 +232,7 @@ fn session(device: &Device) -> String {
 #[test]
 fn an_account_outlives_its_server() {
     on_every_database(|world, server| {
-        let laptop = Device::bare(&world.path("laptop"));
+        let laptop = world.bare_device("laptop");
         let key = laptop.register(EMAIL, &server.url).expect(0).stdout.trim().to_owned();
         let url = server.url.clone();
         server.stop().expect(0);

@@ -6,9 +6,7 @@ use std::path::Path;
 use ensafer_tests::certificate::Certificate;
 use ensafer_tests::device::{text, typing};
 use ensafer_tests::proxy::Proxy;
-use ensafer_tests::{
-    Device, EvilServer, KeyServer, ServerOptions, World, on_every_database, on_every_database_with,
-};
+use ensafer_tests::{EvilServer, KeyServer, ServerOptions, World, on_every_database, on_every_database_with};
 use serde_json::Value;
 
 const EMAIL: &str = "alice@example.com";
@@ -19,8 +17,8 @@ const NOBODY: &str = "http://127.0.0.1:1";
 #[test]
 fn an_address_belongs_to_the_first_who_takes_it() {
     on_every_database(|world, server| {
-        Device::bare(&world.path("a")).register(EMAIL, &server.url).expect(0);
-        let other = Device::bare(&world.path("b"));
+        world.bare_device("a").register(EMAIL, &server.url).expect(0);
+        let other = world.bare_device("b");
         for spelling in [EMAIL, "Alice@Example.COM", " alice@example.com "] {
             let refused = other.register(spelling, &server.url).expect(1);
             refused.expect_says("has an account on the server already").expect_says("ensafer login");
@@ -33,7 +31,7 @@ fn an_address_belongs_to_the_first_who_takes_it() {
 #[test]
 fn a_computer_without_certificates_of_authorities_is_told_so() {
     let world = World::new();
-    let device = Device::bare(&world.path("a"));
+    let device = world.bare_device("a");
     let mut command = device.command(&["login", "--email", EMAIL, "--server", NOBODY]);
     command.env("SSL_CERT_FILE", "/dev/null").env("SSL_CERT_DIR", text(&world.path("absent")));
     let refused = ensafer_tests::process::run(&mut command).expect(1);
@@ -43,7 +41,7 @@ fn a_computer_without_certificates_of_authorities_is_told_so() {
 #[test]
 fn what_is_no_address_and_no_password_is_refused_before_anything_is_made() {
     on_every_database(|world, server| {
-        let device = Device::bare(&world.path("a"));
+        let device = world.bare_device("a");
         for email in ["", "@", "a@@b", "alice@", "@example.com", "a b@example.com", "a\u{7}@example.com"] {
             device.register(email, &server.url).expect(2);
         }
@@ -79,7 +77,7 @@ fn what_is_no_address_and_no_password_is_refused_before_anything_is_made() {
 fn a_weak_password_is_not_published() {
     on_every_database(|world, server| {
         // Good enough for one address, and known to everybody for the other.
-        let (email, device) = ("zq7vkp3x@tr8vel.example", Device::bare(&world.path("a")));
+        let (email, device) = ("zq7vkp3x@tr8vel.example", world.bare_device("a"));
         let (variable, command) = typing(email);
         let typed = [(variable, &*command)];
         device.answer(&["register", "--email", EMAIL], &typed, &[]).expect(0);
@@ -99,7 +97,7 @@ fn a_weak_password_is_not_published() {
 #[test]
 fn what_only_a_server_keeps_is_not_changed_without_one() {
     let world = World::new();
-    let device = Device::bare(&world.path("a"));
+    let device = world.bare_device("a");
     device.run(&["register", "--email", EMAIL]).expect(0);
     device.run(&["account", "profile"]).expect(10);
     let both = ["account", "profile", "--email", "alice@example.org", "--name", "Alice"];
@@ -112,7 +110,7 @@ fn what_only_a_server_keeps_is_not_changed_without_one() {
 #[test]
 fn a_name_that_was_invented_is_not_published() {
     on_every_database(|world, server| {
-        let device = Device::bare(&world.path("a"));
+        let device = world.bare_device("a");
         device.run(&["register", "--email", "alice@laptop"]).expect(0);
         for publish in [&["register", "--server", &server.url][..], &["account", "server", &server.url]] {
             device.run(publish).expect(2).expect_says("ensafer account profile --email YOU@EXAMPLE.COM");
@@ -125,7 +123,7 @@ fn a_name_that_was_invented_is_not_published() {
         device.run(&["account", "profile", "--name", &long]).expect(2).expect_says("1 to 128 bytes");
 
         // Some do have such an address, and say so.
-        let other = Device::bare(&world.path("b"));
+        let other = world.bare_device("b");
         other.run(&["register", "--email", "bob@laptop"]).expect(0);
         other.register("bob@laptop", &server.url).expect(0);
     });
@@ -134,7 +132,7 @@ fn a_name_that_was_invented_is_not_published() {
 #[test]
 fn a_server_under_another_address_than_its_own_names_the_remedy() {
     on_every_database_with("public_url = \"https://keys.example.com\"\n", |world, server| {
-        let device = Device::bare(&world.path("a"));
+        let device = world.bare_device("a");
         let refused = device.register(EMAIL, &server.url).expect(1);
         refused.expect_says("another server's address").expect_says("public_url");
         device.run(&["account", "show"]).expect(10);
@@ -144,7 +142,7 @@ fn a_server_under_another_address_than_its_own_names_the_remedy() {
 #[test]
 fn half_a_safety_number_is_a_slip_and_another_one_is_an_alarm() {
     on_every_database(|world, server| {
-        let [alice, bob] = ["a", "b"].map(|name| Device::bare(&world.path(name)));
+        let [alice, bob] = ["a", "b"].map(|name| world.bare_device(name));
         alice.register(EMAIL, &server.url).expect(0);
         bob.register("bob@example.com", &server.url).expect(0);
         let verify = |more: &[&str]| alice.run(&[&["share", "verify", "bob@example.com"], more].concat());
@@ -164,9 +162,9 @@ fn half_a_safety_number_is_a_slip_and_another_one_is_an_alarm() {
 #[test]
 fn a_wrong_recovery_key_is_no_wrong_password() {
     on_every_database(|world, server| {
-        let device = Device::bare(&world.path("a"));
+        let device = world.bare_device("a");
         device.register(EMAIL, &server.url).expect(0);
-        let bobs = Device::bare(&world.path("b")).register("bob@example.com", &server.url).expect(0).stdout;
+        let bobs = world.bare_device("b").register("bob@example.com", &server.url).expect(0).stdout;
         let refused = device.answer(&["recovery-key", "use"], &[], &[bobs.trim()]).expect(12);
         assert!(!refused.says("password is wrong") && !refused.says("recovery-key use"), "{refused}");
         refused.expect_says("The recovery key or the address is wrong").expect_says("wrote down");
@@ -179,7 +177,7 @@ fn a_wrong_recovery_key_is_no_wrong_password() {
 #[test]
 fn whose_keys_have_changed_is_not_seen_for_the_first_time() {
     on_every_database(|world, server| {
-        let [alice, bob, other] = ["a", "b", "c"].map(|name| Device::bare(&world.path(name)));
+        let [alice, bob, other] = ["a", "b", "c"].map(|name| world.bare_device(name));
         alice.register(EMAIL, &server.url).expect(0);
         bob.register("bob@example.com", &server.url).expect(0);
         let look = ["share", "verify", "bob@example.com", "--changed"];
@@ -200,7 +198,7 @@ fn a_server_that_wants_a_code_takes_nobody_without() {
     restrict(&codes);
     let config = format!("[registration]\nmode = \"code\"\ncode_file = {:?}\n", text(&codes));
     on_every_database_with(&config, |world, server| {
-        let device = Device::bare(&world.path("a"));
+        let device = world.bare_device("a");
         let register = ["register", "--email", EMAIL, "--server", &server.url];
         device.run(&register).expect(2);
         for wrong in ["kestrel", "# given to the first floor"] {
@@ -216,11 +214,11 @@ fn a_server_that_wants_a_code_takes_nobody_without() {
 #[test]
 fn a_closed_server_lets_in_only_whom_it_knows() {
     on_every_database(|world, server| {
-        let device = Device::bare(&world.path("a"));
+        let device = world.bare_device("a");
         device.register(EMAIL, &server.url).expect(0);
         fs::write(server.data.join("test-server.toml"), "[registration]\nmode = \"closed\"\n").unwrap();
         server.restart();
-        let other = Device::bare(&world.path("b"));
+        let other = world.bare_device("b");
         let refused = other.register("bob@example.com", &server.url).expect(1);
         refused.expect_says("takes no new accounts").expect_says("let you in");
         other.run(&["account", "show"]).expect(10);
@@ -231,7 +229,7 @@ fn a_closed_server_lets_in_only_whom_it_knows() {
 #[test]
 fn whoever_guesses_is_stopped_and_the_owner_is_not() {
     on_every_database(|world, server| {
-        let (owner, stranger) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
+        let (owner, stranger) = (world.bare_device("a"), world.bare_device("b"));
         owner.register(EMAIL, &server.url).expect(0);
         let (variable, wrong) = typing("wrong horse battery");
         let login = ["login", "--email", EMAIL, "--server", &server.url];
@@ -256,7 +254,7 @@ fn whoever_guesses_is_stopped_and_the_owner_is_not() {
 #[test]
 fn a_disabled_account_says_so_to_its_owner_only() {
     on_every_database(|world, server| {
-        let (laptop, stranger) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
+        let (laptop, stranger) = (world.bare_device("a"), world.bare_device("b"));
         laptop.register(EMAIL, &server.url).expect(0);
         server.run(&["user", "disable", EMAIL]).expect(0);
         let refused = laptop.run(&["account", "devices"]).expect(1);
@@ -276,7 +274,7 @@ fn a_disabled_account_says_so_to_its_owner_only() {
 fn clocks_that_are_far_apart_are_named_as_the_reason() {
     on_every_database(|world, server| {
         let evil = EvilServer::start(&server.url);
-        let laptop = Device::bare(&world.path("a"));
+        let laptop = world.bare_device("a");
         laptop.register(EMAIL, &evil.url).expect(0);
         for hours in [-24, 24] {
             evil.play(move |exchange| {
@@ -303,7 +301,7 @@ fn a_certificate_that_is_not_trusted_is_named_as_the_reason() {
     let server = KeyServer::start_with(&world, options);
     assert!(server.url.starts_with("https://127.0.0.1:"), "{}", server.url);
 
-    let device = Device::bare(&world.path("a"));
+    let device = world.bare_device("a");
     let register = ["register", "--email", EMAIL, "--server", &server.url];
     let refused = device.run(&register).expect(14).expect_says("certificate");
     assert!(!refused.says("rustls"), "a library's own words are not for people: {refused}");
@@ -329,7 +327,7 @@ fn an_authority_of_ones_own_is_trusted_beside_the_systems() {
         (KeyServer::start_with(&world, options), tls.certificate)
     };
     let ((own, own_authority), (public, system_authority)) = (start("own"), start("system"));
-    let device = Device::bare(&world.path("a"));
+    let device = world.bare_device("a");
     let system = [("SSL_CERT_FILE", text(&system_authority))];
     let at = |server: &KeyServer, code| {
         device.answer(&["login", "--email", EMAIL, "--server", &server.url], &system, &[]).expect(code)
@@ -365,7 +363,7 @@ fn the_proxy_comes_from_the_settings_before_the_environment() {
     let server =
         KeyServer::start_with(&world, ServerOptions { tls: Some(tls.clone()), ..Default::default() });
     let proxy = Proxy::start(server.address());
-    let device = Device::bare(&world.path("a"));
+    let device = world.bare_device("a");
     let url = "https://keys.example.test";
     let register = ["register", "--email", EMAIL, "--server", url];
     let devices = ["account", "devices"];
@@ -387,7 +385,7 @@ fn the_proxy_comes_from_the_settings_before_the_environment() {
 fn no_proxy_is_asked_for_this_computers_own_server() {
     let world = World::new();
     let server = KeyServer::start(&world);
-    let device = Device::bare(&world.path("a"));
+    let device = world.bare_device("a");
     let dead =
         [("HTTP_PROXY", NOBODY), ("HTTPS_PROXY", NOBODY), ("ALL_PROXY", NOBODY), ("http_proxy", NOBODY)];
     let register = ["register", "--email", EMAIL, "--server", &server.url];
@@ -403,7 +401,7 @@ fn what_is_no_key_server_is_no_key_server() {
     let world = World::new();
     let server = KeyServer::start(&world);
     let evil = EvilServer::start(&server.url);
-    let device = Device::bare(&world.path("a"));
+    let device = world.bare_device("a");
     for (status, answer) in
         [(200, Value::from("hello")), (404, Value::Null), (302, Value::Null), (500, "x".into())]
     {
@@ -422,7 +420,7 @@ fn keys_that_a_newer_version_made_are_no_lie() {
     let world = World::new();
     let server = KeyServer::start(&world);
     let evil = EvilServer::start(&server.url);
-    let (alice, bob) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
+    let (alice, bob) = (world.bare_device("a"), world.bare_device("b"));
     alice.register(EMAIL, &evil.url).expect(0);
     bob.register("bob@example.com", &server.url).expect(0);
     evil.play(|exchange| {

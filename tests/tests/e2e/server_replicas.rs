@@ -16,7 +16,7 @@ fn a_login_that_starts_on_one_replica_ends_on_the_other() {
     let (world, database) = (World::new(), Database::create(&cluster));
     let [one, other] = two_replicas(&world, &database);
     let both = EvilServer::start_before(&[&one.url, &other.url]);
-    let (laptop, desktop) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
+    let (laptop, desktop) = (world.bare_device("a"), world.bare_device("b"));
     laptop.register(EMAIL, &both.url).expect(0);
     both.forget();
     // Whichever replica has the first word.
@@ -38,7 +38,7 @@ fn what_one_replica_was_told_the_other_knows() {
     let Some(cluster) = postgres::cluster() else { return };
     let (world, database) = (World::new(), Database::create(&cluster));
     let [one, other] = two_replicas(&world, &database);
-    let (alice, bob) = (Device::bare(&world.path("alice")), Device::bare(&world.path("bob")));
+    let (alice, bob) = (world.bare_device("alice"), world.bare_device("bob"));
     alice.register(EMAIL, &one.url).expect(0);
     bob.register("bob@example.com", &other.url).expect(0);
     bob.register(EMAIL, &other.url).expect(1);
@@ -46,10 +46,10 @@ fn what_one_replica_was_told_the_other_knows() {
     assert_eq!(seen[0]["safety_number"], seen[1]["safety_number"]);
 
     // Another address of the same server: the realm stays the one of the registration.
-    let desktop = Device::bare(&world.path("desktop"));
+    let desktop = world.bare_device("desktop");
     desktop.run(&["login", "--email", EMAIL, "--server", &other.url, "--realm", &one.url]).expect(0);
     let wrong = typing("wrong horse battery");
-    let stranger = Device::bare(&world.path("stranger"));
+    let stranger = world.bare_device("stranger");
     for server in [&one, &other, &one, &other, &one] {
         let login = ["login", "--email", EMAIL, "--server", &server.url];
         stranger.answer(&login, &[(wrong.0, &wrong.1)], &[]).expect(12);
@@ -63,7 +63,7 @@ fn what_one_replica_was_told_the_other_knows() {
 fn a_login_survives_a_restart_of_the_server_in_its_middle() {
     on_every_database(|world, server| {
         let evil = EvilServer::start(&server.url);
-        let laptop = Device::bare(&world.path("a"));
+        let laptop = world.bare_device("a");
         laptop.register(EMAIL, &evil.url).expect(0);
         for step in ["/v1/login/start", "/v1/login/verify"] {
             let ((ask, asked), (answer, answered)) = (mpsc::channel(), mpsc::channel());
@@ -87,7 +87,7 @@ fn a_login_survives_a_restart_of_the_server_in_its_middle() {
 #[test]
 fn sessions_and_failures_survive_a_crash() {
     on_every_database(|world, server| {
-        let (laptop, stranger) = (Device::bare(&world.path("a")), Device::bare(&world.path("b")));
+        let (laptop, stranger) = (world.bare_device("a"), world.bare_device("b"));
         laptop.register(EMAIL, &server.url).expect(0);
         let wrong = typing("wrong horse battery");
         let login = ["login", "--email", EMAIL, "--server", &server.url.clone()];
@@ -114,8 +114,7 @@ fn a_crash_among_registrations_leaves_no_half_account() {
                 kill_at_once(id);
             }
         });
-        let devices: Vec<_> =
-            (0..COUNT).map(|index| Device::bare(&world.path(&format!("home-{index}")))).collect();
+        let devices: Vec<_> = (0..COUNT).map(|index| world.bare_device(&format!("home-{index}"))).collect();
         let email = |index: usize| format!("user{index}@example.com");
         let running: Vec<_> = devices
             .iter()
@@ -141,7 +140,7 @@ fn a_crash_among_registrations_leaves_no_half_account() {
             } else {
                 device.register(&email(index), &evil.url).expect(0);
             }
-            let fresh = Device::bare(&world.path(&format!("fresh-{index}")));
+            let fresh = world.bare_device(&format!("fresh-{index}"));
             fresh.log_in(&email(index), &evil.url).expect(0);
             let own = |device: &Device| device.json(&["account", "show"]);
             assert_eq!(own(&fresh), own(device));
