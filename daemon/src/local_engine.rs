@@ -12,7 +12,8 @@ use ensafer_core::api::local::{
 };
 use ensafer_core::format::roster::RosterState;
 use ensafer_core::ids::{FileId, Fingerprint, FolderId, InvitationId};
-use ensafer_core::status::{Event, Facts, Status};
+use ensafer_core::safety::Brake;
+use ensafer_core::status::{Event, Facts, Side, Status};
 
 use crate::account::{FreshGroups, Groups, known_people};
 use crate::account_watch::{AccountWatch, Tend, Wishes};
@@ -118,36 +119,35 @@ impl Engine for LocalEngine {
         let now = SystemClock::default().now();
         let folders = Folders::load(shell.home.data_dir())?;
         let statuses = folders.entries().iter().map(|entry| {
-            let kept = Kept::read(reader(&folders, entry)?.as_ref())?;
-            // A brake is more worth knowing than that nothing runs.
-            let stopped = Event::Stopped(kept.brake.is_none());
-            let events = [stopped].into_iter().chain(kept.events());
-            let facts = events.fold(Facts::new(entry.id, now), |facts, event| facts.fold(event, now));
-            Ok(facts.status())
+            let events = events_left(&folders, entry)
+                .unwrap_or_else(|error| vec![Event::Unreachable(Side::Work, exit::describe(&error))]);
+            events.into_iter().fold(Facts::new(entry.id, now), |facts, event| facts.fold(event, now)).status()
         });
-        Ok(Status::of(statuses.collect::<Result<_>>()?))
+        Ok(Status::of(statuses.collect()))
     }
 
     fn release_brake(&self, shell: &Shell, token: &str) -> Result<bool> {
         let folders = Folders::load(shell.home.data_dir())?;
-        for entry in folders.entries() {
+        let brakes = ask_each(shell, &folders, |entry| {
             let brake = reader(&folders, entry)?.as_ref().map_or(Ok(None), kept_brake)?;
-            if brake.is_some_and(|brake| brake.token == token) {
-                let file = folders.state_directory(entry.id)?.join("state.redb");
-                keep_allowed(&mut State::open(&file)?, token)?;
-                return Ok(true);
-            }
-        }
-        Ok(false)
+            Ok((entry.id, brake))
+        })?;
+        let is_meant = |brake: &Option<Brake>| brake.as_ref().is_some_and(|brake| brake.token == token);
+        let Some((folder, _)) = brakes.into_iter().find(|(_, brake)| is_meant(brake)) else {
+            return Ok(false);
+        };
+        let file = folders.state_directory(folder)?.join("state.redb");
+        keep_allowed(&mut State::open(&file)?, token)?;
+        Ok(true)
     }
 
     fn problems(&self, shell: &Shell) -> Result<Vec<ProblemReport>> {
         let folders = Folders::load(shell.home.data_dir())?;
-        let mut all = Vec::new();
-        for entry in folders.entries() {
+        let of_each = ask_each(shell, &folders, |entry| {
             let standing = reader(&folders, entry)?.map_or(Ok(Vec::new()), |reader| reader.problems())?;
-            all.extend(standing.into_iter().map(|standing| (standing.since, entry.id, standing.problem)));
-        }
+            Ok(standing.into_iter().map(|standing| (standing.since, entry.id, standing.problem)))
+        })?;
+        let mut all: Vec<_> = of_each.into_iter().flatten().collect();
         all.sort_by_key(|(since, ..)| *since);
         Ok(all.iter().map(|(since, id, problem)| ProblemReport::new(problem, *id, *since)).collect())
     }
@@ -290,6 +290,23 @@ pub(crate) fn settings(shell: &Shell) -> Settings {
     }
 }
 
+/// What `ask` says of each folder that can be read.
+fn ask_each<T>(shell: &Shell, folders: &Folders, ask: impl Fn(&FolderEntry) -> Result<T>) -> Result<Vec<T>> {
+    let tell = |entry: &FolderEntry, error: &anyhow::Error| {
+        let (work, why) = (printable(&entry.work.to_string_lossy()), exit::describe(error));
+        shell.output.warn(format_args!("{work} is left out: {why}"));
+    };
+    folders::ask_each(folders.entries(), ask, tell)
+}
+
+/// What the last look left of a folder that nobody looks at now.
+fn events_left(folders: &Folders, entry: &FolderEntry) -> Result<Vec<Event>> {
+    let kept = Kept::read(reader(folders, entry)?.as_ref())?;
+    // A brake is more worth knowing than that nothing runs.
+    let stopped = Event::Stopped(kept.brake.is_none());
+    Ok([stopped].into_iter().chain(kept.events()).collect())
+}
+
 /// Answers from the state as it was last committed, without a daemon.
 struct StoredQueries {
     shell: Shell,
@@ -299,15 +316,6 @@ struct StoredQueries {
 impl StoredQueries {
     fn view<'a>(&self, entry: &'a FolderEntry) -> Result<View<'a>> {
         View::read(entry, reader(&self.folders, entry)?.as_ref())
-    }
-
-    /// What `ask` says of each folder that can be read.
-    fn ask_each<T>(&self, ask: impl Fn(&FolderEntry) -> Result<T>) -> Result<Vec<T>> {
-        let tell = |entry: &FolderEntry, error: &anyhow::Error| {
-            let (work, why) = (printable(&entry.work.to_string_lossy()), exit::describe(error));
-            self.shell.output.warn(format_args!("{work} is left out: {why}"));
-        };
-        folders::ask_each(self.folders.entries(), ask, tell)
     }
 
     fn entry(&self, folder: FolderId) -> Result<&FolderEntry> {
@@ -342,7 +350,9 @@ impl Queries for StoredQueries {
     }
 
     fn conflicts(&self) -> Result<Vec<ConflictReport>> {
-        let found = self.ask_each(|entry| view::conflicts(entry, reader(&self.folders, entry)?.as_ref()))?;
+        let found = ask_each(&self.shell, &self.folders, |entry| {
+            view::conflicts(entry, reader(&self.folders, entry)?.as_ref())
+        })?;
         Ok(found.into_iter().flatten().collect())
     }
 
@@ -357,7 +367,7 @@ impl Queries for StoredQueries {
     }
 
     fn trash(&self, sought: &TrashQuery) -> Result<Vec<TrashedReport>> {
-        Ok(trash::latest_first(self.ask_each(|entry| trash::list(entry, sought))?))
+        Ok(trash::latest_first(ask_each(&self.shell, &self.folders, |entry| trash::list(entry, sought))?))
     }
 
     fn restore(&self, folder: FolderId, item: &str) -> Result<Restored> {
@@ -365,7 +375,7 @@ impl Queries for StoredQueries {
     }
 
     fn activity(&self, limit: usize) -> Result<Vec<ActivityReport>> {
-        let of_each = self.ask_each(|entry| {
+        let of_each = ask_each(&self.shell, &self.folders, |entry| {
             let deeds = reader(&self.folders, entry)?.map(|reader| reader.activity(limit)).transpose()?;
             Ok((entry.id, deeds.unwrap_or_default()))
         })?;
@@ -381,6 +391,7 @@ mod tests {
     use ensafer_core::api::local::Deed;
     use ensafer_core::clock::{Clock as VersionVector, Dot};
     use ensafer_core::ids::DeviceId;
+    use ensafer_core::status::State as FolderState;
     use ensafer_core::time::Timestamp;
     use ensafer_core::tree::{Content, Name, Object};
 
@@ -451,5 +462,10 @@ mod tests {
         let located = queries.locate(&path.to_string_lossy()).unwrap();
         assert_eq!(located.map(|located| located.folder), Some(second));
         assert!(queries.locate(&"0a".repeat(16)).is_err(), "the other may know it");
+        let shell = &queries.shell;
+        assert_eq!(LocalEngine.problems(shell).unwrap(), []);
+        assert!(!LocalEngine.release_brake(shell, "none").unwrap());
+        let states = LocalEngine.status(shell).unwrap().folders.into_iter().map(|folder| folder.state);
+        assert_eq!(states.collect::<Vec<_>>(), [FolderState::Offline, FolderState::Stopped]);
     }
 }
