@@ -52,7 +52,7 @@ impl PanelMenu {
         let noted = Arc::clone(&seen);
         // Ends with the bus.
         thread::spawn(move || {
-            messages.map_while(Result::ok).for_each(|message| noted.lock().unwrap().note(&message))
+            messages.map_while(Result::ok).for_each(|message| noted.lock().unwrap().note(&message));
         });
         Self(seen)
     }
