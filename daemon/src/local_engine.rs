@@ -38,7 +38,7 @@ use crate::people::ReadingGuests;
 use crate::progress::Progress;
 use crate::shell::Shell;
 use crate::signers::Signers;
-use crate::state::State;
+use crate::state::{StandingProblem, State};
 use crate::store::DirectoryStore;
 use crate::supervisor::Supervisor;
 use crate::vault::ShellVault;
@@ -145,7 +145,8 @@ impl Engine for LocalEngine {
         let folders = Folders::load(shell.home.data_dir())?;
         let of_each = ask_each(shell, &folders, |entry| {
             let standing = reader(&folders, entry)?.map_or(Ok(Vec::new()), |reader| reader.problems())?;
-            Ok(standing.into_iter().map(|standing| (standing.since, entry.id, standing.problem)))
+            let of_this = |standing: StandingProblem| (standing.since, entry.id, standing.problem);
+            Ok(standing.into_iter().map(of_this).collect::<Vec<_>>())
         })?;
         let mut all: Vec<_> = of_each.into_iter().flatten().collect();
         all.sort_by_key(|(since, ..)| *since);

@@ -74,6 +74,12 @@ impl Progress {
         self.show();
     }
 
+    /// So many files that were counted as done have failed after all, with the rest of their batch.
+    pub fn take_back(&self, files: u64) {
+        self.done_count.fetch_sub(files, Ordering::Relaxed);
+        self.show();
+    }
+
     /// This much is done, for a bar that repeats what somebody else counted.
     pub fn set(&self, reached: status::Progress) {
         self.done_count.store(reached.done_count, Ordering::Relaxed);

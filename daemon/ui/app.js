@@ -72,7 +72,7 @@ export function statusText({ link, status, account }) {
 
 function StatusLine() {
   const { link, status, account } = state;
-  const sign = link === "open" && status ? status.state : "offline";
+  const sign = link === "open" && status ? status.state : "not-running";
   return html`<div class="status">
     <${Sign} state=${link === "connecting" ? "checking" : sign} />
     <p role="status">${statusText(state)}</p>

@@ -4,7 +4,7 @@ import { html } from "/ui/html.js";
 import { done, total } from "/ui/rate.js";
 import { t } from "/ui/text.js";
 
-// A shape for each state, not colour alone. Drawn in a box of 24 by 24.
+// A shape for each state, not colour alone, as the tray has them (tray/icons). Drawn in a box of 24 by 24.
 const SHAPES = {
   "up-to-date": "m5 13 4 4L19 7",
   working: "M12 4a8 8 0 0 1 8 8M12 20a8 8 0 0 1-8-8m13 0h6m-22 0h6",
@@ -12,13 +12,14 @@ const SHAPES = {
   "waiting-for-cloud": "M7 18a4 4 0 0 1 0-8 5 5 0 0 1 10 0 4 4 0 0 1 0 8z",
   paused: "M9 5v14m6-14v14",
   stopped: "M6 6h12v12H6z",
-  offline: "m5 5 14 14M8 8a5 5 0 0 0-1 10h10m2-2a4 4 0 0 0-4-6 5 5 0 0 0-4-4",
-  attention: "M12 4v10m0 4v1",
+  offline: "M3 5h6l3 3h9v12H3zm6.5 6.5 5 5m0-5-5 5",
+  attention: "M12 3 22 21H2zm0 7v4.5m0 3.2v.1",
   braked: "M8 3h8l5 5v8l-5 5H8l-5-5V8zM8 12h8",
   locked: "M6 11h12v9H6zm2 0V8a4 4 0 0 1 8 0v3",
+  "not-running": "M8 4.9a8.5 8.5 0 1 0 8 0M12 2v9",
 };
 
-/** The sign of a state; its words stand beside it. */
+/** The sign of a state, or of a daemon that is gone; its words stand beside it. */
 export function Sign({ state }) {
   return html`<svg class="sign ${state}" viewBox="0 0 24 24" aria-hidden="true"><path d=${SHAPES[state] ?? SHAPES.checking} /></svg>`;
 }

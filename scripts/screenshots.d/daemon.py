@@ -1,5 +1,6 @@
 """A daemon as far as a tray sees it: shows the status that each line of standard input names."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -11,33 +12,48 @@ from http.server import BaseHTTPRequestHandler
 HOME = pathlib.Path(os.environ["ENSAFER_HOME"])
 SOCKET = HOME / "runtime/ensafer.sock"
 ID = "07" * 16
+NOW = "2026-01-01T00:00:00Z"
 COUNTS = {"attention": {"problems": 3, "conflicts": 1}}
-WHY = {"paused": "for 1 h", "offline": "no such directory"}
+WHY = {"paused": "until 15:30", "offline": "no such directory"}
+FILES = ["Taxes/2025.ods", "Minutes of May.txt", "Offer.pdf", "Letters/Bob.txt"]
 
 changed = threading.Condition()
 state = "checking"
 
 
-def status():
-    folder = {"folder": ID, "state": state, "problems": 0, "still-arriving": 0, "conflicts": 0}
-    folder |= COUNTS.get(state, {}) | {"since": "2026-01-01T00:00:00Z", "last-checked": None}
+def folder_status():
+    status = {"folder": ID, "state": state, "problems": 0, "still-arriving": 0, "conflicts": 0}
+    status |= COUNTS.get(state, {}) | {"since": NOW, "last-checked": None}
     if state in WHY:
-        folder["why"] = WHY[state]
+        status["why"] = WHY[state]
     if state == "working":
-        folder["progress"] = {"done-count": 31, "total-count": 312, "done-bytes": 0, "total-bytes": 0}
-    return {"state": state, "folders": [folder]}
+        status["progress"] = {"done-count": 31, "total-count": 312, "done-bytes": 0, "total-bytes": 0}
+    return status
+
+
+def folder():
+    paths = {"work": "/home/alice/Work", "encrypted": "/home/alice/Dropbox/Work"}
+    return {"id": ID, "name": "Work", "role": "owner", "status": folder_status()} | paths
+
+
+def deed(path):
+    return {"folder": ID, "at": NOW, "deed": "changed", "path": path, "here": True, "author": "alice, laptop"}
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         answers = {
             "/v1/version": {"version": os.environ["ENSAFER_VERSION"], "api": 1},
-            "/v1/folders": [{"id": ID, "work": "/home/alice/Work", "encrypted": "/home/alice/Dropbox/Encrypted"}],
+            "/v1/folders": [folder()],
+            "/v1/activity": [deed(path) for path in FILES],
         }
-        if self.path == "/v1/events":
-            self.events()
-        elif self.path in answers:
-            body = json.dumps(answers[self.path]).encode()
+        path = self.path.partition("?")[0]
+        if path == "/v1/events":
+            # The tray breaks off when folders begin or end something, and asks anew.
+            with contextlib.suppress(BrokenPipeError):
+                self.events()
+        elif path in answers:
+            body = json.dumps(answers[path]).encode()
             self.head("application/json", len(body))
             self.wfile.write(body)
         else:
@@ -54,7 +70,8 @@ class Handler(BaseHTTPRequestHandler):
         self.head("text/event-stream")
         with changed:
             while True:
-                self.wfile.write(f"event: status\ndata: {json.dumps(status())}\n\n".encode())
+                told = {"state": state, "folders": [folder_status()]}
+                self.wfile.write(f"event: status\ndata: {json.dumps(told)}\n\n".encode())
                 self.wfile.flush()
                 changed.wait()
 

@@ -8,17 +8,19 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use zbus::blocking::{Connection, Proxy};
+use zbus::message::Message;
 use zbus::zvariant::{Structure, Value};
 
 use crate::bus::Bus;
 use crate::device::Device;
+use crate::panel_menu::revision;
 use crate::process::{Running, ensafer_tray};
 use crate::wait;
 
 /// Where an item has its menu by default; asked for all the same.
 const ITEM_PATH: &str = "/StatusNotifierItem";
 const ITEM_INTERFACE: &str = "org.kde.StatusNotifierItem";
-const MENU_INTERFACE: &str = "com.canonical.dbusmenu";
+pub(crate) const MENU_INTERFACE: &str = "com.canonical.dbusmenu";
 
 /// A session bus. It ends when this is dropped.
 #[derive(Debug)]
@@ -111,7 +113,7 @@ impl Panel {
     #[must_use]
     pub fn next_item(&self) -> TrayItem {
         let name = self.offers.recv_timeout(wait::PATIENCE).expect("an icon is offered");
-        TrayItem { bus: self.bus.clone(), name }
+        TrayItem::new(self.bus.clone(), name)
     }
 }
 
@@ -152,6 +154,11 @@ pub struct MenuLine {
 }
 
 impl TrayItem {
+    /// The icon that the connection with this name on `bus` offers.
+    pub(crate) const fn new(bus: Connection, name: String) -> Self {
+        Self { bus, name }
+    }
+
     /// The pictures: width, height and ARGB32.
     #[must_use]
     pub fn pixmaps(&self) -> Vec<(i32, i32, Vec<u8>)> {
@@ -185,11 +192,21 @@ impl TrayItem {
     /// The menu, from top to bottom.
     #[must_use]
     pub fn menu(&self) -> Vec<MenuLine> {
-        let nothing: &[&str] = &[];
-        let reply = self.menu_proxy().call_method("GetLayout", &(0, -1, nothing)).unwrap();
+        let reply = self.layout();
         let body = reply.body();
         let layout: Structure<'_> = body.deserialize().unwrap();
         line(&layout.fields()[1]).below
+    }
+
+    /// Grows with every change of what lines the menu has.
+    #[must_use]
+    pub fn menu_revision(&self) -> u32 {
+        revision(&self.layout())
+    }
+
+    fn layout(&self) -> Message {
+        let nothing: &[&str] = &[];
+        self.menu_proxy().call_method("GetLayout", &(0, -1, nothing)).unwrap()
     }
 
     /// The words of the menu, without separators and without what opens.

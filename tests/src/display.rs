@@ -90,6 +90,29 @@ impl Display {
         self.xdotool(&arguments).expect("keys can be pressed");
     }
 
+    /// Clicks once with the left (1) or right (3) button.
+    pub fn click(&self, button: u8, [x, y]: [u16; 2]) {
+        let [x, y, button] = [x.to_string(), y.to_string(), button.to_string()];
+        self.xdotool(&["mousemove", &x, &y, "click", &button]).expect("the mouse can be moved and clicked");
+    }
+
+    /// Moves the mouse away from what it may point at, to the lower right corner.
+    pub fn leave(&self) {
+        self.xdotool(&["mousemove", "1279", "1023"]).expect("the mouse can be moved");
+    }
+
+    /// The upper edges of the windows that are shown and belong to a program called `program`.
+    #[must_use]
+    pub fn tops_of(&self, program: &str) -> Vec<u16> {
+        let name = format!("^{program}$");
+        let ids = self.xdotool(&["search", "--onlyvisible", "--name", &name]).unwrap_or_default();
+        let top = |id: &str| {
+            let geometry = self.xdotool(&["getwindowgeometry", "--shell", id])?;
+            geometry.lines().find_map(|line| line.strip_prefix("Y=")?.parse().ok())
+        };
+        ids.lines().filter_map(top).collect()
+    }
+
     /// Types `text` into the window that has the keyboard.
     pub fn type_text(&self, text: &str) {
         self.xdotool(&["type", "--clearmodifiers", text]).expect("text can be typed");

@@ -19,6 +19,7 @@ pub mod keyring;
 pub mod mail;
 pub mod naive;
 pub mod notifications;
+pub mod panel_menu;
 pub mod postgres;
 pub mod process;
 pub mod proxy;

@@ -56,7 +56,7 @@ fn publish_batch(batch: &[&Change], scene: &Scene<'_>, trash: &Trash, outcome: &
         }
     }
     if let Err(error) = scene.store.barrier(&staged) {
-        ready.iter().for_each(|ready| leave_out(ready.change, Failure::store(&error, ""), outcome));
+        ready.iter().for_each(|ready| give_up(ready, Failure::store(&error, ""), scene, outcome));
         return;
     }
     let mut records = Vec::with_capacity(ready.len());
@@ -64,7 +64,7 @@ fn publish_batch(batch: &[&Change], scene: &Scene<'_>, trash: &Trash, outcome: &
         // A new object's parent may be new itself, and would have another id in the next plan.
         if outcome.left_out.contains(&ready.object.parent) {
             let path = subject_path(ready.change, scene);
-            leave_out(ready.change, Failure::retry(&path), outcome);
+            give_up(&ready, Failure::retry(&path), scene, outcome);
             continue;
         }
         match name(file, &ready, scene, trash) {
@@ -72,7 +72,7 @@ fn publish_batch(batch: &[&Change], scene: &Scene<'_>, trash: &Trash, outcome: &
                 remove_copies(&ready, &record.key, scene, trash, outcome);
                 records.push((ready, record));
             }
-            Err(failure) => leave_out(ready.change, failure, outcome),
+            Err(failure) => give_up(&ready, failure, scene, outcome),
         }
     }
     // What went to the trash is durable before its name in the encrypted folder is another's for certain.
@@ -82,7 +82,7 @@ fn publish_batch(batch: &[&Change], scene: &Scene<'_>, trash: &Trash, outcome: &
     for (ready, record) in records {
         match &named {
             Ok(()) => finish(&ready, record, scene, outcome),
-            Err(failure) => leave_out(ready.change, failure.clone(), outcome),
+            Err(failure) => give_up(&ready, failure.clone(), scene, outcome),
         }
     }
 }
@@ -95,12 +95,20 @@ fn prepare<'c>(
     let path = subject_path(change, scene);
     let sealed = seal(scene, &change.target, &publish.source, key_epoch(scene, publish), &path)?;
     let Sealed { staged, object, statement, key_epoch } = sealed;
+    // A batch takes long where files are large: each counts when it is sealed.
+    scene.progress.advance(1, 0);
     Ok((staged, Ready { change, publish, object, statement, key_epoch }))
 }
 
 fn leave_out(change: &Change, failure: Failure, outcome: &mut Outcome) {
     outcome.left_out.insert(change.target.id);
     outcome.failures.push(failure);
+}
+
+/// Leaves out a version that was sealed, and counted.
+fn give_up(ready: &Ready<'_>, failure: Failure, scene: &Scene<'_>, outcome: &mut Outcome) {
+    scene.progress.take_back(1);
+    leave_out(ready.change, failure, outcome);
 }
 
 /// Gives a sealed version its name, in place of what the plan saw there and nothing else. What cannot be had again is
@@ -162,7 +170,6 @@ fn finish(ready: &Ready<'_>, record: StoreRecord, scene: &Scene<'_>, outcome: &m
     }
     outcome.news.push(SeenVersion { object: ready.object.clone(), record: record.clone() });
     outcome.published.insert(change.target.id, (ready.object.clone(), record));
-    scene.progress.advance(1, 0);
 }
 
 /// Moves files of the encrypted folder that say nothing new to the trash.

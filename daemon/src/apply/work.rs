@@ -235,6 +235,8 @@ impl Pass<'_, '_> {
                     job.replaces.as_ref().map(|(path, _)| path.as_str()),
                     &job.path,
                 )
+                // A batch takes long where files are large: each counts when it is opened.
+                .inspect(|_| scene.progress.advance(1, 0))
             })
             .collect();
         let mut ready = Vec::with_capacity(jobs.len());
@@ -249,6 +251,7 @@ impl Pass<'_, '_> {
             }
         }
         if let Err(error) = scene.work.barrier(&staged) {
+            scene.progress.take_back(ready.len() as u64);
             return self.fail(&error, "");
         }
         for ((job, record), staged) in ready.into_iter().zip(staged) {
@@ -258,7 +261,10 @@ impl Pass<'_, '_> {
             };
             match placed {
                 Ok(stamp) => self.finish_with(job.change, Some(stamp), Some(record)),
-                Err(error) => self.fail(&error, &job.path),
+                Err(error) => {
+                    scene.progress.take_back(1);
+                    self.fail(&error, &job.path);
+                }
             }
         }
     }
@@ -316,6 +322,7 @@ impl Pass<'_, '_> {
 
     fn finish(&mut self, change: &Change, stamp: Option<Stamp>) {
         self.finish_with(change, stamp, None);
+        self.scene.progress.advance(1, 0);
     }
 
     fn finish_with(&mut self, change: &Change, stamp: Option<Stamp>, fetched: Option<StoreRecord>) {
@@ -326,7 +333,6 @@ impl Pass<'_, '_> {
         let work: Option<WorkStamp> = stamp.map(|stamp| self.scene.work_stamp(stamp));
         self.outcome.records.extend(finished_record(change, object, work, store));
         self.outcome.applied += 1;
-        self.scene.progress.advance(1, 0);
     }
 
     fn fail(&mut self, error: &WorkError, path: &str) {

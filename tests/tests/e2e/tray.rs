@@ -182,16 +182,84 @@ fn there_is_one_tray_and_only_in_a_session() {
     assert!(second.says(&format!("process {}", tray.id())), "{second}");
 }
 
-/// What a person sees. The menu is read and clicked by the other tests.
+/// What a person sees and does, with the mouse and the keyboard.
 #[test]
-fn a_real_panel_shows_the_icon() {
-    let (_world, device) = World::with_one_device();
+fn a_real_panel_shows_each_status_and_its_menu_is_clicked() {
+    let (world, laptop, desk) = World::with_two_devices();
     let Some(display) = Display::start() else { return };
     let home = tempfile::tempdir().unwrap();
     let Some(desktop) = Desktop::at_home(home.path()) else { return };
     let Some(panel) = XfcePanel::start(&desktop, &display, home.path()) else { return };
-    let _tray = desktop.start_tray(&device);
-    panel.wait_for_icon();
+    for number in 0..40 {
+        laptop.write(&format!("letters/{number}"), "a");
+    }
+    laptop.settle();
+    let _tray = desktop.start_tray(&desk);
+    let item = panel.item();
+    let mut icons = Vec::new();
+    let mut shows = |headline: &str| {
+        wait::until_true(headline, || item.tooltip().starts_with(headline));
+        panel.wait_for_icon(&item);
+        icons.push(item.pixmaps());
+    };
+
+    shows("Up to date");
+    panel.choose(&item, "Stop");
+    shows("Stopped");
+    assert_eq!(desk.state(), "stopped");
+    let arriving = halve_next_object(&world, &laptop);
+    panel.choose(&item, "Start");
+    shows("Waiting for the cloud to deliver");
+    fs::write(&arriving.path, &arriving.whole).unwrap();
+    item.wait_for("Up to date");
+
+    desk.run(&["pause"]).expect(0);
+    shows("Paused");
+    panel.choose(&item, "Resume");
+    item.wait_for("Up to date");
+
+    let away = world.path("away");
+    fs::rename(world.encrypted(), &away).unwrap();
+    shows("A folder cannot be reached");
+    fs::rename(&away, world.encrypted()).unwrap();
+    item.wait_for("Up to date");
+
+    let stranger = world.encrypted().join(format!("{}.ensafer", "0".repeat(32)));
+    fs::copy(&arriving.path, &stranger).unwrap();
+    shows("Some files need attention");
+    fs::remove_file(&stranger).unwrap();
+    item.wait_for("Up to date");
+
+    fs::remove_dir_all(desk.at("letters")).unwrap();
+    shows("Stopped by the brake");
+    desk.run(&["lock"]).expect(0);
+    shows("Locked");
+    desk.run(&["daemon", "--quit"]).expect(0);
+    shows("Not running");
+    for (index, icon) in icons.iter().enumerate() {
+        assert!(!icons[..index].contains(icon), "the icon of status {index} is another's");
+    }
+}
+
+/// A file in the encrypted folder that was cut in half.
+struct Halved {
+    path: PathBuf,
+    whole: Vec<u8>,
+}
+
+/// Has `device` write a file, of which half arrives.
+fn halve_next_object(world: &World, device: &Device) -> Halved {
+    let objects = || {
+        let names = fs::read_dir(world.encrypted()).unwrap().map(|entry| entry.unwrap().path());
+        names.filter(|path| path.extension().is_some_and(|end| end == "ensafer")).collect::<Vec<_>>()
+    };
+    let before = objects();
+    device.write("minutes.txt", "what was said, ".repeat(10_000));
+    device.settle();
+    let path = objects().into_iter().find(|path| !before.contains(path)).expect("it was sealed");
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    Halved { path, whole }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use ensafer_core::crypto::SystemRandom;
 use ensafer_core::format::{Statement, object_name, seal_bytes};
@@ -27,6 +27,62 @@ fn start_meddled(
             meddle();
         }
     })));
+}
+
+#[test]
+fn a_file_counts_as_done_when_it_is_sealed_or_opened_and_not_with_its_whole_batch() {
+    let world = World::new();
+    let (mut a, mut b) = (world.device("a"), world.device("b"));
+    // More than are sealed or opened at the same time: at the last ones, the first are done.
+    let count = 1 + 2 * rayon::current_num_threads() as u64;
+    (0..count).for_each(|n| a.write(&n.to_string(), "text"));
+
+    let (progress, at_barrier) = (a.progress.clone(), Arc::new(AtomicU64::new(0)));
+    let seen = at_barrier.clone();
+    a.start_with(watched(Arc::new(move |op: &Op| {
+        if *op == Op::Barrier {
+            seen.fetch_max(progress.reached().done_count, Ordering::Relaxed);
+        }
+    })));
+    a.settle();
+    assert_eq!(at_barrier.load(Ordering::Relaxed), count);
+    assert_eq!((a.progress.reached().done_count, a.progress.reached().total_count), (count, count));
+
+    let (progress, at_open) = (b.progress.clone(), Arc::new(AtomicU64::new(0)));
+    let seen = at_open.clone();
+    b.start_with(watched(Arc::new(move |op: &Op| {
+        if matches!(op, Op::Open(_)) {
+            seen.fetch_max(progress.reached().done_count, Ordering::Relaxed);
+        }
+    })));
+    b.settle();
+    assert!(at_open.load(Ordering::Relaxed) > 0, "none is done before all are");
+    assert_eq!((b.progress.reached().done_count, b.progress.reached().total_count), (count, count));
+}
+
+#[test]
+fn what_fails_after_it_was_sealed_or_opened_does_not_count() {
+    let world = World::new();
+    let (mut a, mut b) = (world.device("a"), world.device("b"));
+    a.write("f", "a's text");
+    let (cloud, done) = (world.cloud(), AtomicBool::new(false));
+    a.start_with(watched(Arc::new(move |op: &Op| {
+        if let Op::Commit(key) = op
+            && !done.swap(true, Ordering::Relaxed)
+        {
+            fs::write(cloud.join(&*key.0), "somebody else's").unwrap();
+        }
+    })));
+    a.settle();
+    assert_eq!((a.progress.reached().done_count, a.progress.reached().total_count), (1, 2));
+
+    let (path, opened) = (b.path("f"), AtomicBool::new(false));
+    let second_open = move |op: &Op| matches!(op, Op::Open(_)) && opened.swap(true, Ordering::Relaxed);
+    start_meddled(&mut b, second_open, move || fs::write(&path, "b's text, made just now").unwrap());
+    b.settle();
+    let reached = b.progress.reached();
+    assert!(reached.done_count > 0);
+    assert_eq!(reached.done_count + 1, reached.total_count);
 }
 
 #[test]

@@ -114,7 +114,9 @@ impl World {
             trash_days: 30,
             device_name: name.into(),
         };
-        let mut device = Device { clock: self.clock.clone(), entry, settings, state, vault, folder: None };
+        let progress = Arc::new(Progress::hidden());
+        let mut device =
+            Device { clock: self.clock.clone(), entry, settings, state, vault, progress, folder: None };
         device.start();
         Ok(device)
     }
@@ -160,6 +162,8 @@ pub struct Device {
     pub settings: Settings,
     pub state: PathBuf,
     pub vault: Arc<TestVault>,
+    /// Over all that the device does.
+    pub progress: Arc<Progress>,
     pub folder: Option<Folder>,
 }
 
@@ -274,7 +278,7 @@ impl Device {
             clock: &*self.clock,
             vault: &*self.vault,
             cancel: &AtomicBool::new(is_cancelled),
-            progress: &Progress::hidden(),
+            progress: &self.progress,
         };
         work(self.folder.as_mut().unwrap(), &env)
     }
