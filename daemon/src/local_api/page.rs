@@ -66,6 +66,7 @@ const FILES: &[File] = files![
     "screens/choose-directory.js": SCRIPT,
     "screens/conflicts.js": SCRIPT,
     "screens/folders.js": SCRIPT,
+    "screens/invited.js": SCRIPT,
     "screens/keys.js": SCRIPT,
     "screens/people.js": SCRIPT,
     "screens/problems.js": SCRIPT,

@@ -21,7 +21,10 @@ export function Folders() {
       </div>`,
     )}
     ${!state.dialog && html`<${Refused} of="open" /><${Refused} of="brake" />`}
-    <${Button} kind=${state.folders.length ? "plain" : "main"} onClick=${() => act.go("add")}>${t("folders.add")}<//>
+    <div class="actions">
+      <${Button} kind=${state.folders.length ? "plain" : "main"} onClick=${() => act.go("add")}>${t("folders.add")}<//>
+      <${Button} onClick=${() => act.go("invited")}>${t("invited.title")}<//>
+    </div>
     <${FolderDialog} />`;
 }
 

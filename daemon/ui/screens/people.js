@@ -133,17 +133,20 @@ function Invitations({ guests }) {
 }
 
 /** Two people read each other the number, or hold the picture beside the other's screen. */
+export function NumberToCompare({ person: { safety_number: number, qr } }) {
+  const box = `0 0 ${qr.size} ${qr.size}`;
+  return html`<p>${t("number.how")}</p>
+    <p class="key">${number}</p>
+    <svg class="qr" viewBox=${box} role="img" aria-label=${t("number.qr")}><path class="paper" d="M0 0h${qr.size}v${qr.size}h-${qr.size}z" /><path d=${qr.path} /></svg>`;
+}
+
 export function SafetyNumber() {
   if (state.dialog?.name !== "safety-number") return null;
   const { person, isNew, changed } = state.dialog;
-  const { qr } = person;
-  const box = `0 0 ${qr.size} ${qr.size}`;
   return html`<${Dialog} title=${t("number.title", { email: person.login })} onClose=${act.closeDialog}>
     ${isNew && html`<p>${t("number.new")}</p>`}
     ${person.has_changed && html`<p class="notice bad">${t("number.changed")}</p>`}
-    <p>${t("number.how")}</p>
-    <p class="key">${person.safety_number}</p>
-    <svg class="qr" viewBox=${box} role="img" aria-label=${t("number.qr")}><path class="paper" d="M0 0h${qr.size}v${qr.size}h-${qr.size}z" /><path d=${qr.path} /></svg>
+    <${NumberToCompare} person=${person} />
     ${person.verified && !changed && html`<p>${t("standing.verified")}</p>`}
     ${state.failure && html`<${Failure} failure=${act.words(state.failure)} />`}
     <div class="actions">
