@@ -2,8 +2,9 @@
 
 import * as act from "/ui/actions.js";
 import { isInOwnWindow } from "/ui/api.js";
+import { AskingDialog } from "/ui/asking.js";
 import { html, render } from "/ui/html.js";
-import { Button, Dialog, Failure, Field, Sign } from "/ui/parts.js";
+import { Button, Failure, Field, Sign } from "/ui/parts.js";
 import { Refused } from "/ui/refused.js";
 import { Activity } from "/ui/screens/activity.js";
 import { AddFolder } from "/ui/screens/add-folder.js";
@@ -116,23 +117,13 @@ function Unlock() {
 function Recover() {
   if (state.dialog?.name !== "recover") return null;
   const { server } = state.account;
-  const submit = (event) => {
-    event.preventDefault();
-    const { key, fresh, here } = event.currentTarget.elements;
+  const set = ({ key, fresh, here }) =>
     act.recoverLocked({ recovery_key: key.value.trim(), password: fresh.value, here: here?.checked ?? true });
-  };
-  return html`<${Dialog} title=${t("welcome.recover")} onClose=${act.closeDialog}>
-    <form onSubmit=${submit}>
-      <p>${t("welcome.recover-why")}</p>
-      <${Field} name="key" label=${t("field.recovery-key")} autocomplete="off" required />
-      <${Field} name="fresh" type="password" label=${t("field.new-password")} hint=${t("field.new-password-hint")} autocomplete="new-password" required />
-      ${server && html`<label class="choice"><input type="checkbox" name="here" />${t("unlock.only-here")}</label>`}
-      <${Refused} of="recover-locked" />
-      <div class="actions">
-        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="main" type="submit" busy=${state.busy.has("recover-locked")}>${t("welcome.recover-button")}<//>
-      </div>
-    </form>
+  return html`<${AskingDialog} title=${t("welcome.recover")} action="recover-locked" button=${t("welcome.recover-button")} work=${set}>
+    <p>${t("welcome.recover-why")}</p>
+    <${Field} name="key" label=${t("field.recovery-key")} autocomplete="off" required />
+    <${Field} name="fresh" type="password" label=${t("field.new-password")} hint=${t("field.new-password-hint")} autocomplete="new-password" required />
+    ${server && html`<label class="choice"><input type="checkbox" name="here" />${t("unlock.only-here")}</label>`}
   <//>`;
 }
 

@@ -38,8 +38,13 @@ export function Refused({ of }) {
   <//>`;
 }
 
-/** The keys are opened above every screen. */
-function toPassword() {
+/** The keys are opened above every screen, and below a dialog. */
+async function toPassword() {
+  if (state.dialog) {
+    act.closeDialog();
+    // What had the keyboard before the dialog has it back by then.
+    await Promise.resolve();
+  }
   focus("unlock");
 }
 
@@ -51,8 +56,7 @@ async function toOtherLink() {
   act.forgetInvitation();
   // What is drawn by then has the field.
   await Promise.resolve();
-  const field = document.getElementById("link");
-  field?.select();
+  document.getElementById("link")?.select();
 }
 
 /** Asks for the same once more: the form that was refused is the first one of the screen. */

@@ -54,6 +54,7 @@ const FILES: &[File] = files![
     "actions.js": SCRIPT,
     "api.js": SCRIPT,
     "app.js": SCRIPT,
+    "asking.js": SCRIPT,
     "deeds.js": SCRIPT,
     "files.js": SCRIPT,
     "html.js": SCRIPT,
