@@ -4,7 +4,7 @@
 
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -29,7 +29,7 @@ let server;
 async function take(page, device, name, { dark = false, width = WIDTH, height } = {}) {
   await page.emulateMedia({ colorScheme: dark ? "dark" : "light" });
   const names = [
-    [device.user, "/home/alice"],
+    [device.user, `/home/${path.basename(path.dirname(device.user))}`],
     [server, "https://keys.example.com"],
   ];
   await page.evaluate((names) => {
@@ -237,6 +237,33 @@ async function end(page, alice) {
   await take(page, alice, "window-ended");
 }
 
+/** Somebody without an account is invited, and the cloud has delivered the folder. */
+async function beInvited(alice, carol, encrypted) {
+  const sent = JSON.parse(await alice.run("invite", "add", alice.work, "carol@example.com", "--print-link", "--json"));
+  await carol.addCloud();
+  await cp(encrypted, path.join(carol.cloud, "Team"), { recursive: true });
+  const page = await openWindow(browser, carol, { viewport: { width: WIDTH, height: 560 } });
+  await press(page, "I was invited");
+  await fill(page, { "Link of the invitation": sent.link, "One-time password": sent.password });
+  await press(page, "See the invitation");
+  await page.getByText(/^alice@example\.com invites you/).waitFor();
+  await take(page, carol, "window-invited", { height: 640 });
+  // The picture has another address of the server in it.
+  await page.reload();
+  await screen(page, "I was invited");
+  await fill(page, { "Link of the invitation": sent.link, "One-time password": sent.password });
+  await press(page, "See the invitation");
+  await fill(page, { "New password": PASSWORD, "The same password again": PASSWORD });
+  await press(page, "Make the account and accept");
+  await screen(page, "Write this down");
+  await page.getByLabel("I wrote it down").check();
+  await press(page, "Continue");
+  await page.getByText(/^It has arrived in/).waitFor();
+  await take(page, carol, "window-accepted", { height: 890 });
+  await page.context().close();
+  await carol.run("daemon", "--quit");
+}
+
 try {
   await mkdir(images, { recursive: true });
   [browser, server] = await Promise.all([world.browser(), world.server()]);
@@ -257,6 +284,8 @@ try {
   await share(page, alice);
 
   const encrypted = path.join(alice.cloud, (await readdir(alice.cloud))[0]);
+  const carol = await world.device("carol");
+  await beInvited(alice, carol, encrypted);
   await mkdir(laptop.work, { recursive: true });
   await laptop.run("folder", "add", laptop.work, encrypted);
   await laptop.run("sync", "--once");

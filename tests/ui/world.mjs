@@ -84,6 +84,9 @@ async function ended(child) {
 
 /** An installation of Ensafer with a home of its own. */
 export class Device {
+  /** What the verbs are given. */
+  password = PASSWORD;
+
   constructor(directory) {
     this.home = path.join(directory, "ensafer");
     this.user = path.join(directory, "user");
@@ -124,7 +127,7 @@ export class Device {
 
   /** Runs a verb to its end; what it printed. */
   async run(...words) {
-    const env = { ...this.environment, ENSAFER_PASSWORD_COMMAND: `printf '%s' '${PASSWORD}'` };
+    const env = { ...this.environment, ENSAFER_PASSWORD_COMMAND: `printf '%s' '${this.password}'` };
     const { stdout } = await execute(...this.#command(words), { env });
     return stdout.trim();
   }

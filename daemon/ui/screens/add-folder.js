@@ -80,6 +80,8 @@ function AskedOwner() {
 }
 
 function Preview({ preview }) {
+  // Whoever was invited joins that folder, and makes none where it has not arrived yet.
+  const isOther = state.form.folder && state.form.folder !== preview.folder;
   const lines = [
     t("preview.encrypt", { count: preview.encrypt, size: size(preview.encrypt_bytes) }),
     t("preview.decrypt", { count: preview.decrypt, size: size(preview.decrypt_bytes) }),
@@ -101,6 +103,8 @@ function Preview({ preview }) {
     ${preview.missing.map((path) => html`<p class="quiet" key=${path}>${t("preview.missing", { path })}</p>`)}
     ${preview.warnings.map((warning) => html`<p class="notice warn" key=${warning.class}>${t(`warning.${warning.class}`)}</p>`)}
     <p class="quiet">${t("preview.nothing-yet")}</p>
-    <${Button} kind="main" busy=${state.busy.has("add")} onClick=${act.addFolder}>${t("preview.start")}<//>
+    ${isOther
+      ? html`<p class="notice warn">${t("preview.not-invited")}</p>`
+      : html`<${Button} kind="main" busy=${state.busy.has("add")} onClick=${act.addFolder}>${t("preview.start")}<//>`}
   </section>`;
 }
