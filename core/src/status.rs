@@ -51,7 +51,7 @@ pub enum Side {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Progress {
-    /// Objects done: those that are written count, also while the batch that they become durable with is not complete.
+    /// Objects done. A file counts when it is sealed or opened, and is taken back if its batch fails after all.
     pub done_count: u64,
     /// Objects to be done in all.
     pub total_count: u64,

@@ -33,8 +33,8 @@ impl EnvelopeName {
 /// keys, and so none of sled's threads, which never rest.
 pub struct Envelopes {
     directory: PathBuf,
-    /// `None` where it cannot be had: then envelopes are opened anew each time.
-    database: OnceLock<Option<sled::Db>>,
+    /// Empty as long as it cannot be had: then envelopes are opened anew each time.
+    database: OnceLock<sled::Db>,
 }
 
 impl std::fmt::Debug for Envelopes {
@@ -51,12 +51,15 @@ impl Envelopes {
     }
 
     fn database(&self) -> Option<&sled::Db> {
-        let opened = self.database.get_or_init(|| {
-            open_or_recreate(&self.directory)
-                .inspect_err(|error| tracing::warn!(%error, "the envelope cache cannot be made"))
-                .unwrap_or_default()
-        });
-        opened.as_ref()
+        if self.database.get().is_none() {
+            let opened = open_or_recreate(&self.directory)
+                .inspect_err(|error| tracing::warn!(%error, "the envelope cache cannot be made"));
+            // Another thread may have been first: then this one saw it in use.
+            if let Some(database) = opened.ok().flatten() {
+                let _ = self.database.set(database);
+            }
+        }
+        self.database.get()
     }
 
     /// The folder key in the envelope `name`, if it was opened before under the same device key.
@@ -138,7 +141,9 @@ mod tests {
         first.put(&device, name, &key, &mut rng);
         let second = Envelopes::new(directory.path().into());
         assert!(second.get(&device, name).is_none());
-        drop((first, second));
+        drop(first);
+        assert!(second.get(&device, name).is_some(), "it is asked again");
+        drop(second);
         assert!(Envelopes::new(directory.path().into()).get(&device, name).is_some());
     }
 

@@ -286,8 +286,8 @@ impl Worker {
                 let resolve =
                     |folder: &mut Folder, env: &Env<'_>| Ok(folder.resolve_conflict(copy, keep, env));
                 let resolved = self.with_folder(Interrupts::stop, resolve);
-                let count = self.folder.awake().map_or(0, |folder| folder.conflict_count());
-                self.tell([Event::Disturbed(StatusSide::Work), Event::Conflicts(count)]);
+                let left = self.folder.awake().map(|folder| Event::Conflicts(folder.conflict_count()));
+                self.tell([Event::Disturbed(StatusSide::Work)].into_iter().chain(left));
                 let _ = reply.send(resolved.unwrap_or_else(|error| Err(error.into())));
                 self.look_in(Duration::ZERO);
             }
@@ -324,6 +324,7 @@ impl Worker {
             }
             Message::Unlocked => {
                 self.is_locked = false;
+                self.tell([Event::Locked(false)]);
                 self.look_at_everything();
             }
             Message::Lock => {
@@ -440,12 +441,18 @@ impl Worker {
         let why = crate::apply::describe(error);
         tracing::warn!(folder = %self.entry.id, "the folder cannot go on");
         tracing::debug!(folder = %self.entry.id, error = %why, "why it cannot");
+        self.let_go();
+        let locked = Event::Locked(self.is_locked);
+        self.tell([locked, Event::Finished { settled: false }, Event::Unreachable(side, why)]);
+        Instant::now() + TRY_AGAIN
+    }
+
+    /// Closes the folder and its state, so that it can be opened anew.
+    fn let_go(&mut self) {
         self.shared.board.closed(self.entry.id);
         self.folder = Held::Nothing;
         self.falls_asleep = None;
         self.watch = None;
-        self.tell([Event::Finished { settled: false }, Event::Unreachable(side, why)]);
-        Instant::now() + TRY_AGAIN
     }
 
     /// Settles, and goes on after each wish that interrupts it; not after an order to stop.
@@ -491,7 +498,7 @@ impl Worker {
     ) -> Result<T, EngineError> {
         let mut folder = match std::mem::replace(&mut self.folder, Held::Nothing) {
             Held::Awake(folder) => folder,
-            Held::Asleep(folder) => Box::new(folder.wake()?),
+            Held::Asleep(folder) => Box::new(folder.wake().inspect_err(|_| self.let_go())?),
             Held::Nothing => Box::new(self.open()?),
         };
         let shared = self.shared.clone();
@@ -511,8 +518,6 @@ impl Worker {
         let folder = Folder::open(entry.clone(), shared.settings.clone(), &self.state_directory, now)?;
         self.watch = Some(watch(entry, &self.hints, &self.hint_count));
         shared.board.opened(entry.id, folder.reader());
-        // Where all is in order no key is needed, until somebody changes a file.
-        self.is_locked = matches!(shared.vault.unlocked(), Err(FolderKeysError::Locked));
         Ok(folder)
     }
 

@@ -157,15 +157,20 @@ fn what_is_locked_is_shown_as_locked_until_it_is_unlocked() {
 }
 
 #[test]
-fn what_starts_locked_is_shown_as_locked_also_where_all_is_in_order() {
+fn unlocking_shows_what_else_is_wrong() {
     let world = World::new();
     let mut a = world.device("a");
     a.write("f", "text");
-    a.settle();
     a.vault.is_locked.store(true, Ordering::Relaxed);
     let (board, task) = start(&mut a);
-    let is_checked = |status: &Status| status.folders.iter().all(|folder| folder.last_checked.is_some());
-    assert_eq!(wait_for(&board, is_checked).state, State::Locked);
+    wait_for(&board, is(State::Locked));
+    let away = world.path().join("away");
+    fs::rename(world.cloud(), &away).unwrap();
+    a.vault.is_locked.store(false, Ordering::Relaxed);
+    task.tell(Message::Unlocked);
+    wait_for(&board, is(State::Offline));
+    fs::rename(&away, world.cloud()).unwrap();
+    wait_for(&board, is(State::UpToDate));
     task.finish();
 }
 

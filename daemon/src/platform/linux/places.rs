@@ -1,5 +1,5 @@
 //! Whether directories stay where they are. A watch on what is *in* a directory says nothing when a directory above it is
-//! moved away, or the file system that it lies on is unmounted.
+//! moved away.
 
 use std::collections::BTreeSet;
 use std::mem::MaybeUninit;
@@ -22,18 +22,25 @@ pub struct Places {
 
 impl Places {
     /// Begins to watch. `tell` is called from a thread of its own whenever one of `directories`, or a directory above one,
-    /// is moved, removed or unmounted. What cannot be watched is left out.
+    /// is moved; also when one is removed or unmounted, but not before the last who has it open closes it. What may not be
+    /// watched is left out.
     ///
     /// # Errors
-    /// The system has no more watchers, or threads.
+    /// The system has no more watches, watchers or threads.
     pub fn watch(directories: &[&Path], tell: impl Fn() + Send + 'static) -> std::io::Result<Self> {
         let inotify = Arc::new(inotify::init(CreateFlags::CLOEXEC)?);
         let flags = WatchFlags::MOVE_SELF | WatchFlags::DELETE_SELF | WatchFlags::ONLYDIR;
         let places: BTreeSet<&Path> =
             directories.iter().flat_map(|directory| directory.ancestors()).collect();
-        // A directory that is reached in two ways has one watch.
-        let watches: BTreeSet<i32> =
-            places.iter().filter_map(|place| inotify::add_watch(&*inotify, *place, flags).ok()).collect();
+        let mut watches = BTreeSet::new();
+        for place in places {
+            match inotify::add_watch(&*inotify, place, flags) {
+                // A directory that is reached in two ways has one watch.
+                Ok(watch) => _ = watches.insert(watch),
+                Err(Errno::NOSPC) => return Err(Errno::NOSPC.into()),
+                Err(_) => {}
+            }
+        }
         let (events, count) = (Arc::clone(&inotify), watches.len());
         // From here on the watches end with this, and so does the thread.
         let places = Self { inotify, watches };
