@@ -319,6 +319,15 @@ export async function publish(fields) {
   return done;
 }
 
+/** Publishes an account that was made without a key server. The server may mail a code first; then that is asked for. */
+export async function publishHere(fields) {
+  if (!(await publish(fields))) return;
+  const { email, session } = state.account;
+  if (session === "waits-for-code") return go("folders");
+  closeWith(t("settings.published", { email }));
+  await readScreen();
+}
+
 /** Has the server mail another code: an account that was never confirmed may be published again. */
 export async function sendAnotherCode(fields) {
   const { server, email } = state.account;
@@ -413,10 +422,9 @@ export async function changeEmail(fields) {
   else if (state.failure?.class === "needs-mail-code") update({ dialog: { ...state.dialog, wantsCode: true }, failure: null });
 }
 
-/** Closes the dialog, and says what was done where everybody sees it. */
+/** Closes the dialog, and says what was done. */
 function closeWith(said) {
   closeDialog();
-  changeForm({ done: said });
   update({ said });
 }
 

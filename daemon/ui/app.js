@@ -5,6 +5,7 @@ import { isInOwnWindow } from "/ui/api.js";
 import { html, render } from "/ui/html.js";
 import { Button, Dialog, Failure, Field, Sign } from "/ui/parts.js";
 import { Refused } from "/ui/refused.js";
+import { AccountDialog } from "/ui/screens/account-dialogs.js";
 import { Activity } from "/ui/screens/activity.js";
 import { AddFolder } from "/ui/screens/add-folder.js";
 import { Conflicts } from "/ui/screens/conflicts.js";
@@ -188,8 +189,9 @@ function Window() {
       <${Refused} of="sync" />
       <${Unread} />
       ${isReady || ["shut", "keys"].includes(name) ? html`<${view} key=${name} />` : html`<${Waiting} />`}
+      ${isInside && html`<${AccountDialog} />`}
     </main>
-    <p class="hidden" role="log" aria-live="polite">${state.said}</p>`;
+    <p class=${state.said ? "said" : "hidden"} role="log" aria-live="polite">${state.said}</p>`;
 }
 
 /** The skip link's target is a fragment, which is also the way through the screens: only the focus moves. */

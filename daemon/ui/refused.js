@@ -10,7 +10,7 @@ import { t } from "/ui/text.js";
 const HELP = {
   locked: ["help.unlock", toPassword],
   "not-logged-in": ["help.settings", () => act.go("settings")],
-  "not-on-server": ["help.settings", () => act.go("settings")],
+  "not-on-server": ["settings.publish", () => act.openDialog({ name: "publish" })],
   "not-set-up": ["help.account", () => act.go("folders")],
   "keys-changed": ["help.compare", ({ about }) => act.compareWith(about, true)],
   "no-such-brake": ["help.folders", () => act.go("folders")],

@@ -1,7 +1,7 @@
 // An account: made, lost, found again, from another computer.
 
 import assert from "node:assert/strict";
-import { rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, test } from "node:test";
 
@@ -212,5 +212,36 @@ test("a file carries the account to another computer, where there is no server",
   await dialog.waitFor({ state: "detached" });
   await unlock.waitFor({ state: "detached" });
   await first.context().close();
+  await page.context().close();
+});
+
+test("an account without a key server is put on one where that is needed", async () => {
+  const device = await world.device("later");
+  await device.run("register", "--email", "dave@example.com");
+  for (const directory of [device.work, device.cloud]) await mkdir(directory, { recursive: true });
+  await device.run("folder", "add", device.work, device.cloud);
+  await device.run("start");
+  const page = await openWindow(browser, device, {}, "--screen", "people");
+  await fill(page, { "E-mail address": "alice@example.com" });
+  const add = page.getByRole("button", { name: "Add", exact: true });
+  await add.click();
+  await page.getByRole("alert").filter({ hasText: "For this it has to be on a key server." }).waitFor();
+  await page.getByRole("button", { name: "Put the account on a key server" }).click();
+  const dialog = page.getByRole("dialog", { name: "Put the account on a key server" });
+  const put = dialog.getByRole("button", { name: "Put it there" });
+  await fill(dialog, { "Key server": server, Password: "wrong" });
+  await put.click();
+  await dialog.getByRole("alert").filter({ hasText: "The password is wrong" }).waitFor();
+  await passes(page, "publish, refused");
+  await fill(dialog, { Password: PASSWORD });
+  await put.click();
+  await page.getByText("The account is on the key server. Others share with it by dave@example.com.").waitFor();
+  await passes(page, "published");
+  await add.click();
+  await page.getByRole("dialog", { name: "Safety number with alice@example.com" }).waitFor();
+  await page.getByRole("button", { name: "Close" }).click();
+  await page.getByRole("link", { name: "Settings" }).click();
+  await page.getByText(server, { exact: true }).waitFor();
+  assert.equal(await page.getByRole("button", { name: "Put the account on a key server" }).count(), 0);
   await page.context().close();
 });

@@ -12,6 +12,7 @@ export function AccountDialog() {
   const { dialog, failure, busy } = state;
   if (dialog?.name === "password") return html`<${PasswordDialog} />`;
   if (dialog?.name === "email") return html`<${EmailDialog} wantsCode=${dialog.wantsCode} />`;
+  if (dialog?.name === "publish") return html`<${PublishDialog} />`;
   if (dialog?.name === "profile") return html`<${NameDialog} />`;
   if (dialog?.name === "revoke") {
     return html`<${Dialog} title=${t("settings.revoke-title", { name: dialog.device.name })} onClose=${act.closeDialog}>
@@ -102,6 +103,29 @@ function EmailDialog({ wantsCode }) {
       <div class="actions">
         <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
         <${Button} kind="main" type="submit" busy=${state.busy.has("email")}>${t("settings.email-button")}<//>
+      </div>
+    </form>
+  <//>`;
+}
+
+/** An account that is on this computer only comes to a key server; it asks for a code where the server takes no strangers. */
+function PublishDialog() {
+  const submit = (event) => {
+    event.preventDefault();
+    const { server, secret, code } = event.currentTarget.elements;
+    const fields = { server: server.value.trim(), password: secret.value };
+    act.publishHere(code ? { ...fields, code: code.value.trim() } : fields);
+  };
+  return html`<${Dialog} title=${t("settings.publish")} onClose=${act.closeDialog}>
+    <form onSubmit=${submit}>
+      <p>${t("settings.publish-what", { email: state.account.email })}</p>
+      <${Field} name="server" type="text" inputmode="url" label=${t("field.server")} placeholder="https://keys.example.com" autocomplete="url" required />
+      <${Field} name="secret" type="password" label=${t("field.password")} autocomplete="current-password" required />
+      ${state.form.wantsCode && html`<${Field} name="code" label=${t("field.registration-code")} hint=${t("field.registration-code-hint")} autocomplete="off" />`}
+      <${Refused} of="account" />
+      <div class="actions">
+        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
+        <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("settings.publish-button")}<//>
       </div>
     </form>
   <//>`;

@@ -4,20 +4,17 @@ import * as act from "/ui/actions.js";
 import { html } from "/ui/html.js";
 import { Button, Failure, Field, Path } from "/ui/parts.js";
 import { Refused } from "/ui/refused.js";
-import { AccountDialog } from "/ui/screens/account-dialogs.js";
 import { state, update } from "/ui/store.js";
 import { chooseLanguage, currentLanguage, languages, t, time } from "/ui/text.js";
 
 export function Settings() {
   return html`<h1 tabindex="-1">${t("menu.settings")}</h1>
-    ${state.form.done && html`<p class="notice">${state.form.done}</p>`}
     <${Account} />
     <${Devices} />
     <${Autostart} />
     <${Language} />
     ${state.failure && !state.dialog && html`<${Refused} of=${state.failure.name} />`}
-    ${state.settings && html`<${Daemon} report=${state.settings} />`}
-    <${AccountDialog} />`;
+    ${state.settings && html`<${Daemon} report=${state.settings} />`}`;
 }
 
 function Account() {
@@ -37,6 +34,7 @@ function Account() {
     </dl>
     ${account.server && !isLoggedIn && html`<${LogInAgain} />`}
     <div class="actions">
+      ${!account.server && html`<${Button} onClick=${() => act.openDialog({ name: "publish" })}>${t("settings.publish")}<//>`}
       <${Button} onClick=${() => act.openDialog({ name: "password" })}>${t("settings.password")}<//>
       <${Button} onClick=${() => act.openDialog({ name: "email" })}>${t("settings.change-email")}<//>
       ${profile?.answer && html`<${Button} onClick=${() => act.openDialog({ name: "profile" })}>${t("settings.change-name")}<//>`}

@@ -127,7 +127,6 @@ export function MailCode() {
       <${Field} name="code" label=${t("code.code")} inputmode="numeric" autocomplete="one-time-code" required />
       ${!state.form.password && html`<${Field} name="password" type="password" label=${t("field.password")} autocomplete="current-password" required />`}
       ${state.form.wantsCode && html`<${Field} name="registration_code" label=${t("field.registration-code")} hint=${t("field.registration-code-hint")} autocomplete="off" />`}
-      ${state.form.done && html`<p class="notice">${state.form.done}</p>`}
       <${Outcome} />
       <div class="actions">
         <${Button} kind="main" type="submit" busy=${isBusy}>${t("code.button")}<//>
