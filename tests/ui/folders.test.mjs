@@ -158,12 +158,18 @@ test("a directory that is gone is told with what to do, and nothing is deleted",
   await status(page, "A folder cannot be reached");
   await page.getByText(/^A directory of this folder is not there\./).waitFor();
   await passes(page, "unreachable");
+  await page.getByRole("link", { name: "Problems" }).click();
+  await screen(page, "Problems");
+  await page.getByRole("listitem").filter({ hasText: "A folder cannot be reached" }).getByText(/^A directory of this folder is not there\./).waitFor();
+  assert.equal(await page.getByText("Everything is in order.").count(), 0);
+  await passes(page, "unreachable, among the problems");
   await rename(`${encrypted}-away`, encrypted);
   await status(page, "Up to date");
 });
 
 test("a brake says what it holds, and lets go for exactly that", async () => {
-  await page.getByRole("link", { name: "Folders" }).click();
+  await page.getByRole("link", { name: "Problems" }).click();
+  await page.getByText("Everything is in order.").waitFor();
   await rm(path.join(device.work, "letters"), { recursive: true });
   await device.write("one.txt", "not empty");
   await status(page, "Stopped by the brake: look, then go on or undo");
@@ -182,6 +188,7 @@ test("a brake says what it holds, and lets go for exactly that", async () => {
 });
 
 test("a folder is taken off the list, and its files stay", async () => {
+  await page.getByRole("link", { name: "Folders" }).click();
   await page.getByRole("button", { name: "Remove" }).click();
   await passes(page, "remove, sure");
   await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();

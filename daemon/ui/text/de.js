@@ -315,6 +315,7 @@ export default {
 
   // Problems.
   "problems.none": "Alles ist in Ordnung.",
+  "problems.none-known": "Es ist kein Problem bekannt.",
   "problems.do": "Was zu tun ist:",
   "problems.since": "{folder}, seit {time}",
   "problem.still-arriving": "Die verschlüsselte Datei ist noch nicht ganz angekommen.",

@@ -315,6 +315,7 @@ export default {
 
   // Problems.
   "problems.none": "Everything is in order.",
+  "problems.none-known": "No problem is known.",
   "problems.do": "What to do:",
   "problems.since": "{folder}, since {time}",
   "problem.still-arriving": "The encrypted file has not arrived whole yet.",
