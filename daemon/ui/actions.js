@@ -723,7 +723,7 @@ export async function addPerson(folder, email, role) {
 }
 
 export const compareWith = (email, changed = false) =>
-  performAbout(email, "find-person", async () => {
+  performAbout(email, `find-person ${email}`, async () => {
     const person = await api.post("/v1/people/find", { email, changed });
     update({ dialog: { name: "safety-number", person, changed } });
   });

@@ -38,7 +38,20 @@ test("somebody makes an account, and writes the recovery key down before anythin
   await page.getByRole("alert").filter({ hasText: "This password is too easy to guess." }).waitFor();
   await passes(page, "register, refused");
   await fill(page, { "New password": PASSWORD, "The same password again": PASSWORD });
+  let answer;
+  const asked = new Promise((resolve) => {
+    page.route("**/v1/account/register", (route) => {
+      answer = () => route.continue();
+      resolve();
+    });
+  });
   await register.click();
+  await asked;
+  const working = page.getByRole("button", { name: /^Make the account.*working…$/ });
+  await working.waitFor();
+  assert.equal(await working.getAttribute("aria-busy"), "true");
+  await passes(page, "register, at work");
+  await answer();
 
   await screen(page, "Write this down");
   recoveryKey = await page.locator(".key").textContent();

@@ -16,6 +16,7 @@ export default {
   "menu.settings": "Einstellungen",
   "common.cancel": "Abbrechen",
   "common.again": "Noch einmal versuchen",
+  "common.working": "einen Moment…",
   "common.remedy": "Abhilfe: {remedy}",
   "link.connecting": "Ensafer wird gesucht …",
   "lost.text": "Wenn es beendet ist, startet das hier es und öffnet das Fenster neu:",

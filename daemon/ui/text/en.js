@@ -16,6 +16,7 @@ export default {
   "menu.settings": "Settings",
   "common.cancel": "Cancel",
   "common.again": "Try again",
+  "common.working": "working…",
   "common.remedy": "Do: {remedy}",
   "link.connecting": "Looking for Ensafer…",
   "lost.text": "If it has ended, this starts it and opens the window anew:",
