@@ -3,7 +3,7 @@
 import * as act from "/ui/actions.js";
 import { isInOwnWindow } from "/ui/api.js";
 import { html, render } from "/ui/html.js";
-import { Button, Dialog, Failure, Field, Sign } from "/ui/parts.js";
+import { Button, Dialog, Failure, Field, Sign, toTop } from "/ui/parts.js";
 import { Refused } from "/ui/refused.js";
 import { AccountDialog } from "/ui/screens/account-dialogs.js";
 import { Activity } from "/ui/screens/activity.js";
@@ -214,12 +214,11 @@ function draw() {
   const heading = document.querySelector("main h1");
   document.title = t("window.title", { screen: heading?.textContent ?? statusText(state) });
   // Who comes to another screen hears its name; whatever took the keyboard away gives it back.
-  if (!state.dialog && opener) {
-    (opener.isConnected && !isNew ? opener : heading)?.focus();
-    opener = null;
-  } else if (isNew || !focused.isConnected) {
-    heading?.focus();
-  }
+  const back = !state.dialog && opener;
+  if (back) opener = null;
+  if (isNew) toTop();
+  else if (back) (back.isConnected ? back : heading)?.focus();
+  else if (!focused.isConnected) heading?.focus();
 }
 
 drawWith(draw);

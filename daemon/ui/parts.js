@@ -77,6 +77,12 @@ export function Standing({ of }) {
   return html`<span class=${of === "changed" ? "changed" : "quiet"}>${t(`standing.${of}`)}</span>`;
 }
 
+/** Begins a screen at its top, with the keyboard at its heading: what is above that is seen as well. */
+export function toTop() {
+  scrollTo(0, 0);
+  document.querySelector("main h1")?.focus({ preventScroll: true });
+}
+
 /** A path, in its own direction of writing. */
 export function Path({ path }) {
   return html`<span dir="auto">${path}</span>`;

@@ -25,8 +25,15 @@ test("somebody makes an account, and writes the recovery key down before anythin
   await status(page, "No account on this computer yet");
   await screen(page, "Log in");
   await passes(page, "log in");
-  await page.getByRole("button", { name: "Make an account" }).click();
+  await page.setViewportSize({ width: 900, height: 300 });
+  const toRegister = page.getByRole("button", { name: "Make an account" });
+  await toRegister.scrollIntoViewIfNeeded();
+  assert.notEqual(await page.evaluate(() => scrollY), 0);
+  await toRegister.click();
   await screen(page, "Make an account");
+  await page.waitForFunction(() => document.activeElement.textContent === "Make an account");
+  assert.equal(await page.evaluate(() => scrollY), 0, "it begins at its top");
+  await page.setViewportSize({ width: 900, height: 700 });
   await passes(page, "register");
   const register = page.getByRole("button", { name: "Make the account" });
 

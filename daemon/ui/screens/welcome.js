@@ -2,7 +2,7 @@
 
 import * as act from "/ui/actions.js";
 import { html } from "/ui/html.js";
-import { Button, Failure, Field } from "/ui/parts.js";
+import { Button, Failure, Field, toTop } from "/ui/parts.js";
 import { state } from "/ui/store.js";
 import { t } from "/ui/text.js";
 
@@ -23,7 +23,7 @@ export function Welcome() {
 function change(name) {
   act.resetForm({ name });
   // The heading has changed under the keyboard.
-  queueMicrotask(() => document.querySelector("main h1")?.focus());
+  queueMicrotask(toTop);
 }
 
 /** The fields of a form as a document: what is left empty is left out. */
