@@ -5,6 +5,7 @@ import { filtered, toCsv, toJson } from "/ui/deeds.js";
 import { observed } from "/ui/rate.js";
 import { state, update } from "/ui/store.js";
 import { download, hex, unhex } from "/ui/files.js";
+import { bringUp } from "/ui/parts.js";
 import { has, t } from "/ui/text.js";
 
 /** Refusals of which the daemon knows more than their kind. */
@@ -532,6 +533,8 @@ export async function preview(pair) {
     signal.throwIfAborted();
     changeForm({ pair, preview: found });
   });
+  // After it was drawn.
+  if (done) queueMicrotask(() => bringUp("preview"));
   const failure = state.failure;
   if (!done && !signal.aborted && failure?.class === "unknown-owner") changeForm({ pair, askedOwner: failure.about });
 }

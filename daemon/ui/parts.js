@@ -83,6 +83,13 @@ export function toTop() {
   document.querySelector("main h1")?.focus({ preventScroll: true });
 }
 
+/** Brings what came below into sight, as a whole where it fits, with the keyboard at its heading, whose `id` this is. */
+export function bringUp(id) {
+  const heading = document.getElementById(id);
+  heading?.focus({ preventScroll: true });
+  heading?.parentElement.scrollIntoView({ block: "nearest" });
+}
+
 /** A path, in its own direction of writing. */
 export function Path({ path }) {
   return html`<span dir="auto">${path}</span>`;

@@ -80,13 +80,9 @@ function AskedOwner() {
 }
 
 function Preview({ preview }) {
-  const lines = [
-    t("preview.encrypt", { count: preview.encrypt, size: size(preview.encrypt_bytes) }),
-    t("preview.decrypt", { count: preview.decrypt, size: size(preview.decrypt_bytes) }),
-    t("preview.delete", { count: preview.delete }),
-    preview.same > 0 && t("preview.same", { count: preview.same }),
-    preview.differ > 0 && t("preview.differ", { count: preview.differ }),
-  ].filter(Boolean);
+  const counted = ["encrypt", "decrypt", "delete", "same", "differ"].filter((what) => preview[what] > 0);
+  const line = (what) => t(`preview.${what}`, { count: preview[what], size: size(preview[`${what}_bytes`] ?? 0) });
+  const lines = counted.length > 0 ? counted.map(line) : [t("preview.empty")];
   return html`<section class="sheet" aria-labelledby="preview">
     <h2 id="preview" tabindex="-1">${t("preview.title")}</h2>
     <dl>

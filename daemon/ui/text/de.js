@@ -197,6 +197,7 @@ export default {
   "preview.encrypt": { one: "{count} Datei oder Verzeichnis zu verschlüsseln, {size}", other: "{count} Dateien und Verzeichnisse zu verschlüsseln, {size}" },
   "preview.decrypt": { one: "{count} Datei oder Verzeichnis zu entschlüsseln, {size}", other: "{count} Dateien und Verzeichnisse zu entschlüsseln, {size}" },
   "preview.delete": { one: "{count} zu löschen", other: "{count} zu löschen" },
+  "preview.empty": "Nichts zu verschlüsseln, zu entschlüsseln oder zu löschen.",
   "preview.same": { one: "{count} Datei ist auf beiden Seiten gleich", other: "{count} Dateien sind auf beiden Seiten gleich" },
   "preview.differ": { one: "{count} Datei ist verschieden und wird doppelt aufgehoben", other: "{count} Dateien sind verschieden und werden doppelt aufgehoben" },
   "preview.missing": "{path} wird angelegt.",

@@ -197,6 +197,7 @@ export default {
   "preview.encrypt": { one: "{count} file or directory to encrypt, {size}", other: "{count} files and directories to encrypt, {size}" },
   "preview.decrypt": { one: "{count} file or directory to decrypt, {size}", other: "{count} files and directories to decrypt, {size}" },
   "preview.delete": { one: "{count} to delete", other: "{count} to delete" },
+  "preview.empty": "Nothing to encrypt, to decrypt or to delete.",
   "preview.same": { one: "{count} file is the same on both sides", other: "{count} files are the same on both sides" },
   "preview.differ": { one: "{count} file differs and is kept twice", other: "{count} files differ and are kept twice" },
   "preview.missing": "{path} is made.",
