@@ -522,6 +522,12 @@ export function forgetPreview(changes = {}) {
   changeForm({ ...changes, preview: null, askedOwner: null });
 }
 
+/** Whose folder it is has to be asked where this account never met its owner: that is no failure. */
+function askedOwner(error) {
+  if (error.class !== "unknown-owner") throw error;
+  return { askedOwner: error.about };
+}
+
 /** What the first sync of a pair would do. Nothing is changed. */
 export async function preview(pair) {
   if (state.busy.has("preview")) return;
@@ -529,14 +535,13 @@ export async function preview(pair) {
   previewing = new AbortController();
   const { signal } = previewing;
   const done = await performAbout(pair.from, "preview", async () => {
-    const found = await api.post("/v1/folders/preview", pair, { signal });
+    const looked = api.post("/v1/folders/preview", pair, { signal });
+    const answer = await looked.then((preview) => ({ preview }), askedOwner);
     signal.throwIfAborted();
-    changeForm({ pair, preview: found });
+    changeForm({ pair, ...answer });
   });
   // After it was drawn.
-  if (done) queueMicrotask(() => bringUp("preview"));
-  const failure = state.failure;
-  if (!done && !signal.aborted && failure?.class === "unknown-owner") changeForm({ pair, askedOwner: failure.about });
+  if (done) queueMicrotask(() => bringUp(state.form.askedOwner ? "owner" : "preview"));
 }
 
 export async function addFolder() {

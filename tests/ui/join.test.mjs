@@ -115,6 +115,7 @@ test("a stranger's folder is joined after a question, and a look at what happens
   await page.keyboard.press("Enter");
   const yes = page.getByRole("button", { name: "Yes, from alice@example.com" });
   await yes.waitFor();
+  assert.equal(await page.getByRole("alert").count(), 0, "a question is no failure");
   assert.equal(await page.getByRole("button", { name: "Start", exact: true }).count(), 0, "nothing is joined before the answer");
   await passes(page, "whom nobody has met");
   await yes.focus();

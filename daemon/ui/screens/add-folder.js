@@ -74,7 +74,7 @@ function Places() {
 function AskedOwner() {
   const { askedOwner, pair } = state.form;
   return html`<div class="notice warn">
-    <p>${t("add.owner", { owner: askedOwner })}</p>
+    <p id="owner" tabindex="-1">${t("add.owner", { owner: askedOwner })}</p>
     <${Button} onClick=${() => act.preview({ ...pair, from: askedOwner })}>${t("add.owner-yes", { owner: askedOwner })}<//>
   </div>`;
 }
