@@ -69,6 +69,7 @@ test("somebody makes an account, and writes the recovery key down before anythin
   await page.getByLabel("I wrote it down").check();
   await page.getByRole("button", { name: "Continue" }).click();
   await screen(page, "Your first folder");
+  await page.getByText(/^No cloud directory was found on this computer\./).waitFor();
   assert.ok(!(await page.content()).includes(recoveryKey), "it is shown once");
   await page.context().close();
 });

@@ -61,8 +61,7 @@ function Places() {
   </label>`;
   return html`<fieldset>
     <legend>${t("add.encrypted")}</legend>
-    <p class="quiet">${t("add.encrypted-hint")}</p>
-    ${isLooking && html`<p role="status">${t("add.looking")}</p>`}
+    ${isLooking ? html`<p role="status">${t("add.looking")}</p>` : html`<p class="quiet">${state.clouds && t(places.length > 0 ? "add.found" : "add.not-found")} ${t("add.own-first")}</p>`}
     ${places.map(({ path, text, standing }) => choice(path, html`${text} <${Path} path=${path} />`, standing))}
     ${choice(OTHER, t("add.other"))}
     ${chosen === OTHER &&
