@@ -223,8 +223,8 @@ function failureOf(name, error) {
 /** A failure in the reader's words where the page has some for its kind, else in the daemon's. */
 export function words({ name, class: of, what, remedy }) {
   // What was asked for says it better than what it was refused with.
-  const [asked] = name.split(" ");
-  const kind = [`${asked}-${of}`, of].find((kind) => has(`refusal.${kind}`));
+  const [asked, how] = name.split(" ");
+  const kind = [`${how}-${of}`, `${asked}-${of}`, of].find((kind) => has(`refusal.${kind}`));
   if (!kind) return { what, remedy };
   return { what: t(`refusal.${kind}`), detail: KEEPS_DETAIL.includes(kind) ? what : null };
 }
@@ -287,7 +287,8 @@ export const lock = () =>
 // --- The account.
 
 export async function logIn(fields) {
-  const done = await perform("account", async () => takeAccount(await api.post("/v1/account/login", fields)));
+  // Who types an address may have typed another one.
+  const done = await perform(fields.email ? "account by-address" : "account", async () => takeAccount(await api.post("/v1/account/login", fields)));
   // The code is entered on the computer that registered; elsewhere the refusal says so.
   if (state.failure?.class === "needs-mail-code" && state.account.session === "waits-for-code") {
     update({ form: { password: fields.password }, failure: null });

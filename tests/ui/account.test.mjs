@@ -215,7 +215,7 @@ test("a file carries the account to another computer, where there is no server",
   await file.setInputFiles(await saved.path());
   await fill(page, { Password: "wrong" });
   await take.click();
-  await page.getByRole("alert").filter({ hasText: "The password is wrong" }).waitFor();
+  await page.getByRole("alert").filter({ hasText: /^The password is wrong\.$/ }).waitFor();
   await fill(page, { Password: PASSWORD });
   await take.click();
   await screen(page, "Your first folder");

@@ -34,7 +34,7 @@ test("the first folder is looked at before anything is written", async () => {
   const unlock = page.getByRole("button", { name: "Unlock" });
   await page.getByLabel("Password").fill("wrong");
   await unlock.click();
-  await page.getByRole("alert").waitFor();
+  await page.getByRole("alert").filter({ hasText: /^The password is wrong\.$/ }).waitFor();
   await passes(page, "locked");
   await page.getByLabel("Password").fill(PASSWORD);
   await unlock.click();
