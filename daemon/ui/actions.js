@@ -5,7 +5,7 @@ import { filtered, toCsv, toJson } from "/ui/deeds.js";
 import { observed } from "/ui/rate.js";
 import { state, update } from "/ui/store.js";
 import { download, hex, unhex } from "/ui/files.js";
-import { bringUp } from "/ui/parts.js";
+import { bringUp, toTop } from "/ui/parts.js";
 import { has, t } from "/ui/text.js";
 
 /** Refusals of which the daemon knows more than their kind. */
@@ -393,8 +393,11 @@ export async function logOut() {
     isTold = answer.is_server_told;
     update({ account: answer.account, devices: null, profile: null });
   });
-  if (done && isTold) closeDialog();
-  else if (done) closeWith(t("settings.server-not-told"));
+  if (!done) return;
+  if (isTold) closeDialog();
+  else closeWith(t("settings.server-not-told"));
+  // After it was drawn: what to do next stands there.
+  queueMicrotask(toTop);
 }
 
 export const showRecoveryKey = (password) =>

@@ -13,7 +13,7 @@ import { Folders } from "/ui/screens/folders.js";
 import { Keys } from "/ui/screens/keys.js";
 import { People } from "/ui/screens/people.js";
 import { Problems } from "/ui/screens/problems.js";
-import { Settings } from "/ui/screens/settings.js";
+import { Settings, canLogInAgain } from "/ui/screens/settings.js";
 import { Trash } from "/ui/screens/trash.js";
 import { MailCode, Welcome } from "/ui/screens/welcome.js";
 import { drawWith, state } from "/ui/store.js";
@@ -178,13 +178,15 @@ function Window() {
   const { name, view } = screen();
   const isReady = state.link === "open" && state.account;
   const isInside = isReady && Object.hasOwn(SCREENS, name);
+  // One password at a time: to log in unlocks, too.
+  const isUnlockAsked = isInside && state.account.state === "locked" && !(name === "settings" && canLogInAgain());
   return html`<a class="skip" href="#main" onClick=${toMain}>${t("menu.skip")}</a>
     <header>
       <${StatusLine} />
       ${isInside && html`<${Menu} current=${name === "add" ? "folders" : name} />`}
     </header>
     <main id="main" tabindex="-1" class=${isInside ? "" : "narrow"}>
-      ${isInside && state.account.state === "locked" && html`<${Unlock} /><${Recover} />`}
+      ${isUnlockAsked && html`<${Unlock} /><${Recover} />`}
       ${isInside && html`<${Notices} />`}
       <${Refused} of="sync" />
       <${Unread} />

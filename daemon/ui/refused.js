@@ -28,5 +28,5 @@ export function Refused({ of }) {
 
 /** The keys are opened above every screen. */
 function toPassword() {
-  document.getElementById("unlock")?.focus();
+  (document.getElementById("unlock") ?? document.getElementById("login-password"))?.focus();
 }

@@ -134,6 +134,14 @@ test("the computer is logged out, and the recovery key shown again for the passw
   await passes(page, "log out, sure");
   await dialog.getByRole("button", { name: "Log out" }).click();
   await page.getByText("Logged out", { exact: true }).waitFor();
+  await page.getByText(/^This computer is logged out, and its keys are locked/).waitFor();
+  assert.equal(await page.getByLabel("Password").count(), 1, "one password is asked for");
+  assert.equal(await page.evaluate(() => scrollY), 0);
+  await passes(page, "logged out");
+  await page.getByLabel("Password").fill(NEW_PASSWORD);
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
+  await screen(page, "Your first folder");
+  assert.equal(await page.getByRole("button", { name: "Unlock" }).count(), 0, "the keys are open, too");
   await page.context().close();
 });
 

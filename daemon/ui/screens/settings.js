@@ -32,7 +32,7 @@ function Account() {
       <dt>${t("settings.device")}</dt>
       <dd>${account.device}</dd>
     </dl>
-    ${account.server && !isLoggedIn && html`<${LogInAgain} />`}
+    ${canLogInAgain() && html`<${LogInAgain} />`}
     <div class="actions">
       ${!account.server && html`<${Button} onClick=${() => act.openDialog({ name: "publish" })}>${t("settings.publish")}<//>`}
       <${Button} onClick=${() => act.openDialog({ name: "password" })}>${t("settings.password")}<//>
@@ -56,13 +56,17 @@ function Name() {
   return html`<dt>${t("settings.name")}</dt><dd dir="auto">${shown}</dd>`;
 }
 
-/** This computer's session has ended; the account is still here. */
+/** Whether this computer's session has ended, and the account is still here. */
+export const canLogInAgain = () => Boolean(state.account.server) && state.account.session !== "logged-in";
+
+/** Its password opens the keys as well. */
 function LogInAgain() {
   const submit = (event) => {
     event.preventDefault();
     act.logIn({ password: event.currentTarget.elements.password.value });
   };
   return html`<form onSubmit=${submit}>
+    ${state.account.state === "locked" && html`<p>${t("settings.log-in-opens")}</p>`}
     <${Field} name="password" id="login-password" type="password" label=${t("field.password")} autocomplete="current-password" required />
     <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("welcome.login-button")}<//>
   </form>`;

@@ -457,6 +457,7 @@ export default {
   "settings.revoke-title": "{name} entfernen?",
   "settings.revoke-what": "Er wird abgemeldet und erfährt von keiner Änderung des Kontos mehr, bis sich dort jemand anmeldet. Was er enthält, bleibt darauf: Wurde er gestohlen, ändern Sie auch das Passwort und machen Sie einen neuen Wiederherstellungsschlüssel.",
   "settings.device-revoked": "{name} ist abgemeldet.",
+  "settings.log-in-opens": "Dieser Computer ist abgemeldet, und seine Schlüssel sind gesperrt: Anmelden öffnet auch sie. Ist der Schlüsselserver nicht erreichbar, öffnet sie Entsperren, auf jeder anderen Seite, ohne ihn.",
   "settings.recovery-key": "Wiederherstellungsschlüssel zeigen",
   "settings.new-recovery-key": "Einen neuen Wiederherstellungsschlüssel machen",
   "settings.new-recovery-key-what": "Der alte ist dann nichts mehr wert: Tun Sie das, wenn ihn jemand gesehen haben kann oder wenn er verloren ist.",

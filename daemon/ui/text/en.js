@@ -457,6 +457,7 @@ export default {
   "settings.revoke-title": "Remove {name}?",
   "settings.revoke-what": "It is logged out, and hears of no change of the account any more, until somebody logs in there. What it holds stays on it: if it was stolen, change the password as well, and make a new recovery key.",
   "settings.device-revoked": "{name} is logged out.",
+  "settings.log-in-opens": "This computer is logged out, and its keys are locked: logging in opens them, too. Where the key server cannot be reached, Unlock, on every other screen, opens them without it.",
   "settings.recovery-key": "Show the recovery key",
   "settings.new-recovery-key": "Make a new recovery key",
   "settings.new-recovery-key-what": "The old one is worth nothing then: do this where somebody else may have seen it, or where it is lost.",
