@@ -371,8 +371,17 @@ export async function importAccount(file, fields) {
 export const saveAccount = () =>
   perform("save-account", async () => {
     const { file } = await api.get("/v1/account/file");
-    download(ACCOUNT_FILE, unhex(file), "application/octet-stream");
+    handOver(ACCOUNT_FILE, unhex(file), "application/octet-stream");
   });
+
+/** Hands a file to the browser. Ensafer's own window asks where it is to lie, and says when it lies there (`ensafer-saved`). */
+function handOver(name, data, type) {
+  download(name, data, type);
+  if (!api.isInOwnWindow) update({ said: t("files.handed-over", { name }) });
+}
+
+/** A file that was handed to Ensafer's own window lies where somebody wanted it. */
+export const fileIsSaved = () => update({ said: t("settings.saved") });
 
 async function afterAccount() {
   update({ form: {} });
@@ -380,7 +389,9 @@ async function afterAccount() {
   go(state.folders.length ? "folders" : "add");
 }
 
-export function keysAreWrittenDown() {
+/** Where that cannot be noted, somebody is reminded once more. */
+export async function keysAreWrittenDown() {
+  await perform("written", async () => takeAccount(await api.post("/v1/account/recovery-key/written")));
   const { leadsTo = state.folders.length ? "folders" : "add" } = state.once;
   update({ once: null });
   go(leadsTo);
@@ -675,7 +686,7 @@ export const exportActivity = (kind) =>
     const works = new Map(state.folders.map((folder) => [folder.id, folder.work]));
     const deeds = filtered(state.activity, state.form).map((deed) => ({ ...deed, folder: works.get(deed.folder) ?? deed.folder }));
     const text = kind === "csv" ? toCsv(deeds) : toJson(deeds);
-    download(`ensafer-activity.${kind}`, text, `${kind === "csv" ? "text/csv" : "application/json"};charset=utf-8`);
+    handOver(`ensafer-activity.${kind}`, text, `${kind === "csv" ? "text/csv" : "application/json"};charset=utf-8`);
   });
 
 // --- People.

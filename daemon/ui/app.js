@@ -39,6 +39,8 @@ const ENDS = {
 };
 /** Notices of which the daemon knows more than their kind. */
 const WITH_DETAIL = ["server-distrusted"];
+/** What a notice's button opens, by its text; of others Settings. */
+const OPENS = { "recovery-key-unwritten": ["settings.recovery-key", "recovery-key"] };
 
 /** The screen that is shown: what has to be done first goes before where somebody wants to go. */
 function screen() {
@@ -147,11 +149,16 @@ function Notices() {
   const notices = [...(state.status?.account ?? []), ...(state.account?.notices ?? [])];
   const known = new Map(notices.map((notice) => [notice.text, notice]));
   const isInSettings = state.route.screen === "settings";
+  const button = (kind) => {
+    const [label, name] = OPENS[kind] ?? [];
+    if (name) return html`<${Button} onClick=${() => act.openDialog({ name })}>${t(label)}<//>`;
+    return !isInSettings && html`<${Button} onClick=${() => act.go("settings")}>${t("help.settings")}<//>`;
+  };
   return [...known.values()].map(
     ({ kind, text }) => html`<div class="notice warn" key=${text}>
       <p>${has(`notice.${kind}`) ? t(`notice.${kind}`) : text}</p>
       ${WITH_DETAIL.includes(kind) && html`<p class="quiet" lang="en">${text}</p>`}
-      ${!isInSettings && html`<${Button} onClick=${() => act.go("settings")}>${t("help.settings")}<//>`}
+      ${button(kind)}
     </div>`,
   );
 }
@@ -226,5 +233,6 @@ function draw() {
 drawWith(draw);
 draw();
 addEventListener("hashchange", act.takeRoute);
+addEventListener("ensafer-saved", act.fileIsSaved);
 await act.takeRoute();
 await act.run();

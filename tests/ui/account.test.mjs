@@ -66,8 +66,24 @@ test("somebody makes an account, and writes the recovery key down before anythin
   await passes(page, "recovery key");
   await page.getByRole("button", { name: "Continue" }).click();
   assert.equal(await page.getByRole("heading", { level: 1 }).textContent(), "Write this down", "not before it is written down");
+
+  // Whoever goes away without having said so is reminded.
+  await page.reload();
+  await screen(page, "Folders");
+  const reminder = page.getByText(/^Nobody has said yet that the recovery key is written down\./);
+  await reminder.waitFor();
+  await passes(page, "recovery key, not written down");
+  await page.getByRole("button", { name: "Show the recovery key" }).click();
+  await fill(page.getByRole("dialog"), { Password: PASSWORD });
+  await page.getByRole("dialog").getByRole("button", { name: "Show", exact: true }).click();
+  await screen(page, "Write this down");
+  assert.equal(await page.locator(".key").textContent(), recoveryKey);
   await page.getByLabel("I wrote it down").check();
   await page.getByRole("button", { name: "Continue" }).click();
+  await screen(page, "Settings");
+  assert.equal(await reminder.count(), 0);
+  await page.getByRole("link", { name: "Folders" }).click();
+  await page.getByRole("button", { name: "Add a folder" }).click();
   await screen(page, "Your first folder");
   await page.getByText(/^No cloud directory was found on this computer\./).waitFor();
   assert.ok(!(await page.content()).includes(recoveryKey), "it is shown once");
@@ -196,6 +212,7 @@ test("a file carries the account to another computer, where there is no server",
   await first.getByRole("button", { name: "Save the account in a file" }).click();
   const saved = await saving;
   assert.equal(saved.suggestedFilename(), "account.ensafer-keys");
+  await first.getByText("Your browser saves it as account.ensafer-keys.").waitFor();
   await passes(first, "settings without a server");
 
   const page = await openWindow(browser, await world.device("other"));

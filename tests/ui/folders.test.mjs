@@ -68,6 +68,12 @@ test("the first folder is looked at before anything is written", async () => {
   const looked = page.getByRole("region", { name: "What the first sync does" });
   assert.equal(await looked.count(), 0);
 
+  await page.getByLabel("Work folder", { exact: true }).fill("~/Somewhere");
+  await page.getByRole("button", { name: "See what would happen" }).click();
+  await looked.getByText(path.join(device.user, "Somewhere"), { exact: true }).waitFor();
+  await looked.getByText("Nothing to encrypt, to decrypt or to delete.").waitFor();
+  await page.getByLabel("Work folder", { exact: true }).fill(device.work);
+
   await page.getByRole("button", { name: "See what would happen" }).click();
   await looked.getByText(device.work, { exact: true }).waitFor();
   await looked.getByText(encrypted, { exact: true }).waitFor();

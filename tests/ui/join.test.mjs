@@ -103,6 +103,11 @@ test("a directory is chosen by the keyboard alone", async () => {
   await tabTo(page, "Go there");
   await page.keyboard.press("Enter");
   await dialog.getByRole("alert").filter({ hasText: "This is no directory's path." }).waitFor();
+  await field.fill("~/Work");
+  await tabTo(page, "Go there");
+  await page.keyboard.press("Enter");
+  await dialog.getByText("0 directories.").waitFor();
+  assert.equal(await field.inputValue(), bob.work, "the home directory is known");
   await field.fill(bob.work);
   await page.keyboard.press("Enter");
   await dialog.waitFor({ state: "detached" });

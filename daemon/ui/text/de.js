@@ -29,6 +29,7 @@ export default {
   "notice.logged-out": "Dieser Computer ist vom Schlüsselserver abgemeldet. Ordner werden trotzdem abgeglichen; Änderungen an Personen und Schlüsseln warten.",
   "notice.server-distrusted": "Was der Schlüsselserver liefert, kann nicht stimmen. Nichts davon wurde übernommen.",
   "notice.new-device": "Ein anderer Computer hat sich bei Ihrem Konto angemeldet. Waren Sie es nicht, entfernen Sie ihn und ändern Sie das Passwort.",
+  "notice.recovery-key-unwritten": "Noch hat niemand gesagt, dass der Wiederherstellungsschlüssel aufgeschrieben ist. Ist das Passwort vergessen, öffnet nichts anderes, was verschlüsselt ist: Lassen Sie ihn zeigen und schreiben Sie ihn auf.",
   "link.lost": "Ensafer antwortet nicht. Es wird von selbst wieder versucht.",
   "link.no-account": "Noch kein Konto auf diesem Computer",
   "link.no-folder": "Noch kein Ordner",
@@ -116,6 +117,7 @@ export default {
   "keys.unpublished": "Das Konto ist auf diesem Computer, aber der Schlüsselserver hat es nicht angenommen: {why}",
   "keys.written": "Ich habe es aufgeschrieben",
   "keys.continue": "Weiter",
+  "keys.print": "Drucken",
 
   // Folders.
   "folders.none": "Auf diesem Computer wird noch kein Ordner abgeglichen.",
@@ -164,7 +166,7 @@ export default {
   "add.title": "Ordner hinzufügen",
   "add.why": "Ihre Dateien bleiben gewöhnliche Dateien im Arbeitsordner. Der verschlüsselte Ordner liegt, wo Ihre Cloud ist, und die Cloud sieht nur ihn.",
   "add.work": "Arbeitsordner",
-  "add.work-hint": "Der ganze Pfad eines Verzeichnisses mit Ihren Dateien. Es wird angelegt, wenn es fehlt.",
+  "add.work-hint": "Der ganze Pfad eines Verzeichnisses mit Ihren Dateien, wie ~/Work. Es wird angelegt, wenn es fehlt.",
   "choose.button": "Wählen …",
   "choose.button-for": "Wählen … ({label})",
   "choose.title": "Verzeichnis wählen",
@@ -207,6 +209,7 @@ export default {
   "preview.start": "Starten",
   "warning.work-in-cloud": "Der Arbeitsordner liegt im Verzeichnis eines Cloud-Programms: Diese Cloud bekommt Ihre Dateien unverschlüsselt.",
   "warning.encrypted-outside-clouds": "Der verschlüsselte Ordner liegt in keinem bekannten Cloud-Verzeichnis: Etwas anderes muss ihn weitertragen.",
+  "warning.in-one-directory": "Beide liegen in einem Verzeichnis. Gelangt das als Ganzes in eine Cloud, bekommt sie Ihre Dateien unverschlüsselt: Legen Sie den Arbeitsordner woandershin.",
 
   // People.
   "people.no-folder": "Fügen Sie zuerst einen Ordner hinzu; dann können Sie ihn teilen.",
@@ -269,6 +272,7 @@ export default {
   // Conflicts and the trash.
   "files.show": "Im Verzeichnis zeigen",
   "files.show-one": "Im Verzeichnis zeigen: {name}",
+  "files.handed-over": "Ihr Browser sichert es als {name}.",
   "conflicts.none": "Dieser Computer kennt keine Datei, die doppelt aufgehoben ist. Ein Konflikt steht auf dem Computer, der die Kopie gemacht hat.",
   "conflicts.why": "Diese Dateien wurden an zwei Stellen geändert, bevor die eine von der anderen wusste. Beide Inhalte sind da: Sehen Sie sie an und wählen Sie, was bleibt.",
   "conflicts.in": "In {folder}",
@@ -393,10 +397,10 @@ export default {
   "refusal.not-logged-in": "Dieser Computer ist am Schlüsselserver nicht angemeldet: siehe Einstellungen.",
   "refusal.no-such-brake": "Inzwischen warten andere Änderungen. Sehen Sie noch einmal hin.",
   "refusal.directories-missing-directory": "Dieses Verzeichnis gibt es noch nicht. Es wird mit dem Ordner angelegt.",
-  "refusal.directories-bad-request": "Das ist kein Pfad eines Verzeichnisses. Er beginnt mit / und nennt nur Verzeichnisse.",
+  "refusal.directories-bad-request": "Das ist kein Pfad eines Verzeichnisses. Er beginnt mit / oder ~/ und nennt nur Verzeichnisse.",
   "refusal.directories-not-allowed": "Ihr Benutzer darf in dieses Verzeichnis nicht hineinsehen. Wählen Sie ein anderes.",
-  "refusal.preview-bad-request": "Diese beiden Verzeichnisse passen nicht zusammen.",
-  "refusal.add-bad-request": "Diese beiden Verzeichnisse passen nicht zusammen.",
+  "refusal.preview-bad-request": "Diese Verzeichnisse kann Ensafer nicht nehmen.",
+  "refusal.add-bad-request": "Diese Verzeichnisse kann Ensafer nicht nehmen.",
   "refusal.preview-already": "Diese Verzeichnisse werden schon abgeglichen.",
   "refusal.add-already": "Diese Verzeichnisse werden schon abgeglichen.",
   "refusal.not-a-recipient": "Dieser verschlüsselte Ordner ist nicht mit diesem Konto geteilt.",

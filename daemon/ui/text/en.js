@@ -29,6 +29,7 @@ export default {
   "notice.logged-out": "This computer is logged out of its key server. Folders sync all the same; changes of people and keys wait.",
   "notice.server-distrusted": "What the key server serves cannot be true. Nothing was taken over from it.",
   "notice.new-device": "Another computer has logged in to your account. If it was not you, remove it, and change the password.",
+  "notice.recovery-key-unwritten": "Nobody has said yet that the recovery key is written down. If the password is forgotten, nothing else opens what is encrypted: have it shown, and write it down.",
   "link.lost": "Ensafer does not answer. It is tried again by itself.",
   "link.no-account": "No account on this computer yet",
   "link.no-folder": "No folder yet",
@@ -116,6 +117,7 @@ export default {
   "keys.unpublished": "The account is on this computer, but the key server did not take it: {why}",
   "keys.written": "I wrote it down",
   "keys.continue": "Continue",
+  "keys.print": "Print it",
 
   // Folders.
   "folders.none": "No folder is synced on this computer yet.",
@@ -164,7 +166,7 @@ export default {
   "add.title": "Add a folder",
   "add.why": "Your files stay ordinary files in the work folder. The encrypted folder lies where your cloud is, and the cloud sees only that one.",
   "add.work": "Work folder",
-  "add.work-hint": "The whole path of a directory with your files. It is made if it is not there.",
+  "add.work-hint": "The whole path of a directory with your files, such as ~/Work. It is made if it is not there.",
   "choose.button": "Choose…",
   "choose.button-for": "Choose… ({label})",
   "choose.title": "Choose a directory",
@@ -207,6 +209,7 @@ export default {
   "preview.start": "Start",
   "warning.work-in-cloud": "The work folder lies in a cloud client's directory: that cloud gets your files unencrypted.",
   "warning.encrypted-outside-clouds": "The encrypted folder lies in no known cloud client's directory: something else has to carry it.",
+  "warning.in-one-directory": "Both lie in one directory. If that reaches a cloud as a whole, it gets your files unencrypted: move the work folder out of it.",
 
   // People.
   "people.no-folder": "Add a folder first; then you can share it.",
@@ -269,6 +272,7 @@ export default {
   // Conflicts and the trash.
   "files.show": "Show in its directory",
   "files.show-one": "Show in its directory: {name}",
+  "files.handed-over": "Your browser saves it as {name}.",
   "conflicts.none": "This computer knows of no file that is kept twice. A conflict is listed on the computer that made the copy.",
   "conflicts.why": "Somebody changed these files in two places before either had heard of the other. Both contents are here: look at them, and choose what stays.",
   "conflicts.in": "In {folder}",
@@ -393,10 +397,10 @@ export default {
   "refusal.not-logged-in": "This computer is not logged in to the key server: see Settings.",
   "refusal.no-such-brake": "Other changes are waiting by now. Look at them again.",
   "refusal.directories-missing-directory": "There is no such directory yet. It is made when the folder is added.",
-  "refusal.directories-bad-request": "This is no directory's path. It begins with / and names directories only.",
+  "refusal.directories-bad-request": "This is no directory's path. It begins with / or ~/ and names directories only.",
   "refusal.directories-not-allowed": "Your user may not look into this directory. Choose another one.",
-  "refusal.preview-bad-request": "These two directories do not go together.",
-  "refusal.add-bad-request": "These two directories do not go together.",
+  "refusal.preview-bad-request": "Ensafer cannot take these directories.",
+  "refusal.add-bad-request": "Ensafer cannot take these directories.",
   "refusal.preview-already": "These directories are synced already.",
   "refusal.add-already": "These directories are synced already.",
   "refusal.not-a-recipient": "This encrypted folder is not shared with this account.",
