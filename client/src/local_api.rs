@@ -92,6 +92,8 @@ impl ClientError {
                 RefusalClass::NoSuchBrake
                 | RefusalClass::BadRequest
                 | RefusalClass::WeakPassword
+                | RefusalClass::Mistyped
+                | RefusalClass::OtherServer
                 | RefusalClass::MissingDirectory => Exit::Usage,
                 RefusalClass::RetryLater | RefusalClass::NeedsMailCode => Exit::RetryLater,
                 RefusalClass::NotAMember | RefusalClass::NotARecipient | RefusalClass::UnknownOwner => {
@@ -101,6 +103,7 @@ impl ClientError {
                 RefusalClass::ServerDistrusted | RefusalClass::KeysChanged => Exit::VerificationFailed,
                 RefusalClass::NotAllowed
                 | RefusalClass::Already
+                | RefusalClass::InvitationOver
                 | RefusalClass::NeedsRegistrationCode
                 | RefusalClass::AddressTaken
                 | RefusalClass::UnknownPerson

@@ -357,6 +357,18 @@ pub fn look_at_roster(
     Ok(open_roster(object, unlocked, groups, cache, None)?.roster.state().clone())
 }
 
+/// The same, for whoever reads by an invitation that this computer has accepted.
+///
+/// # Errors
+/// It is not for the account, or its invitation is over; it is no whole roster, or the account cannot be opened.
+pub fn look_at_roster_as_guest(object: &[u8], vault: &dyn Vault) -> Result<RosterState, FolderKeysError> {
+    let opened = open_as_guest(object, vault, None)?;
+    if !is_invited(&opened, vault)? {
+        return Err(FolderKeysError::NotAMember);
+    }
+    Ok(opened.roster.state().clone())
+}
+
 /// Opens a roster object with an account and the groups that it is in. The folder key is one of `known`, or comes from the envelope cache where it was
 /// opened before, and is put there otherwise.
 fn open_roster(

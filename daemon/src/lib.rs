@@ -3,6 +3,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod accept;
 pub mod account;
 pub mod account_watch;
 pub mod activity;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RemoveKind, RenameMode};
 use notify::{Config, ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
+use crate::platform::Places;
 use crate::scan::is_ignored;
 use crate::store::is_object_name;
 use crate::work_dir::PRIVATE;
@@ -62,6 +63,7 @@ type Shared = Arc<Mutex<RecommendedWatcher>>;
 #[derive(Debug)]
 pub struct Watch {
     _watchers: Vec<Shared>,
+    _places: Option<Places>,
 }
 
 impl Watch {
@@ -84,8 +86,21 @@ impl Watch {
                 Err(error) => warnings.push(warn(side, error)),
             }
         }
-        (Self { _watchers: watchers }, warnings)
+        let places = watch_places(work, encrypted, send)
+            .map_err(|error| warnings.push(warn(Side::Encrypted, error.into())))
+            .ok();
+        (Self { _watchers: watchers, _places: places }, warnings)
     }
+}
+
+/// Both directories may lie on one disk that is taken out: then each is looked at.
+fn watch_places(work: &Path, encrypted: &Path, send: Arc<Sink>) -> std::io::Result<Places> {
+    let roots = [work, encrypted].map(|root| root.canonicalize().unwrap_or_else(|_| root.into()));
+    Places::watch(&roots.each_ref().map(PathBuf::as_path), move || {
+        for side in [Side::Work, Side::Encrypted] {
+            send(side, Hint::Everything);
+        }
+    })
 }
 
 fn watch(side: Side, root: &Path, send: Arc<Sink>) -> notify::Result<(Shared, Option<WatchWarning>)> {

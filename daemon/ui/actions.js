@@ -22,6 +22,9 @@ const KEEPS_DETAIL = [
   "unexpected",
 ];
 
+/** Refusals that say how the account stands. */
+const OF_ACCOUNT = ["not-set-up", "locked", "not-on-server", "not-logged-in"];
+
 /** A file that somebody chose, and that is gone, or not theirs to read (File API, "Error conditions"). */
 const UNREADABLE = ["NotFoundError", "NotReadableError"];
 
@@ -96,7 +99,7 @@ function shut(link) {
   if (api.hasLeft()) return;
   api.leave();
   cancelPreview();
-  update({ link, status: null, dialog: null, form: {}, failure: null, unread: {}, said: "" });
+  update({ link, status: null, dialog: null, form: {}, invitation: null, failure: null, unread: {}, said: "" });
 }
 
 /** Shows a status at once. What it does not have is asked for beside it: an answer may take its time. */
@@ -106,7 +109,11 @@ function takeStatus(status) {
   update({ status, link: "open", rates: ratesOf(status) });
   if (isFirst) refreshInTurn().then(readScreen);
   else if (summary(before) !== summary(status)) refreshInTurn().then(readListInTurn);
+  if (state.invitation?.isAccepted && sharedIn(before) !== sharedIn(status)) lookForFolder();
 }
+
+/** What of others' the cloud has delivered, as a status tells it. */
+const sharedIn = (status) => JSON.stringify(status?.["shared-with-me"] ?? []);
 
 /** What has to change in a status for the lists to have changed. */
 function summary(status) {
@@ -202,6 +209,8 @@ async function perform(name, work, said = "") {
     return true;
   } catch (error) {
     update({ failure: error.name === "AbortError" ? null : failureOf(name, error) });
+    // What the account is shown as is older than such a refusal.
+    if (OF_ACCOUNT.includes(error.class)) refreshInTurn();
     return false;
   } finally {
     update({ busy: new Set([...state.busy].filter((other) => other !== name)) });
@@ -244,8 +253,9 @@ export function go(screen, folder = null) {
 export async function takeRoute() {
   const [, screen, folder] = /^#\/([a-z-]*)(?:\/([0-9a-f]+))?/.exec(location.hash) ?? [];
   cancelPreview();
-  const form = screen === "add" && state.wantedPlace ? { place: state.wantedPlace } : {};
-  update({ route: { screen: screen || "folders", folder: folder ?? null }, people: null, invitations: [], activity: null, isActivityWhole: false, form, wantedPlace: null, failure: null, dialog: null, said: "" });
+  const form = screen === "add" && state.wanted ? state.wanted : {};
+  const invitation = staysWithInvitation(screen) ? state.invitation : null;
+  update({ route: { screen: screen || "folders", folder: folder ?? null }, people: null, invitations: [], activity: null, isActivityWhole: false, form, wanted: null, invitation, failure: null, dialog: null, said: "" });
   if (state.link === "open") await readScreen();
 }
 
@@ -386,15 +396,23 @@ export const fileIsSaved = () => update({ said: t("settings.saved") });
 async function afterAccount() {
   update({ form: {} });
   await refresh();
-  go(state.folders.length ? "folders" : "add");
+  go(afterwards());
+  await acceptIfWanted();
+}
+
+/** Where somebody is led who has an account now. */
+function afterwards() {
+  if (state.invitation) return "invited";
+  return state.folders.length ? "folders" : "add";
 }
 
 /** Where that cannot be noted, somebody is reminded once more. */
 export async function keysAreWrittenDown() {
   await perform("written", async () => takeAccount(await api.post("/v1/account/recovery-key/written")));
-  const { leadsTo = state.folders.length ? "folders" : "add" } = state.once;
+  const { leadsTo = afterwards() } = state.once;
   update({ once: null });
   go(leadsTo);
+  await acceptIfWanted();
 }
 
 export async function logOut() {
@@ -483,9 +501,9 @@ const readClouds = inTurn(async () => {
   }
 });
 
-/** Adds what somebody shares with this account. */
-export function addShared(encrypted) {
-  update({ wantedPlace: encrypted });
+/** Adds what somebody shares with this account, and nothing else where it is known which `folder` that is. */
+export function addShared(place, folder = null) {
+  update({ wanted: { place, folder } });
   go("add");
 }
 
@@ -756,7 +774,8 @@ export const numbersMatch = ({ person, changed = false }) =>
     person.login,
     "verify-person",
     async () => {
-      await api.post("/v1/people/verify", { email: person.login, safety_number: person.safety_number, changed });
+      const verified = await api.post("/v1/people/verify", { email: person.login, safety_number: person.safety_number, changed });
+      if (state.invitation?.inviter?.login === person.login) update({ invitation: { ...state.invitation, inviter: verified } });
       await readPeople();
       update({ dialog: null });
     },
@@ -803,6 +822,68 @@ export const revoke = (invitation) =>
   perform("revoke", async () => {
     await api.post("/v1/invitations/revoke", { invitation });
     await readPeople();
+  });
+
+// --- Invitations that somebody else made.
+
+/** Whoever has no account yet, or no session, gets one on another screen, and goes on with the invitation then. */
+function staysWithInvitation(screen) {
+  const { account } = state;
+  return ["invited", "settings"].includes(screen) || account?.state === "none" || account?.session === "waits-for-code";
+}
+
+/** Shows what an invitation says. Nothing is accepted yet. */
+export async function lookAtInvitation(secrets) {
+  changeForm({ publishOn: null });
+  await perform("invitation", async () => takeInvitation(secrets, await api.post("/v1/invitations/look", secrets)));
+  if (state.failure?.class === "not-on-server") changeForm({ publishOn: new URL(secrets.link).origin });
+}
+
+/** What its server has forgotten, and says nothing any more, this computer has accepted before. */
+function takeInvitation(secrets, answer) {
+  const isAccepted = Boolean(answer.inviter) || !answer.from;
+  update({ invitation: isAccepted ? { ...answer, isAccepted } : { ...answer, secrets } });
+  if (isAccepted) {
+    update({ clouds: null });
+    lookForFolder();
+  }
+}
+
+export function forgetInvitation() {
+  update({ invitation: null, form: {}, failure: null });
+}
+
+/** Accepts the invitation that is shown; to do it twice changes nothing. */
+export async function acceptInvitation() {
+  const { secrets, from } = state.invitation;
+  await performAbout(from, "invitation", async () => {
+    const answer = await api.post("/v1/invitations/accept", secrets);
+    if (state.invitation?.secrets === secrets) takeInvitation(secrets, answer);
+  });
+}
+
+/** Makes the account that accepts. Its keys are shown first; meanwhile the invitation is accepted. */
+export async function registerAndAccept(fields) {
+  update({ invitation: { ...state.invitation, isWanted: true } });
+  if (await register({ ...fields, server: state.invitation.server })) await acceptIfWanted();
+}
+
+async function acceptIfWanted() {
+  if (state.invitation?.isWanted && state.account.session === "logged-in") await acceptInvitation();
+}
+
+/** Puts this computer's account on the server of an invitation. */
+export async function publishForInvitation(fields) {
+  const { publishOn: server } = state.form;
+  if (!(await publish({ server, ...fields }))) return;
+  changeForm({ publishOn: null });
+  update({ said: t("invited.published", { server }) });
+}
+
+/** Looks whether the cloud has delivered the folder that somebody was invited to. */
+export const lookForFolder = () =>
+  perform("clouds", async () => {
+    update({ clouds: await api.get("/v1/clouds") });
   });
 
 // --- Settings.

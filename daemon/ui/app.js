@@ -2,14 +2,16 @@
 
 import * as act from "/ui/actions.js";
 import { isInOwnWindow } from "/ui/api.js";
+import { AskingDialog } from "/ui/asking.js";
 import { html, render } from "/ui/html.js";
-import { Button, Dialog, Failure, Field, Sign, toTop } from "/ui/parts.js";
+import { Button, Failure, Field, Sign, toTop } from "/ui/parts.js";
 import { Refused } from "/ui/refused.js";
 import { AccountDialog } from "/ui/screens/account-dialogs.js";
 import { Activity } from "/ui/screens/activity.js";
 import { AddFolder } from "/ui/screens/add-folder.js";
 import { Conflicts } from "/ui/screens/conflicts.js";
 import { Folders } from "/ui/screens/folders.js";
+import { Invited } from "/ui/screens/invited.js";
 import { Keys } from "/ui/screens/keys.js";
 import { People } from "/ui/screens/people.js";
 import { Problems } from "/ui/screens/problems.js";
@@ -22,6 +24,7 @@ import { currentLanguage, has, t } from "/ui/text.js";
 const SCREENS = {
   folders: Folders,
   add: AddFolder,
+  invited: Invited,
   people: People,
   activity: Activity,
   conflicts: Conflicts,
@@ -29,7 +32,9 @@ const SCREENS = {
   trash: Trash,
   settings: Settings,
 };
-const IN_MENU = Object.keys(SCREENS).filter((name) => name !== "add");
+/** Those that are come to from Folders only. */
+const OF_FOLDERS = ["add", "invited"];
+const IN_MENU = Object.keys(SCREENS).filter((name) => !OF_FOLDERS.includes(name));
 const HOUR_S = 60 * 60;
 /** What this page does not come back from, and what it says of it. */
 const ENDS = {
@@ -48,7 +53,7 @@ function screen() {
   if (state.once?.kind === "keys") return { name: "keys", view: Keys };
   if (Object.hasOwn(ENDS, state.link)) return { name: "shut", view: Shut };
   if (state.account?.session === "waits-for-code" && state.route.screen !== "settings") return { name: "code", view: MailCode };
-  if (state.account?.state === "none") return { name: "welcome", view: Welcome };
+  if (state.account?.state === "none" && state.route.screen !== "invited") return { name: "welcome", view: Welcome };
   const name = Object.hasOwn(SCREENS, state.route.screen) ? state.route.screen : "folders";
   return { name, view: SCREENS[name] };
 }
@@ -115,23 +120,13 @@ function Unlock() {
 function Recover() {
   if (state.dialog?.name !== "recover") return null;
   const { server } = state.account;
-  const submit = (event) => {
-    event.preventDefault();
-    const { key, fresh, here } = event.currentTarget.elements;
+  const set = ({ key, fresh, here }) =>
     act.recoverLocked({ recovery_key: key.value.trim(), password: fresh.value, here: here?.checked ?? true });
-  };
-  return html`<${Dialog} title=${t("welcome.recover")} onClose=${act.closeDialog}>
-    <form onSubmit=${submit}>
-      <p>${t("welcome.recover-why")}</p>
-      <${Field} name="key" label=${t("field.recovery-key")} autocomplete="off" required />
-      <${Field} name="fresh" type="password" label=${t("field.new-password")} hint=${t("field.new-password-hint")} autocomplete="new-password" required />
-      ${server && html`<label class="choice"><input type="checkbox" name="here" />${t("unlock.only-here")}</label>`}
-      <${Refused} of="recover-locked" />
-      <div class="actions">
-        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="main" type="submit" busy=${state.busy.has("recover-locked")}>${t("welcome.recover-button")}<//>
-      </div>
-    </form>
+  return html`<${AskingDialog} title=${t("welcome.recover")} action="recover-locked" button=${t("welcome.recover-button")} work=${set}>
+    <p>${t("welcome.recover-why")}</p>
+    <${Field} name="key" label=${t("field.recovery-key")} autocomplete="off" required />
+    <${Field} name="fresh" type="password" label=${t("field.new-password")} hint=${t("field.new-password-hint")} autocomplete="new-password" required />
+    ${server && html`<label class="choice"><input type="checkbox" name="here" />${t("unlock.only-here")}</label>`}
   <//>`;
 }
 
@@ -184,13 +179,13 @@ function Waiting() {
 function Window() {
   const { name, view } = screen();
   const isReady = state.link === "open" && state.account;
-  const isInside = isReady && Object.hasOwn(SCREENS, name);
+  const isInside = isReady && state.account.state !== "none" && Object.hasOwn(SCREENS, name);
   // One password at a time: to log in unlocks, too.
   const isUnlockAsked = isInside && state.account.state === "locked" && !(name === "settings" && canLogInAgain());
   return html`<a class="skip" href="#main" onClick=${toMain}>${t("menu.skip")}</a>
     <header>
       <${StatusLine} />
-      ${isInside && html`<${Menu} current=${name === "add" ? "folders" : name} />`}
+      ${isInside && html`<${Menu} current=${OF_FOLDERS.includes(name) ? "folders" : name} />`}
     </header>
     <main id="main" tabindex="-1" class=${isInside ? "" : "narrow"}>
       ${isUnlockAsked && html`<${Unlock} /><${Recover} />`}

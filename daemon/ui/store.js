@@ -28,8 +28,11 @@ export const state = {
   profile: null,
   // Where in the window: the screen's name, and a folder's id where it is about one.
   route: { screen: "folders", folder: null },
-  // Where the next folder to be added is, where somebody has said so on another screen.
-  wantedPlace: null,
+  // Which folder is to be added next, and where it is, where somebody has said so on another screen: `folder` and `place`.
+  wanted: null,
+  // An invitation that somebody else made: what it says, and its `secrets` until it `isAccepted`; `isWanted` where it is to be
+  // accepted as soon as there is an account.
+  invitation: null,
   // What a form has found out so far; gone with the screen.
   form: {},
   // What is shown once: keys, a link. It is in no other place.

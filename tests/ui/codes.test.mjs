@@ -13,6 +13,7 @@ let world;
 let browser;
 let server;
 let mails;
+let first;
 let page;
 
 before(async () => {
@@ -26,7 +27,8 @@ before(async () => {
     world.browser(),
     world.server(...mail, "registration.mode=code", `registration.code_file=${codes}`),
   ]);
-  page = await openWindow(browser, await world.device("first"));
+  first = await world.device("first");
+  page = await openWindow(browser, first);
 });
 after(() => world.end());
 
@@ -200,4 +202,30 @@ test("an account without a key server is put on one that asks for codes", async 
   await fill(page, { Code: await mailedCode("dave@example.com"), Password: PASSWORD });
   await page.getByRole("button", { name: "Confirm" }).click();
   await screen(page, "Your first folder");
+});
+
+test("who is invited enters the codes as anybody, and is led on with the invitation", async () => {
+  first.password = NEW_PASSWORD;
+  await Promise.all([mkdir(first.work), mkdir(first.cloud)]);
+  await first.run("folder", "add", first.work, first.cloud);
+  const { link, password } = JSON.parse(await first.run("invite", "add", first.work, "guest@example.com", "--print-link", "--json"));
+  const guest = await openWindow(browser, await world.device("guest"));
+  const press = (name) => guest.getByRole("button", { name, exact: true }).click();
+  await press("I was invited");
+  await fill(guest, { "Link of the invitation": link, "One-time password": password });
+  await press("See the invitation");
+  await fill(guest, { "New password": PASSWORD, "The same password again": PASSWORD });
+  await press("Make the account and accept");
+  await guest.getByRole("alert").filter({ hasText: "The key server wants an authorisation code." }).waitFor();
+  await fill(guest, { "Authorisation code": "alpha-7" });
+  await passes(guest, "invited, authorisation code");
+  await press("Make the account and accept");
+  await screen(guest, "Write this down");
+  await guest.getByLabel("I wrote it down").check();
+  await press("Continue");
+  await screen(guest, "Enter the code from the mail");
+  await fill(guest, { Code: await mailedCode("guest@example.com"), Password: PASSWORD });
+  await press("Confirm");
+  await screen(guest, "Invitation accepted");
+  await guest.context().close();
 });

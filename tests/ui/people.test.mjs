@@ -138,4 +138,14 @@ test("nobody is shown in a folder, or removed from it, who is in another", async
   await card("bob@example.com").getByRole("button", { name: "Remove" }).click();
   await page.getByRole("dialog", { name: `Remove bob@example.com from ${path.basename(alice.work)}?` }).waitFor();
   await passes(page, "remove somebody from one of two");
+
+  // The way to the password leads out of the dialog.
+  await alice.run("lock");
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("button", { name: "Remove" }).click();
+  await dialog.getByRole("alert").filter({ hasText: "The keys are locked." }).waitFor();
+  await page.getByRole("button", { name: "Unlock", includeHidden: true }).waitFor();
+  await dialog.getByRole("button", { name: "Enter the password" }).click();
+  await dialog.waitFor({ state: "detached" });
+  assert.equal(await page.evaluate(() => document.activeElement.id), "unlock");
 });

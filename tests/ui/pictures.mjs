@@ -1,10 +1,10 @@
 // Makes the guides' pictures of the window, of a real daemon in each status: node tests/ui/pictures.mjs
-// (after scripts/ui-tests --install; needs ImageMagick's `convert`, which reduces the colours).
+// (after scripts/ui-tests --install; needs ImageMagick's `convert`, which reduces the colours, and util-linux's `unshare`, which
+// gives each computer a name).
 
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { copyFile, mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
+import { cp, mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -15,6 +15,7 @@ const images = fileURLToPath(new URL("../../docs/images/", import.meta.url));
 const convert = promisify(execFile);
 const COLOURS = "32";
 const WIDTH = 720;
+const LEAST_HEIGHT = 240;
 /** Enough work for some seconds, in one go. */
 const LARGE_COUNT = 80;
 const LARGE_BYTES = 10 << 20;
@@ -23,15 +24,13 @@ const world = await World.make();
 let browser;
 let server;
 
-/** Takes a picture. The paths, the names and the ports of the machine that makes it are nobody's business. */
-async function take(page, device, name, { dark = false, width = WIDTH, height = 560 } = {}) {
+/** Takes a picture, as high as the page is if no height is given. The paths and ports of the machine that makes it are nobody's
+ * business. */
+async function take(page, device, name, { dark = false, width = WIDTH, height } = {}) {
   await page.emulateMedia({ colorScheme: dark ? "dark" : "light" });
-  await page.setViewportSize({ width, height });
   const names = [
-    [device.user, "/home/alice"],
+    [device.user, `/home/${path.basename(path.dirname(device.user))}`],
     [server, "https://keys.example.com"],
-    [`, ${hostname()}`, ", laptop"],
-    [hostname(), "desktop"],
   ];
   await page.evaluate((names) => {
     const shown = (text) => names.reduce((text, [name, instead]) => text.replaceAll(name, instead), text);
@@ -42,6 +41,8 @@ async function take(page, device, name, { dark = false, width = WIDTH, height = 
     document.activeElement?.blur();
   }, names);
   await page.mouse.move(0, 0);
+  await page.setViewportSize({ width, height: height ?? LEAST_HEIGHT });
+  if (!height) await page.setViewportSize({ width, height: await page.evaluate(() => document.scrollingElement.scrollHeight) });
   const file = path.join(images, `${name}.png`);
   await page.screenshot({ path: file });
   await convert("convert", [file, "-strip", "-dither", "None", "-colors", COLOURS, `PNG8:${file}`]);
@@ -63,12 +64,12 @@ async function register(device) {
   const page = await openWindow(browser, device);
   await press(page, "Make an account");
   await fill(page, { "E-mail address": "alice@example.com", "New password": PASSWORD, "The same password again": PASSWORD, "Key server": server });
-  await take(page, device, "window-register", { height: 800 });
+  await take(page, device, "window-register");
   // The picture has another address of the server in it.
   await fill(page, { "Key server": server });
   await press(page, "Make the account");
   await screen(page, "Write this down");
-  await take(page, device, "window-recovery-key", { height: 420 });
+  await take(page, device, "window-recovery-key");
   await page.context().close();
   await device.run("daemon", "--quit");
 }
@@ -81,10 +82,10 @@ async function addFirstFolder(page, alice) {
   await page.getByRole("radio", { name: /A new folder in Dropbox/ }).check();
   await press(page, "See what would happen");
   await page.getByText(/^312 files and directories to encrypt/).waitFor();
-  await take(page, alice, "window-first-run", { height: 920 });
+  await take(page, alice, "window-first-run");
   await press(page, "Start");
   await status(page, "Up to date");
-  await take(page, alice, "window-folders", { dark: true, height: 500 });
+  await take(page, alice, "window-folders", { dark: true });
 }
 
 async function share(page, alice) {
@@ -96,7 +97,7 @@ async function share(page, alice) {
   await press(page, "They match");
   await page.getByText("Safety numbers were compared").waitFor();
   await page.evaluate(() => scrollTo(0, 0));
-  await take(page, alice, "window-people", { height: 640 });
+  await take(page, alice, "window-people");
 }
 
 /** A file that both of Alice's computers change before either hears of the other, and what becomes of it. */
@@ -109,14 +110,14 @@ async function disagree(page, alice, laptop) {
   await press(page, "Start");
   await go(page, "Conflicts (1)");
   await status(page, "Up to date");
-  await take(page, alice, "window-conflicts", { height: 840 });
+  await take(page, alice, "window-conflicts");
   await page.getByRole("radio", { name: "Only the copy, under the file's name" }).check();
   await press(page, "Keep that");
   await page.getByText(/^This computer knows of no file that is kept twice\./).waitFor();
   await status(page, "Up to date");
   await go(page, "Trash");
   await page.getByText("letters/7.txt").first().waitFor();
-  await take(page, alice, "window-trash", { height: 560 });
+  await take(page, alice, "window-trash");
   await go(page, "Activity");
   await page.getByText(/entries, the latest first$/).waitFor();
   await take(page, alice, "window-activity", { height: 620 });
@@ -135,7 +136,7 @@ async function waitForCloud(page, alice, laptop, encrypted) {
   await writeFile(file, whole.subarray(0, whole.length / 2));
   await press(page, "Start");
   await status(page, "Waiting for the cloud to deliver");
-  await take(page, alice, "window-waiting", { height: 510 });
+  await take(page, alice, "window-waiting");
   await writeFile(file, whole);
   await status(page, "Up to date");
 }
@@ -143,11 +144,11 @@ async function waitForCloud(page, alice, laptop, encrypted) {
 async function pauseAndStop(page, alice) {
   await press(page, "Pause for an hour");
   await status(page, "Paused");
-  await take(page, alice, "window-paused", { height: 490 });
+  await take(page, alice, "window-paused");
   await press(page, "Resume");
   await status(page, "Up to date");
   await stop(page);
-  await take(page, alice, "window-stopped", { height: 490 });
+  await take(page, alice, "window-stopped");
   await press(page, "Start");
   await status(page, "Up to date");
 }
@@ -171,7 +172,7 @@ async function check(page, alice) {
       process.kill(id, "SIGSTOP");
     }
     isTaken = (await shown()) === "Checking both sides";
-    if (isTaken) await take(page, alice, "window-checking", { height: 490 });
+    if (isTaken) await take(page, alice, "window-checking");
     process.kill(id, "SIGCONT");
     await status(page, "Up to date");
   }
@@ -180,19 +181,19 @@ async function check(page, alice) {
 async function loseDirectory(page, alice, encrypted) {
   await rename(encrypted, `${encrypted} away`);
   await status(page, "A folder cannot be reached");
-  await take(page, alice, "window-unreachable", { height: 640 });
+  await take(page, alice, "window-unreachable");
   await rename(`${encrypted} away`, encrypted);
   await status(page, "Up to date");
 }
 
-async function haveProblem(page, alice, encrypted) {
-  const [one] = (await readdir(encrypted)).filter((name) => name.endsWith(".ensafer"));
-  const stranger = path.join(encrypted, `${"0".repeat(32)}.ensafer`);
-  await copyFile(path.join(encrypted, one), stranger);
+/** A file is called as none can be on every computer. */
+async function haveProblem(page, alice) {
+  const name = "Accounts 2025\\2026.ods";
+  await alice.write(name, "what was spent");
   await go(page, "Problems (1)");
   await status(page, "Some files need attention");
-  await take(page, alice, "window-problems", { height: 420 });
-  await rm(stranger);
+  await take(page, alice, "window-problems");
+  await rm(path.join(alice.work, name));
   await status(page, "Up to date");
 }
 
@@ -202,23 +203,18 @@ async function work(page, alice) {
   for (let n = 0; n < LARGE_COUNT; n += 1) await alice.write(`pictures/${n}.raw`, randomBytes(LARGE_BYTES));
   await press(page, "Start");
   await page.getByText(/ left$/).waitFor();
-  await take(page, alice, "window-working", { height: 470 });
+  await take(page, alice, "window-working");
   await status(page, "Up to date");
 }
 
 async function brake(page, alice) {
   await rm(path.join(alice.work, "letters"), { recursive: true });
   await page.getByText(/files were deleted here\.$/).waitFor();
-  await take(page, alice, "window-braked", { height: 640 });
+  await take(page, alice, "window-braked");
 }
 
 async function lookAtSettings(page, alice) {
   await go(page, "Settings");
-  const devices = page.getByRole("region", { name: "Computers of this account" }).getByRole("listitem");
-  // Both are this machine.
-  await devices.filter({ hasNotText: "this computer" }).locator("strong").evaluate((name) => {
-    name.firstChild.data = "laptop";
-  });
   await page.getByRole("region", { name: "Start at log-in" }).waitFor();
   await page.getByText("None", { exact: true }).waitFor();
   await page.getByLabel("Days for which the trash keeps what was deleted or replaced").waitFor();
@@ -229,13 +225,43 @@ async function lock(page, alice) {
   await press(page, "Lock");
   await go(page, "Folders");
   await page.getByRole("button", { name: "Unlock" }).waitFor();
-  await take(page, alice, "window-locked", { height: 500 });
+  await take(page, alice, "window-locked");
+  await page.getByLabel("Password", { exact: true }).fill(PASSWORD);
+  await press(page, "Unlock");
+  await status(page, "Up to date");
 }
 
 async function end(page, alice) {
   await alice.run("daemon", "--quit");
   await screen(page, "Ensafer has ended here");
-  await take(page, alice, "window-ended", { height: 300 });
+  await take(page, alice, "window-ended");
+}
+
+/** Somebody without an account is invited, and the cloud has delivered the folder. */
+async function beInvited(alice, carol, encrypted) {
+  const sent = JSON.parse(await alice.run("invite", "add", alice.work, "carol@example.com", "--print-link", "--json"));
+  await carol.addCloud();
+  await cp(encrypted, path.join(carol.cloud, "Team"), { recursive: true });
+  const page = await openWindow(browser, carol, { viewport: { width: WIDTH, height: 560 } });
+  await press(page, "I was invited");
+  await fill(page, { "Link of the invitation": sent.link, "One-time password": sent.password });
+  await press(page, "See the invitation");
+  await page.getByText(/^alice@example\.com invites you/).waitFor();
+  await take(page, carol, "window-invited", { height: 640 });
+  // The picture has another address of the server in it.
+  await page.reload();
+  await screen(page, "I was invited");
+  await fill(page, { "Link of the invitation": sent.link, "One-time password": sent.password });
+  await press(page, "See the invitation");
+  await fill(page, { "New password": PASSWORD, "The same password again": PASSWORD });
+  await press(page, "Make the account and accept");
+  await screen(page, "Write this down");
+  await page.getByLabel("I wrote it down").check();
+  await press(page, "Continue");
+  await page.getByText(/^It has arrived in/).waitFor();
+  await take(page, carol, "window-accepted", { height: 890 });
+  await page.context().close();
+  await carol.run("daemon", "--quit");
 }
 
 try {
@@ -243,6 +269,10 @@ try {
   [browser, server] = await Promise.all([world.browser(), world.server()]);
   const [alice, laptop, bob] = [await world.device("alice"), await world.device("laptop"), await world.device("bob")];
   await alice.useDirectoriesOfUser();
+  alice.cloud = path.join(alice.user, "Dropbox");
+  alice.hostName = "desktop";
+  laptop.hostName = "laptop";
+  bob.hostName = "bobs-computer";
   await register(laptop);
   await alice.run("login", "--email", "alice@example.com", "--server", server);
   await bob.run("register", "--email", "bob@example.com", "--server", server);
@@ -254,6 +284,8 @@ try {
   await share(page, alice);
 
   const encrypted = path.join(alice.cloud, (await readdir(alice.cloud))[0]);
+  const carol = await world.device("carol");
+  await beInvited(alice, carol, encrypted);
   await mkdir(laptop.work, { recursive: true });
   await laptop.run("folder", "add", laptop.work, encrypted);
   await laptop.run("sync", "--once");
@@ -262,13 +294,11 @@ try {
   await pauseAndStop(page, alice);
   await check(page, alice);
   await loseDirectory(page, alice, encrypted);
-  await haveProblem(page, alice, encrypted);
+  await haveProblem(page, alice);
   await work(page, alice);
   await lookAtSettings(page, alice);
-  await go(page, "Folders");
-  await brake(page, alice);
-  await go(page, "Settings");
   await lock(page, alice);
+  await brake(page, alice);
   await end(page, alice);
 } finally {
   await world.end();

@@ -84,6 +84,9 @@ async function ended(child) {
 
 /** An installation of Ensafer with a home of its own. */
 export class Device {
+  /** What the verbs are given. */
+  password = PASSWORD;
+
   constructor(directory) {
     this.home = path.join(directory, "ensafer");
     this.user = path.join(directory, "user");
@@ -124,14 +127,23 @@ export class Device {
 
   /** Runs a verb to its end; what it printed. */
   async run(...words) {
-    const env = { ...this.environment, ENSAFER_PASSWORD_COMMAND: `printf '%s' '${PASSWORD}'` };
-    const { stdout } = await execute(path.join(programs, "ensafer"), words, { env });
+    const env = { ...this.environment, ENSAFER_PASSWORD_COMMAND: `printf '%s' '${this.password}'` };
+    const { stdout } = await execute(...this.#command(words), { env });
     return stdout.trim();
+  }
+
+  /** A program and its arguments: `ensafer` with `words`, on a computer called `hostName` where the device has one. */
+  #command(words) {
+    const ensafer = path.join(programs, "ensafer");
+    if (!this.hostName) return [ensafer, words];
+    const rename = 'printf %s "$0" >/proc/sys/kernel/hostname; exec "$@"';
+    const asRoot = process.getuid() === 0 ? [] : ["--map-root-user"];
+    return ["unshare", ["--uts", ...asRoot, "sh", "-c", rename, this.hostName, ensafer, ...words]];
   }
 
   /** Starts the daemon where nobody types a password for it, as a desktop does; a link into the window. */
   async link(...words) {
-    const { stdout } = await execute(path.join(programs, "ensafer"), ["open", "--print", ...words], { env: this.environment });
+    const { stdout } = await execute(...this.#command(["open", "--print", ...words]), { env: this.environment });
     return stdout.trim();
   }
 

@@ -88,6 +88,19 @@ pub fn look_at_person(
     Ok(person(unlocked, bundle, display_name, met.unwrap_or(Known::Pinned), has_changed))
 }
 
+/// Somebody who was met, or is known otherwise, by these keys. No server is asked, and nobody is remembered.
+///
+/// # Errors
+/// [`AccountError::Pin`] where other keys were seen before, or the account's file cannot be read.
+pub fn met_person(home: &Home, unlocked: &Unlocked, bundle: &SignedBundle) -> Result<Person, AccountError> {
+    if unlocked.account.fingerprint() == bundle.fingerprint() {
+        return Ok(oneself(unlocked));
+    }
+    // On a copy of what is remembered.
+    let known = meet(&mut known_people(home, &unlocked.account)?, &bundle.bundle().login, bundle)?;
+    Ok(person(unlocked, bundle.clone(), None, known, false))
+}
+
 /// What somebody of these very keys calls themselves, if the server says it.
 #[must_use]
 pub fn name_of(home: &Home, config: &Config, unlocked: &Unlocked, person: &SignedBundle) -> Option<String> {

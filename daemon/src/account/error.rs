@@ -171,6 +171,9 @@ pub enum AccountError {
         /// The system's reason.
         source: io::Error,
     },
+    /// The text is no one-time password of an invitation.
+    #[error(transparent)]
+    InvitationPassword(ParsePrintedError),
     /// An invitation's link and password do not belong together, or its record was altered.
     #[error("the invitation cannot be opened: link and password do not belong together")]
     InvitationSecrets,
@@ -215,6 +218,7 @@ impl AccountError {
             Self::Secrets(SecretError::WrongPassword | SecretError::Locked) => Exit::WrongPassword,
             Self::Login { .. }
             | Self::RecoveryKey(_)
+            | Self::InvitationPassword(_)
             | Self::Origin(_)
             | Self::Link(_)
             | Self::Weak { .. }
@@ -296,6 +300,7 @@ impl AccountError {
             Self::RecoveryRefused => {
                 Some("Compare the key with what you wrote down, and look at the address and the server")
             }
+            Self::InvitationPassword(_) => Some("Compare it with what you were told: five groups of four"),
             Self::InvitationSecrets => Some("Compare both with what you were sent and told"),
             Self::InvitationEnded => Some("Ask whoever invited you for a new one"),
             Self::Link(_) => Some("Copy the whole link from the mail, and put it in quotes"),

@@ -32,7 +32,7 @@ use ensafer_core::ids::{AccountId, Fingerprint};
 pub use changes::{change_login, change_password, change_recovery_key, delete, leave_server};
 pub use device::{KeepAccountKey, account_key};
 pub use directory::{
-    Person, check_person, find_person, known_people, look_at_person, name_of, replace_person,
+    Person, check_person, find_person, known_people, look_at_person, met_person, name_of, replace_person,
     set_person_verified,
 };
 pub use error::AccountError;

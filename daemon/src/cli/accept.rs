@@ -5,15 +5,14 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use ensafer_client::exit::Exit;
-use ensafer_core::account::{InvitationLink, SafetyNumber};
-use ensafer_core::api::local::SessionState;
-use ensafer_core::crypto::{InvitationPassword, InvitationSecrets};
+use ensafer_client::password::Password;
 use ensafer_core::ids::{Fingerprint, FolderId};
 
 use super::engine::Engine;
 use super::share::members::may;
 use super::{account as account_verbs, folder, named_path, register};
-use crate::account::{self, AccountError, Received, Unlocked};
+use crate::accept::{self, Link, Looked};
+use crate::account::{self, Received, Unlocked};
 use crate::exit::Failure;
 use crate::folders::{FolderEntry, Folders};
 use crate::key_server::Origin;
@@ -39,26 +38,21 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> Result<Exit> {
-    let link: InvitationLink = arguments.link.parse().map_err(AccountError::from)?;
-    let origin: Origin = link.origin.parse().map_err(AccountError::from)?;
-    refuse_other_server(shell, &origin)?;
+    let link = Link::read(shell, &arguments.link)?;
     // An invitation is accepted once: what would be in the way of the folder is said before.
     let target = Target::of(arguments, shell)?;
-    let fetched = match account::fetch_invitation(&shell.config, &origin, link.id) {
-        Err(error) if error.is_unknown_invitation() => {
-            let folder = account::accepted_folder(&shell.home, link.id)?.ok_or(error)?;
-            return go_on(shell, engine, &target, folder);
-        }
-        fetched => fetched?,
+    let sealed = match link.look(shell)? {
+        Looked::Open(sealed) => sealed,
+        Looked::Over(folder) => return go_on(shell, engine, &target, folder),
     };
-    let received = open(shell, link, &fetched)?;
+    let open = |typed: &Password| link.open(shell, typed.expose(), &sealed);
+    let received = prompt::tried_answer(shell.output, "One-time password: ", open)?;
     target.check_for(shell, received.record.folder)?;
     tell(shell, &received);
-    let unlocked = account_of_guest(arguments, shell, &origin, &received)?;
-    account::accept(&shell.home, &shell.config, &unlocked, &received)?;
-    let inviter = &received.record.inviter;
-    let number = SafetyNumber::of(&unlocked.account.fingerprint(), &inviter.fingerprint());
-    shell.output.note(format_args!("The safety number with {}: {number}", inviter.bundle().login));
+    let unlocked = account_of_guest(arguments, shell, link.origin(), &received)?;
+    let inviter = accept::accept(shell, &unlocked, &received)?;
+    let (login, number) = (&inviter.bundle.bundle().login, &inviter.safety_number);
+    shell.output.note(format_args!("The safety number with {login}: {number}"));
     shell.output.note(
         "Accepted. You can read at once. What you write is kept on this computer until a computer of whoever invited you has completed the invitation, which it does by itself.",
     );
@@ -126,15 +120,8 @@ fn account_of_guest(
         let email = arguments.email.clone().unwrap_or_else(|| received.record.invited.to_string());
         register::register_at(shell, origin, &email)?;
     }
-    match account::standing(&shell.home)? {
-        Some(SessionState::LoggedIn) => account_verbs::opened(shell),
-        Some(SessionState::WaitsForCode) => {
-            let what = "The account waits for the code that was mailed to you";
-            let remedy = "ensafer account confirm, then the same ensafer accept once more";
-            Err(Failure::new(Exit::RetryLater, what).with_remedy(remedy).into())
-        }
-        _ => Err(AccountError::NotLoggedIn.into()),
-    }
+    accept::refuse_unready(shell)?;
+    account_verbs::opened(shell)
 }
 
 /// The server has forgotten the invitation, and this computer had accepted it: whoever accepts it again is where it leads
@@ -183,48 +170,6 @@ fn tell_how_to_join(shell: &Shell, folder: FolderId) {
         "Once your cloud client has fetched the encrypted folder (it holds {}): ensafer folder add WORK ENCRYPTED",
         ensafer_core::format::object_name(folder.root())
     ));
-}
-
-/// An account is on one server.
-fn refuse_other_server(shell: &Shell, origin: &Origin) -> Result<()> {
-    if !account::exists(&shell.home) {
-        return Ok(());
-    }
-    let on = account::server_of(&shell.home)?;
-    if on.as_ref() == Some(origin) {
-        return Ok(());
-    }
-    let login = account::login_of(&shell.home)?;
-    let (what, remedy) = match on {
-        None => (
-            format!("The account {login} is on this computer only, and the invitation is from {origin}"),
-            format!("ensafer register --server {origin} publishes it there; then the same ensafer accept once more"),
-        ),
-        Some(on) => (
-            format!("The account {login} is on {on}, and the invitation is from {origin}"),
-            "Ask whoever invited you to share with an account there, or give that one a home of its own with ENSAFER_HOME".to_owned(),
-        ),
-    };
-    Err(Failure::new(Exit::Usage, what).with_remedy(remedy).into())
-}
-
-/// Asks for the password that was told by another way, and opens the invitation.
-fn open(shell: &Shell, link: InvitationLink, fetched: &(Vec<u8>, bool)) -> Result<Received> {
-    let InvitationLink { id, fragment, .. } = link;
-    let fragment = fragment.to_text();
-    let received = prompt::tried_answer(shell.output, "One-time password: ", |typed| {
-        let password: InvitationPassword = typed.expose().parse().map_err(AccountError::from)?;
-        let fragment = fragment.parse().map_err(AccountError::from)?;
-        let secrets = InvitationSecrets { password, fragment };
-        Ok(account::open_invitation(id, &secrets, fetched)?)
-    })?;
-    if received.accepted && !account::exists(&shell.home) {
-        let what = "Somebody has accepted this invitation already";
-        let remedy =
-            "If it was not you: tell whoever invited you, who removes that person and invites you anew";
-        return Err(Failure::new(Exit::Error, what).with_remedy(remedy).into());
-    }
-    Ok(received)
 }
 
 fn tell(shell: &Shell, received: &Received) {

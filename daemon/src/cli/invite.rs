@@ -123,7 +123,7 @@ fn tell_sent(shell: &Shell, sent: &SentInvitation, sending: &Sending) -> Result<
         "The one-time password. Tell it by another way than the link: by telephone, face to face, by text message:",
     );
     output.line(&sent.password.0)?;
-    output.note("Either alone opens nothing. The guest needs both: ensafer accept 'LINK'");
+    output.note("Either alone opens nothing. The guest needs both: \"I was invited\" in the window, or ensafer accept 'LINK'");
     Ok(())
 }
 

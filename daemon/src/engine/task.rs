@@ -511,6 +511,8 @@ impl Worker {
         let folder = Folder::open(entry.clone(), shared.settings.clone(), &self.state_directory, now)?;
         self.watch = Some(watch(entry, &self.hints, &self.hint_count));
         shared.board.opened(entry.id, folder.reader());
+        // Where all is in order no key is needed, until somebody changes a file.
+        self.is_locked = matches!(shared.vault.unlocked(), Err(FolderKeysError::Locked));
         Ok(folder)
     }
 

@@ -5,6 +5,7 @@
 //!
 //! `curl --unix-socket …/runtime/ensafer.sock http://ensafer/v1/status` shows it.
 
+mod accept;
 mod account;
 mod autostart;
 mod body;

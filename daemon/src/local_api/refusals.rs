@@ -46,13 +46,21 @@ pub(super) fn refusal_of(error: &anyhow::Error) -> Refusal {
     if let Some(known) = error.downcast_ref::<ControlError>() {
         return known.refusal();
     }
-    let about = error.chain().find_map(|link| link.downcast_ref::<Failure>()?.whom()).map(str::to_owned);
+    let about = error.chain().find_map(whom).map(str::to_owned);
     Refusal {
         class: error.chain().find_map(class_of).unwrap_or(RefusalClass::Failed),
         what: printable(&exit::describe(error)),
         remedy: exit::remedy(error).map(printable),
         about,
     }
+}
+
+/// Whom a link of an error's chain is about, if it says so.
+fn whom<'a>(link: &'a (dyn std::error::Error + 'static)) -> Option<&'a str> {
+    if let Some(AccountError::Pin { login, .. }) = link.downcast_ref() {
+        return Some(login.as_str());
+    }
+    link.downcast_ref::<Failure>()?.whom()
 }
 
 /// What a link of an error's chain is for programs, if it says so.
@@ -106,7 +114,9 @@ fn class_of_account(error: &AccountError) -> RefusalClass {
     match error {
         AccountError::NotSetUp => RefusalClass::NotSetUp,
         AccountError::Exists { .. } | AccountError::OtherAccount { .. } => RefusalClass::Already,
-        AccountError::WrongPassword => RefusalClass::WrongPassword,
+        AccountError::WrongPassword | AccountError::InvitationSecrets => RefusalClass::WrongPassword,
+        AccountError::InvitationPassword(_) => RefusalClass::Mistyped,
+        AccountError::InvitationEnded => RefusalClass::InvitationOver,
         AccountError::Secrets(SecretError::WrongPassword) => RefusalClass::WrongPassword,
         AccountError::Secrets(SecretError::Locked) => RefusalClass::Locked,
         AccountError::WrongRecoveryKey | AccountError::RecoveryRefused | AccountError::RecoveryKey(_) => {
@@ -120,6 +130,7 @@ fn class_of_account(error: &AccountError) -> RefusalClass {
         AccountError::Pin { source: PinError::IdentityChanged { .. }, .. } => RefusalClass::KeysChanged,
         AccountError::Login { .. }
         | AccountError::Origin(_)
+        | AccountError::Link(_)
         | AccountError::OtherRealm { .. }
         | AccountError::Parameters(PasswordError::Empty) => RefusalClass::BadRequest,
         _ => RefusalClass::Failed,
@@ -143,6 +154,8 @@ fn class_of_server(error: &ServerError) -> RefusalClass {
         ProblemKind::EmailUnconfirmed => RefusalClass::NeedsMailCode,
         ProblemKind::RegistrationCodeRefused => RefusalClass::NeedsRegistrationCode,
         ProblemKind::LoginTaken => RefusalClass::AddressTaken,
+        ProblemKind::InvitationUnknown => RefusalClass::InvitationOver,
+        ProblemKind::InvitationAccepted => RefusalClass::Already,
         ProblemKind::UserUnknown => RefusalClass::UnknownPerson,
         ProblemKind::RegistrationClosed | ProblemKind::AccountDisabled => RefusalClass::NotAllowed,
         ProblemKind::SessionRefused | ProblemKind::DeviceRevoked => RefusalClass::NotLoggedIn,
@@ -181,6 +194,7 @@ const fn status_of(class: RefusalClass) -> StatusCode {
         | RefusalClass::AddressTaken
         | RefusalClass::NotOnServer
         | RefusalClass::NotLoggedIn
+        | RefusalClass::OtherServer
         | RefusalClass::KeysChanged
         | RefusalClass::MissingDirectory
         | RefusalClass::UnknownOwner => StatusCode::CONFLICT,
@@ -191,8 +205,10 @@ const fn status_of(class: RefusalClass) -> StatusCode {
         | RefusalClass::NotAllowed
         | RefusalClass::NotAMember
         | RefusalClass::NotARecipient => StatusCode::FORBIDDEN,
-        RefusalClass::UnknownPerson => StatusCode::NOT_FOUND,
-        RefusalClass::BadRequest | RefusalClass::WeakPassword => StatusCode::BAD_REQUEST,
+        RefusalClass::UnknownPerson | RefusalClass::InvitationOver => StatusCode::NOT_FOUND,
+        RefusalClass::BadRequest | RefusalClass::WeakPassword | RefusalClass::Mistyped => {
+            StatusCode::BAD_REQUEST
+        }
         RefusalClass::ServerUnreachable | RefusalClass::ServerDistrusted => StatusCode::BAD_GATEWAY,
         RefusalClass::Failed => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -19,7 +19,9 @@ use tokio::net::{UnixListener, UnixStream};
 use super::browser::{self, Browser, Limits};
 use super::refusals::refuse;
 use super::turns::Turn;
-use super::{Control, account, autostart, control, decisions, directories, folders, page, people, settings};
+use super::{
+    Control, accept, account, autostart, control, decisions, directories, folders, page, people, settings,
+};
 use crate::daemon::QuitSignal;
 use crate::shell::Shell;
 use crate::vault::ShellVault;
@@ -196,6 +198,7 @@ pub(super) fn router(door: Door) -> Router {
         .merge(folders::routes())
         .merge(directories::routes())
         .merge(people::routes())
+        .merge(accept::routes())
         .merge(settings::routes())
         .merge(autostart::routes())
         .merge(browser::routes())

@@ -15,8 +15,10 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, RenameFlags, ResolveFl
 use rustix::io::{Errno, Result, retry_on_intr};
 use tokio::io::unix::AsyncFd;
 
+mod places;
 mod system_bus;
 
+pub use places::Places;
 pub use system_bus::watch_surroundings;
 
 /// Longest path given to the kernel at once; its own limit is 4,096 bytes with the closing NUL.

@@ -1,149 +1,104 @@
 // The dialogs of Settings that change the account: each asks for what the change needs.
 
 import * as act from "/ui/actions.js";
+import { AskingDialog } from "/ui/asking.js";
 import { html } from "/ui/html.js";
-import { Button, Dialog, Failure, Field } from "/ui/parts.js";
-import { Refused } from "/ui/refused.js";
+import { Field } from "/ui/parts.js";
+import { RegistrationCode, Server } from "/ui/screens/welcome.js";
 import { state } from "/ui/store.js";
 import { t } from "/ui/text.js";
 
+const DIALOGS = {
+  password: PasswordDialog,
+  email: EmailDialog,
+  publish: PublishDialog,
+  profile: NameDialog,
+  revoke: RevokeDialog,
+  "log-out": LogOutDialog,
+  "recovery-key": RecoveryKeyDialog,
+  "new-recovery-key": NewRecoveryKeyDialog,
+};
+
 /** The one that is open, if any. */
 export function AccountDialog() {
-  const { dialog, failure, busy } = state;
-  if (dialog?.name === "password") return html`<${PasswordDialog} />`;
-  if (dialog?.name === "email") return html`<${EmailDialog} wantsCode=${dialog.wantsCode} />`;
-  if (dialog?.name === "publish") return html`<${PublishDialog} />`;
-  if (dialog?.name === "profile") return html`<${NameDialog} />`;
-  if (dialog?.name === "revoke") {
-    return html`<${Dialog} title=${t("settings.revoke-title", { name: dialog.device.name })} onClose=${act.closeDialog}>
-      <p>${t("settings.revoke-what")}</p>
-      <${Refused} of="revoke-device" />
-      <div class="actions">
-        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="danger" busy=${busy.has("revoke-device")} onClick=${() => act.revokeDevice(dialog.device)}>${t("settings.revoke")}<//>
-      </div>
-    <//>`;
-  }
-  if (dialog?.name === "log-out") {
-    return html`<${Dialog} title=${t("settings.log-out")} onClose=${act.closeDialog}>
-      <p>${t("settings.log-out-what")}</p>
-      ${failure && html`<${Failure} failure=${act.words(failure)} />`}
-      <div class="actions">
-        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="danger" busy=${busy.has("log-out")} onClick=${act.logOut}>${t("settings.log-out")}<//>
-      </div>
-    <//>`;
-  }
-  if (dialog?.name === "recovery-key") {
-    return html`<${RecoveryKeyDialog} title=${t("settings.recovery-key")} button=${t("settings.recovery-key-show")} work=${act.showRecoveryKey} busy="recovery-key" />`;
-  }
-  if (dialog?.name === "new-recovery-key") {
-    return html`<${RecoveryKeyDialog} title=${t("settings.new-recovery-key")} text=${t("settings.new-recovery-key-what")}
-      button=${t("settings.new-recovery-key-button")} work=${act.makeRecoveryKey} busy="recovery-key new" />`;
-  }
-  return null;
+  const { dialog } = state;
+  const view = dialog && Object.hasOwn(DIALOGS, dialog.name) ? DIALOGS[dialog.name] : null;
+  return view && html`<${view} dialog=${dialog} />`;
 }
 
+function RevokeDialog({ dialog: { device } }) {
+  return html`<${AskingDialog} title=${t("settings.revoke-title", { name: device.name })} action="revoke-device"
+    button=${t("settings.revoke")} kind="danger" work=${() => act.revokeDevice(device)}>
+    <p>${t("settings.revoke-what")}</p>
+  <//>`;
+}
+
+function LogOutDialog() {
+  return html`<${AskingDialog} title=${t("settings.log-out")} action="log-out" button=${t("settings.log-out")} kind="danger" work=${act.logOut}>
+    <p>${t("settings.log-out-what")}</p>
+  <//>`;
+}
+
+const KeyPassword = () => html`<${Field} name="password" id="key-password" type="password" label=${t("field.password")} autocomplete="current-password" required />`;
+
 /** Asks for the password; the key is shown on a screen of its own. */
-function RecoveryKeyDialog({ title, text, button, work, busy }) {
-  const submit = (event) => {
-    event.preventDefault();
-    work(event.currentTarget.elements.password.value);
-  };
-  return html`<${Dialog} title=${title} onClose=${act.closeDialog}>
-    <form onSubmit=${submit}>
-      ${text && html`<p>${text}</p>`}
-      <${Field} name="password" id="key-password" type="password" label=${t("field.password")} autocomplete="current-password" required />
-      <${Refused} of="recovery-key" />
-      <div class="actions">
-        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="main" type="submit" busy=${state.busy.has(busy)}>${button}<//>
-      </div>
-    </form>
+function RecoveryKeyDialog() {
+  return html`<${AskingDialog} title=${t("settings.recovery-key")} action="recovery-key"
+    button=${t("settings.recovery-key-show")} work=${({ password }) => act.showRecoveryKey(password.value)}>
+    <${KeyPassword} />
+  <//>`;
+}
+
+function NewRecoveryKeyDialog() {
+  return html`<${AskingDialog} title=${t("settings.new-recovery-key")} action="recovery-key new"
+    button=${t("settings.new-recovery-key-button")} work=${({ password }) => act.makeRecoveryKey(password.value)}>
+    <p>${t("settings.new-recovery-key-what")}</p>
+    <${KeyPassword} />
   <//>`;
 }
 
 function PasswordDialog() {
-  const submit = (event) => {
-    event.preventDefault();
-    const form = event.currentTarget;
-    const { old, fresh, again } = form.elements;
+  const set = ({ old, fresh, again }, form) => {
     again.setCustomValidity(again.value === fresh.value ? "" : t("field.differs"));
     if (form.reportValidity()) act.changePassword({ old: old.value, new: fresh.value });
   };
   const forget = (event) => event.currentTarget.setCustomValidity("");
-  return html`<${Dialog} title=${t("settings.password")} onClose=${act.closeDialog}>
-    <form onSubmit=${submit}>
-      <${Field} name="old" type="password" label=${t("settings.old-password")} autocomplete="current-password" required />
-      <${Field} name="fresh" type="password" label=${t("field.new-password")} hint=${t("field.new-password-hint")} autocomplete="new-password" required />
-      <${Field} name="again" type="password" label=${t("field.again")} autocomplete="new-password" onInput=${forget} required />
-      <${Refused} of="password" />
-      <div class="actions">
-        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="main" type="submit" busy=${state.busy.has("password")}>${t("settings.password-button")}<//>
-      </div>
-    </form>
+  return html`<${AskingDialog} title=${t("settings.password")} action="password" button=${t("settings.password-button")} work=${set}>
+    <${Field} name="old" type="password" label=${t("settings.old-password")} autocomplete="current-password" required />
+    <${Field} name="fresh" type="password" label=${t("field.new-password")} hint=${t("field.new-password-hint")} autocomplete="new-password" required />
+    <${Field} name="again" type="password" label=${t("field.again")} autocomplete="new-password" onInput=${forget} required />
   <//>`;
 }
 
 /** People find the account by its address: the server sends a code to the new one. */
-function EmailDialog({ wantsCode }) {
-  const submit = (event) => {
-    event.preventDefault();
-    const { email, secret, code } = event.currentTarget.elements;
+function EmailDialog({ dialog: { wantsCode } }) {
+  const change = ({ email, secret, code }) => {
     const fields = { email: email.value.trim(), password: secret.value };
     act.changeEmail(code ? { ...fields, code: code.value.trim() } : fields);
   };
-  return html`<${Dialog} title=${t("settings.change-email")} onClose=${act.closeDialog}>
-    <form onSubmit=${submit}>
-      <${Field} name="email" type="email" label=${t("settings.new-email")} autocomplete="off" required />
-      <${Field} name="secret" type="password" label=${t("field.password")} autocomplete="current-password" required />
-      ${wantsCode && html`<p role="status">${t("settings.code-sent")}</p><${Field} name="code" label=${t("code.code")} inputmode="numeric" autocomplete="one-time-code" required />`}
-      <${Refused} of="email" />
-      <div class="actions">
-        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="main" type="submit" busy=${state.busy.has("email")}>${t("settings.email-button")}<//>
-      </div>
-    </form>
+  return html`<${AskingDialog} title=${t("settings.change-email")} action="email" button=${t("settings.email-button")} work=${change}>
+    <${Field} name="email" type="email" label=${t("settings.new-email")} autocomplete="off" required />
+    <${Field} name="secret" type="password" label=${t("field.password")} autocomplete="current-password" required />
+    ${wantsCode && html`<p role="status">${t("settings.code-sent")}</p><${Field} name="code" label=${t("code.code")} inputmode="numeric" autocomplete="one-time-code" required />`}
   <//>`;
 }
 
 /** An account that is on this computer only comes to a key server; it asks for a code where the server takes no strangers. */
 function PublishDialog() {
-  const submit = (event) => {
-    event.preventDefault();
-    const { server, secret, code } = event.currentTarget.elements;
+  const put = ({ server, secret, code }) => {
     const fields = { server: server.value.trim(), password: secret.value };
     act.publishHere(code ? { ...fields, code: code.value.trim() } : fields);
   };
-  return html`<${Dialog} title=${t("settings.publish")} onClose=${act.closeDialog}>
-    <form onSubmit=${submit}>
-      <p>${t("settings.publish-what", { email: state.account.email })}</p>
-      <${Field} name="server" type="text" inputmode="url" label=${t("field.server")} placeholder="https://keys.example.com" autocomplete="url" required />
-      <${Field} name="secret" type="password" label=${t("field.password")} autocomplete="current-password" required />
-      ${state.form.wantsCode && html`<${Field} name="code" label=${t("field.registration-code")} hint=${t("field.registration-code-hint")} autocomplete="off" />`}
-      <${Refused} of="account" />
-      <div class="actions">
-        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("settings.publish-button")}<//>
-      </div>
-    </form>
+  return html`<${AskingDialog} title=${t("settings.publish")} action="account" button=${t("settings.publish-button")} work=${put}>
+    <p>${t("settings.publish-what", { email: state.account.email })}</p>
+    <${Server} required />
+    <${Field} name="secret" type="password" label=${t("field.password")} autocomplete="current-password" required />
+    <${RegistrationCode} />
   <//>`;
 }
 
 function NameDialog() {
-  const submit = (event) => {
-    event.preventDefault();
-    act.changeName(event.currentTarget.elements.name.value.trim());
-  };
-  return html`<${Dialog} title=${t("settings.change-name")} onClose=${act.closeDialog}>
-    <form onSubmit=${submit}>
-      <${Field} name="name" label=${t("settings.name")} hint=${t("settings.name-hint")} defaultValue=${state.profile?.answer?.name ?? ""} maxlength="128" autocomplete="name" />
-      <${Refused} of="profile" />
-      <div class="actions">
-        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="main" type="submit" busy=${state.busy.has("profile")}>${t("settings.save")}<//>
-      </div>
-    </form>
+  return html`<${AskingDialog} title=${t("settings.change-name")} action="profile" button=${t("settings.save")} work=${({ name }) => act.changeName(name.value.trim())}>
+    <${Field} name="name" label=${t("settings.name")} hint=${t("settings.name-hint")} defaultValue=${state.profile?.answer?.name ?? ""} maxlength="128" autocomplete="name" />
   <//>`;
 }

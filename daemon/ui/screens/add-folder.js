@@ -79,6 +79,8 @@ function AskedOwner() {
 }
 
 function Preview({ preview }) {
+  // Whoever was invited joins that folder, and makes none where it has not arrived yet.
+  const isOther = state.form.folder && state.form.folder !== preview.folder;
   const counted = ["encrypt", "decrypt", "delete", "same", "differ"].filter((what) => preview[what] > 0);
   const line = (what) => t(`preview.${what}`, { count: preview[what], size: size(preview[`${what}_bytes`] ?? 0) });
   const lines = counted.length > 0 ? counted.map(line) : [t("preview.empty")];
@@ -96,6 +98,8 @@ function Preview({ preview }) {
     ${preview.missing.map((path) => html`<p class="quiet" key=${path}>${t("preview.missing", { path })}</p>`)}
     ${preview.warnings.map((warning) => html`<p class="notice warn" key=${warning.class}>${t(`warning.${warning.class}`)}</p>`)}
     <p class="quiet">${t("preview.nothing-yet")}</p>
-    <${Button} kind="main" busy=${state.busy.has("add")} onClick=${act.addFolder}>${t("preview.start")}<//>
+    ${isOther
+      ? html`<p class="notice warn">${t("preview.not-invited")}</p>`
+      : html`<${Button} kind="main" busy=${state.busy.has("add")} onClick=${act.addFolder}>${t("preview.start")}<//>`}
   </section>`;
 }

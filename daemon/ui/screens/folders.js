@@ -1,8 +1,9 @@
 // The folders of this computer: where they are, how they are, and what can be done with them.
 
 import * as act from "/ui/actions.js";
+import { AskingDialog } from "/ui/asking.js";
 import { html } from "/ui/html.js";
-import { Button, Dialog, Failure, Path, Progress, Sign, Standing } from "/ui/parts.js";
+import { Button, Path, Progress, Sign, Standing } from "/ui/parts.js";
 import { left, spoken } from "/ui/rate.js";
 import { Refused } from "/ui/refused.js";
 import { state } from "/ui/store.js";
@@ -21,7 +22,10 @@ export function Folders() {
       </div>`,
     )}
     ${!state.dialog && html`<${Refused} of="open" /><${Refused} of="brake" />`}
-    <${Button} kind=${state.folders.length ? "plain" : "main"} onClick=${() => act.go("add")}>${t("folders.add")}<//>
+    <div class="actions">
+      <${Button} kind=${state.folders.length ? "plain" : "main"} onClick=${() => act.go("add")}>${t("folders.add")}<//>
+      <${Button} onClick=${() => act.go("invited")}>${t("invited.title")}<//>
+    </div>
     <${FolderDialog} />`;
 }
 
@@ -111,26 +115,17 @@ function Brake({ brake }) {
 
 /** Whether the brake's changes are to be carried out, and whether a folder is to be taken off the list. */
 export function FolderDialog() {
-  const { dialog, failure } = state;
+  const { dialog } = state;
   if (dialog?.name === "brake") {
-    return html`<${Dialog} title=${t("brake.title")} onClose=${act.closeDialog}>
+    return html`<${AskingDialog} title=${t("brake.title")} action="brake" button=${t("brake.go-on")} kind="danger" work=${() => act.releaseBrake(dialog.brake.token)}>
       <p>${brakeText(dialog.brake)}</p>
       <p>${t("brake.sure")}</p>
-      ${failure && html`<${Failure} failure=${act.words(failure)} />`}
-      <div class="actions">
-        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="danger" busy=${state.busy.has("brake")} onClick=${() => act.releaseBrake(dialog.brake.token)}>${t("brake.go-on")}<//>
-      </div>
     <//>`;
   }
   if (dialog?.name === "remove") {
-    return html`<${Dialog} title=${t("remove.title", { name: dialog.folder.name })} onClose=${act.closeDialog}>
+    const { id, name } = dialog.folder;
+    return html`<${AskingDialog} title=${t("remove.title", { name })} action=${`remove ${id}`} button=${t("folders.remove")} kind="danger" work=${() => act.removeFolder(id)}>
       <p>${t("remove.what")}</p>
-      ${failure && html`<${Failure} failure=${act.words(failure)} />`}
-      <div class="actions">
-        <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-        <${Button} kind="danger" busy=${state.busy.has(`remove ${dialog.folder.id}`)} onClick=${() => act.removeFolder(dialog.folder.id)}>${t("folders.remove")}<//>
-      </div>
     <//>`;
   }
   return null;

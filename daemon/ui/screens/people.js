@@ -1,6 +1,7 @@
 // Who is in a folder: roles, safety numbers, invitations.
 
 import * as act from "/ui/actions.js";
+import { AskingDialog } from "/ui/asking.js";
 import { html } from "/ui/html.js";
 import { Button, Dialog, Failure, Field, Standing } from "/ui/parts.js";
 import { Refused } from "/ui/refused.js";
@@ -19,10 +20,8 @@ export function People() {
     ${folder && people?.folder === folder.id && html`<${Members} key=${folder.id} folder=${folder} people=${people} />`}
     <${SafetyNumber} />
     ${dialog?.name === "invitation" && html`<${Invitation} sent=${dialog.sent} />`}
-    ${dialog?.name === "remove-person" && html`<${Sure} title=${t("people.remove-title", { email: dialog.member.login, folder: dialog.folder.name })} text=${t("people.remove-what")}
-      button=${t("people.remove")} busy="remove-person" work=${() => act.removePerson(dialog.folder.id, dialog.member)} />`}
-    ${dialog?.name === "leave" && html`<${Sure} title=${t("people.leave-title", { name: dialog.folder.name })} text=${t("people.leave-what")}
-      button=${t("people.leave")} busy="leave" work=${() => act.leaveFolder(dialog.folder.id)} />`}`;
+    ${dialog?.name === "remove-person" && html`<${RemovePerson} dialog=${dialog} />`}
+    ${dialog?.name === "leave" && html`<${Leave} folder=${dialog.folder} />`}`;
 }
 
 function ChooseFolder({ folder }) {
@@ -133,17 +132,20 @@ function Invitations({ guests }) {
 }
 
 /** Two people read each other the number, or hold the picture beside the other's screen. */
+export function NumberToCompare({ person: { safety_number: number, qr } }) {
+  const box = `0 0 ${qr.size} ${qr.size}`;
+  return html`<p>${t("number.how")}</p>
+    <p class="key">${number}</p>
+    <svg class="qr" viewBox=${box} role="img" aria-label=${t("number.qr")}><path class="paper" d="M0 0h${qr.size}v${qr.size}h-${qr.size}z" /><path d=${qr.path} /></svg>`;
+}
+
 export function SafetyNumber() {
   if (state.dialog?.name !== "safety-number") return null;
   const { person, isNew, changed } = state.dialog;
-  const { qr } = person;
-  const box = `0 0 ${qr.size} ${qr.size}`;
   return html`<${Dialog} title=${t("number.title", { email: person.login })} onClose=${act.closeDialog}>
     ${isNew && html`<p>${t("number.new")}</p>`}
     ${person.has_changed && html`<p class="notice bad">${t("number.changed")}</p>`}
-    <p>${t("number.how")}</p>
-    <p class="key">${person.safety_number}</p>
-    <svg class="qr" viewBox=${box} role="img" aria-label=${t("number.qr")}><path class="paper" d="M0 0h${qr.size}v${qr.size}h-${qr.size}z" /><path d=${qr.path} /></svg>
+    <${NumberToCompare} person=${person} />
     ${person.verified && !changed && html`<p>${t("standing.verified")}</p>`}
     ${state.failure && html`<${Failure} failure=${act.words(state.failure)} />`}
     <div class="actions">
@@ -165,13 +167,16 @@ function Invitation({ sent }) {
   <//>`;
 }
 
-function Sure({ title, text, button, busy, work }) {
-  return html`<${Dialog} title=${title} onClose=${act.closeDialog}>
-    <p>${text}</p>
-    ${state.failure && html`<${Failure} failure=${act.words(state.failure)} />`}
-    <div class="actions">
-      <${Button} onClick=${act.closeDialog}>${t("common.cancel")}<//>
-      <${Button} kind="danger" busy=${state.busy.has(busy)} onClick=${work}>${button}<//>
-    </div>
+function RemovePerson({ dialog: { member, folder } }) {
+  return html`<${AskingDialog} title=${t("people.remove-title", { email: member.login, folder: folder.name })} action="remove-person"
+    button=${t("people.remove")} kind="danger" work=${() => act.removePerson(folder.id, member)}>
+    <p>${t("people.remove-what")}</p>
+  <//>`;
+}
+
+function Leave({ folder }) {
+  return html`<${AskingDialog} title=${t("people.leave-title", { name: folder.name })} action="leave"
+    button=${t("people.leave")} kind="danger" work=${() => act.leaveFolder(folder.id)}>
+    <p>${t("people.leave-what")}</p>
   <//>`;
 }

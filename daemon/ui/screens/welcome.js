@@ -18,6 +18,7 @@ export function Welcome() {
       ${Object.keys(FORMS)
         .filter((other) => other !== name)
         .map((other) => html`<${Button} kind="link" key=${other} onClick=${() => change(other)}>${t(`welcome.to-${other}`)}<//>`)}
+      <${Button} kind="link" onClick=${() => act.go("invited")}>${t("invited.title")}<//>
     </p>`;
 }
 
@@ -34,16 +35,35 @@ function documentOf(form) {
   return Object.fromEntries(entries.filter(([, value]) => value !== ""));
 }
 
-function submitTo(work) {
+/** Hands the fields of a form that is submitted to `work`, as a document. */
+export function submitTo(work) {
   return (event) => {
     event.preventDefault();
     work(documentOf(event.currentTarget), event.currentTarget);
   };
 }
 
-const Email = () => html`<${Field} name="email" type="email" label=${t("field.email")} autocomplete="username" required />`;
-const Server = (props) =>
+/** As submitTo, for a form with a new password, which is typed twice. */
+export function submitWithPassword(work) {
+  return submitTo(({ again, ...fields }, form) => {
+    form.elements.again.setCustomValidity(again === fields.password ? "" : t("field.differs"));
+    if (form.reportValidity()) work(fields);
+  });
+}
+
+export const Email = (props) => html`<${Field} name="email" type="email" label=${t("field.email")} autocomplete="username" required ...${props} />`;
+export const Server = (props) =>
   html`<${Field} name="server" type="text" inputmode="url" label=${t("field.server")} placeholder="https://keys.example.com" autocomplete="url" ...${props} />`;
+
+export function NewPassword() {
+  const forget = (event) => event.currentTarget.setCustomValidity("");
+  return html`<${Field} name="password" type="password" label=${t("field.new-password")} hint=${t("field.new-password-hint")} autocomplete="new-password" required />
+    <${Field} name="again" type="password" label=${t("field.again")} autocomplete="new-password" onInput=${forget} required />`;
+}
+
+/** Asked for once the server has said that it wants it. */
+export const RegistrationCode = ({ name = "code" }) =>
+  state.form.wantsCode && html`<${Field} name=${name} label=${t("field.registration-code")} hint=${t("field.registration-code-hint")} autocomplete="off" />`;
 
 function LogIn() {
   return html`<form onSubmit=${submitTo(act.logIn)}>
@@ -60,19 +80,12 @@ function LogIn() {
 }
 
 function Register() {
-  const submit = submitTo((fields, form) => {
-    const { again, with_account_key: withKey, ...rest } = fields;
-    const repeated = form.elements.again;
-    repeated.setCustomValidity(again === fields.password ? "" : t("field.differs"));
-    if (form.reportValidity()) act.register({ ...rest, account_key: Boolean(withKey) });
-  });
-  const forget = (event) => event.currentTarget.setCustomValidity("");
+  const submit = submitWithPassword(({ with_account_key: withKey, ...fields }) => act.register({ ...fields, account_key: Boolean(withKey) }));
   return html`<form onSubmit=${submit}>
     <${Email} />
-    <${Field} name="password" type="password" label=${t("field.new-password")} hint=${t("field.new-password-hint")} autocomplete="new-password" required />
-    <${Field} name="again" type="password" label=${t("field.again")} autocomplete="new-password" onInput=${forget} required />
+    <${NewPassword} />
     <${Server} hint=${t("field.server-hint")} />
-    ${state.form.wantsCode && html`<${Field} name="code" label=${t("field.registration-code")} hint=${t("field.registration-code-hint")} autocomplete="off" />`}
+    <${RegistrationCode} />
     <details>
       <summary>${t("welcome.more")}</summary>
       <label class="choice"><input type="checkbox" name="with_account_key" />${t("field.with-account-key")}</label>
@@ -123,7 +136,7 @@ export function MailCode() {
     <form onSubmit=${submit}>
       <${Field} name="code" label=${t("code.code")} inputmode="numeric" autocomplete="one-time-code" required />
       ${!state.form.password && html`<${Field} name="password" type="password" label=${t("field.password")} autocomplete="current-password" required />`}
-      ${state.form.wantsCode && html`<${Field} name="registration_code" label=${t("field.registration-code")} hint=${t("field.registration-code-hint")} autocomplete="off" />`}
+      <${RegistrationCode} name="registration_code" />
       <${Refused} of="account" />
       <div class="actions">
         <${Button} kind="main" type="submit" busy=${isBusy}>${t("code.button")}<//>

@@ -210,6 +210,135 @@ fn a_session_ends_and_the_recovery_key_brings_it_back() {
     let _ = (window.close(), other.close());
 }
 
+/// Alice's folder, which she syncs at a terminal.
+fn host(world: &World, server: &KeyServer) -> Device {
+    let alice = device(world, "alice");
+    alice.register(ALICE, &server.url).expect(0);
+    alice.add_folder().expect(0);
+    alice.write("old.txt", "older than the guest");
+    alice.settle();
+    alice
+}
+
+/// What a guest is sent, and told.
+#[track_caller]
+fn invited(alice: &Device, email: &str) -> Value {
+    let sent = alice.json(&["invite", "add", text(&alice.work), email, "--print-link"]);
+    json!({"link": sent["link"], "password": sent["password"]})
+}
+
+const LOOK: &str = "/v1/invitations/look";
+const ACCEPT: &str = "/v1/invitations/accept";
+
+#[test]
+fn a_guest_without_an_account_accepts_and_reads() {
+    let world = World::new();
+    let server = KeyServer::start(&world);
+    let alice = host(&world, &server);
+    let secrets = invited(&alice, CAROL);
+    let carol = device(&world, "carol");
+    let window = Window::open(&carol);
+
+    let shown = window.post(LOOK, &secrets);
+    assert_eq!(
+        (&shown["from"], &shown["name"], &shown["role"], &shown["invited"], &shown["server"]),
+        (&json!(ALICE), &json!("alice-work"), &json!("writer"), &json!(CAROL), &json!(server.url)),
+        "{shown}"
+    );
+    assert!(shown.get("inviter").is_none() && window.get("/v1/account")["state"] == "none", "{shown}");
+    assert_eq!(window.refused(ACCEPT, &secrets)["class"], "not-set-up");
+    window.post("/v1/account/register", &json!({"email": CAROL, "password": PASSWORD, "server": server.url}));
+    let accepted = window.post(ACCEPT, &secrets);
+    assert_eq!((&accepted["folder"], &accepted["from"]), (&shown["folder"], &shown["from"]));
+    let inviter = &accepted["inviter"];
+    assert_eq!((&inviter["login"], &inviter["verified"]), (&json!(ALICE), &json!(false)), "{inviter}");
+    assert_eq!(window.post(ACCEPT, &secrets), accepted, "once more does no harm");
+
+    // A number that both see, and no server can have made.
+    let told = alice.run(&["share", "verify", CAROL]).expect(0);
+    let groups: Vec<_> = told.stdout.split_whitespace().collect();
+    let number: Vec<_> = inviter["safety_number"].as_str().unwrap().split_whitespace().collect();
+    assert!(groups.windows(number.len()).any(|shown| shown == number), "{told}");
+    let compared = json!({"email": ALICE, "safety_number": inviter["safety_number"]});
+    assert_eq!(window.post("/v1/people/verify", &compared)["verified"], true);
+    assert_eq!(window.post(ACCEPT, &secrets)["inviter"]["verified"], true);
+
+    let preview = window.post("/v1/folders/preview", &pair(&carol));
+    assert_eq!((&preview["folder"], &preview["decrypt"]), (&shown["folder"], &json!(1)), "{preview}");
+    assert_eq!(preview["owner"]["standing"], "verified", "{preview}");
+    let mut wanted = pair(&carol);
+    wanted["expected"] = json!({"folder": shown["folder"]});
+    window.post("/v1/folders/add", &wanted);
+    window.post("/v1/start", &Value::Null);
+    carol.wait_for_content("old.txt", "older than the guest");
+
+    // A computer of Alice's makes a member of her; the server forgets the invitation then, and this computer does not.
+    assert_eq!(alice.json(&["invite", "list"]), json!([]));
+    for again in [LOOK, ACCEPT] {
+        let over = json!({"server": server.url, "folder": shown["folder"]});
+        assert_eq!(window.post(again, &secrets), over);
+    }
+    let log = window.close();
+    let key = secrets["link"].as_str().unwrap().split('#').nth(1).unwrap();
+    for secret in [secrets["password"].as_str().unwrap(), key, PASSWORD] {
+        assert!(!log.contains(secret) && !server.log().contains(secret), "a secret is in a log");
+    }
+}
+
+#[test]
+fn an_invitation_that_cannot_be_accepted_says_why() {
+    let world = World::new();
+    let (server, other_server) = (KeyServer::start(&world), KeyServer::start(&world));
+    let alice = host(&world, &server);
+    let (secrets, others) = (invited(&alice, CAROL), invited(&alice, "dave@example.com"));
+    let [carol, dave, eve] = ["carol", "dave", "eve"].map(|name| device(&world, name));
+    let window = Window::open(&carol);
+    let with = |name: &str, text: &str| {
+        let mut changed = secrets.clone();
+        changed[name] = json!(text);
+        changed
+    };
+    let link = secrets["link"].as_str().unwrap();
+    let elsewhere = link.replace(&server.url, "http://127.0.0.1:1");
+    for (wrong, class) in [
+        (with("password", "0000-0000-0000-0000-0000"), "mistyped"),
+        (with("password", PASSWORD), "mistyped"),
+        (with("password", others["password"].as_str().unwrap()), "wrong-password"),
+        (with("link", link.split('#').next().unwrap()), "bad-request"),
+        (with("link", "https://example.com/elsewhere"), "bad-request"),
+        (with("link", &elsewhere), "server-unreachable"),
+        (with("link", &link.replace(&server.url, &other_server.url)), "invitation-over"),
+    ] {
+        let refusal = window.refused(LOOK, &wrong);
+        assert_eq!(refusal["class"], class, "{refusal}");
+    }
+
+    // Somebody else comes first.
+    let of_dave = Window::open(&dave);
+    of_dave.post("/v1/account/register", &json!({"email": "dave@example.com", "password": PASSWORD}));
+    assert_eq!(of_dave.refused(LOOK, &secrets)["class"], "not-on-server");
+    of_dave.post("/v1/account/publish", &json!({"password": PASSWORD, "server": server.url}));
+    of_dave.post("/v1/lock", &Value::Null);
+    assert_eq!(of_dave.post(LOOK, &secrets)["from"], ALICE, "a look needs no key");
+    assert_eq!(of_dave.refused(ACCEPT, &secrets)["class"], "locked");
+    of_dave.post("/v1/account/login", &json!({"password": PASSWORD}));
+    of_dave.post(ACCEPT, &secrets);
+    of_dave.post("/v1/account/logout", &json!({}));
+    assert_eq!(of_dave.refused(ACCEPT, &secrets)["class"], "not-logged-in");
+    assert_eq!(window.refused(LOOK, &secrets)["class"], "already");
+    let account = json!({"email": CAROL, "password": PASSWORD, "server": server.url});
+    window.post("/v1/account/register", &account);
+    assert_eq!(window.refused(ACCEPT, &secrets)["class"], "already");
+
+    alice.run(&["invite", "revoke", "dave@example.com", "-y"]).expect(0);
+    assert_eq!(window.refused(LOOK, &others)["class"], "invitation-over");
+    let of_eve = Window::open(&eve);
+    let account = json!({"email": "eve@example.com", "password": PASSWORD, "server": other_server.url});
+    of_eve.post("/v1/account/register", &account);
+    assert_eq!(of_eve.refused(LOOK, &secrets)["class"], "other-server");
+    let _ = (window.close(), of_dave.close(), of_eve.close());
+}
+
 #[track_caller]
 fn wait_for_state(window: &Window, state: &str) {
     wait::until_true(&format!("the state is {state}"), || window.get("/v1/status")["state"] == state);

@@ -342,6 +342,46 @@ pub struct InvitationRequest {
     pub invitation: InvitationId,
 }
 
+/// Body of `POST /v1/invitations/look` and `POST /v1/invitations/accept`: what somebody was sent and told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptRequest {
+    /// The link.
+    pub link: SecretText,
+    /// The one-time password.
+    pub password: SecretText,
+}
+
+/// An invitation that somebody else made. Answer to `POST /v1/invitations/look` and `POST /v1/invitations/accept`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceivedInvitation {
+    /// The key server that has it.
+    pub server: String,
+    /// The folder.
+    pub folder: FolderId,
+    /// What it says; absent where the server has forgotten it, which this computer has accepted before.
+    #[serde(flatten)]
+    pub words: Option<InvitationWords>,
+    /// Whoever invites, to compare safety numbers with: once it is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inviter: Option<PersonReport>,
+}
+
+/// What an invitation says. Whoever invites has chosen all of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitationWords {
+    /// Who invites.
+    pub from: String,
+    /// What they call the folder.
+    pub name: String,
+    /// What the guest will be.
+    pub role: Role,
+    /// The address that it was made for.
+    pub invited: String,
+    /// When it ends.
+    pub expires: String,
+}
+
 /// An invitation as it is sent: link and password open it together, and show nowhere else. Answer to
 /// `POST /v1/invitations/add` and `POST /v1/invitations/resend`.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -20,7 +20,8 @@ pub enum RefusalClass {
     NotAllowed,
     /// The account is no member of the folder any more.
     NotAMember,
-    /// An account is set up here, the folder is synced, or somebody is a member or invited already.
+    /// An account is set up here, the folder is synced, somebody is a member or invited already, or has accepted the
+    /// invitation before.
     Already,
     /// The password is too easy to guess.
     WeakPassword,
@@ -32,6 +33,12 @@ pub enum RefusalClass {
     NeedsMailCode,
     /// The code from the mail is wrong or too old.
     WrongMailCode,
+    /// A printed secret is mistyped: its checksum does not fit.
+    Mistyped,
+    /// An invitation has ended, was taken back, or was never made.
+    InvitationOver,
+    /// What was asked for is on another key server than the account.
+    OtherServer,
     /// The address has an account on the server already.
     AddressTaken,
     /// The account is on no key server.

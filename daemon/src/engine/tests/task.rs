@@ -14,7 +14,7 @@ use ensafer_core::status::{State, Status};
 use ensafer_core::time::Timestamp;
 use tokio::sync::oneshot;
 
-use super::accounts::bob;
+use super::accounts::{alice, bob};
 use super::conflicts::conflict;
 use super::world::{Device, World};
 use crate::board::Board;
@@ -153,6 +153,36 @@ fn what_is_locked_is_shown_as_locked_until_it_is_unlocked() {
     wait_for(&board, is(State::UpToDate));
     task.tell(Message::Lock);
     wait_for(&board, is(State::Locked));
+    task.finish();
+}
+
+#[test]
+fn what_starts_locked_is_shown_as_locked_also_where_all_is_in_order() {
+    let world = World::new();
+    let mut a = world.device("a");
+    a.write("f", "text");
+    a.settle();
+    a.vault.is_locked.store(true, Ordering::Relaxed);
+    let (board, task) = start(&mut a);
+    let is_checked = |status: &Status| status.folders.iter().all(|folder| folder.last_checked.is_some());
+    assert_eq!(wait_for(&board, is_checked).state, State::Locked);
+    task.finish();
+}
+
+#[test]
+fn an_encrypted_folder_that_is_moved_away_with_its_cloud_is_out_of_reach_at_once() {
+    let world = World::new();
+    let cloud = world.path().join("Dropbox");
+    fs::create_dir_all(cloud.join("folder")).unwrap();
+    let mut a = world.device_of("a", &alice(), &cloud.join("folder"));
+    a.write("f", "text");
+    let (board, task) = start(&mut a);
+    wait_for(&board, is(State::UpToDate));
+    let away = world.path().join("Dropbox.away");
+    fs::rename(&cloud, &away).unwrap();
+    wait_for(&board, is(State::Offline));
+    fs::rename(&away, &cloud).unwrap();
+    wait_for(&board, is(State::UpToDate));
     task.finish();
 }
 

@@ -22,7 +22,7 @@ use crate::local_api::refusals::refuse;
 pub(super) const KEY_HEADER: &str = "x-ensafer-key";
 
 /// What a page may ask for: everything else is for programs at the socket. Methods and paths as the router has them.
-pub(super) const ALLOWED: [(Method, &str); 54] = [
+pub(super) const ALLOWED: [(Method, &str); 56] = [
     (Method::GET, "/v1/status"),
     (Method::GET, "/v1/events"),
     (Method::GET, "/v1/problems"),
@@ -73,6 +73,8 @@ pub(super) const ALLOWED: [(Method, &str); 54] = [
     (Method::POST, "/v1/invitations/add"),
     (Method::POST, "/v1/invitations/resend"),
     (Method::POST, "/v1/invitations/revoke"),
+    (Method::POST, "/v1/invitations/look"),
+    (Method::POST, "/v1/invitations/accept"),
     (Method::GET, "/v1/settings"),
     (Method::POST, "/v1/settings"),
     (Method::GET, "/v1/autostart"),
