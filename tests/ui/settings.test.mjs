@@ -74,13 +74,13 @@ test("settings are sentences with boxes, and what is rare is folded away", async
   await page.getByText("Saved.", { exact: true }).waitFor();
   assert.equal(await value("pause_on_battery"), "false");
   assert.ok(!(await battery.isChecked()));
-  await page.getByLabel("Days for which the trash keeps what was deleted or replaced").fill("7");
+  await page.getByLabel("Days for which the trash keeps what was deleted or replaced", { exact: true }).fill("7");
   await page.getByRole("button", { name: /^Save Days for which the trash/ }).click();
   await page.getByText("The default is 30.").waitFor();
   assert.equal(await value("trash_days"), "7");
   await passes(page, "settings of the daemon");
 
-  const proxy = page.getByLabel("Proxy to the key server");
+  const proxy = page.getByLabel("Proxy to the key server", { exact: true });
   assert.ok(!(await proxy.isVisible()), "nobody needs it every day");
   await page.getByText("Advanced", { exact: true }).click();
   await page.getByLabel("What the sizes of the encrypted files show").selectOption("The exact size");
