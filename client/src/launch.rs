@@ -27,6 +27,12 @@ pub enum LaunchError {
         /// Why.
         source: io::Error,
     },
+    /// The program is gone, or was never there.
+    #[error("Ensafer's program is not installed any more: {} is not there", program.display())]
+    Missing {
+        /// It.
+        program: PathBuf,
+    },
     /// The program cannot be run.
     #[error("{} cannot be started", program.display())]
     Program {
@@ -59,7 +65,9 @@ impl LaunchError {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Log { .. } | Self::Program { .. } | Self::Ended { .. } => Exit::Error,
+            Self::Log { .. } | Self::Missing { .. } | Self::Program { .. } | Self::Ended { .. } => {
+                Exit::Error
+            }
             Self::Timeout { .. } => Exit::RetryLater,
             Self::Client(error) => error.exit(),
         }
@@ -70,6 +78,7 @@ impl LaunchError {
     pub fn remedy(&self) -> Option<&str> {
         match self {
             Self::Ended { remedy, .. } | Self::Timeout { remedy } => Some(remedy),
+            Self::Missing { .. } => Some("Install Ensafer (the package ensafer), then try again"),
             Self::Log { .. } | Self::Program { .. } => None,
             Self::Client(error) => error.remedy(),
         }
@@ -135,5 +144,8 @@ fn spawn(program: &Path, log: &Path) -> Result<Child, LaunchError> {
 }
 
 fn program_error(program: &Path, source: io::Error) -> LaunchError {
+    if source.kind() == io::ErrorKind::NotFound {
+        return LaunchError::Missing { program: program.to_path_buf() };
+    }
     LaunchError::Program { program: program.to_path_buf(), source }
 }

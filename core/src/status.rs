@@ -321,6 +321,8 @@ pub enum AccountNoticeKind {
     ServerDistrusted,
     /// Another device logged in.
     NewDevice,
+    /// The recovery key was shown, and nobody has said that it is written down. Only the account's report has it.
+    RecoveryKeyUnwritten,
 }
 
 /// How everything is.

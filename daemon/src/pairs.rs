@@ -90,7 +90,9 @@ pub fn preview(
     };
     let Some(counted) = counted else { return Ok(None) };
     let text = |path: &PathBuf| path.to_string_lossy().into_owned();
-    let clouds = Places::of_user().map(|places| clouds::directories(&places)).unwrap_or_default();
+    let places = Places::of_user();
+    let clouds = places.as_ref().map(clouds::directories).unwrap_or_default();
+    let home = places.and_then(|places| places.home.canonicalize().ok());
     Ok(Some(FolderPreview {
         work: text(&pair.work),
         encrypted: text(&pair.encrypted),
@@ -99,7 +101,7 @@ pub fn preview(
         folder: joinable.as_ref().map(|joinable| joinable.opened.id),
         owner: joinable.as_ref().map(|joinable| owner_of(shell, vault, joinable)).transpose()?.flatten(),
         role: joinable.as_ref().map(|joinable| joinable.opened.role()),
-        warnings: warnings(&pair, &clouds),
+        warnings: warnings(&pair, &clouds, home.as_deref()),
         encrypt: counted.encrypt,
         decrypt: counted.decrypt,
         delete: counted.delete,
@@ -226,7 +228,7 @@ fn owner_of(shell: &Shell, vault: &dyn Vault, joinable: &Joinable<'_>) -> Result
     }))
 }
 
-fn warnings(pair: &Pair, clouds: &[CloudDirectory]) -> Vec<PairWarning> {
+fn warnings(pair: &Pair, clouds: &[CloudDirectory], home: Option<&Path>) -> Vec<PairWarning> {
     let carrier = |path: &Path| clouds.iter().find(|cloud| path.starts_with(&cloud.path));
     let mut warnings = Vec::new();
     if let Some(cloud) = carrier(&pair.work) {
@@ -241,8 +243,22 @@ fn warnings(pair: &Pair, clouds: &[CloudDirectory]) -> Vec<PairWarning> {
         let what =
             format!("No cloud client is known to carry {} to other computers", pair.encrypted.display());
         warnings.push(PairWarning { class: PairWarningClass::EncryptedOutsideClouds, what });
+        if let Some(shared) = directory_of_both(pair, home).filter(|_| carrier(&pair.work).is_none()) {
+            let what = format!(
+                "Both lie in {}: whatever carries that to a cloud as a whole carries the ordinary files, too",
+                shared.display()
+            );
+            warnings.push(PairWarning { class: PairWarningClass::InOneDirectory, what });
+        }
     }
     warnings
+}
+
+/// The innermost directory that holds both sides, unless that is the user's home or above it, where anything lies.
+fn directory_of_both<'a>(pair: &'a Pair, home: Option<&Path>) -> Option<&'a Path> {
+    let shared = pair.encrypted.ancestors().skip(1).find(|above| pair.work.starts_with(above))?;
+    let is_common = shared.parent().is_none() || home.is_some_and(|home| home.starts_with(shared));
+    (!is_common).then_some(shared)
 }
 
 /// A new folder: everything is encrypted. `None` where it was cancelled.
@@ -371,5 +387,33 @@ impl Drop for Scratch {
         if let Some(private) = &self.private {
             remove_private(private);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_of_both_sides_is_told_where_it_may_be_a_clouds() {
+        let classes = |work: &str, encrypted: &str| {
+            let pair = Pair { work: work.into(), encrypted: encrypted.into() };
+            let cloud = CloudDirectory { client: clouds::Client::Dropbox, path: "/home/a/Known".into() };
+            let warnings = warnings(&pair, &[cloud], Some(Path::new("/home/a")));
+            warnings.into_iter().map(|warning| warning.class).collect::<Vec<_>>()
+        };
+        let outside = PairWarningClass::EncryptedOutsideClouds;
+        let both = vec![outside, PairWarningClass::InOneDirectory];
+        assert_eq!(classes("/home/a/Cloud/Work", "/home/a/Cloud/Encrypted"), both);
+        assert_eq!(classes("/home/a/Cloud/Work", "/home/a/Cloud/b/Encrypted"), both);
+        assert_eq!(classes("/srv/b/Work", "/srv/b/Encrypted"), both);
+        assert_eq!(classes("/home/a/Work", "/home/a/Encrypted"), [outside]);
+        assert_eq!(classes("/home/a/Documents/Work", "/home/a/Cloud/Encrypted"), [outside]);
+        assert_eq!(classes("/home/a/Work", "/home/b/Encrypted"), [outside]);
+        assert_eq!(classes("/Work", "/Encrypted"), [outside]);
+        assert_eq!(classes("/home/a/Work", "/home/a/Known/Encrypted"), []);
+        let in_cloud = PairWarningClass::WorkInCloud;
+        assert_eq!(classes("/home/a/Known/Work", "/home/a/Known/Encrypted"), [in_cloud]);
+        assert_eq!(classes("/home/a/Known/Work", "/home/a/Encrypted"), [in_cloud, outside]);
     }
 }

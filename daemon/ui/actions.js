@@ -5,6 +5,7 @@ import { filtered, toCsv, toJson } from "/ui/deeds.js";
 import { observed } from "/ui/rate.js";
 import { state, update } from "/ui/store.js";
 import { download, hex, unhex } from "/ui/files.js";
+import { bringUp, toTop } from "/ui/parts.js";
 import { has, t } from "/ui/text.js";
 
 /** Refusals of which the daemon knows more than their kind. */
@@ -231,8 +232,8 @@ function failureOf(name, error) {
 /** A failure in the reader's words where the page has some for its kind, else in the daemon's. */
 export function words({ name, class: of, what, remedy }) {
   // What was asked for says it better than what it was refused with.
-  const [asked] = name.split(" ");
-  const kind = [`${asked}-${of}`, of].find((kind) => has(`refusal.${kind}`));
+  const [asked, how] = name.split(" ");
+  const kind = [`${how}-${of}`, `${asked}-${of}`, of].find((kind) => has(`refusal.${kind}`));
   if (!kind) return { what, remedy };
   return { what: t(`refusal.${kind}`), detail: KEEPS_DETAIL.includes(kind) ? what : null };
 }
@@ -296,7 +297,8 @@ export const lock = () =>
 // --- The account.
 
 export async function logIn(fields) {
-  const done = await perform("account", async () => takeAccount(await api.post("/v1/account/login", fields)));
+  // Who types an address may have typed another one.
+  const done = await perform(fields.email ? "account by-address" : "account", async () => takeAccount(await api.post("/v1/account/login", fields)));
   // The code is entered on the computer that registered; elsewhere the refusal says so.
   if (state.failure?.class === "needs-mail-code" && state.account.session === "waits-for-code") {
     update({ form: { password: fields.password }, failure: null });
@@ -327,6 +329,15 @@ export async function publish(fields) {
   if (state.failure?.class === "needs-registration-code") changeForm({ wantsCode: true });
   if (done && state.once) update({ once: { ...state.once, unpublished: null } });
   return done;
+}
+
+/** Publishes an account that was made without a key server. The server may mail a code first; then that is asked for. */
+export async function publishHere(fields) {
+  if (!(await publish(fields))) return;
+  const { email, session } = state.account;
+  if (session === "waits-for-code") return go("folders");
+  closeWith(t("settings.published", { email }));
+  await readScreen();
 }
 
 /** Has the server mail another code: an account that was never confirmed may be published again. */
@@ -370,8 +381,17 @@ export async function importAccount(file, fields) {
 export const saveAccount = () =>
   perform("save-account", async () => {
     const { file } = await api.get("/v1/account/file");
-    download(ACCOUNT_FILE, unhex(file), "application/octet-stream");
+    handOver(ACCOUNT_FILE, unhex(file), "application/octet-stream");
   });
+
+/** Hands a file to the browser. Ensafer's own window asks where it is to lie, and says when it lies there (`ensafer-saved`). */
+function handOver(name, data, type) {
+  download(name, data, type);
+  if (!api.isInOwnWindow) update({ said: t("files.handed-over", { name }) });
+}
+
+/** A file that was handed to Ensafer's own window lies where somebody wanted it. */
+export const fileIsSaved = () => update({ said: t("settings.saved") });
 
 async function afterAccount() {
   update({ form: {} });
@@ -386,7 +406,9 @@ function afterwards() {
   return state.folders.length ? "folders" : "add";
 }
 
+/** Where that cannot be noted, somebody is reminded once more. */
 export async function keysAreWrittenDown() {
+  await perform("written", async () => takeAccount(await api.post("/v1/account/recovery-key/written")));
   const { leadsTo = afterwards() } = state.once;
   update({ once: null });
   go(leadsTo);
@@ -400,8 +422,11 @@ export async function logOut() {
     isTold = answer.is_server_told;
     update({ account: answer.account, devices: null, profile: null });
   });
-  if (done && isTold) closeDialog();
-  else if (done) closeWith(t("settings.server-not-told"));
+  if (!done) return;
+  if (isTold) closeDialog();
+  else closeWith(t("settings.server-not-told"));
+  // After it was drawn: what to do next stands there.
+  queueMicrotask(toTop);
 }
 
 export const showRecoveryKey = (password) =>
@@ -431,10 +456,9 @@ export async function changeEmail(fields) {
   else if (state.failure?.class === "needs-mail-code") update({ dialog: { ...state.dialog, wantsCode: true }, failure: null });
 }
 
-/** Closes the dialog, and says what was done where everybody sees it. */
+/** Closes the dialog, and says what was done. */
 function closeWith(said) {
   closeDialog();
-  changeForm({ done: said });
   update({ said });
 }
 
@@ -531,6 +555,12 @@ export function forgetPreview(changes = {}) {
   changeForm({ ...changes, preview: null, askedOwner: null });
 }
 
+/** Whose folder it is has to be asked where this account never met its owner: that is no failure. */
+function askedOwner(error) {
+  if (error.class !== "unknown-owner") throw error;
+  return { askedOwner: error.about };
+}
+
 /** What the first sync of a pair would do. Nothing is changed. */
 export async function preview(pair) {
   if (state.busy.has("preview")) return;
@@ -538,12 +568,13 @@ export async function preview(pair) {
   previewing = new AbortController();
   const { signal } = previewing;
   const done = await performAbout(pair.from, "preview", async () => {
-    const found = await api.post("/v1/folders/preview", pair, { signal });
+    const looked = api.post("/v1/folders/preview", pair, { signal });
+    const answer = await looked.then((preview) => ({ preview }), askedOwner);
     signal.throwIfAborted();
-    changeForm({ pair, preview: found });
+    changeForm({ pair, ...answer });
   });
-  const failure = state.failure;
-  if (!done && !signal.aborted && failure?.class === "unknown-owner") changeForm({ pair, askedOwner: failure.about });
+  // After it was drawn.
+  if (done) queueMicrotask(() => bringUp(state.form.askedOwner ? "owner" : "preview"));
 }
 
 export async function addFolder() {
@@ -673,7 +704,7 @@ export const exportActivity = (kind) =>
     const works = new Map(state.folders.map((folder) => [folder.id, folder.work]));
     const deeds = filtered(state.activity, state.form).map((deed) => ({ ...deed, folder: works.get(deed.folder) ?? deed.folder }));
     const text = kind === "csv" ? toCsv(deeds) : toJson(deeds);
-    download(`ensafer-activity.${kind}`, text, `${kind === "csv" ? "text/csv" : "application/json"};charset=utf-8`);
+    handOver(`ensafer-activity.${kind}`, text, `${kind === "csv" ? "text/csv" : "application/json"};charset=utf-8`);
   });
 
 // --- People.
@@ -733,7 +764,7 @@ export async function addPerson(folder, email, role) {
 }
 
 export const compareWith = (email, changed = false) =>
-  performAbout(email, "find-person", async () => {
+  performAbout(email, `find-person ${email}`, async () => {
     const person = await api.post("/v1/people/find", { email, changed });
     update({ dialog: { name: "safety-number", person, changed } });
   });

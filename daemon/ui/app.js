@@ -4,8 +4,9 @@ import * as act from "/ui/actions.js";
 import { isInOwnWindow } from "/ui/api.js";
 import { AskingDialog } from "/ui/asking.js";
 import { html, render } from "/ui/html.js";
-import { Button, Failure, Field, Sign } from "/ui/parts.js";
+import { Button, Failure, Field, Sign, toTop } from "/ui/parts.js";
 import { Refused } from "/ui/refused.js";
+import { AccountDialog } from "/ui/screens/account-dialogs.js";
 import { Activity } from "/ui/screens/activity.js";
 import { AddFolder } from "/ui/screens/add-folder.js";
 import { Conflicts } from "/ui/screens/conflicts.js";
@@ -14,7 +15,7 @@ import { Invited } from "/ui/screens/invited.js";
 import { Keys } from "/ui/screens/keys.js";
 import { People } from "/ui/screens/people.js";
 import { Problems } from "/ui/screens/problems.js";
-import { Settings } from "/ui/screens/settings.js";
+import { Settings, canLogInAgain } from "/ui/screens/settings.js";
 import { Trash } from "/ui/screens/trash.js";
 import { MailCode, Welcome } from "/ui/screens/welcome.js";
 import { drawWith, state } from "/ui/store.js";
@@ -43,6 +44,8 @@ const ENDS = {
 };
 /** Notices of which the daemon knows more than their kind. */
 const WITH_DETAIL = ["server-distrusted"];
+/** What a notice's button opens, by its text; of others Settings. */
+const OPENS = { "recovery-key-unwritten": ["settings.recovery-key", "recovery-key"] };
 
 /** The screen that is shown: what has to be done first goes before where somebody wants to go. */
 function screen() {
@@ -65,19 +68,22 @@ function Shut() {
       : html`<p><code>ensafer open</code></p>`}`;
 }
 
-/** The daemon's one status, never better than it: without an answer there is none. */
+/** The daemon's state, never better than it. A look that needs no keys does not find out that there are none. */
+export const stateOfAll = ({ status, account }) => (account?.state === "locked" ? "locked" : status.state);
+
+/** The daemon's one status: without an answer there is none. */
 export function statusText({ link, status, account }) {
   if (link === "connecting") return t("link.connecting");
   if (Object.hasOwn(ENDS, link)) return t("link.ended");
   if (link !== "open" || !status) return t("link.lost");
   if (account?.state === "none") return t("link.no-account");
   if (status.folders.length === 0 && status.state === "stopped") return t("link.no-folder");
-  return t(`state.${status.state}`);
+  return t(`state.${stateOfAll({ status, account })}`);
 }
 
 function StatusLine() {
   const { link, status, account } = state;
-  const sign = link === "open" && status ? status.state : "not-running";
+  const sign = link === "open" && status ? stateOfAll(state) : "not-running";
   return html`<div class="status">
     <${Sign} state=${link === "connecting" ? "checking" : sign} />
     <p role="status">${statusText(state)}</p>
@@ -141,11 +147,16 @@ function Notices() {
   const notices = [...(state.status?.account ?? []), ...(state.account?.notices ?? [])];
   const known = new Map(notices.map((notice) => [notice.text, notice]));
   const isInSettings = state.route.screen === "settings";
+  const button = (kind) => {
+    const [label, name] = OPENS[kind] ?? [];
+    if (name) return html`<${Button} onClick=${() => act.openDialog({ name })}>${t(label)}<//>`;
+    return !isInSettings && html`<${Button} onClick=${() => act.go("settings")}>${t("help.settings")}<//>`;
+  };
   return [...known.values()].map(
     ({ kind, text }) => html`<div class="notice warn" key=${text}>
       <p>${has(`notice.${kind}`) ? t(`notice.${kind}`) : text}</p>
       ${WITH_DETAIL.includes(kind) && html`<p class="quiet" lang="en">${text}</p>`}
-      ${!isInSettings && html`<${Button} onClick=${() => act.go("settings")}>${t("help.settings")}<//>`}
+      ${button(kind)}
     </div>`,
   );
 }
@@ -172,19 +183,22 @@ function Window() {
   const { name, view } = screen();
   const isReady = state.link === "open" && state.account;
   const isInside = isReady && state.account.state !== "none" && Object.hasOwn(SCREENS, name);
+  // One password at a time: to log in unlocks, too.
+  const isUnlockAsked = isInside && state.account.state === "locked" && !(name === "settings" && canLogInAgain());
   return html`<a class="skip" href="#main" onClick=${toMain}>${t("menu.skip")}</a>
     <header>
       <${StatusLine} />
       ${isInside && html`<${Menu} current=${OF_FOLDERS.includes(name) ? "folders" : name} />`}
     </header>
     <main id="main" tabindex="-1" class=${isInside ? "" : "narrow"}>
-      ${isInside && state.account.state === "locked" && html`<${Unlock} /><${Recover} />`}
+      ${isUnlockAsked && html`<${Unlock} /><${Recover} />`}
       ${isInside && html`<${Notices} />`}
       <${Refused} of="sync" />
       <${Unread} />
       ${isReady || ["shut", "keys"].includes(name) ? html`<${view} key=${name} />` : html`<${Waiting} />`}
+      ${isInside && html`<${AccountDialog} />`}
     </main>
-    <p class="hidden" role="log" aria-live="polite">${state.said}</p>`;
+    <p class=${state.said ? "said" : "hidden"} role="log" aria-live="polite">${state.said}</p>`;
 }
 
 /** The skip link's target is a fragment, which is also the way through the screens: only the focus moves. */
@@ -207,16 +221,16 @@ function draw() {
   const heading = document.querySelector("main h1");
   document.title = t("window.title", { screen: heading?.textContent ?? statusText(state) });
   // Who comes to another screen hears its name; whatever took the keyboard away gives it back.
-  if (!state.dialog && opener) {
-    (opener.isConnected && !isNew ? opener : heading)?.focus();
-    opener = null;
-  } else if (isNew || !focused.isConnected) {
-    heading?.focus();
-  }
+  const back = !state.dialog && opener;
+  if (back) opener = null;
+  if (isNew) toTop();
+  else if (back) (back.isConnected ? back : heading)?.focus();
+  else if (!focused.isConnected) heading?.focus();
 }
 
 drawWith(draw);
 draw();
 addEventListener("hashchange", act.takeRoute);
+addEventListener("ensafer-saved", act.fileIsSaved);
 await act.takeRoute();
 await act.run();

@@ -24,8 +24,12 @@ export function Sign({ state }) {
   return html`<svg class="sign ${state}" viewBox="0 0 24 24" aria-hidden="true"><path d=${SHAPES[state] ?? SHAPES.checking} /></svg>`;
 }
 
+/** A button; while it is `busy` it says so, and what it does is not done twice (`perform` in actions.js). */
 export function Button({ kind = "plain", busy = false, type = "button", children, ...rest }) {
-  return html`<button class=${kind} type=${type} aria-disabled=${busy ? "true" : undefined} ...${rest}>${children}</button>`;
+  const isBusy = busy ? "true" : undefined;
+  return html`<button class=${kind} type=${type} aria-disabled=${isBusy} aria-busy=${isBusy} ...${rest}>
+    ${children}${busy && html`<span class="working">${t("common.working")}</span>`}
+  </button>`;
 }
 
 /** A labelled field; `hint` says what to enter. `id` is its own where another form of the screen has a field of the name. */
@@ -71,6 +75,19 @@ export function Progress({ progress, label, text }) {
 /** What the account knows of somebody's keys. */
 export function Standing({ of }) {
   return html`<span class=${of === "changed" ? "changed" : "quiet"}>${t(`standing.${of}`)}</span>`;
+}
+
+/** Begins a screen at its top, with the keyboard at its heading: what is above that is seen as well. */
+export function toTop() {
+  scrollTo(0, 0);
+  document.querySelector("main h1")?.focus({ preventScroll: true });
+}
+
+/** Brings what came below into sight, as a whole where it fits, with the keyboard at its heading, whose `id` this is. */
+export function bringUp(id) {
+  const heading = document.getElementById(id);
+  heading?.focus({ preventScroll: true });
+  heading?.parentElement.scrollIntoView({ block: "nearest" });
 }
 
 /** A path, in its own direction of writing. */

@@ -16,12 +16,14 @@ const HELP = {
   "invitation-already": otherLink,
   "invitation-invitation-over": otherLink,
   "invitation-other-server": otherLink,
+  // The server is known, and stands below.
+  "invitation-not-on-server": [],
   "invitation-retry-later": ["common.again", again],
   "invitation-server-unreachable": ["common.again", again],
   "address-taken": ["help.log-in", () => act.go("folders")],
   locked: ["help.unlock", toPassword],
   "not-logged-in": ["help.settings", () => act.go("settings")],
-  "not-on-server": ["help.settings", () => act.go("settings")],
+  "not-on-server": ["settings.publish", () => act.openDialog({ name: "publish" })],
   "not-set-up": ["help.account", () => act.go("folders")],
   "keys-changed": ["help.compare", ({ about }) => act.compareWith(about, true)],
   "no-such-brake": ["help.folders", () => act.go("folders")],
@@ -45,7 +47,7 @@ async function toPassword() {
     // What had the keyboard before the dialog has it back by then.
     await Promise.resolve();
   }
-  focus("unlock");
+  focus(document.getElementById("unlock") ? "unlock" : "login-password");
 }
 
 function focus(id) {

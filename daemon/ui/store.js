@@ -42,7 +42,7 @@ export const state = {
   // The actions under way, by name, and why the last one failed.
   busy: new Set(),
   failure: null,
-  // What was done, for those who listen.
+  // What was done, for everybody until the next action.
   said: "",
 };
 

@@ -1,7 +1,7 @@
 // An account: made, lost, found again, from another computer.
 
 import assert from "node:assert/strict";
-import { rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, test } from "node:test";
 
@@ -25,8 +25,15 @@ test("somebody makes an account, and writes the recovery key down before anythin
   await status(page, "No account on this computer yet");
   await screen(page, "Log in");
   await passes(page, "log in");
-  await page.getByRole("button", { name: "Make an account" }).click();
+  await page.setViewportSize({ width: 900, height: 300 });
+  const toRegister = page.getByRole("button", { name: "Make an account" });
+  await toRegister.scrollIntoViewIfNeeded();
+  assert.notEqual(await page.evaluate(() => scrollY), 0);
+  await toRegister.click();
   await screen(page, "Make an account");
+  await page.waitForFunction(() => document.activeElement.textContent === "Make an account");
+  assert.equal(await page.evaluate(() => scrollY), 0, "it begins at its top");
+  await page.setViewportSize({ width: 900, height: 700 });
   await passes(page, "register");
   const register = page.getByRole("button", { name: "Make the account" });
 
@@ -38,7 +45,20 @@ test("somebody makes an account, and writes the recovery key down before anythin
   await page.getByRole("alert").filter({ hasText: "This password is too easy to guess." }).waitFor();
   await passes(page, "register, refused");
   await fill(page, { "New password": PASSWORD, "The same password again": PASSWORD });
+  let answer;
+  const asked = new Promise((resolve) => {
+    page.route("**/v1/account/register", (route) => {
+      answer = () => route.continue();
+      resolve();
+    });
+  });
   await register.click();
+  await asked;
+  const working = page.getByRole("button", { name: /^Make the account.*working…$/ });
+  await working.waitFor();
+  assert.equal(await working.getAttribute("aria-busy"), "true");
+  await passes(page, "register, at work");
+  await answer();
 
   await screen(page, "Write this down");
   recoveryKey = await page.locator(".key").textContent();
@@ -46,9 +66,26 @@ test("somebody makes an account, and writes the recovery key down before anythin
   await passes(page, "recovery key");
   await page.getByRole("button", { name: "Continue" }).click();
   assert.equal(await page.getByRole("heading", { level: 1 }).textContent(), "Write this down", "not before it is written down");
+
+  // Whoever goes away without having said so is reminded.
+  await page.reload();
+  await screen(page, "Folders");
+  const reminder = page.getByText(/^Nobody has said yet that the recovery key is written down\./);
+  await reminder.waitFor();
+  await passes(page, "recovery key, not written down");
+  await page.getByRole("button", { name: "Show the recovery key" }).click();
+  await fill(page.getByRole("dialog"), { Password: PASSWORD });
+  await page.getByRole("dialog").getByRole("button", { name: "Show", exact: true }).click();
+  await screen(page, "Write this down");
+  assert.equal(await page.locator(".key").textContent(), recoveryKey);
   await page.getByLabel("I wrote it down").check();
   await page.getByRole("button", { name: "Continue" }).click();
+  await screen(page, "Settings");
+  assert.equal(await reminder.count(), 0);
+  await page.getByRole("link", { name: "Folders" }).click();
+  await page.getByRole("button", { name: "Add a folder" }).click();
   await screen(page, "Your first folder");
+  await page.getByText(/^No cloud directory was found on this computer\./).waitFor();
   assert.ok(!(await page.content()).includes(recoveryKey), "it is shown once");
   await page.context().close();
 });
@@ -113,6 +150,14 @@ test("the computer is logged out, and the recovery key shown again for the passw
   await passes(page, "log out, sure");
   await dialog.getByRole("button", { name: "Log out" }).click();
   await page.getByText("Logged out", { exact: true }).waitFor();
+  await page.getByText(/^This computer is logged out, and its keys are locked/).waitFor();
+  assert.equal(await page.getByLabel("Password").count(), 1, "one password is asked for");
+  assert.equal(await page.evaluate(() => scrollY), 0);
+  await passes(page, "logged out");
+  await page.getByLabel("Password").fill(NEW_PASSWORD);
+  await page.getByRole("button", { name: "Log in", exact: true }).click();
+  await screen(page, "Your first folder");
+  assert.equal(await page.getByRole("button", { name: "Unlock" }).count(), 0, "the keys are open, too");
   await page.context().close();
 });
 
@@ -167,6 +212,7 @@ test("a file carries the account to another computer, where there is no server",
   await first.getByRole("button", { name: "Save the account in a file" }).click();
   const saved = await saving;
   assert.equal(saved.suggestedFilename(), "account.ensafer-keys");
+  await first.getByText("Your browser saves it as account.ensafer-keys.").waitFor();
   await passes(first, "settings without a server");
 
   const page = await openWindow(browser, await world.device("other"));
@@ -194,7 +240,7 @@ test("a file carries the account to another computer, where there is no server",
   await file.setInputFiles(await saved.path());
   await fill(page, { Password: "wrong" });
   await take.click();
-  await page.getByRole("alert").filter({ hasText: "The password is wrong" }).waitFor();
+  await page.getByRole("alert").filter({ hasText: /^The password is wrong\.$/ }).waitFor();
   await fill(page, { Password: PASSWORD });
   await take.click();
   await screen(page, "Your first folder");
@@ -212,5 +258,36 @@ test("a file carries the account to another computer, where there is no server",
   await dialog.waitFor({ state: "detached" });
   await unlock.waitFor({ state: "detached" });
   await first.context().close();
+  await page.context().close();
+});
+
+test("an account without a key server is put on one where that is needed", async () => {
+  const device = await world.device("later");
+  await device.run("register", "--email", "dave@example.com");
+  for (const directory of [device.work, device.cloud]) await mkdir(directory, { recursive: true });
+  await device.run("folder", "add", device.work, device.cloud);
+  await device.run("start");
+  const page = await openWindow(browser, device, {}, "--screen", "people");
+  await fill(page, { "E-mail address": "alice@example.com" });
+  const add = page.getByRole("button", { name: "Add", exact: true });
+  await add.click();
+  await page.getByRole("alert").filter({ hasText: "For this it has to be on a key server." }).waitFor();
+  await page.getByRole("button", { name: "Put the account on a key server" }).click();
+  const dialog = page.getByRole("dialog", { name: "Put the account on a key server" });
+  const put = dialog.getByRole("button", { name: "Put it there" });
+  await fill(dialog, { "Key server": server, Password: "wrong" });
+  await put.click();
+  await dialog.getByRole("alert").filter({ hasText: "The password is wrong" }).waitFor();
+  await passes(page, "publish, refused");
+  await fill(dialog, { Password: PASSWORD });
+  await put.click();
+  await page.getByText("The account is on the key server. Others share with it by dave@example.com.").waitFor();
+  await passes(page, "published");
+  await add.click();
+  await page.getByRole("dialog", { name: "Safety number with alice@example.com" }).waitFor();
+  await page.getByRole("button", { name: "Close" }).click();
+  await page.getByRole("link", { name: "Settings" }).click();
+  await page.getByText(server, { exact: true }).waitFor();
+  assert.equal(await page.getByRole("button", { name: "Put the account on a key server" }).count(), 0);
   await page.context().close();
 });

@@ -185,6 +185,25 @@ test("another computer of the account is removed", async () => {
   await screen(second, "Your first folder");
 });
 
+test("an account without a key server is put on one that asks for codes", async () => {
+  const device = await world.device("later");
+  await device.run("register", "--email", "dave@example.com");
+  page = await openWindow(browser, device, {}, "--screen", "settings");
+  await page.getByRole("button", { name: "Put the account on a key server" }).click();
+  const dialog = page.getByRole("dialog", { name: "Put the account on a key server" });
+  const put = dialog.getByRole("button", { name: "Put it there" });
+  await fill(dialog, { "Key server": server, Password: PASSWORD });
+  await put.click();
+  await alert("The key server wants an authorisation code.");
+  await passes(page, "publish, with a code");
+  await fill(dialog, { "Authorisation code": "alpha-7" });
+  await put.click();
+  await screen(page, "Enter the code from the mail");
+  await fill(page, { Code: await mailedCode("dave@example.com"), Password: PASSWORD });
+  await page.getByRole("button", { name: "Confirm" }).click();
+  await screen(page, "Your first folder");
+});
+
 test("who is invited enters the codes as anybody, and is led on with the invitation", async () => {
   first.password = NEW_PASSWORD;
   await Promise.all([mkdir(first.work), mkdir(first.cloud)]);

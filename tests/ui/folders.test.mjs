@@ -34,7 +34,7 @@ test("the first folder is looked at before anything is written", async () => {
   const unlock = page.getByRole("button", { name: "Unlock" });
   await page.getByLabel("Password").fill("wrong");
   await unlock.click();
-  await page.getByRole("alert").waitFor();
+  await page.getByRole("alert").filter({ hasText: /^The password is wrong\.$/ }).waitFor();
   await passes(page, "locked");
   await page.getByLabel("Password").fill(PASSWORD);
   await unlock.click();
@@ -68,11 +68,21 @@ test("the first folder is looked at before anything is written", async () => {
   const looked = page.getByRole("region", { name: "What the first sync does" });
   assert.equal(await looked.count(), 0);
 
+  await page.getByLabel("Work folder", { exact: true }).fill("~/Somewhere");
+  await page.getByRole("button", { name: "See what would happen" }).click();
+  await looked.getByText(path.join(device.user, "Somewhere"), { exact: true }).waitFor();
+  await looked.getByText("Nothing to encrypt, to decrypt or to delete.").waitFor();
+  await page.getByLabel("Work folder", { exact: true }).fill(device.work);
+
   await page.getByRole("button", { name: "See what would happen" }).click();
   await looked.getByText(device.work, { exact: true }).waitFor();
   await looked.getByText(encrypted, { exact: true }).waitFor();
   await page.getByText("31 files and directories to encrypt, 260 B").waitFor();
-  await page.getByText("0 to delete", { exact: true }).waitFor();
+  assert.equal(await looked.getByText(/to (decrypt|delete)/).count(), 0, "what is not done is no line");
+  const heading = "What the first sync does";
+  await page.waitForFunction((text) => document.activeElement.textContent === text, heading);
+  const { y, height } = await page.getByRole("button", { name: "Start" }).boundingBox();
+  assert.ok(y >= 0 && y + height <= page.viewportSize().height, "Start is in sight");
   await passes(page, "dry run");
   await assert.rejects(readdir(encrypted), "nothing was made yet");
   await page.getByRole("button", { name: "Start" }).click();
@@ -158,12 +168,18 @@ test("a directory that is gone is told with what to do, and nothing is deleted",
   await status(page, "A folder cannot be reached");
   await page.getByText(/^A directory of this folder is not there\./).waitFor();
   await passes(page, "unreachable");
+  await page.getByRole("link", { name: "Problems" }).click();
+  await screen(page, "Problems");
+  await page.getByRole("listitem").filter({ hasText: "A folder cannot be reached" }).getByText(/^A directory of this folder is not there\./).waitFor();
+  assert.equal(await page.getByText("Everything is in order.").count(), 0);
+  await passes(page, "unreachable, among the problems");
   await rename(`${encrypted}-away`, encrypted);
   await status(page, "Up to date");
 });
 
 test("a brake says what it holds, and lets go for exactly that", async () => {
-  await page.getByRole("link", { name: "Folders" }).click();
+  await page.getByRole("link", { name: "Problems" }).click();
+  await page.getByText("Everything is in order.").waitFor();
   await rm(path.join(device.work, "letters"), { recursive: true });
   await device.write("one.txt", "not empty");
   await status(page, "Stopped by the brake: look, then go on or undo");
@@ -182,6 +198,7 @@ test("a brake says what it holds, and lets go for exactly that", async () => {
 });
 
 test("a folder is taken off the list, and its files stay", async () => {
+  await page.getByRole("link", { name: "Folders" }).click();
   await page.getByRole("button", { name: "Remove" }).click();
   await passes(page, "remove, sure");
   await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();

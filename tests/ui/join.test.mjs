@@ -103,6 +103,11 @@ test("a directory is chosen by the keyboard alone", async () => {
   await tabTo(page, "Go there");
   await page.keyboard.press("Enter");
   await dialog.getByRole("alert").filter({ hasText: "This is no directory's path." }).waitFor();
+  await field.fill("~/Work");
+  await tabTo(page, "Go there");
+  await page.keyboard.press("Enter");
+  await dialog.getByText("0 directories.").waitFor();
+  assert.equal(await field.inputValue(), bob.work, "the home directory is known");
   await field.fill(bob.work);
   await page.keyboard.press("Enter");
   await dialog.waitFor({ state: "detached" });
@@ -115,6 +120,7 @@ test("a stranger's folder is joined after a question, and a look at what happens
   await page.keyboard.press("Enter");
   const yes = page.getByRole("button", { name: "Yes, from alice@example.com" });
   await yes.waitFor();
+  assert.equal(await page.getByRole("alert").count(), 0, "a question is no failure");
   assert.equal(await page.getByRole("button", { name: "Start", exact: true }).count(), 0, "nothing is joined before the answer");
   await passes(page, "whom nobody has met");
   await yes.focus();

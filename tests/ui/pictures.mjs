@@ -217,7 +217,7 @@ async function lookAtSettings(page, alice) {
   await go(page, "Settings");
   await page.getByRole("region", { name: "Start at log-in" }).waitFor();
   await page.getByText("None", { exact: true }).waitFor();
-  await page.getByLabel("trash_days", { exact: true }).waitFor();
+  await page.getByLabel("Days for which the trash keeps what was deleted or replaced", { exact: true }).waitFor();
   await take(page, alice, "window-settings", { height: 1000 });
 }
 

@@ -1,4 +1,4 @@
-// The start at log-in, as Settings switch it.
+// The start at log-in and the settings of the daemon, as the window changes them.
 
 import assert from "node:assert/strict";
 import { access, readFile, rm, writeFile } from "node:fs/promises";
@@ -59,5 +59,41 @@ test("an installation with directories of its own says why it is not started at 
   await section(page).getByText(/^This Ensafer has directories of its own/).waitFor();
   assert.equal(await section(page).getByRole("checkbox").count(), 0);
   await passes(page, "no start at log-in here");
+  await page.context().close();
+});
+
+test("settings are sentences with boxes, and what is rare is folded away", async () => {
+  const device = await world.device("third");
+  await device.run("register", "--email", "carol@example.com");
+  const page = await openWindow(browser, device, {}, "--screen", "settings");
+  const value = (key) => device.run("config", "get", key);
+  const battery = page.getByRole("checkbox", { name: "Rest while this computer runs on battery" });
+  await battery.waitFor();
+  assert.ok(await battery.isChecked());
+  await battery.click();
+  await page.getByText("Saved.", { exact: true }).waitFor();
+  assert.equal(await value("pause_on_battery"), "false");
+  assert.ok(!(await battery.isChecked()));
+  await page.getByLabel("Days for which the trash keeps what was deleted or replaced", { exact: true }).fill("7");
+  await page.getByRole("button", { name: /^Save Days for which the trash/ }).click();
+  await page.getByText("The default is 30.").waitFor();
+  assert.equal(await value("trash_days"), "7");
+  await passes(page, "settings of the daemon");
+
+  const proxy = page.getByLabel("Proxy to the key server", { exact: true });
+  assert.ok(!(await proxy.isVisible()), "nobody needs it every day");
+  await page.getByText("Advanced", { exact: true }).click();
+  await page.getByLabel("What the sizes of the encrypted files show").selectOption("The exact size");
+  await page.getByText("The default is The size, up to 12 % larger.").waitFor();
+  assert.equal(await value("padding"), "none");
+  await proxy.fill("no address at all");
+  await proxy.press("Enter");
+  await page.getByRole("alert").waitFor();
+  assert.equal(await value("proxy"), "");
+  await passes(page, "advanced settings, refused");
+  await page.route("**/v1/settings", (route) => route.fulfill({ status: 500, json: { class: "failed", what: "the disk is worn out" } }));
+  await battery.click();
+  await page.getByRole("alert").filter({ hasText: "the disk is worn out" }).waitFor();
+  assert.ok(!(await battery.isChecked()), "it shows what is");
   await page.context().close();
 });

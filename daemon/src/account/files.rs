@@ -147,6 +147,11 @@ pub(super) fn account_file(home: &Home) -> PathBuf {
     home.data_dir().join("account.ensafer-account")
 }
 
+/// While this is there, nobody has said that the recovery key is written down. It is empty.
+pub(super) fn unwritten_file(home: &Home) -> PathBuf {
+    home.data_dir().join("recovery-key-unwritten")
+}
+
 pub(super) fn device_file(home: &Home) -> PathBuf {
     home.data_dir().join("device.json")
 }

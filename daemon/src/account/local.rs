@@ -105,7 +105,24 @@ pub fn forget(home: &Home, config: &Config) -> Result<(), AccountError> {
     for path in [super::files::account_file(home), super::files::device_file(home)] {
         private_file::remove(&path).map_err(io_error(&path))?;
     }
+    note_unwritten(home, false)?;
     super::session::forget(home)
+}
+
+/// Notes that the recovery key was shown and that nobody has said yet that it is written down, or that somebody has.
+///
+/// # Errors
+/// The note cannot be written or removed.
+pub fn note_unwritten(home: &Home, is_unwritten: bool) -> Result<(), AccountError> {
+    let path = super::files::unwritten_file(home);
+    let done = if is_unwritten { private_file::replace(&path, b"") } else { private_file::remove(&path) };
+    done.map_err(io_error(&path))
+}
+
+/// Whether the recovery key was shown, and nobody has said that it is written down.
+#[must_use]
+pub fn is_unwritten(home: &Home) -> bool {
+    super::files::unwritten_file(home).exists()
 }
 
 /// The sealed account, as a file carries it to another computer.

@@ -44,8 +44,8 @@ pub use invite::{
     now_s, open_invitation, open_invitations, proven_guest, served_invitations,
 };
 pub use local::{
-    MAX_EXPORT_BYTES, export, exported, forget, import, import_with_recovery_key, lock, open_with_device,
-    parse_exported, read_exported, recover, recovery_key, register, unlock,
+    MAX_EXPORT_BYTES, export, exported, forget, import, import_with_recovery_key, is_unwritten, lock,
+    note_unwritten, open_with_device, parse_exported, read_exported, recover, recovery_key, register, unlock,
 };
 pub use online::{Published, confirm, log_in, log_out, move_server, publish, recover_online};
 pub use refresh::{Fresh, devices, export_from_server, refresh, report, revoke_device, set_display_name};

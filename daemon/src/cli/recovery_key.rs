@@ -72,9 +72,10 @@ fn show(shell: &Shell, format: &Format) -> Result<()> {
     }
     if format.json {
         shell.output.document(&Shown { recovery_key: &shown.key })?;
-        return Ok(());
+    } else {
+        register::show_recovery_key(shell.output, &shown.key)?;
     }
-    register::show_recovery_key(shell.output, &shown.key)
+    Ok(account::note_unwritten(&shell.home, false)?)
 }
 
 /// On the server where the account is on one, else on this computer.
@@ -118,7 +119,8 @@ fn set(shell: &Shell, password: &Password, key: &RecoveryKey) -> Result<()> {
     if set.as_ref().is_err_and(|error| !enrol::may_hold(error)) {
         shell.output.warn("The key that was just shown opens nothing: the old one stays.");
     }
-    Ok(set?)
+    set?;
+    Ok(account::note_unwritten(&shell.home, false)?)
 }
 
 fn new_with_question(shell: &Shell) -> Result<()> {

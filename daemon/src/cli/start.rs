@@ -10,7 +10,6 @@ use ensafer_client::local_api::Client;
 use ensafer_core::status::{State, Status};
 
 use crate::exit::Failure;
-use crate::folders::Folders;
 use crate::prompt;
 use crate::shell::Shell;
 
@@ -20,9 +19,6 @@ const OBSERVATION_LIMIT: Duration = Duration::from_secs(30);
 /// Launches the daemon if none runs, has it sync, and prints the state after the first observation.
 pub(super) fn start(shell: &Shell) -> Result<Exit> {
     shell.require_account()?;
-    if Folders::load(shell.home.data_dir())?.entries().is_empty() {
-        shell.output.warn("No folder is set up yet: ensafer folder add WORK ENCRYPTED");
-    }
     let client = connect_or_launch(shell)?;
     client.start()?;
     let mut status = client.wait_for(OBSERVATION_LIMIT, |status| status.state != State::Checking)?;

@@ -37,8 +37,13 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
 
 /// Prints the status for people: one line for all, and some for each folder.
 pub(super) fn print(shell: &Shell, status: &Status) -> Result<()> {
-    shell.output.line(status.headline())?;
     let folders = Folders::load(shell.home.data_dir())?;
+    let has_folders = !status.folders.is_empty() || !folders.entries().is_empty();
+    if has_folders {
+        shell.output.line(status.headline())?;
+    } else {
+        shell.output.line("No folder is set up")?;
+    }
     for folder in &status.folders {
         let entry = folders.entries().iter().find(|entry| entry.id == folder.folder);
         let name = entry.map_or_else(|| folder.folder.to_string(), |entry| entry.work.display().to_string());
@@ -65,8 +70,10 @@ pub(super) fn print(shell: &Shell, status: &Status) -> Result<()> {
     }
     if !account::exists(&shell.home) {
         shell.output.note("No account is set up: ensafer up, register or keys import");
-    } else if status.folders.is_empty() && folders.entries().is_empty() {
-        shell.output.note("No folder is set up: ensafer folder add WORK ENCRYPTED (ensafer folder find says where there may be one)");
+    } else if !has_folders {
+        shell.output.note(
+            "To add one: ensafer folder add WORK ENCRYPTED (ensafer folder find says where there may be one)",
+        );
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::origin::Origin;
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// No answer came.
-    #[error("the key server {origin} cannot be reached: {}", reason(.error))]
+    #[error("the key server {origin} cannot be reached: {}{}", reason(.error), without_tls(.origin))]
     Unreachable {
         /// It.
         origin: Origin,
@@ -70,6 +70,14 @@ pub(super) fn reason(error: &reqwest::Error) -> String {
         cause = deeper;
     }
     short(&cause.to_string())
+}
+
+/// A key server on this computer, such as one that is tried out, often speaks plain HTTP.
+fn without_tls(origin: &Origin) -> String {
+    match origin.as_str().strip_prefix("https://").filter(|_| origin.is_loopback()) {
+        Some(rest) => format!(" (https was tried; without TLS it is http://{rest})"),
+        None => String::new(),
+    }
 }
 
 /// The kind's words, and the server's detail where it gave one.

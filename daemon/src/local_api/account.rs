@@ -17,7 +17,7 @@ use ensafer_core::api::local::{
 };
 use ensafer_core::api::server::{DeviceReport, ProblemKind};
 use ensafer_core::crypto::{AccountKey, Login, RecoveryKey, SystemRandom};
-use ensafer_core::status::AccountNoticeKind;
+use ensafer_core::status::{AccountNotice, AccountNoticeKind};
 
 use super::ControlError;
 use super::body::{Body, password};
@@ -46,6 +46,7 @@ pub(super) fn routes() -> Router<Door> {
         .route("/v1/account/recover", post(recover))
         .route("/v1/account/recovery-key", post(recovery_key))
         .route("/v1/account/recovery-key/new", post(new_recovery_key))
+        .route("/v1/account/recovery-key/written", post(written))
         .route("/v1/account/file", get(file))
         .route("/v1/account/import", post(import).layer(DefaultBodyLimit::max(IMPORT_LIMIT_BYTES)))
         .route("/v1/account/password", post(new_password))
@@ -109,6 +110,16 @@ async fn new_recovery_key(
     Body(request): Body<RecoveryKeyRequest>,
 ) -> Answer<NewRecoveryKey> {
     door.account.take(move || replace_recovery_key(&door.desk, request)).await
+}
+
+/// Somebody says that the key which was shown is written down.
+async fn written(State(door): State<Door>) -> Answer<AccountReport> {
+    door.account
+        .take(move || {
+            account::note_unwritten(&door.desk.shell.home, false)?;
+            report(&door.desk)
+        })
+        .await
 }
 
 /// Sealed as it is, the file opens for nobody without the password.
@@ -189,6 +200,7 @@ fn replace_recovery_key(desk: &Desk, request: RecoveryKeyRequest) -> Result<NewR
         Err(error) if enrol::may_hold(&error) => Some(exit::describe(&error.into())),
         Err(error) => return Err(error.into()),
     };
+    remind(desk);
     Ok(NewRecoveryKey { recovery_key: SecretText(key.to_text().to_string()), unsettled })
 }
 
@@ -229,6 +241,11 @@ fn report(desk: &Desk) -> Result<AccountReport> {
     report.has_account_key = account::account_key(home)?.is_some();
     // Whoever looks after the account may not have looked yet.
     report.notices.retain(|notice| notice.kind != AccountNoticeKind::NotSetUp);
+    if account::is_unwritten(home) {
+        let text = "Nobody has said yet that the recovery key is written down: ensafer recovery-key show";
+        let kind = AccountNoticeKind::RecoveryKeyUnwritten;
+        report.notices.push(AccountNotice { kind, text: text.to_owned() });
+    }
     Ok(report)
 }
 
@@ -268,6 +285,7 @@ fn registered(
     if let Err(error) = desk.control.unlock(password) {
         tracing::warn!(%error, "the new account is not opened yet");
     }
+    remind(desk);
     let secret = |text: &zeroize::Zeroizing<String>| SecretText(text.to_string());
     Ok(Registered {
         recovery_key: secret(&made.recovery_key),
@@ -275,6 +293,13 @@ fn registered(
         unpublished,
         account: report(desk)?,
     })
+}
+
+/// Has the account say that its recovery key is to be written down. The key itself is shown whatever becomes of that.
+fn remind(desk: &Desk) {
+    if let Err(error) = account::note_unwritten(&desk.shell.home, true) {
+        tracing::warn!(%error, "nobody is reminded to write the recovery key down");
+    }
 }
 
 /// The authorisation code that somebody typed, where the server wants one.

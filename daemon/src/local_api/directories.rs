@@ -4,7 +4,7 @@ use std::fs::{self, DirEntry};
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use axum::extract::Query;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -12,7 +12,7 @@ use ensafer_client::exit::Exit;
 use ensafer_core::api::local::{DirectoryEntry, DirectoryReport, RefusalClass};
 
 use super::ControlError;
-use super::folders::absolute;
+use super::folders::{absolute, home_directory};
 use super::server::Door;
 use super::turns::blocking;
 use crate::exit::Failure;
@@ -33,10 +33,8 @@ struct PathQuery {
 async fn list(Query(query): Query<PathQuery>) -> Result<Json<DirectoryReport>, ControlError> {
     blocking(move || {
         let path = match &query.path {
-            Some(path) => normal(absolute(path)?)?,
-            None => directories::BaseDirs::new()
-                .context("this user has no home directory")
-                .map(|found| found.home_dir().to_path_buf())?,
+            Some(path) => normal(&absolute(path)?)?,
+            None => home_directory()?,
         };
         Ok(listed(&path)?)
     })

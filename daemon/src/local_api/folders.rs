@@ -147,7 +147,7 @@ fn counted(desk: &Desk, request: &PreviewRequest, cancelled: &AtomicBool) -> Res
     let unlocked = desk.vault.unlocked()?;
     let from = request.from.as_deref();
     let owner = from.map(|email| pairs::look_up(&desk.shell, &unlocked, email)).transpose()?;
-    let wanted = Wanted { work, encrypted, owner, expected: None };
+    let wanted = Wanted { work: &work, encrypted: &encrypted, owner, expected: None };
     // Whoever cancelled it reads no answer.
     pairs::preview(&desk.shell, &*desk.vault, wanted, cancelled)?.context("the dry run was cancelled")
 }
@@ -159,7 +159,8 @@ fn added(desk: &Desk, request: &AddFolderRequest) -> Result<AddedFolder> {
     let from = request.from.as_deref();
     let owner = from.map(|email| pairs::meet(&desk.shell, &unlocked, email)).transpose()?;
     let fingerprint = owner.as_ref().map(|person| person.bundle.fingerprint());
-    let wanted = Wanted { work, encrypted, owner: fingerprint, expected: request.expected };
+    let wanted =
+        Wanted { work: &work, encrypted: &encrypted, owner: fingerprint, expected: request.expected };
     let add = if request.create_missing { pairs::make_and_add } else { pairs::add };
     let added = add(&desk.shell, &*desk.vault, wanted)?;
     desk.control.reload_folders()?;
@@ -183,14 +184,23 @@ fn inside(directory: &Path, path: &str) -> Result<PathBuf> {
     Ok(root.join(relative))
 }
 
-/// The daemon's current directory is nobody's.
-pub(super) fn absolute(path: &str) -> Result<&Path> {
-    let found = Path::new(path);
+/// A path as somebody types it: from the root, or from the user's home by `~`. The daemon's current directory is nobody's.
+pub(super) fn absolute(path: &str) -> Result<PathBuf> {
+    if let Some(below) = path.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/')) {
+        return Ok(home_directory()?.join(below.trim_start_matches('/')));
+    }
+    let found = PathBuf::from(path);
     if found.is_absolute() {
         return Ok(found);
     }
-    let failure = Failure::new(Exit::Usage, format!("{path:?} is no path from the root"));
-    Err(failure.with_remedy("Name the whole path, which begins with /").into())
+    let failure = Failure::new(Exit::Usage, format!("{path:?} does not begin with / or ~/"));
+    Err(failure.with_remedy("Name the whole path, such as /home/alice/Work or ~/Work").into())
+}
+
+/// The home of the user whose daemon this is.
+pub(super) fn home_directory() -> Result<PathBuf> {
+    let found = directories::BaseDirs::new().context("this user has no home directory")?;
+    Ok(found.home_dir().to_path_buf())
 }
 
 #[cfg(test)]
@@ -199,6 +209,19 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn a_path_begins_at_the_root_or_at_home() {
+        let home = home_directory().unwrap();
+        assert_eq!(absolute("~").unwrap(), home);
+        assert_eq!(absolute("~/").unwrap(), home);
+        assert_eq!(absolute("~/a/ü b").unwrap(), home.join("a/ü b"));
+        assert_eq!(absolute("~//etc").unwrap(), home.join("etc"));
+        assert_eq!(absolute("/a/~/b").unwrap(), Path::new("/a/~/b"));
+        for elsewhere in ["", "a", "./a", "~alice/a", " ~/a", "../~"] {
+            assert!(absolute(elsewhere).unwrap_err().is::<Failure>(), "{elsewhere}");
+        }
+    }
 
     #[test]
     fn what_is_shown_lies_in_the_folder() {

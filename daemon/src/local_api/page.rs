@@ -115,10 +115,12 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
+    use ensafer_core::api::local::SettingKind;
     use ensafer_core::plan::ProblemClass;
     use ensafer_core::status::State;
 
     use super::*;
+    use crate::config;
 
     /// Every file below `directory`, relative to the page's.
     fn files_in(directory: &Path, prefix: &str, found: &mut BTreeSet<String>) {
@@ -151,6 +153,20 @@ mod tests {
         let (_, policy) = &HEADERS[0];
         assert!(policy.starts_with("default-src 'none';") && !policy.contains("unsafe"));
         assert!(!policy.contains("http:") && !policy.contains('*'));
+    }
+
+    /// The page has words for every setting that it shows, and for what it can be set to.
+    #[test]
+    fn the_settings_have_words() {
+        let english = include_str!("../../ui/text/en.js");
+        let expect = |entry: String| assert!(english.contains(&entry), "{entry}");
+        for setting in config::in_window(Path::new("no such file")).unwrap() {
+            expect(format!("\"setting.{}\": ", setting.key));
+            let SettingKind::Choice { choices } = setting.kind else { continue };
+            for choice in choices.iter().filter(|choice| !matches!(&***choice, "true" | "false")) {
+                expect(format!("\"choice.{}-{choice}\": ", setting.key));
+            }
+        }
     }
 
     /// The page's English words of states and problems are those of everything else.

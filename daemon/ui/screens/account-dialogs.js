@@ -4,12 +4,14 @@ import * as act from "/ui/actions.js";
 import { AskingDialog } from "/ui/asking.js";
 import { html } from "/ui/html.js";
 import { Field } from "/ui/parts.js";
+import { RegistrationCode, Server } from "/ui/screens/welcome.js";
 import { state } from "/ui/store.js";
 import { t } from "/ui/text.js";
 
 const DIALOGS = {
   password: PasswordDialog,
   email: EmailDialog,
+  publish: PublishDialog,
   profile: NameDialog,
   revoke: RevokeDialog,
   "log-out": LogOutDialog,
@@ -78,6 +80,20 @@ function EmailDialog({ dialog: { wantsCode } }) {
     <${Field} name="email" type="email" label=${t("settings.new-email")} autocomplete="off" required />
     <${Field} name="secret" type="password" label=${t("field.password")} autocomplete="current-password" required />
     ${wantsCode && html`<p role="status">${t("settings.code-sent")}</p><${Field} name="code" label=${t("code.code")} inputmode="numeric" autocomplete="one-time-code" required />`}
+  <//>`;
+}
+
+/** An account that is on this computer only comes to a key server; it asks for a code where the server takes no strangers. */
+function PublishDialog() {
+  const put = ({ server, secret, code }) => {
+    const fields = { server: server.value.trim(), password: secret.value };
+    act.publishHere(code ? { ...fields, code: code.value.trim() } : fields);
+  };
+  return html`<${AskingDialog} title=${t("settings.publish")} action="account" button=${t("settings.publish-button")} work=${put}>
+    <p>${t("settings.publish-what", { email: state.account.email })}</p>
+    <${Server} required />
+    <${Field} name="secret" type="password" label=${t("field.password")} autocomplete="current-password" required />
+    <${RegistrationCode} />
   <//>`;
 }
 

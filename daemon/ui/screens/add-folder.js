@@ -61,8 +61,7 @@ function Places() {
   </label>`;
   return html`<fieldset>
     <legend>${t("add.encrypted")}</legend>
-    <p class="quiet">${t("add.encrypted-hint")}</p>
-    ${isLooking && html`<p role="status">${t("add.looking")}</p>`}
+    ${isLooking ? html`<p role="status">${t("add.looking")}</p>` : html`<p class="quiet">${state.clouds && t(places.length > 0 ? "add.found" : "add.not-found")} ${t("add.own-first")}</p>`}
     ${places.map(({ path, text, standing }) => choice(path, html`${text} <${Path} path=${path} />`, standing))}
     ${choice(OTHER, t("add.other"))}
     ${chosen === OTHER &&
@@ -74,7 +73,7 @@ function Places() {
 function AskedOwner() {
   const { askedOwner, pair } = state.form;
   return html`<div class="notice warn">
-    <p>${t("add.owner", { owner: askedOwner })}</p>
+    <p id="owner" tabindex="-1">${t("add.owner", { owner: askedOwner })}</p>
     <${Button} onClick=${() => act.preview({ ...pair, from: askedOwner })}>${t("add.owner-yes", { owner: askedOwner })}<//>
   </div>`;
 }
@@ -82,13 +81,9 @@ function AskedOwner() {
 function Preview({ preview }) {
   // Whoever was invited joins that folder, and makes none where it has not arrived yet.
   const isOther = state.form.folder && state.form.folder !== preview.folder;
-  const lines = [
-    t("preview.encrypt", { count: preview.encrypt, size: size(preview.encrypt_bytes) }),
-    t("preview.decrypt", { count: preview.decrypt, size: size(preview.decrypt_bytes) }),
-    t("preview.delete", { count: preview.delete }),
-    preview.same > 0 && t("preview.same", { count: preview.same }),
-    preview.differ > 0 && t("preview.differ", { count: preview.differ }),
-  ].filter(Boolean);
+  const counted = ["encrypt", "decrypt", "delete", "same", "differ"].filter((what) => preview[what] > 0);
+  const line = (what) => t(`preview.${what}`, { count: preview[what], size: size(preview[`${what}_bytes`] ?? 0) });
+  const lines = counted.length > 0 ? counted.map(line) : [t("preview.empty")];
   return html`<section class="sheet" aria-labelledby="preview">
     <h2 id="preview" tabindex="-1">${t("preview.title")}</h2>
     <dl>

@@ -29,17 +29,24 @@ export function Folders() {
     <${FolderDialog} />`;
 }
 
+/** The status of a listed folder: newer than the list. */
+export const statusOf = (folder) => state.status.folders.find((one) => one.folder === folder.id) ?? folder.status;
+
+/** What keeps a folder as a whole from syncing, and what to do. */
+export function Obstacle({ status }) {
+  return html`${status.state === "offline" && html`<p class="notice warn">${t("folders.offline")}</p>`}
+    ${status.brake && html`<${Brake} brake=${status.brake} />`}`;
+}
+
 function Folder({ folder }) {
-  // The status is newer than the list.
-  const status = state.status.folders.find((one) => one.folder === folder.id) ?? folder.status;
+  const status = statusOf(folder);
   const open = (side) => () => act.openFolder(folder.id, side);
   return html`<li class="sheet">
     <h2>${folder.name}</h2>
-    <div class="line"><${Sign} state=${status.state} /><p>${stateOf(status)}</p></div>
+    <${StateLine} status=${status} />
     ${counts(status).map(([name, text]) => html`<p class="quiet" key=${name}>${SCREEN_OF[name] ? html`<a href="#/${SCREEN_OF[name]}">${text}</a>` : text}</p>`)}
     ${status.progress && html`<${Progress} progress=${status.progress} label=${t("folders.progress")} text=${progressText(folder.id, status.progress)} />`}
-    ${status.state === "offline" && html`<p class="notice warn">${t("folders.offline")}</p>`}
-    ${status.brake && html`<${Brake} brake=${status.brake} />`}
+    <${Obstacle} status=${status} />
     <dl>
       <dt>${t("folders.work")}</dt>
       <dd><${Path} path=${folder.work} /></dd>
@@ -55,6 +62,10 @@ function Folder({ folder }) {
       <${Button} kind="danger" onClick=${() => act.openDialog({ name: "remove", folder })}>${t("folders.remove")}<//>
     </div>
   </li>`;
+}
+
+export function StateLine({ status }) {
+  return html`<div class="line"><${Sign} state=${status.state} /><p>${stateOf(status)}</p></div>`;
 }
 
 function stateOf(status) {
@@ -102,7 +113,8 @@ function Brake({ brake }) {
   </div>`;
 }
 
-function FolderDialog() {
+/** Whether the brake's changes are to be carried out, and whether a folder is to be taken off the list. */
+export function FolderDialog() {
   const { dialog } = state;
   if (dialog?.name === "brake") {
     return html`<${AskingDialog} title=${t("brake.title")} action="brake" button=${t("brake.go-on")} kind="danger" work=${() => act.releaseBrake(dialog.brake.token)}>

@@ -5,7 +5,7 @@ import { html } from "/ui/html.js";
 import { Button, Field } from "/ui/parts.js";
 import { Refused } from "/ui/refused.js";
 import { NumberToCompare, SafetyNumber } from "/ui/screens/people.js";
-import { Email, NewPassword, Outcome, RegistrationCode, submitTo, submitWithPassword } from "/ui/screens/welcome.js";
+import { Email, NewPassword, RegistrationCode, submitTo, submitWithPassword } from "/ui/screens/welcome.js";
 import { state } from "/ui/store.js";
 import { t, time } from "/ui/text.js";
 
@@ -40,7 +40,7 @@ function Publish({ server }) {
   return html`<form class="sheet" onSubmit=${submitTo(act.publishForInvitation)}>
     <${Field} name="password" type="password" label=${t("field.password")} autocomplete="current-password" required />
     <${RegistrationCode} />
-    <${Outcome} />
+    <${Refused} of="account" />
     <${Button} type="submit" busy=${state.busy.has("account")}>${t("invited.publish", { server })}<//>
   </form>`;
 }

@@ -24,7 +24,10 @@ export function Keys() {
     ${unpublished && html`<${Unpublished} refusal=${unpublished} />`}
     <form onSubmit=${submit}>
       <label class="choice"><input type="checkbox" required name="written" />${t("keys.written")}</label>
-      <${Button} kind="main" type="submit">${t("keys.continue")}<//>
+      <div class="actions">
+        <${Button} kind="main" type="submit" busy=${state.busy.has("written")}>${t("keys.continue")}<//>
+        <${Button} onClick=${() => print()}>${t("keys.print")}<//>
+      </div>
     </form>`;
 }
 

@@ -62,7 +62,7 @@ function Member({ folder, member, may }) {
       ? html`<p><label for=${id}>${t("people.role")}</label> <select id=${id} onChange=${setRole}>${ROLES.map((role) => html`<option key=${role} value=${role} selected=${role === member.role}>${t(`role.${role}`)}</option>`)}</select></p>`
       : html`<p>${t(`role.${member.role}`)}</p>`}
     <div class="actions">
-      ${!isOwn && html`<${Button} onClick=${() => act.compareWith(member.login)}>${t("people.safety-number")}<//>`}
+      ${!isOwn && html`<${Button} busy=${state.busy.has(`find-person ${member.login}`)} onClick=${() => act.compareWith(member.login)}>${t("people.safety-number")}<//>`}
       ${mayChange && html`<${Button} kind="danger" onClick=${() => act.openDialog({ name: "remove-person", folder, member })}>${t("people.remove")}<//>`}
     </div>
   </li>`;

@@ -1,10 +1,10 @@
-// What is not in order: what it is, since when, and what to do.
+// What is not in order, files and whole folders: what it is, since when, and what to do.
 
 import * as act from "/ui/actions.js";
 import { html } from "/ui/html.js";
 import { Button, Path } from "/ui/parts.js";
 import { Refused } from "/ui/refused.js";
-import { problemWords } from "/ui/screens/folders.js";
+import { FolderDialog, Obstacle, StateLine, problemWords, statusOf } from "/ui/screens/folders.js";
 import { state } from "/ui/store.js";
 import { t, time } from "/ui/text.js";
 
@@ -13,11 +13,33 @@ const OF_PEOPLE = ["not-a-recipient", "unknown-signer", "former-member", "disput
 /** It ends when the folder is taken off the list. */
 const OF_FOLDERS = ["not-a-member"];
 
+/** States of a folder that stands as a whole, and says so by no file. */
+const STANDING = ["locked", "offline", "braked"];
+
 export function Problems() {
+  const { problems, unread, dialog } = state;
+  const standing = state.folders.filter((folder) => STANDING.includes(statusOf(folder).state) || statusOf(folder).brake);
+  const isNone = problems.length === 0 && standing.length === 0 && !unread.problems && !unread.folders;
   return html`<h1 tabindex="-1">${t("menu.problems")}</h1>
-    ${state.problems.length === 0 && !state.unread.problems && html`<p>${t("problems.none")}</p>`}
+    ${isNone && html`<p>${t(state.status.state === "up-to-date" ? "problems.none" : "problems.none-known")}</p>`}
     <${Refused} of="open" />
-    <ul class="sheets">${state.problems.map((problem) => html`<${Problem} key=${keyOf(problem)} problem=${problem} />`)}</ul>`;
+    ${!dialog && html`<${Refused} of="brake" />`}
+    <ul class="sheets">
+      ${standing.map((folder) => html`<${Standing} key=${folder.id} folder=${folder} />`)}
+      ${problems.map((problem) => html`<${Problem} key=${keyOf(problem)} problem=${problem} />`)}
+    </ul>
+    <${FolderDialog} />`;
+}
+
+/** A folder in which nothing goes on, with what stands in the way. The keys are opened above every screen. */
+function Standing({ folder }) {
+  const status = statusOf(folder);
+  return html`<li class="sheet">
+    <h2>${folder.name}</h2>
+    <${StateLine} status=${status} />
+    <${Obstacle} status=${status} />
+    ${status.state === "offline" && html`<div class="actions"><${Button} onClick=${() => act.go("folders")}>${t("help.folders")}<//></div>`}
+  </li>`;
 }
 
 const keyOf = ({ folder, object, path, class: of }) => [folder, object, path, of].join("|");

@@ -4,20 +4,21 @@ import * as act from "/ui/actions.js";
 import { html } from "/ui/html.js";
 import { Button, Failure, Field, Path } from "/ui/parts.js";
 import { Refused } from "/ui/refused.js";
-import { AccountDialog } from "/ui/screens/account-dialogs.js";
 import { state, update } from "/ui/store.js";
-import { chooseLanguage, currentLanguage, languages, t, time } from "/ui/text.js";
+import { chooseLanguage, currentLanguage, has, languages, t, time } from "/ui/text.js";
+
+/** What says itself, where it was asked for, why it failed. */
+const IN_PLACE = /^(set-|autostart$|account$)/;
 
 export function Settings() {
+  const { failure } = state;
   return html`<h1 tabindex="-1">${t("menu.settings")}</h1>
-    ${state.form.done && html`<p class="notice">${state.form.done}</p>`}
+    ${failure && !state.dialog && !IN_PLACE.test(failure.name) && html`<${Refused} of=${failure.name} />`}
     <${Account} />
     <${Devices} />
     <${Autostart} />
     <${Language} />
-    ${state.failure && !state.dialog && html`<${Refused} of=${state.failure.name} />`}
-    ${state.settings && html`<${Daemon} report=${state.settings} />`}
-    <${AccountDialog} />`;
+    ${state.settings && html`<${Daemon} report=${state.settings} />`}`;
 }
 
 function Account() {
@@ -35,8 +36,9 @@ function Account() {
       <dt>${t("settings.device")}</dt>
       <dd>${account.device}</dd>
     </dl>
-    ${account.server && !isLoggedIn && html`<${LogInAgain} />`}
+    ${canLogInAgain() && html`<${LogInAgain} />`}
     <div class="actions">
+      ${!account.server && html`<${Button} onClick=${() => act.openDialog({ name: "publish" })}>${t("settings.publish")}<//>`}
       <${Button} onClick=${() => act.openDialog({ name: "password" })}>${t("settings.password")}<//>
       <${Button} onClick=${() => act.openDialog({ name: "email" })}>${t("settings.change-email")}<//>
       ${profile?.answer && html`<${Button} onClick=${() => act.openDialog({ name: "profile" })}>${t("settings.change-name")}<//>`}
@@ -58,14 +60,19 @@ function Name() {
   return html`<dt>${t("settings.name")}</dt><dd dir="auto">${shown}</dd>`;
 }
 
-/** This computer's session has ended; the account is still here. */
+/** Whether this computer's session has ended, and the account is still here. */
+export const canLogInAgain = () => Boolean(state.account.server) && state.account.session !== "logged-in";
+
+/** Its password opens the keys as well. */
 function LogInAgain() {
   const submit = (event) => {
     event.preventDefault();
     act.logIn({ password: event.currentTarget.elements.password.value });
   };
   return html`<form onSubmit=${submit}>
+    ${state.account.state === "locked" && html`<p>${t("settings.log-in-opens")}</p>`}
     <${Field} name="password" id="login-password" type="password" label=${t("field.password")} autocomplete="current-password" required />
+    <${Refused} of="account" />
     <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("welcome.login-button")}<//>
   </form>`;
 }
@@ -100,6 +107,7 @@ function Autostart() {
     ${failure && html`<p class="quiet">${act.words(failure).what}</p>`}
     ${answer &&
     html`<label class="choice"><input type="checkbox" checked=${wanted ?? means !== null} onChange=${(event) => act.switchAutostart(event.currentTarget.checked)} />${t("autostart.on")}</label>
+      <${Refused} of="autostart" />
       <p class="quiet">${t(`autostart.${means ?? "by-hand"}`)}</p>`}
   </section>`;
 }
@@ -117,42 +125,72 @@ function Language() {
   </div>`;
 }
 
+/** What people want to have their way; the rest is for whoever knows that it is there. */
+const USUAL = ["pause_on_battery", "pause_on_metered", "trash_days"];
+
 function Daemon({ report }) {
-  return html`<section aria-labelledby="daemon">
+  const usual = report.settings.filter(({ key }) => USUAL.includes(key));
+  const rare = report.settings.filter(({ key }) => !USUAL.includes(key));
+  return html`<section class="sheet" aria-labelledby="daemon">
     <h2 id="daemon">${t("settings.syncing")}</h2>
-    <p class="quiet">${t("settings.file")} <${Path} path=${report.file} /></p>
     ${report.needs_restart && html`<p class="notice warn">${t("settings.needs-restart")}</p>`}
-    ${report.settings.map((setting) => html`<${Setting} key=${setting.key} setting=${setting} />`)}
+    ${usual.map((setting) => html`<${Setting} key=${setting.key} setting=${setting} />`)}
+    <details>
+      <summary>${t("settings.advanced")}</summary>
+      <p class="quiet">${t("settings.file")} <${Path} path=${report.file} /></p>
+      ${rare.map((setting) => html`<${Setting} key=${setting.key} setting=${setting} />`)}
+    </details>
   </section>`;
 }
 
 function Setting({ setting }) {
-  const { key, about, value, fixed_by: fixedBy } = setting;
+  const { key, value, kind, choices, fixed_by: fixedBy } = setting;
+  const isYesOrNo = kind === "choice" && choices.includes("true");
+  const View = isYesOrNo ? YesOrNo : kind === "choice" ? Choice : Typed;
+  return html`<${View} setting=${setting} common=${{ id: key, name: key, disabled: Boolean(fixedBy), "aria-describedby": `${key}-hint` }} />
+    <p class="quiet" id="${key}-hint">
+      ${has(`hint.${key}`) && t(`hint.${key}`)} ${fixedBy && t("settings.fixed-by", { by: fixedBy })}
+      ${!isYesOrNo && value !== setting.default && t("settings.default", { value: shown(setting, setting.default) })}
+    </p>
+    <${Refused} of=${`set-${key}`} />`;
+}
+
+/** A value in words, where it has some. */
+const shown = ({ key, kind }, value) => (kind === "choice" ? t(`choice.${key}-${value}`) : value);
+
+/** Saved at once; what is refused is shown as it was. */
+function YesOrNo({ setting: { key, value }, common }) {
+  const save = async ({ currentTarget: box }) => {
+    if (!(await act.set(key, String(box.checked)))) box.checked = value === "true";
+  };
+  return html`<label class="choice"><input type="checkbox" checked=${value === "true"} onChange=${save} ...${common} />${t(`setting.${key}`)}</label>`;
+}
+
+/** As a yes or no. */
+function Choice({ setting, common }) {
+  const { key, value, choices } = setting;
+  const save = async ({ currentTarget: field }) => {
+    if (!(await act.set(key, field.value))) field.value = value;
+  };
+  return html`<div class="field">
+    <label for=${key}>${t(`setting.${key}`)}</label>
+    <select onChange=${save} ...${common}>
+      ${choices.map((choice) => html`<option key=${choice} value=${choice} selected=${choice === value}>${shown(setting, choice)}</option>`)}
+    </select>
+  </div>`;
+}
+
+function Typed({ setting, common }) {
+  const { key, value, kind, least, most } = setting;
   const submit = (event) => {
     event.preventDefault();
     act.set(key, event.currentTarget.elements[key].value);
   };
-  return html`<form class="sheet" onSubmit=${submit}>
-    <div class="field">
-      <label for=${key}>${key}</label>
-      <p class="quiet" id="${key}-hint" lang="en">${about}</p>
-      <${Value} setting=${setting} />
-    </div>
-    ${fixedBy
-      ? html`<p class="quiet">${t("settings.fixed-by", { by: fixedBy })}</p>`
-      : html`<${Button} type="submit" busy=${state.busy.has(`set-${key}`)} aria-label=${t("settings.save-one", { key })}>${t("settings.save")}<//>`}
-    ${value !== setting.default && html`<p class="quiet">${t("settings.default", { value: setting.default })}</p>`}
+  const name = t(`setting.${key}`);
+  const bounds = kind === "number" ? { type: "number", min: least, max: most } : { type: "text", spellcheck: "false" };
+  return html`<form class="typed" onSubmit=${submit}>
+    <label for=${key}>${name}</label>
+    <input defaultValue=${value} ...${bounds} ...${common} />
+    ${!common.disabled && html`<${Button} type="submit" busy=${state.busy.has(`set-${key}`)} aria-label=${t("settings.save-one", { key: name })}>${t("settings.save")}<//>`}
   </form>`;
-}
-
-function Value({ setting }) {
-  const { key, value, kind } = setting;
-  const common = { id: key, name: key, "aria-describedby": `${key}-hint`, disabled: Boolean(setting.fixed_by) };
-  if (kind === "choice") {
-    return html`<select ...${common}>
-      ${setting.choices.map((choice) => html`<option key=${choice} value=${choice} selected=${choice === value}>${choice}</option>`)}
-    </select>`;
-  }
-  if (kind === "number") return html`<input type="number" min=${setting.least} max=${setting.most} defaultValue=${value} ...${common} />`;
-  return html`<input type="text" defaultValue=${value} spellcheck="false" ...${common} />`;
 }

@@ -2,7 +2,8 @@
 
 import * as act from "/ui/actions.js";
 import { html } from "/ui/html.js";
-import { Button, Failure, Field } from "/ui/parts.js";
+import { Button, Field, toTop } from "/ui/parts.js";
+import { Refused } from "/ui/refused.js";
 import { state } from "/ui/store.js";
 import { t } from "/ui/text.js";
 
@@ -24,7 +25,7 @@ export function Welcome() {
 function change(name) {
   act.resetForm({ name });
   // The heading has changed under the keyboard.
-  queueMicrotask(() => document.querySelector("main h1")?.focus());
+  queueMicrotask(toTop);
 }
 
 /** The fields of a form as a document: what is left empty is left out. */
@@ -50,12 +51,8 @@ export function submitWithPassword(work) {
   });
 }
 
-export function Outcome() {
-  return state.failure?.name === "account" && html`<${Failure} failure=${act.words(state.failure)} />`;
-}
-
 export const Email = (props) => html`<${Field} name="email" type="email" label=${t("field.email")} autocomplete="username" required ...${props} />`;
-const Server = (props) =>
+export const Server = (props) =>
   html`<${Field} name="server" type="text" inputmode="url" label=${t("field.server")} placeholder="https://keys.example.com" autocomplete="url" ...${props} />`;
 
 export function NewPassword() {
@@ -77,8 +74,8 @@ function LogIn() {
       <summary>${t("welcome.more")}</summary>
       <${Field} name="account_key" type="text" label=${t("field.account-key")} hint=${t("field.account-key-hint")} autocomplete="off" />
     </details>
-    <${Outcome} />
-    <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("welcome.login-button")}<//>
+    <${Refused} of="account" />
+    <${Button} kind="main" type="submit" busy=${state.busy.has("account by-address")}>${t("welcome.login-button")}<//>
   </form>`;
 }
 
@@ -93,7 +90,7 @@ function Register() {
       <summary>${t("welcome.more")}</summary>
       <label class="choice"><input type="checkbox" name="with_account_key" />${t("field.with-account-key")}</label>
     </details>
-    <${Outcome} />
+    <${Refused} of="account" />
     <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("welcome.register-button")}<//>
   </form>`;
 }
@@ -104,7 +101,7 @@ function Recover() {
     <${Server} required />
     <${Field} name="recovery_key" label=${t("field.recovery-key")} autocomplete="off" required />
     <${Field} name="password" type="password" label=${t("field.new-password")} hint=${t("field.new-password-hint")} autocomplete="new-password" required />
-    <${Outcome} />
+    <${Refused} of="account" />
     <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("welcome.recover-button")}<//>
   </form>`;
 }
@@ -120,7 +117,7 @@ function Import() {
       <${Field} name="account_key" type="text" label=${t("field.account-key")} hint=${t("field.account-key-hint")} autocomplete="off" />
       <${Field} name="recovery_key" type="text" label=${t("field.recovery-key")} hint=${t("field.recovery-key-instead")} autocomplete="off" />
     </details>
-    <${Outcome} />
+    <${Refused} of="account" />
     <${Button} kind="main" type="submit" busy=${state.busy.has("account")}>${t("welcome.import-button")}<//>
   </form>`;
 }
@@ -140,8 +137,7 @@ export function MailCode() {
       <${Field} name="code" label=${t("code.code")} inputmode="numeric" autocomplete="one-time-code" required />
       ${!state.form.password && html`<${Field} name="password" type="password" label=${t("field.password")} autocomplete="current-password" required />`}
       <${RegistrationCode} name="registration_code" />
-      ${state.form.done && html`<p class="notice">${state.form.done}</p>`}
-      <${Outcome} />
+      <${Refused} of="account" />
       <div class="actions">
         <${Button} kind="main" type="submit" busy=${isBusy}>${t("code.button")}<//>
         <${Button} busy=${isBusy} onClick=${again}>${t("code.again")}<//>

@@ -164,18 +164,20 @@ fn the_account_is_saved_where_somebody_says_or_not_at_all() {
         display.press(&["Return"]);
     };
 
-    // Past the link to the content, and past four other buttons.
-    display.press(&["Tab", "Return", "Tab", "Tab", "Tab", "Tab", "Tab", "Return"]);
+    // Past the link to the content, and past five other buttons.
+    display.press(&["Tab", "Return", "Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Return"]);
     display.wait_for_dialog("Save");
     display.press(&["Escape"]);
     display.wait_for(SETTINGS);
     assert_eq!(fs::read_dir(&directory).unwrap().count(), 0, "nothing is saved by itself");
+    let quiet = display.picture();
 
     // The keyboard is where it was.
     display.press(&["Return"]);
     save_as(&file);
     wait::until_true("the account is in the file", || file.exists());
     display.wait_for(SETTINGS);
+    wait::until_true("the page says so", || display.picture() != quiet);
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let other = Device::bare(&world.path("other"));
     other.run(&["keys", "import", text(&file)]).expect(0);

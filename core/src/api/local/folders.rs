@@ -37,9 +37,9 @@ pub struct ListedFolder {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PreviewRequest {
-    /// The directory with ordinary files, absolute.
+    /// The directory with ordinary files, absolute, or from the user's home by `~/`.
     pub work: String,
-    /// The directory, inside the cloud client's, with encrypted files, absolute.
+    /// The directory, inside the cloud client's, with encrypted files, likewise.
     pub encrypted: String,
     /// Whose folder it is, where it is somebody else's whom this account has never met: the owner's e-mail address.
     #[serde(default)]
@@ -112,15 +112,18 @@ pub enum PairWarningClass {
     WorkInCloud,
     /// No cloud client is known to carry the encrypted folder anywhere.
     EncryptedOutsideClouds,
+    /// Nor that, and both folders lie in one directory below the user's home, or elsewhere than in it: whatever carries
+    /// that directory as a whole carries the ordinary files, too.
+    InOneDirectory,
 }
 
 /// Body of `POST /v1/folders/add`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AddFolderRequest {
-    /// The directory with ordinary files, absolute.
+    /// The directory with ordinary files, absolute, or from the user's home by `~/`.
     pub work: String,
-    /// The directory, inside the cloud client's, with encrypted files, absolute.
+    /// The directory, inside the cloud client's, with encrypted files, likewise.
     pub encrypted: String,
     /// Whose folder it is, where it is somebody else's whom this account has never met: the owner's e-mail address.
     #[serde(default)]

@@ -22,7 +22,7 @@ use crate::local_api::refusals::refuse;
 pub(super) const KEY_HEADER: &str = "x-ensafer-key";
 
 /// What a page may ask for: everything else is for programs at the socket. Methods and paths as the router has them.
-pub(super) const ALLOWED: [(Method, &str); 55] = [
+pub(super) const ALLOWED: [(Method, &str); 56] = [
     (Method::GET, "/v1/status"),
     (Method::GET, "/v1/events"),
     (Method::GET, "/v1/problems"),
@@ -46,6 +46,7 @@ pub(super) const ALLOWED: [(Method, &str); 55] = [
     (Method::POST, "/v1/account/recover"),
     (Method::POST, "/v1/account/recovery-key"),
     (Method::POST, "/v1/account/recovery-key/new"),
+    (Method::POST, "/v1/account/recovery-key/written"),
     (Method::GET, "/v1/account/file"),
     (Method::POST, "/v1/account/import"),
     (Method::POST, "/v1/account/password"),

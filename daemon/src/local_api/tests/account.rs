@@ -21,6 +21,12 @@ fn an_account_is_made_locked_opened_and_recovered() {
     let account = get(&served, "/v1/account");
     assert_eq!((&account["email"], &account["state"]), (&json!("alice@example.com"), &json!("open")));
     assert!(!account.to_string().contains(recovery_key), "it is shown once");
+    let reminds = |report: &serde_json::Value| {
+        report["notices"].as_array().unwrap().iter().any(|notice| notice["kind"] == "recovery-key-unwritten")
+    };
+    assert!(reminds(&made["account"]) && reminds(&account), "{account}");
+    assert!(!reminds(&post(&served, "/v1/account/recovery-key/written", &json!(null))));
+    assert!(!reminds(&get(&served, "/v1/account")));
     let again = json!({"email": "alice@example.com", "password": GOOD});
     assert_eq!(refused(&served, "/v1/account/register", &again), (409, "already".into()));
 
@@ -92,6 +98,8 @@ fn a_new_recovery_key_takes_the_place_of_the_old_one() {
     assert_eq!(shown(), *old, "the old one stays");
 
     let replaced = post(&served, "/v1/account/recovery-key/new", &json!({"password": GOOD}));
+    let notices = get(&served, "/v1/account")["notices"].to_string();
+    assert!(notices.contains("recovery-key-unwritten"), "{notices}");
     let new = &replaced["recovery_key"];
     assert!(new != old && replaced.get("unsettled").is_none(), "{replaced}");
     assert_eq!(shown(), *new);

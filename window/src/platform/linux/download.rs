@@ -7,14 +7,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use gtk::gio::File;
+use gtk::gio::{Cancellable, File};
 use gtk::prelude::*;
 use gtk::{
     ApplicationWindow, ButtonsType, DialogFlags, FileChooserAction, FileChooserNative, MessageDialog,
     MessageType, ResponseType,
 };
 use tempfile::TempDir;
-use webkit2gtk::{Download, DownloadError, DownloadExt, URIRequestExt, WebContext, WebContextExt};
+use webkit2gtk::{
+    Download, DownloadError, DownloadExt, URIRequestExt, WebContext, WebContextExt, WebViewExt,
+};
 
 use crate::address::Leads;
 
@@ -48,7 +50,8 @@ impl Saving {
     }
 }
 
-/// Has the files that pages of `context` make saved where somebody says in a dialog of `window`'s. What goes wrong is shown.
+/// Has the files that pages of `context` make saved where somebody says in a dialog of `window`'s. What goes wrong is
+/// shown; that a file was saved, the page says.
 pub fn offer(context: &WebContext, window: &ApplicationWindow) {
     let window = window.downgrade();
     context.connect_download_started(move |_, download| {
@@ -79,10 +82,10 @@ fn save(download: &Download, window: &ApplicationWindow) {
     });
     let parent = window.downgrade();
     // After a failure, too; nothing is left to be finished then.
-    download.connect_finished(move |_| {
-        if let Some(Err(error)) = saving.take().map(Saving::finish) {
-            tell(parent.upgrade().as_ref(), &error.to_string());
-        }
+    download.connect_finished(move |download| match saving.take().map(Saving::finish) {
+        Some(Ok(())) => tell_page(download),
+        Some(Err(error)) => tell(parent.upgrade().as_ref(), &error.to_string()),
+        None => {}
     });
 }
 
@@ -115,6 +118,14 @@ fn begin(download: &Download, to: Saving, saving: &Rc<RefCell<Option<Saving>>>) 
     let address = File::for_path(to.part()).uri();
     saving.replace(Some(to));
     download.set_destination(&address);
+}
+
+/// The page says that the file lies there; `daemon/ui/app.js` listens for it.
+fn tell_page(download: &Download) {
+    const SAVED: &str = "dispatchEvent(new Event('ensafer-saved'))";
+    if let Some(view) = download.web_view() {
+        view.evaluate_javascript(SAVED, None, None, Cancellable::NONE, |_| {});
+    }
 }
 
 fn tell(window: Option<&ApplicationWindow>, why: &str) {
