@@ -129,7 +129,7 @@ fn screens(scene: &Scene) -> Vec<Item> {
     match scene.live() {
         Some(live) if !live.is_without_folders() => {
             vec![
-                click("Add somebody…", Action::Show(Screen::People)),
+                click("Add recipient…", Action::Show(Screen::People)),
                 click("Settings…", Action::Show(Screen::Settings)),
             ]
         }
@@ -205,8 +205,8 @@ mod tests {
     }
 
     const FOLDERS: [&str; 3] = ["--", "Open work folder", "Open encrypted folder"];
-    const END: [&str; 5] = ["--", "Add somebody…", "Settings…", "--", "Quit (syncing goes on)"];
-    const END_AT_REST: [&str; 5] = ["--", "Add somebody…", "Settings…", "--", "Quit"];
+    const END: [&str; 5] = ["--", "Add recipient…", "Settings…", "--", "Quit (syncing goes on)"];
+    const END_AT_REST: [&str; 5] = ["--", "Add recipient…", "Settings…", "--", "Quit"];
     const RUNNING: [&str; 6] = ["--", "Open Ensafer", "Stop", "Pause", "> For an hour", "> Until tomorrow"];
 
     #[test]

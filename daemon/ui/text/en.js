@@ -230,7 +230,7 @@ export default {
   "people.leave": "Leave this folder",
   "people.leave-title": "Leave {name}?",
   "people.leave-what": "It is not synced here any more. Your copies stay.",
-  "people.add": "Add somebody",
+  "people.add": "Add recipient",
   "people.add-hint": "Share the encrypted folder in your cloud as well.",
   "people.add-button": "Add",
   "people.added": "{email} has been added.",

@@ -22,7 +22,7 @@ const RUNNING: [&str; 9] = [
     "Pause",
     "Open work folder",
     "Open encrypted folder",
-    "Add somebody…",
+    "Add recipient…",
     "Settings…",
     "Quit (syncing goes on)",
 ];
@@ -130,7 +130,7 @@ fn folders_and_the_window_are_opened_by_the_programs_that_do() {
     item.click(&["Settings…"]);
     programs.wait_for_call("ensafer open --screen settings");
     programs.install("ensafer-window", "");
-    item.click(&["Add somebody…"]);
+    item.click(&["Add recipient…"]);
     programs.wait_for_call("ensafer-window --screen people");
     programs.install(
         "ensafer-window",
