@@ -31,10 +31,10 @@ pub enum Looked {
 }
 
 impl Link {
-    /// Reads a link that was sent, to the server of this computer's account where there is one. No server is asked.
+    /// Reads a link that was sent, to the server of this computer's account where it is on one. No server is asked.
     ///
     /// # Errors
-    /// It is none, or the account is on another server, or on none.
+    /// It is none, or the account is on another server.
     pub fn read(shell: &Shell, text: &str) -> Result<Self> {
         let InvitationLink { origin, id, fragment } = text.parse().map_err(AccountError::from)?;
         let origin = origin.parse().map_err(AccountError::from)?;
@@ -62,13 +62,17 @@ impl Link {
         }
     }
 
-    /// Opens what the server has with the one-time password, as somebody typed it. It takes half a second or so.
+    /// Opens what the server has with the one-time password. It takes half a second or so.
     ///
     /// # Errors
-    /// [`AccountError::InvitationPassword`], [`AccountError::InvitationSecrets`], [`AccountError::InvitationEnded`]; or
-    /// somebody has accepted the invitation, and no account is here that it could have been.
-    pub fn open(&self, shell: &Shell, password: &str, sealed: &(Vec<u8>, bool)) -> Result<Received> {
-        let password: InvitationPassword = password.parse().map_err(AccountError::InvitationPassword)?;
+    /// [`AccountError::InvitationSecrets`], [`AccountError::InvitationEnded`]; or somebody has accepted the invitation, and no
+    /// account is here that it could have been.
+    pub fn open(
+        &self,
+        shell: &Shell,
+        password: InvitationPassword,
+        sealed: &(Vec<u8>, bool),
+    ) -> Result<Received> {
         // It was made from such a text.
         let fragment = self.fragment.to_text().parse().map_err(|_| AccountError::Inconsistent)?;
         let received = account::open_invitation(self.id, &InvitationSecrets { password, fragment }, sealed)?;
@@ -83,12 +87,22 @@ impl Link {
     }
 }
 
-/// Refuses where this computer has no account that could accept: it has to be logged in.
+/// A one-time password as somebody typed it.
 ///
 /// # Errors
-/// [`AccountError::NotSetUp`], [`AccountError::NotLoggedIn`], or a code that was mailed is waited for.
-pub fn refuse_unready(shell: &Shell) -> Result<()> {
+/// [`AccountError::InvitationPassword`]: its checksum does not fit.
+pub fn one_time_password(typed: &str) -> Result<InvitationPassword, AccountError> {
+    typed.parse().map_err(AccountError::InvitationPassword)
+}
+
+/// Refuses where this computer has no account that could accept an invitation from `origin`: it has to be logged in there.
+///
+/// # Errors
+/// [`AccountError::NotSetUp`], [`AccountError::NotLoggedIn`], the account is on no server, or a code that was mailed is waited
+/// for.
+pub fn refuse_unready(shell: &Shell, origin: &Origin) -> Result<()> {
     shell.require_account()?;
+    refuse_no_server(shell, origin)?;
     match account::standing(&shell.home)? {
         Some(SessionState::LoggedIn) => Ok(()),
         Some(SessionState::WaitsForCode) => {
@@ -110,27 +124,28 @@ pub fn accept(shell: &Shell, unlocked: &Unlocked, received: &Received) -> Result
     account::met_person(&shell.home, unlocked, &received.record.inviter)
 }
 
-/// An account is on one server.
+/// An account is on one server. One that is on none yet may still look: whether it belongs on that of the link shows when the
+/// invitation has opened.
 fn refuse_other_server(shell: &Shell, origin: &Origin) -> Result<()> {
     if !account::exists(&shell.home) {
         return Ok(());
     }
-    let on = account::server_of(&shell.home)?;
-    if on.as_ref() == Some(origin) {
+    let Some(on) = account::server_of(&shell.home)?.filter(|on| on != origin) else { return Ok(()) };
+    let login = account::login_of(&shell.home)?;
+    let what = format!("The account {login} is on {on}, and the invitation is from {origin}");
+    let remedy = "Ask whoever invited you to share with an account there, or give that one a home of its own with ENSAFER_HOME";
+    let failure = Failure::new(Exit::Usage, what).with_remedy(remedy);
+    Err(failure.with_class(RefusalClass::OtherServer).into())
+}
+
+fn refuse_no_server(shell: &Shell, origin: &Origin) -> Result<()> {
+    if account::server_of(&shell.home)?.is_some() {
         return Ok(());
     }
     let login = account::login_of(&shell.home)?;
-    let (class, what, remedy) = match on {
-        None => (
-            RefusalClass::NotOnServer,
-            format!("The account {login} is on this computer only, and the invitation is from {origin}"),
-            format!("ensafer register --server {origin} publishes it there; then the same ensafer accept once more"),
-        ),
-        Some(on) => (
-            RefusalClass::OtherServer,
-            format!("The account {login} is on {on}, and the invitation is from {origin}"),
-            "Ask whoever invited you to share with an account there, or give that one a home of its own with ENSAFER_HOME".to_owned(),
-        ),
-    };
-    Err(Failure::new(Exit::Usage, what).with_remedy(remedy).with_class(class).into())
+    let what = format!("The account {login} is on this computer only, and the invitation is from {origin}");
+    let remedy = format!(
+        "ensafer register --server {origin} publishes it there; then the same ensafer accept once more"
+    );
+    Err(Failure::new(Exit::Usage, what).with_remedy(remedy).with_class(RefusalClass::NotOnServer).into())
 }

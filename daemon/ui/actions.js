@@ -19,6 +19,9 @@ const KEEPS_DETAIL = [
   "open-failed",
   "account-bad-request",
   "account-not-allowed",
+  "invitation-bad-request",
+  "invitation-retry-later",
+  "invitation-server-unreachable",
   "unexpected",
 ];
 
@@ -763,10 +766,11 @@ export async function addPerson(folder, email, role) {
   return done;
 }
 
+const find = (email, changed) => api.post("/v1/people/find", { email, changed });
+
 export const compareWith = (email, changed = false) =>
   performAbout(email, `find-person ${email}`, async () => {
-    const person = await api.post("/v1/people/find", { email, changed });
-    update({ dialog: { name: "safety-number", person, changed } });
+    update({ dialog: { name: "safety-number", person: await find(email, changed), changed } });
   });
 
 export const numbersMatch = ({ person, changed = false }) =>
@@ -834,9 +838,12 @@ function staysWithInvitation(screen) {
 
 /** Shows what an invitation says. Nothing is accepted yet. */
 export async function lookAtInvitation(secrets) {
-  changeForm({ publishOn: null });
-  await perform("invitation", async () => takeInvitation(secrets, await api.post("/v1/invitations/look", secrets)));
-  if (state.failure?.class === "not-on-server") changeForm({ publishOn: new URL(secrets.link).origin });
+  const { route } = state;
+  await perform("invitation", async () => {
+    const answer = await api.post("/v1/invitations/look", secrets);
+    // Whoever went elsewhere meanwhile has left the secrets behind.
+    if (state.route === route && state.link === "open") takeInvitation(secrets, answer);
+  });
 }
 
 /** What its server has forgotten, and says nothing any more, this computer has accepted before. */
@@ -860,24 +867,43 @@ export async function acceptInvitation() {
     const answer = await api.post("/v1/invitations/accept", secrets);
     if (state.invitation?.secrets === secrets) takeInvitation(secrets, answer);
   });
+  const { failure } = state;
+  // With an account here it was another one that has accepted it.
+  if (failure?.name === "invitation" && failure.class === "already") update({ failure: { ...failure, class: "taken" } });
+}
+
+/**
+ * Shows the new keys of somebody in whose name an invitation has others than before. Where the server has the ones from before,
+ * there is nothing to compare: the invitation is somebody else's.
+ */
+export async function compareInviter(refusal) {
+  const { about: email } = refusal;
+  let person;
+  if (!(await performAbout(email, "find-person", async () => (person = await find(email, true))))) return;
+  if (person.has_changed) openDialog({ name: "safety-number", person, changed: true });
+  else update({ failure: { ...refusal, class: "forged" } });
 }
 
 /** Makes the account that accepts. Its keys are shown first; meanwhile the invitation is accepted. */
 export async function registerAndAccept(fields) {
   update({ invitation: { ...state.invitation, isWanted: true } });
   if (await register({ ...fields, server: state.invitation.server })) await acceptIfWanted();
+  // An account that is set up later has not been asked for it.
+  else if (state.invitation) update({ invitation: { ...state.invitation, isWanted: false } });
 }
 
 async function acceptIfWanted() {
   if (state.invitation?.isWanted && state.account.session === "logged-in") await acceptInvitation();
 }
 
-/** Puts this computer's account on the server of an invitation. */
+/** Puts this computer's account on the server of the invitation that is shown. */
 export async function publishForInvitation(fields) {
-  const { publishOn: server } = state.form;
+  const { server } = state.invitation;
   if (!(await publish({ server, ...fields }))) return;
-  changeForm({ publishOn: null });
   update({ said: t("invited.published", { server }) });
+  await acceptIfWanted();
+  // Its button is gone, and with it the place of the keyboard.
+  document.querySelector("main h1")?.focus();
 }
 
 /** Looks whether the cloud has delivered the folder that somebody was invited to. */

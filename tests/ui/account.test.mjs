@@ -146,6 +146,18 @@ test("the computer is logged out, and the recovery key shown again for the passw
   await page.getByLabel("I wrote it down").check();
   await page.getByRole("button", { name: "Continue" }).click();
   await page.getByRole("link", { name: "Settings" }).click();
+
+  // Somebody else's address: whoever has an account is not told to log in.
+  const other = await world.device("taken");
+  await other.run("register", "--email", "taken@example.com", "--server", server);
+  await page.getByRole("button", { name: "Change the e-mail address" }).click();
+  await fill(dialog, { "New e-mail address": "taken@example.com", Password: NEW_PASSWORD });
+  await dialog.getByRole("button", { name: "Change it" }).click();
+  await dialog.getByRole("alert").filter({ hasText: /^This address has an account already\.$/ }).waitFor();
+  assert.equal(await dialog.getByRole("button", { name: "Log in" }).count(), 0);
+  await passes(page, "e-mail address, taken");
+  await dialog.getByRole("button", { name: "Cancel" }).click();
+
   await page.getByRole("button", { name: "Log out" }).click();
   await passes(page, "log out, sure");
   await dialog.getByRole("button", { name: "Log out" }).click();

@@ -199,19 +199,31 @@ test("an account that is on this computer only is put on the invitation's server
   const grace = await world.device("grace");
   await grace.run("register", "--email", "grace@example.com");
   const sent = await invite("grace@example.com");
+  const other = await invite("heidi@example.com");
   const of = await openWindow(browser, grace);
   await of.getByLabel("Password").fill(PASSWORD);
   await press(of, "Unlock");
   await of.getByRole("button", { name: "Unlock" }).waitFor({ state: "detached" });
   await press(of, "I was invited");
+  // Of a link that opens nothing, nobody is asked to put the account anywhere.
+  const put = of.getByRole("button", { name: /^Put the account on/ });
+  for (const [secrets, said] of [
+    [{ ...sent, link: sent.link.replace(server, "http://127.0.0.1:1") }, "The key server of the invitation cannot be reached."],
+    [{ ...sent, password: other.password }, "Link and one-time password do not belong together."],
+  ]) {
+    await enter(of, secrets);
+    await look(of);
+    await refusal(of, said).waitFor();
+    assert.equal(await put.count(), 0, said);
+  }
   await enter(of, sent);
   await look(of);
-  await refusal(of, "Your account is on this computer only.").waitFor();
+  await of.getByText("By the invitation’s own words, alice@example.com invites you").waitFor();
+  await of.getByText(`Whoever accepts needs it on the key server of the invitation: ${server}.`).waitFor();
   await passes(of, "invited, on no server");
   await of.getByLabel("Password", { exact: true }).fill(PASSWORD);
   await press(of, `Put the account on ${server}`);
-  await of.getByRole("button", { name: /^Put the account on/ }).waitFor({ state: "detached" });
-  await look(of);
+  await put.waitFor({ state: "detached" });
   await press(of, "Accept");
   await screen(of, "Invitation accepted");
   await of.context().close();

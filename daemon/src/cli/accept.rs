@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
         Looked::Open(sealed) => sealed,
         Looked::Over(folder) => return go_on(shell, engine, &target, folder),
     };
-    let open = |typed: &Password| link.open(shell, typed.expose(), &sealed);
+    let open = |typed: &Password| link.open(shell, accept::one_time_password(typed.expose())?, &sealed);
     let received = prompt::tried_answer(shell.output, "One-time password: ", open)?;
     target.check_for(shell, received.record.folder)?;
     tell(shell, &received);
@@ -120,7 +120,7 @@ fn account_of_guest(
         let email = arguments.email.clone().unwrap_or_else(|| received.record.invited.to_string());
         register::register_at(shell, origin, &email)?;
     }
-    accept::refuse_unready(shell)?;
+    accept::refuse_unready(shell, origin)?;
     account_verbs::opened(shell)
 }
 
@@ -176,7 +176,7 @@ fn tell(shell: &Shell, received: &Received) {
     let record = &received.record;
     let inviter = record.inviter.bundle().login.as_str();
     shell.output.note(format_args!(
-        "{} invites you to {} the folder \"{}\".",
+        "By the invitation's own words, {} invites you to {} the folder \"{}\".",
         printable(inviter),
         may(record.role),
         printable(&record.folder_name)

@@ -26,12 +26,10 @@ async fn look(State(door): State<Door>, Body(request): Body<AcceptRequest>) -> A
     door.people
         .take(move || {
             let link = Link::read(&door.desk.shell, password(request.link).expose())?;
+            let secret = accept::one_time_password(password(request.password).expose())?;
             match link.look(&door.desk.shell)? {
                 Looked::Over(folder) => Ok(over(&link, folder)),
-                Looked::Open(sealed) => {
-                    let secret = password(request.password);
-                    Ok(report(&link, &link.open(&door.desk.shell, secret.expose(), &sealed)?))
-                }
+                Looked::Open(sealed) => Ok(report(&link, &link.open(&door.desk.shell, secret, &sealed)?)),
             }
         })
         .await
@@ -46,13 +44,14 @@ fn accepted(desk: &Desk, request: AcceptRequest) -> Result<ReceivedInvitation> {
     let shell = &desk.shell;
     shell.require_account()?;
     let link = Link::read(shell, password(request.link).expose())?;
-    accept::refuse_unready(shell)?;
+    let secret = accept::one_time_password(password(request.password).expose())?;
+    accept::refuse_unready(shell, link.origin())?;
     let unlocked = desk.vault.unlocked()?;
     let sealed = match link.look(shell)? {
         Looked::Open(sealed) => sealed,
         Looked::Over(folder) => return Ok(over(&link, folder)),
     };
-    let received = link.open(shell, password(request.password).expose(), &sealed)?;
+    let received = link.open(shell, secret, &sealed)?;
     let inviter = accept::accept(shell, &unlocked, &received)?;
     Ok(ReceivedInvitation { inviter: Some(people::report(&inviter, false)?), ..report(&link, &received) })
 }

@@ -31,13 +31,16 @@ function Ask() {
       <${Refused} of="invitation" />
       <${Button} kind="main" type="submit" busy=${state.busy.has("invitation")}>${t("invited.look")}<//>
     </form>
-    ${state.form.publishOn && html`<${Publish} server=${state.form.publishOn} />`}
     <p class="actions"><${ToLogIn} /></p>`;
 }
 
-/** An account that is on this computer only can accept nothing. */
+/**
+ * An account that is on this computer only can accept nothing. Which server it goes onto is said by whoever made the invitation:
+ * that is asked for once the invitation has opened, and never for a link alone.
+ */
 function Publish({ server }) {
   return html`<form class="sheet" onSubmit=${submitTo(act.publishForInvitation)}>
+    <p>${t("invited.publish-why", { server })}</p>
     <${Field} name="password" type="password" label=${t("field.password")} autocomplete="current-password" required />
     <${RegistrationCode} />
     <${Refused} of="account" />
@@ -49,8 +52,14 @@ function Shown({ invitation }) {
   const { role, from, name, expires } = invitation;
   return html`<p>${t(`invited.says-${role}`, { from, name })}</p>
     <p class="quiet">${t("guest.expires", { time: time(expires) })}</p>
-    ${state.account.state === "none" ? html`<${NewAccount} invitation=${invitation} />` : html`<${Accept} />`}
+    <${Next} invitation=${invitation} />
     <p class="actions"><${ToLogIn} /><${Button} kind="link" onClick=${act.forgetInvitation}>${t("invited.other")}<//></p>`;
+}
+
+/** What is to be done before it is accepted. */
+function Next({ invitation }) {
+  if (state.account.state === "none") return html`<${NewAccount} invitation=${invitation} />`;
+  return state.account.server ? html`<${Accept} />` : html`<${Publish} server=${invitation.server} />`;
 }
 
 function NewAccount({ invitation: { server, invited } }) {
@@ -77,7 +86,7 @@ function Accepted({ invitation }) {
     <p>${from ? t("invited.reads", { from, name }) : t("invited.over")}</p>
     <section class="sheet" aria-labelledby="folder">
       <h2 id="folder">${t("invited.folder")}</h2>
-      <${Folder} id=${invitation.folder} />
+      <${Folder} id=${invitation.folder} isOver=${!from} />
       <${Refused} of="clouds" />
     </section>
     ${inviter &&
@@ -89,26 +98,35 @@ function Accepted({ invitation }) {
         ? html`<p>${t("standing.verified")}</p>`
         : html`<${Button} busy=${state.busy.has("verify-person")} onClick=${() => act.numbersMatch({ person: inviter })}>${t("number.match")}<//>`}
     </section>`}
+    <${Refused} of="find-person" />
     <${SafetyNumber} />`;
 }
 
-/** How far the folder is on this computer. */
-function Folder({ id }) {
+/** What a folder says whose account is no member of it, or not yet. */
+const NO_MEMBER = ["not-a-recipient", "not-a-member", "not-yet-a-member"];
+
+/** How far the folder is on this computer. It is told in one place, whatever there is to do then. */
+function Folder({ id, isOver }) {
+  const [told, work] = howFar(id, isOver);
+  return html`<p role="status">${told}</p>
+    <div class="actions">${work}</div>`;
+}
+
+function howFar(id, isOver) {
   const synced = state.folders.find((folder) => folder.id === id);
   const found = state.clouds?.folders.find(({ folder }) => folder === id);
   const isLooking = state.busy.has("clouds");
   if (synced) {
-    return html`<p>${t("invited.synced", { name: synced.name })}</p>
-      <${Button} kind="main" onClick=${() => act.go("folders")}>${t("help.folders")}<//>`;
+    const isOut = isOver && state.problems.some((problem) => problem.folder === id && NO_MEMBER.includes(problem.class));
+    const toFolders = html`<${Button} kind="main" onClick=${() => act.go("folders")}>${t("help.folders")}<//>`;
+    return [t(isOut ? "invited.synced-by-no-member" : "invited.synced", { name: synced.name }), toFolders];
   }
   if (found) {
-    return html`<p>${t("invited.arrived", { path: found.encrypted })}</p>
-      <${Button} kind="main" onClick=${() => act.addShared(found.encrypted, id)}>${t("folders.add-shared")}<//>`;
+    const add = html`<${Button} kind="main" onClick=${() => act.addShared(found.encrypted, id)}>${t("folders.add-shared")}<//>`;
+    return [t("invited.arrived", { path: found.encrypted }), add];
   }
-  if (!state.clouds && isLooking) return html`<p role="status">${t("add.looking")}</p>`;
-  return html`<p>${t("invited.not-arrived")}</p>
-    <div class="actions">
-      <${Button} kind="main" busy=${isLooking} onClick=${act.lookForFolder}>${t("invited.look-again")}<//>
-      <${Button} onClick=${() => act.addShared(null, id)}>${t("invited.choose")}<//>
-    </div>`;
+  if (!state.clouds && isLooking) return [t("add.looking"), null];
+  const look = html`<${Button} kind="main" busy=${isLooking} onClick=${act.lookForFolder}>${t("invited.look-again")}<//>
+    <${Button} onClick=${() => act.addShared(null, id)}>${t("invited.choose")}<//>`;
+  return [t(isOver ? "invited.over-not-found" : "invited.not-arrived"), look];
 }

@@ -197,7 +197,9 @@ fn invitations_that_make_no_sense_are_refused() {
     bob.run(&["accept", "https://example.com/elsewhere"]).expect(2);
     let (local_world, local) = World::with_one_device();
     local.run(&["invite", "add", text(&local.work), CAROL]).expect(10);
-    accept(&local, link, password).expect(2).expect_says("on this computer only");
+    accept(&local, link, password)
+        .expect(2)
+        .expect_says("as another folder than the one that you are invited to");
     drop(local);
     drop(local_world);
 }

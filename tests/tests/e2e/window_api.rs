@@ -307,6 +307,8 @@ fn an_invitation_that_cannot_be_accepted_says_why() {
         (with("link", link.split('#').next().unwrap()), "bad-request"),
         (with("link", "https://example.com/elsewhere"), "bad-request"),
         (with("link", &elsewhere), "server-unreachable"),
+        // A slip is told without any server.
+        (json!({"link": elsewhere, "password": "0000-0000-0000-0000-0000"}), "mistyped"),
         (with("link", &link.replace(&server.url, &other_server.url)), "invitation-over"),
     ] {
         let refusal = window.refused(LOOK, &wrong);
@@ -316,7 +318,12 @@ fn an_invitation_that_cannot_be_accepted_says_why() {
     // Somebody else comes first.
     let of_dave = Window::open(&dave);
     of_dave.post("/v1/account/register", &json!({"email": "dave@example.com", "password": PASSWORD}));
-    assert_eq!(of_dave.refused(LOOK, &secrets)["class"], "not-on-server");
+    // Whoever made up a password gets no further than a link: nobody is told to put the account onto its server.
+    let made_up = with("password", others["password"].as_str().unwrap());
+    assert_eq!(of_dave.refused(LOOK, &made_up)["class"], "wrong-password");
+    assert_eq!(of_dave.refused(LOOK, &with("link", &elsewhere))["class"], "server-unreachable");
+    assert_eq!(of_dave.post(LOOK, &secrets)["from"], ALICE, "a look needs no server of one's own");
+    assert_eq!(of_dave.refused(ACCEPT, &secrets)["class"], "not-on-server");
     of_dave.post("/v1/account/publish", &json!({"password": PASSWORD, "server": server.url}));
     of_dave.post("/v1/lock", &Value::Null);
     assert_eq!(of_dave.post(LOOK, &secrets)["from"], ALICE, "a look needs no key");
@@ -337,6 +344,31 @@ fn an_invitation_that_cannot_be_accepted_says_why() {
     of_eve.post("/v1/account/register", &account);
     assert_eq!(of_eve.refused(LOOK, &secrets)["class"], "other-server");
     let _ = (window.close(), of_dave.close(), of_eve.close());
+}
+
+#[test]
+fn an_invitation_in_the_name_of_somebody_known_is_not_accepted() {
+    let world = World::new();
+    let server = KeyServer::start(&world);
+    let [mallory, alice, carol] = ["mallory", "alice", "carol"].map(|name| device(&world, name));
+    // What Mallory signed while the address was hers says so for good.
+    mallory.register(ALICE, &server.url).expect(0);
+    mallory.add_folder().expect(0);
+    mallory.settle();
+    let secrets = invited(&mallory, CAROL);
+    mallory.run(&["account", "profile", "--email", "mallory@example.com"]).expect(0);
+    alice.register(ALICE, &server.url).expect(0);
+    let window = Window::open(&carol);
+    window.post("/v1/account/register", &json!({"email": CAROL, "password": PASSWORD, "server": server.url}));
+    let met = window.post("/v1/people/find", &json!({"email": ALICE}));
+    window.post("/v1/people/verify", &json!({"email": ALICE, "safety_number": met["safety_number"]}));
+
+    assert_eq!(window.post(LOOK, &secrets)["from"], ALICE, "that is what it says");
+    let refusal = window.refused(ACCEPT, &secrets);
+    assert_eq!((&refusal["class"], &refusal["about"]), (&json!("keys-changed"), &json!(ALICE)), "{refusal}");
+    let served = window.post("/v1/people/find", &json!({"email": ALICE, "changed": true}));
+    assert_eq!((&served["has_changed"], &served["verified"]), (&json!(false), &json!(true)), "{served}");
+    let _ = window.close();
 }
 
 #[track_caller]
