@@ -124,14 +124,17 @@ test("what was replaced or deleted comes back from the trash", async () => {
   assert.equal(await readFile(path.join(device.work, "notes/first.txt"), "utf8"), "first");
   await page.getByLabel("Find by name").fill("");
 
-  // What somebody has emptied meanwhile is refused. Nothing else changes the list under the click.
+  // What somebody has emptied meanwhile is refused. The list is read again after each status: from here on it stays as it was.
+  await row("notes/report.txt").waitFor();
+  const list = await page.evaluate(() => import("/ui/store.js").then(({ state }) => JSON.stringify(state.trash)));
+  await page.route("**/v1/trash", (route) => route.fulfill({ body: list, contentType: "application/json" }));
   await page.getByRole("button", { name: "Stop" }).click();
   await status(page, "Stopped");
-  await row("notes/report.txt").waitFor();
   await rm(path.join(device.work, ".ensafer/trash"), { recursive: true });
   await row("notes/report.txt").getByRole("button").click();
   await page.getByRole("alert").filter({ hasText: "It is not in the trash any more." }).waitFor();
   await passes(page, "restore, refused");
+  await page.unroute("**/v1/trash");
   await page.reload();
   await page.getByText("Nothing is here.").waitFor();
   await passes(page, "empty trash");

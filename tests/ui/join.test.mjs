@@ -103,7 +103,7 @@ test("a directory is chosen by the keyboard alone", async () => {
   await tabTo(page, "Go there");
   await page.keyboard.press("Enter");
   await dialog.getByRole("alert").filter({ hasText: "This is no directory's path." }).waitFor();
-  await field.fill("~/Work");
+  await field.fill("~/Documents/Team work");
   await tabTo(page, "Go there");
   await page.keyboard.press("Enter");
   await dialog.getByText("0 directories.").waitFor();
