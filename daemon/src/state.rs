@@ -347,13 +347,13 @@ impl StateReader {
     }
 }
 
-/// One process writes, others may read meanwhile: `status` and `ls` need no daemon's help.
 /// Whether somebody has the database at `path` open to write into it.
 #[must_use]
 pub fn is_open(path: &Path) -> bool {
     path.exists() && matches!(builder().open(path), Err(redb::DatabaseError::DatabaseAlreadyOpen))
 }
 
+/// One process writes, others may read meanwhile: `status` and `ls` need no daemon's help.
 fn builder() -> Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE_BYTES).set_concurrency_mode(ConcurrencyMode::SingleWriter);

@@ -11,7 +11,7 @@ const ALICE: &str = "alice@example.com";
 const CAROL: &str = "carol@example.com";
 
 /// Alice's folder on a key server.
-fn host(world: &World, server: &KeyServer) -> Device {
+pub fn host(world: &World, server: &KeyServer) -> Device {
     let alice = device(world, "alice");
     alice.register(ALICE, &server.url).expect(0);
     alice.add_folder().expect(0);

@@ -6,6 +6,8 @@ use ensafer_tests::device::{PASSWORD, text};
 use ensafer_tests::{Device, KeyServer, Window, World, wait};
 use serde_json::{Value, json};
 
+use crate::invitations::host;
+
 const ALICE: &str = "alice@example.com";
 const BOB: &str = "bob@example.com";
 const CAROL: &str = "carol@example.com";
@@ -208,16 +210,6 @@ fn a_session_ends_and_the_recovery_key_brings_it_back() {
     let recovered = other.post("/v1/account/recover", &forgotten);
     assert_eq!((&recovered["state"], &recovered["email"]), (&json!("open"), &json!(ALICE)), "{recovered}");
     let _ = (window.close(), other.close());
-}
-
-/// Alice's folder, which she syncs at a terminal.
-fn host(world: &World, server: &KeyServer) -> Device {
-    let alice = device(world, "alice");
-    alice.register(ALICE, &server.url).expect(0);
-    alice.add_folder().expect(0);
-    alice.write("old.txt", "older than the guest");
-    alice.settle();
-    alice
 }
 
 /// What a guest is sent, and told.
