@@ -1,16 +1,23 @@
 //! Two devices that change things while neither sees the other: what can be merged is merged, and no edit is lost.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use ensafer_tests::{Device, World, tree};
 
-/// Lets both devices see each other's changes until nothing moves, and checks that they agree.
+/// Lets both devices see each other's changes until nothing moves.
 #[track_caller]
-fn meet(laptop: &Device, desktop: &Device) {
+fn exchange(laptop: &Device, desktop: &Device) {
     for device in [laptop, desktop, laptop, desktop] {
         // 4: done, and conflicts wait for somebody.
         device.sync().expect_any(&[0, 4]);
     }
+}
+
+/// The same, and checks that they agree.
+#[track_caller]
+fn meet(laptop: &Device, desktop: &Device) {
+    exchange(laptop, desktop);
     tree::assert_same(&laptop.work, &desktop.work);
 }
 
@@ -48,11 +55,23 @@ fn two_new_files_of_one_name_are_both_kept() {
     let (_world, laptop, desktop) = World::with_two_devices();
     laptop.write("new.txt", "the laptop's");
     desktop.write("new.txt", "the desktop's");
-    laptop.write("equal.txt", "equal");
-    desktop.write("equal.txt", "equal");
     meet(&laptop, &desktop);
     for content in [&b"the laptop's"[..], b"the desktop's"] {
         assert!(tree::holds_content(&desktop.work, content) && tree::holds_content(&laptop.work, content));
+    }
+}
+
+#[test]
+fn two_new_files_of_one_name_and_content_become_one_and_keep_their_times() {
+    let (_world, laptop, desktop) = World::with_two_devices();
+    for (device, seconds) in [(&laptop, 1_600_000_000), (&desktop, 1_700_000_000)] {
+        device.write("equal.txt", "equal");
+        tree::set_modified(&device.at("equal.txt"), seconds * 1_000_000_000);
+    }
+    exchange(&laptop, &desktop);
+    for (device, seconds) in [(&laptop, 1_600_000_000), (&desktop, 1_700_000_000)] {
+        assert_eq!(tree::names(&device.work), [b"equal.txt".to_vec()]);
+        assert_eq!(device.at("equal.txt").metadata().unwrap().mtime(), seconds);
     }
 }
 
