@@ -6,6 +6,9 @@ mod file_system;
 mod linux;
 #[cfg(target_os = "macos")]
 mod macos;
+#[cfg(not(target_os = "linux"))]
+mod own_keyring;
+mod privacy;
 #[cfg(unix)]
 mod unix;
 
@@ -14,7 +17,13 @@ pub use file_system::FileSystem;
 pub use linux::*;
 #[cfg(target_os = "macos")]
 pub use macos::*;
+#[cfg(not(target_os = "linux"))]
+pub use own_keyring::connect_keyring;
+pub use privacy::Privacy;
 #[cfg(unix)]
-pub use unix::{Facts, exchange, rename_new, when_come};
+pub use unix::{
+    Facts, Terminations, USER_VARIABLES, exchange, free_bytes, host_name, kernel, leave_terminal, privacy,
+    rename_by_promise, rename_new, when_come,
+};
 #[cfg(not(any(target_os = "linux", target_os = "macos")))]
 compile_error!("Linux and macOS so far: add a sibling of platform/linux.rs");

@@ -11,6 +11,13 @@ use tokio::io::unix::AsyncFd;
 
 use super::{SEARCH, facts_at};
 
+pub(super) mod opener;
+mod session;
+
+pub use session::{
+    Terminations, USER_VARIABLES, free_bytes, host_name, kernel, leave_terminal, privacy, rename_by_promise,
+};
+
 /// What the file system says of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
