@@ -30,6 +30,9 @@ pub use bubbles::Bubbles;
 /// The bus name of whoever collects the icons for panels (StatusNotifierItem specification, "StatusNotifierWatcher").
 const WATCHER: &str = "org.kde.StatusNotifierWatcher";
 
+/// What helps where files cannot be watched.
+pub const WATCH_REMEDY: Option<&str> = Some("Raise fs.inotify.max_user_instances (sysctl)");
+
 /// The thread that the program began with: the icon needs none of its own.
 #[derive(Debug)]
 pub struct MainThread(());

@@ -34,6 +34,9 @@ use windows as system;
 
 pub use system::{Bubbles, has_opened, open_command, reach_terminal, without_terminal};
 
+/// What helps where files cannot be watched: these systems set no limit of their own.
+pub const WATCH_REMEDY: Option<&str> = None;
+
 /// The thread that the program began with, which alone shows the icon.
 #[derive(Clone)]
 pub struct MainThread(EventLoopProxy<Request>);
