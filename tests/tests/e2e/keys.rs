@@ -82,7 +82,7 @@ fn a_daemon_without_the_keys_says_so_though_nothing_is_to_be_done() {
     laptop.add_folder().expect(0);
     laptop.write("a", "a");
     laptop.settle();
-    process::run(laptop.command(&["start"]).env_remove("ENSAFER_PASSWORD_COMMAND")).expect(0);
+    process::run(laptop.command(&["start"]).env_remove("ENSAFER_PASSWORD_COMMAND")).expect(12);
     laptop.wait_for_state("locked");
     laptop.run(&["unlock"]).expect(0);
     laptop.wait_for_state("up-to-date");
