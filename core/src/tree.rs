@@ -233,8 +233,9 @@ pub struct NodeId(pub u32);
 pub enum NodeKind {
     /// A regular file.
     File {
-        /// Whether its owner may execute it.
-        executable: bool,
+        /// Whether its owner may execute it; `None` where the file system does not keep that (FAT, many network drives): the
+        /// entry neither changes the bit of its object nor lacks it.
+        executable: Option<bool>,
     },
     /// A directory; `complete` only if its listing ended without an error and lies on the root's device.
     Directory {

@@ -267,8 +267,9 @@ fn count_new(work: &Path, cancel: &AtomicBool) -> Result<Option<Preview>> {
     if !work.exists() {
         return Ok(Some(counted));
     }
-    // Which names are the same to the file system is not looked for: that would make a directory.
-    let options = ScanOptions { settle: std::time::Duration::ZERO, folding: Folding::Exact, now: now() };
+    // What the file system can do is not tried: that would make a directory.
+    let settle = std::time::Duration::ZERO;
+    let options = ScanOptions { settle, folding: Folding::Exact, keeps_modes: true, now: now() };
     let Some(scanned) = scan_unless(&WorkDir::open(work)?, options, cancel) else { return Ok(None) };
     for node in scanned.tree.nodes.iter().skip(1).filter(|node| node.kind != NodeKind::Unknown) {
         counted.encrypt += 1;

@@ -237,7 +237,8 @@ fn publish_new(slots: &mut Slots<'_>, at: u32, plan: &mut Plan) -> Decision {
     let node = slots.node(id);
     let content = match &node.kind {
         NodeKind::File { executable } => {
-            Content::File { size: node.stamp.size, digest: node.digest, executable: *executable }
+            let executable = executable.unwrap_or(false);
+            Content::File { size: node.stamp.size, digest: node.digest, executable }
         }
         NodeKind::Directory { .. } => Content::Directory,
         NodeKind::Symlink { target } => Content::Symlink { target: target.clone() },
@@ -465,7 +466,7 @@ pub(super) fn is_dressed(slots: &Slots<'_>, node: NodeId, target: &Object) -> bo
     let node = slots.node(node);
     match (&node.kind, &target.content) {
         (NodeKind::File { executable }, Content::File { executable: wanted, .. }) => {
-            executable == wanted && node.stamp.modified == target.modified
+            executable.is_none_or(|is| is == *wanted) && node.stamp.modified == target.modified
         }
         _ => true,
     }
@@ -475,7 +476,7 @@ pub(super) fn is_dressed(slots: &Slots<'_>, node: NodeId, target: &Object) -> bo
 pub(super) fn adopted_lacks(slots: &Slots<'_>, slot: &Slot<'_>, target: &Object) -> Lacks {
     match (slot.node.map(|node| &slots.node(node).kind), &target.content) {
         (Some(NodeKind::File { executable }), Content::File { executable: wanted, .. })
-            if executable != wanted =>
+            if executable.is_some_and(|is| is != *wanted) =>
         {
             Lacks::Metadata
         }

@@ -117,7 +117,8 @@ fn content(base: &BaseEntry, node: &Node, stable_inodes: bool) -> Look {
                 let restamped = work.stamp.device != node.stamp.device;
                 return Look::Same { restamped, touched: false };
             }
-            let now = Content::File { size: node.stamp.size, digest: node.digest, executable: *executable };
+            let executable = executable.unwrap_or(*was_executable);
+            let now = Content::File { size: node.stamp.size, digest: node.digest, executable };
             if !node.rested {
                 return Look::Restless;
             }
@@ -127,7 +128,7 @@ fn content(base: &BaseEntry, node: &Node, stable_inodes: bool) -> Look {
             if node.digest.is_none() {
                 return Look::Unread;
             }
-            let same_metadata = executable == was_executable && work.stamp.modified == node.stamp.modified;
+            let same_metadata = executable == *was_executable && work.stamp.modified == node.stamp.modified;
             if node.digest == *digest && same_metadata {
                 Look::Same { restamped: true, touched: true }
             } else {

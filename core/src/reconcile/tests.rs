@@ -167,11 +167,58 @@ fn rule_03_path_beats_inode() {
     old.stamp.modified = at(40);
     old.digest = Some(digest(2));
     // The editor kept the old file as a backup.
-    let backup = scene.found(WorkTree::ROOT, "f~", NodeKind::File { executable: false }, 1);
+    let backup = scene.found(WorkTree::ROOT, "f~", NodeKind::File { executable: Some(false) }, 1);
     let plan = scene.plan();
     let of = |n: NodeId| plan.changes.iter().find(|c| c.node == Some(n)).unwrap();
     assert_eq!(of(node).target.id, id(1));
     assert_ne!(of(backup).target.id, id(1));
+}
+
+/// The file system of the work folder does not know which files are executable.
+const NO_MODES: NodeKind = NodeKind::File { executable: None };
+
+#[test]
+fn where_no_modes_are_kept_an_object_keeps_its_executable_bit() {
+    for is_executable in [true, false] {
+        let mut object = file(1, "f", 1);
+        if let Content::File { executable, .. } = &mut object.content {
+            *executable = is_executable;
+        }
+        let mut scene = Scene::new();
+        let node = scene.agreed(&object);
+        scene.at(node).kind = NO_MODES;
+        assert_eq!(scene.plan().changes.len(), 0);
+        // It was only touched: the digest is base's.
+        scene.write(node, Some(1));
+        scene.at(node).stamp.modified = at(0);
+        assert!(scene.plan().changes.iter().all(|change| change.publish.is_none()));
+        scene.write(node, Some(2));
+        let said = only(&scene.plan()).target.content.clone();
+        assert!(matches!(said, Content::File { executable, .. } if executable == is_executable), "{said:?}");
+    }
+}
+
+#[test]
+fn where_no_modes_are_kept_a_new_file_is_not_executable_and_none_lacks_the_bit() {
+    let mut scene = Scene::new();
+    let node = scene.new_file("new", Some(1));
+    scene.at(node).kind = NO_MODES;
+    let plan = scene.plan();
+    assert!(matches!(only(&plan).target.content, Content::File { executable: false, .. }));
+
+    // Others have made it executable since: nothing is to be done to the entry here.
+    let mut scene = Scene::new();
+    let node = scene.agreed(&file(1, "f", 1));
+    scene.at(node).kind = NO_MODES;
+    let mut remote = file(1, "f", 1).edited(theirs(5), 1);
+    if let Content::File { executable, .. } = &mut remote.content {
+        *executable = true;
+    }
+    remote.modified = scene.at(node).stamp.modified;
+    scene.stored(&remote);
+    let plan = scene.plan();
+    assert_eq!(only(&plan).target.content, remote.content);
+    assert_eq!(only(&plan).work, None);
 }
 
 #[test]
@@ -398,7 +445,7 @@ fn rule_11_a_directory_with_something_living_in_it_is_alive() {
 fn rule_11_a_directory_is_not_trashed_over_what_nobody_has_read() {
     let mut scene = Scene::new();
     let parent = scene.agreed(&directory(1, "d"));
-    let young = scene.found(parent, "young", NodeKind::File { executable: false }, 50);
+    let young = scene.found(parent, "young", NodeKind::File { executable: Some(false) }, 50);
     scene.at(young).rested = false;
     scene.stored(&directory(1, "d").deleted(theirs(5)));
     let plan = scene.plan();
@@ -504,7 +551,7 @@ fn large(count: usize) -> Scene {
         let kind = if is_directory {
             NodeKind::Directory { complete: true }
         } else {
-            NodeKind::File { executable: false }
+            NodeKind::File { executable: Some(false) }
         };
         let node = scene.found(holder.1, &name, kind, 0);
         scene.at(node).stamp.inode = n as u64;

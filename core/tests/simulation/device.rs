@@ -28,6 +28,8 @@ pub struct Device {
     pub base: BaseTree,
     pub next_counter: u64,
     pub stable_inodes: bool,
+    /// Whether its file system knows which files are executable.
+    pub keeps_modes: bool,
     /// May not publish.
     pub is_reader: bool,
     /// Contents that apply has replaced or removed.
@@ -137,6 +139,7 @@ impl Device {
             base: BaseTree::default(),
             next_counter: 1,
             stable_inodes: true,
+            keeps_modes: true,
             is_reader: false,
             trash: Vec::new(),
             replaced_again: Vec::new(),
@@ -190,6 +193,13 @@ impl Device {
         let (mut work, inodes) = self.disk.scan(now);
         if !self.stable_inodes {
             work.nodes.iter_mut().for_each(|node| node.stamp = self.reported(node.stamp, now));
+        }
+        if !self.keeps_modes {
+            for node in &mut work.nodes {
+                if let NodeKind::File { executable } = &mut node.kind {
+                    *executable = None;
+                }
+            }
         }
         let revisions: HashMap<_, _> =
             cloud.files(self.number).iter().map(|(key, file)| (key.clone(), file.revision)).collect();

@@ -138,7 +138,7 @@ impl Disk {
                     parent: NodeId(u32::try_from(at).unwrap()),
                     name: entry.name.clone(),
                     kind: match &entry.kind {
-                        Kind::File { executable, .. } => NodeKind::File { executable: *executable },
+                        Kind::File { executable, .. } => NodeKind::File { executable: Some(*executable) },
                         Kind::Directory => NodeKind::Directory { complete: true },
                         Kind::Symlink { target } => NodeKind::Symlink { target: target.clone() },
                     },

@@ -65,7 +65,8 @@ impl Folder {
 
     /// Scans the work folder where hints say so.
     pub(super) fn observe_work(&mut self, now: Timestamp, found: &mut Found) {
-        let options = ScanOptions { now, settle: self.settings.settle, folding: self.work.folding() };
+        let (folding, keeps_modes) = (self.work.folding(), self.work.keeps_modes());
+        let options = ScanOptions { now, settle: self.settings.settle, folding, keeps_modes };
         let hints = std::mem::take(&mut self.hints);
         let mut scanned = match self.scan.take() {
             Some(previous) if !hints.contains(&Hint::Everything) => {

@@ -79,7 +79,7 @@ mod tests {
             digest: None,
         };
         let root = node("root", NodeKind::Directory { complete: true }, at(0));
-        let file = node("file", NodeKind::File { executable: false }, at(modified));
+        let file = node("file", NodeKind::File { executable: Some(false) }, at(modified));
         WorkTree { nodes: vec![root, file], scanned: at(now) }
     }
 

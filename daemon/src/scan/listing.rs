@@ -167,7 +167,7 @@ impl<'s> Lister<'s> {
     }
 
     fn add_found(&mut self, handle: BorrowedFd<'_>, found_name: &CStr, name: Name, facts: &Facts) {
-        let (kind, trouble) = match node_kind(handle, found_name, facts) {
+        let (kind, trouble) = match node_kind(handle, found_name, facts, self.options.keeps_modes) {
             Err(Errno::NOENT) => return,
             Err(errno) => (NodeKind::Unknown, Some((ProblemClass::Unreadable, errno.to_string()))),
             Ok(_) if facts.stamp.device != self.device => {

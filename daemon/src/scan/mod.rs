@@ -34,6 +34,8 @@ pub struct ScanOptions {
     pub settle: Duration,
     /// Which names the file system takes for the same: [`WorkDir::folding`].
     pub folding: Folding,
+    /// Whether the file system knows which files are executable: [`WorkDir::keeps_modes`].
+    pub keeps_modes: bool,
 }
 
 /// What a scan saw.

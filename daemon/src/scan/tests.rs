@@ -15,7 +15,8 @@ fn now() -> Timestamp {
 
 /// Late enough for everything to have rested.
 fn later() -> ScanOptions {
-    ScanOptions { now: now().plus(Duration::from_secs(10)), settle: SETTLE, folding: Folding::Exact }
+    let now = now().plus(Duration::from_secs(10));
+    ScanOptions { now, settle: SETTLE, folding: Folding::Exact, keeps_modes: true }
 }
 
 fn folder() -> (tempfile::TempDir, WorkDir) {
@@ -76,7 +77,7 @@ fn parents_come_first_and_siblings_in_order() {
     assert_eq!(paths(&scan), ["Z", "a", "b", "empty", "é", "b/A", "b/c", "b/link", "b/two", "b/c/three"]);
     assert_eq!(find(&scan, "b").kind, NodeKind::Directory { complete: true });
     assert_eq!(find(&scan, "b/link").kind, NodeKind::Symlink { target: "../gone".into() });
-    assert_eq!(find(&scan, "a").kind, NodeKind::File { executable: false });
+    assert_eq!(find(&scan, "a").kind, NodeKind::File { executable: Some(false) });
     let on_disk = fs::metadata(root.path().join("b/two")).unwrap();
     let node = find(&scan, "b/two");
     assert_eq!((node.stamp.size, node.stamp.inode, node.links), (5, on_disk.ino(), 1));
@@ -126,7 +127,7 @@ fn a_second_name_equal_under_folding_is_a_problem() {
     let (root, dir) = folder();
     make(root.path(), &["README", "readme", "other"]);
     let folded = scan(&dir, None, ScanOptions { folding: Folding::CaseInsensitive, ..later() });
-    assert_eq!(find(&folded, "README").kind, NodeKind::File { executable: false });
+    assert_eq!(find(&folded, "README").kind, NodeKind::File { executable: Some(false) });
     assert_eq!(find(&folded, "readme").kind, NodeKind::Unknown);
     assert_eq!(problems(&folded), [(ProblemClass::BadName, "readme".into())]);
     assert!(scan(&dir, None, later()).problems.is_empty());
@@ -287,7 +288,7 @@ fn as_somebody_who_may_not_read_everything() {
     chmod("closed", 0o000);
     chmod("blind", 0o400);
     let closed = scan(&dir, None, later());
-    assert_eq!(find(&closed, "good").kind, NodeKind::File { executable: false });
+    assert_eq!(find(&closed, "good").kind, NodeKind::File { executable: Some(false) });
     assert_eq!(find(&closed, "secret").kind, NodeKind::Unknown);
     assert_eq!(find(&closed, "closed").kind, NodeKind::Directory { complete: false });
     assert_eq!(find(&closed, "blind").kind, NodeKind::Directory { complete: false });
@@ -299,7 +300,7 @@ fn as_somebody_who_may_not_read_everything() {
     // Incomplete directories are listed again without a hint.
     let open = rescan(&dir, &closed, &hints([]), later());
     assert_eq!(problems(&open), [(ProblemClass::Unreadable, "secret".into())]);
-    assert_eq!(find(&open, "closed/x").kind, NodeKind::File { executable: false });
+    assert_eq!(find(&open, "closed/x").kind, NodeKind::File { executable: Some(false) });
 }
 
 #[test]

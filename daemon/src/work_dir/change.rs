@@ -95,7 +95,8 @@ impl WorkDir {
         Err(WorkError::Changed { path: a.to_owned() })
     }
 
-    /// Sets the time of the last change and, for files, the executable bit of the expected entry.
+    /// Sets the time of the last change and, for files and where the file system keeps it, the executable bit of the expected
+    /// entry.
     pub fn set_metadata(
         &self,
         path: &str,
@@ -119,7 +120,8 @@ impl WorkDir {
         if !is_expected(&opened, expected) {
             return Err(WorkError::Changed { path: path.to_owned() });
         }
-        if let Some(executable) = executable.filter(|_| opened.kind == FileType::RegularFile) {
+        let has_mode = opened.kind == FileType::RegularFile && self.inner.keeps_modes();
+        if let Some(executable) = executable.filter(|_| has_mode) {
             set_mode(&entry, with_executable(opened.mode & 0o777, executable)).map_err(error)?;
         }
         if let Some(modified) = modified {

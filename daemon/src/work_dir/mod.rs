@@ -64,6 +64,7 @@ struct Inner {
     identity: Stamp,
     umask: u32,
     folding: OnceLock<Folding>,
+    keeps_modes: OnceLock<bool>,
     temporaries: Mutex<Option<Arc<OwnedFd>>>,
 }
 
@@ -81,6 +82,7 @@ impl WorkDir {
             identity,
             umask: crate::platform::umask(),
             folding: OnceLock::new(),
+            keeps_modes: OnceLock::new(),
             temporaries: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -115,6 +117,19 @@ impl WorkDir {
         })
     }
 
+    /// Whether its file system knows which files are executable, found by trying, as [`folding`](Self::folding) is. FAT, exFAT
+    /// and many network drives give all files the same permissions, whatever they are told. `true` where it cannot be tried.
+    #[must_use]
+    pub fn keeps_modes(&self) -> bool {
+        let known = &self.inner.keeps_modes;
+        let tried = || self.stage()?.keeps_modes();
+        known
+            .get()
+            .copied()
+            .or_else(|| tried().ok().map(|keeps| *known.get_or_init(|| keeps)))
+            .unwrap_or(true)
+    }
+
     /// Whether a file keeps its inode number: not on NFS, SMB, FUSE and FAT (engine rule 3).
     #[must_use]
     pub fn stable_inodes(&self) -> bool {
@@ -146,11 +161,15 @@ impl WorkDir {
     pub fn look(&self, path: &str) -> Result<Option<Seen>, WorkError> {
         if path.is_empty() {
             let found = facts_of(self.inner.root()).map_err(|e| WorkError::new(path, e))?;
-            return seen(self.inner.root(), "", &found).map(Some).map_err(|e| WorkError::new(path, e));
+            return self
+                .inner
+                .seen(self.inner.root(), "", &found)
+                .map(Some)
+                .map_err(|e| WorkError::new(path, e));
         }
         let found = self.inner.parent(path).and_then(|(parent, name)| {
             let found = parent.facts(name).map_err(|e| WorkError::new(path, e))?;
-            seen(parent.as_fd(), name, &found).map_err(|e| WorkError::new(path, e))
+            self.inner.seen(parent.as_fd(), name, &found).map_err(|e| WorkError::new(path, e))
         });
         match found {
             Ok(seen) => Ok(Some(seen)),
@@ -181,23 +200,15 @@ impl WorkDir {
     }
 }
 
-fn seen(parent: BorrowedFd<'_>, name: &str, found: &Facts) -> rustix::io::Result<Seen> {
-    Ok(Seen {
-        kind: node_kind(parent, name, found)?,
-        stamp: found.stamp,
-        links: found.links,
-        mode: found.mode,
-    })
-}
-
 /// What a node is by what the file system says; a directory is not complete before it was listed.
 pub(crate) fn node_kind(
     parent: BorrowedFd<'_>,
     name: impl rustix::path::Arg,
     found: &Facts,
+    keeps_modes: bool,
 ) -> rustix::io::Result<NodeKind> {
     Ok(match found.kind {
-        FileType::RegularFile => NodeKind::File { executable: found.mode & 0o100 != 0 },
+        FileType::RegularFile => NodeKind::File { executable: keeps_modes.then_some(is_executable(found)) },
         FileType::Directory => NodeKind::Directory { complete: false },
         FileType::Symlink => match rustix::fs::readlinkat(parent, name, Vec::new())?.into_string() {
             Ok(target) => NodeKind::Symlink { target: target.into() },
@@ -207,9 +218,28 @@ pub(crate) fn node_kind(
     })
 }
 
+/// Whether a file's owner may execute it.
+fn is_executable(found: &Facts) -> bool {
+    found.mode & 0o100 != 0
+}
+
 impl Inner {
     fn root(&self) -> BorrowedFd<'_> {
         self.anchor.root()
+    }
+
+    /// As far as is known by now.
+    fn keeps_modes(&self) -> bool {
+        self.keeps_modes.get().copied().unwrap_or(true)
+    }
+
+    fn seen(&self, parent: BorrowedFd<'_>, name: &str, found: &Facts) -> rustix::io::Result<Seen> {
+        Ok(Seen {
+            kind: node_kind(parent, name, found, self.keeps_modes())?,
+            stamp: found.stamp,
+            links: found.links,
+            mode: found.mode,
+        })
     }
 
     /// Refuses what is no plain path of an entry that is synced.

@@ -11,7 +11,7 @@ use ensafer_core::tree::Stamp;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 
-use super::{WorkDir, WorkError};
+use super::{WorkDir, WorkError, is_executable};
 use crate::durable::unique_number;
 use crate::platform::{facts_of, list, rename_new, set_mode};
 
@@ -25,6 +25,7 @@ pub struct StagedFile {
     /// Empty once the file has a place of its own.
     name: String,
     umask: u32,
+    keeps_modes: bool,
     length_bytes: AtomicU64,
 }
 
@@ -38,9 +39,14 @@ impl WorkDir {
             let name = format!("{:016x}", unique_number());
             match rustix::fs::openat(&*directory, &name, flags, Mode::RUSR | Mode::WUSR) {
                 Ok(file) => {
-                    let umask = self.inner.umask;
-                    let length_bytes = AtomicU64::new(0);
-                    return Ok(StagedFile { file: file.into(), directory, name, umask, length_bytes });
+                    return Ok(StagedFile {
+                        file: file.into(),
+                        directory,
+                        name,
+                        umask: self.inner.umask,
+                        keeps_modes: self.inner.keeps_modes(),
+                        length_bytes: AtomicU64::new(0),
+                    });
                 }
                 // Somebody removed the directory, or the name was left by a killed process.
                 Err(Errno::NOENT | Errno::EXIST) if attempts < 8 => attempts += 1,
@@ -109,7 +115,7 @@ impl StagedFile {
     }
 
     /// Sets the permissions (those of `like_mode` where a file is replaced, else what the umask leaves of 0666) with
-    /// or without the executable bits, and the time of last change. Call it last.
+    /// or without the executable bits, where the file system keeps any, and the time of last change. Call it last.
     pub fn finish(
         &mut self,
         modified: Timestamp,
@@ -117,9 +123,20 @@ impl StagedFile {
         like_mode: Option<u32>,
     ) -> Result<(), WorkError> {
         let mode = like_mode.map_or(0o666 & !self.umask, |mode| mode & 0o777);
-        set_mode(&self.file, with_executable(mode, executable))
-            .map_err(|e| WorkError::new(&self.shown(), e))?;
+        if self.keeps_modes {
+            set_mode(&self.file, with_executable(mode, executable))
+                .map_err(|e| WorkError::new(&self.shown(), e))?;
+        }
         rustix::fs::futimens(&self.file, &times(modified)).map_err(|e| WorkError::new(&self.shown(), e))
+    }
+
+    /// Whether this file, which was made without the executable bits, shows that it is given them.
+    pub(super) fn keeps_modes(&self) -> Result<bool, WorkError> {
+        let error = |e| WorkError::new(&self.shown(), e);
+        let was_executable = is_executable(&facts_of(&self.file).map_err(error)?);
+        // Some file systems refuse, the others only do nothing.
+        let is_set = set_mode(&self.file, 0o700).is_ok();
+        Ok(is_set && !was_executable && is_executable(&facts_of(&self.file).map_err(error)?))
     }
 
     /// The file, for reading back what was written.

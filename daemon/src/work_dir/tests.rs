@@ -243,6 +243,32 @@ fn entries_move_only_to_free_places() {
 }
 
 #[test]
+fn a_file_system_that_keeps_modes_is_known_by_trying() {
+    let f = folder();
+    assert!(f.dir.keeps_modes());
+    assert_eq!(fs::read_dir(f.at(".ensafer/tmp")).unwrap().count(), 0, "what it was tried with is gone");
+    // What refuses to be tried may do it later.
+    let f = folder();
+    fs::write(f.at(".ensafer"), "in the way").unwrap();
+    assert!(f.dir.keeps_modes());
+    assert_eq!(f.dir.inner.keeps_modes.get(), None);
+}
+
+#[test]
+fn where_no_modes_are_kept_none_is_shown_and_none_is_set() {
+    let f = folder();
+    f.dir.inner.keeps_modes.set(false).unwrap();
+    let stamp = f.write("x", "text");
+    let mode = fs::metadata(f.at("x")).unwrap().mode();
+    assert_eq!(f.dir.look("x").unwrap().unwrap().kind, NodeKind::File { executable: None });
+    f.dir.set_metadata("x", &stamp, Some(NOW), Some(true)).unwrap();
+    assert_eq!((fs::metadata(f.at("x")).unwrap().mode(), f.stamp("x").modified), (mode, NOW));
+    let mut staged = f.stage("new");
+    staged.finish(NOW, true, None).unwrap();
+    assert_eq!(staged.file().metadata().unwrap().mode() & 0o777, 0o600, "as it was made");
+}
+
+#[test]
 fn metadata_changes_without_the_content() {
     let f = folder();
     let stamp = f.write("x", "text");
@@ -250,9 +276,9 @@ fn metadata_changes_without_the_content() {
     let stamp = f.dir.set_metadata("x", &stamp, Some(later), Some(true)).unwrap();
     assert_eq!((stamp, stamp.modified), (f.stamp("x"), later));
     let seen = f.dir.look("x").unwrap().unwrap();
-    assert_eq!(seen.kind, NodeKind::File { executable: true });
+    assert_eq!(seen.kind, NodeKind::File { executable: Some(true) });
     f.dir.set_metadata("x", &stamp, None, Some(false)).unwrap();
-    assert_eq!(f.dir.look("x").unwrap().unwrap().kind, NodeKind::File { executable: false });
+    assert_eq!(f.dir.look("x").unwrap().unwrap().kind, NodeKind::File { executable: Some(false) });
     assert_eq!(f.stamp("x").modified, later);
     let link = f.dir.make_symlink("/nowhere", "link").unwrap();
     assert_eq!(f.dir.set_metadata("link", &link, Some(NOW), None).unwrap().modified, NOW);

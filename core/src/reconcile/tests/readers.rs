@@ -154,7 +154,7 @@ fn what_was_deleted_here_is_made_again_after_two_observations() {
 fn new_entries_stay_and_only_the_topmost_are_reported() {
     let mut scene = scene();
     let known = scene.agreed(&directory(1, "d"));
-    let file = NodeKind::File { executable: false };
+    let file = NodeKind::File { executable: Some(false) };
     let new = scene.found(known, "new", NodeKind::Directory { complete: true }, 60);
     scene.found(new, "inner", file.clone(), 61);
     scene.found(known, "f", file.clone(), 62);

@@ -123,7 +123,7 @@ impl Scene {
         let parent = parent.map_or(WorkTree::ROOT, |parent| self.node_of(parent));
         let kind = match &object.content {
             Content::Directory => NodeKind::Directory { complete: true },
-            _ => NodeKind::File { executable: false },
+            _ => NodeKind::File { executable: Some(false) },
         };
         let node = self.found(parent, object.name.as_str(), kind, object.id.as_bytes()[0]);
         let stamp = self.work.node(node).stamp;
@@ -148,7 +148,7 @@ impl Scene {
     }
 
     pub fn new_file(&mut self, name: &str, bytes: Option<u8>) -> NodeId {
-        let node = self.found(WorkTree::ROOT, name, NodeKind::File { executable: false }, 200);
+        let node = self.found(WorkTree::ROOT, name, NodeKind::File { executable: Some(false) }, 200);
         self.at(node).digest = bytes.map(digest);
         node
     }
