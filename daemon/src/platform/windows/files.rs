@@ -456,13 +456,16 @@ pub fn accessat(directory: impl AsFd, name: impl Arg, _access: Access, _flags: A
     openat(directory, name, OFlags::RDONLY, Mode::empty()).map(drop)
 }
 
-/// Sets or takes away the attribute "read-only"; all else of a mode has no meaning here.
-pub fn fchmod(file: impl AsFd, mode: Mode) -> Result<()> {
+/// Permission bit of whoever owns a file: he may write it.
+const OWNER_WRITES: u32 = 0o200;
+
+/// Sets or takes away a file's attribute "read-only"; all else of a mode has no meaning here.
+pub fn set_mode(file: impl AsFd, mode: u32) -> Result<()> {
     let file = file.as_fd();
     let basic: wdk::FILE_BASIC_INFORMATION = nt::query(file)?;
     let is_writable = basic.FileAttributes & win32::FILE_ATTRIBUTE_READONLY == 0;
     let is_directory = basic.FileAttributes & win32::FILE_ATTRIBUTE_DIRECTORY != 0;
-    if is_directory || is_writable == mode.is_writable() {
+    if is_directory || is_writable == (mode & OWNER_WRITES != 0) {
         return Ok(());
     }
     let handle = reopen(file, win32::FILE_WRITE_ATTRIBUTES, SHARE_ALL)?;
@@ -507,7 +510,7 @@ fn set_times(file: BorrowedFd<'_>, times: &Timestamps) -> Result<()> {
 }
 
 /// Makes the content of a file, or the entries of a directory, durable.
-pub fn fsync(file: impl AsFd) -> Result<()> {
+pub fn write_out(file: impl AsFd) -> Result<()> {
     let file = file.as_fd();
     let basic: wdk::FILE_BASIC_INFORMATION = nt::query(file)?;
     if basic.FileAttributes & win32::FILE_ATTRIBUTE_DIRECTORY == 0 {
@@ -522,9 +525,19 @@ pub fn fsync(file: impl AsFd) -> Result<()> {
     }
 }
 
-/// As [`fsync`].
-pub fn fdatasync(file: impl AsFd) -> Result<()> {
-    fsync(file)
+/// As [`write_out`].
+pub fn write_out_data(file: impl AsFd) -> Result<()> {
+    write_out(file)
+}
+
+/// Makes durable what was written out to the disk that `file` is on: nothing is left to do, [`write_out`] waits for the disk.
+pub fn flush(_file: impl AsFd) -> Result<()> {
+    Ok(())
+}
+
+/// [`Errno::NOSYS`]: only an administrator can flush a volume. No [`FileSystem`](super::FileSystem) is said to trust it.
+pub fn sync_file_system(_root: impl AsFd) -> Result<()> {
+    Err(Errno::NOSYS)
 }
 
 /// How much room there is where an open file lies.

@@ -9,6 +9,7 @@ mod errno;
 mod files;
 mod links;
 mod nt;
+mod paths;
 mod places;
 mod surroundings;
 #[cfg(test)]
@@ -19,17 +20,20 @@ mod volume;
 
 pub use errno::{Errno, Result};
 pub use files::{
-    Facts, accessat, exchange, facts_at, facts_of, fchmod, fdatasync, fstatvfs, fsync, futimens,
-    is_open_for_writing, list, mkdirat, open, open_beneath, openat, readlinkat, rename_new, renameat,
-    symlinkat, unlinkat, utimensat,
+    Facts, accessat, exchange, facts_at, facts_of, flush, fstatvfs, futimens, is_open_for_writing, list, mkdirat, open,
+    open_beneath, openat, readlinkat, rename_new, renameat, set_mode, symlinkat, sync_file_system, unlinkat, utimensat,
+    write_out, write_out_data,
 };
+pub use paths::canonicalize;
 pub use places::Places;
 pub use surroundings::watch_surroundings;
 pub use types::{
     Access, Arg, AsFd, AtFlags, BorrowedFd, CWD, FileExt, FileType, Mode, OFlags, OwnedFd, StatVfs, Timespec,
     Timestamps, UTIME_OMIT,
 };
-pub use volume::FileSystem;
+
+/// Opens a directory only for reaching what is in it, which takes no permission to read it.
+pub const SEARCH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 
 /// The permission bits that this process's new files do not get: none. Access control lists say who may do what.
 #[must_use]

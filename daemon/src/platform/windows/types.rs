@@ -150,6 +150,12 @@ impl OFlags {
         Self(0)
     }
 
+    /// Both.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     pub(super) const fn has(self, flag: Self) -> bool {
         self.0 & flag.0 != 0
     }
@@ -159,7 +165,7 @@ impl BitOr for OFlags {
     type Output = Self;
 
     fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        self.union(other)
     }
 }
 
@@ -222,10 +228,6 @@ impl Mode {
     #[must_use]
     pub const fn from_raw_mode(mode: u32) -> Self {
         Self(mode)
-    }
-
-    pub(super) const fn is_writable(self) -> bool {
-        self.0 & Self::WUSR.0 != 0
     }
 }
 
