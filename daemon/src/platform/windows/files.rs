@@ -2,7 +2,8 @@
 //! is ever followed there.
 //!
 //! Windows takes `a:b` for a stream of `a`, `CON` for a device and `a.` for `a`. Nothing is made with such a name, and
-//! what has a `:` in its name is not there.
+//! what has a `:` in its name is not there. Nor is a file there by its short name, `LONGNA~1.TXT`: everything has one
+//! name.
 
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
@@ -192,7 +193,19 @@ fn to_give(name: &str) -> Result<Vec<u16>> {
 /// Opens what has this name, a link itself, for nothing that its content matters for.
 fn open_itself(directory: BorrowedFd<'_>, name: &[u16], access: u32) -> Result<OwnedFd> {
     let options = wdk::FILE_OPEN_REPARSE_POINT;
-    nt::open(directory, name, How { access, share: SHARE_ALL, disposition: wdk::FILE_OPEN, options })
+    let opened =
+        nt::open(directory, name, How { access, share: SHARE_ALL, disposition: wdk::FILE_OPEN, options })?;
+    has_name(opened.as_fd(), name).map(|()| opened)
+}
+
+/// [`Errno::NOENT`] where something was opened by a short name that it has as well.
+fn has_name(file: BorrowedFd<'_>, name: &[u16]) -> Result<()> {
+    // Every short name that differs from the long one has this in it.
+    if !name.contains(&u16::from(b'~')) {
+        return Ok(());
+    }
+    let folded = |name: &[u16]| String::from_utf16_lossy(name).to_lowercase();
+    if folded(&nt::listed_name(file)?) == folded(name) { Ok(()) } else { Err(Errno::NOENT) }
 }
 
 /// The rights that `flags` ask for.
@@ -235,6 +248,7 @@ fn open_name(directory: BorrowedFd<'_>, name: &[u16], flags: OFlags) -> Result<O
         options: kind | wdk::FILE_OPEN_REPARSE_POINT,
     };
     let opened = nt::open(directory, name, how)?;
+    has_name(opened.as_fd(), name)?;
     let basic: wdk::FILE_BASIC_INFORMATION = nt::query(opened.as_fd())?;
     match reparse(opened.as_fd(), basic.FileAttributes)? {
         None => Ok(opened),

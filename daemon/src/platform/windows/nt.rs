@@ -31,6 +31,9 @@ const DIRECTORY_BUFFER_BYTES: usize = 64 * 1024;
 /// Most bytes of a reparse point (`ntifs.h`: `MAXIMUM_REPARSE_DATA_BUFFER_SIZE`).
 const REPARSE_BUFFER_BYTES: usize = 16 * 1024;
 
+/// Most bytes of a whole path, which has 32,767 units at most, and its length.
+const NAME_BUFFER_BYTES: usize = 65_536 + 8;
+
 /// Most bytes of a volume's attributes with the name of its file system, which has some letters.
 const VOLUME_BUFFER_BYTES: usize = 512;
 
@@ -153,6 +156,40 @@ pub(super) fn set<T: FileInfo>(file: BorrowedHandle<'_>, wanted: &T) -> Result<(
         )
     };
     check(done)
+}
+
+/// The last name on the way to an open file: as the directory lists it, not a short one (`LONGNA~1.TXT`) that it may have
+/// been opened by.
+pub(super) fn listed_name(file: BorrowedHandle<'_>) -> Result<Vec<u16>> {
+    match last_name(file, wdk::FileNormalizedNameInformation) {
+        // FAT knows only this one, which is as good there.
+        Err(Errno::INVAL | Errno::NOSYS) => last_name(file, wdk::FileNameInformation),
+        found => found,
+    }
+}
+
+fn last_name(file: BorrowedHandle<'_>, class: wdk::FILE_INFORMATION_CLASS) -> Result<Vec<u16>> {
+    type Info = wdk::FILE_NAME_INFORMATION;
+    let mut buffer = vec![0_u64; NAME_BUFFER_BYTES / 8];
+    let mut status = IO_STATUS_BLOCK::default();
+    // SAFETY: the buffer is aligned for 8 bytes, more than this needs, and as long as is said.
+    #[expect(unsafe_code, reason = "nothing wraps it")]
+    let asked = unsafe {
+        wdk::NtQueryInformationFile(
+            file.as_raw_handle(),
+            &raw mut status,
+            buffer.as_mut_ptr().cast(),
+            NAME_BUFFER_BYTES as u32,
+            class,
+        )
+    };
+    check(asked)?;
+    let words = as_words(&buffer);
+    let units = number_at(words, offset_of!(Info, FileNameLength)) as usize / 2;
+    let path =
+        words.get(offset_of!(Info, FileName) / 2..).and_then(|rest| rest.get(..units)).ok_or(Errno::IO)?;
+    let last = path.rsplit(|&unit| unit == u16::from(b'\\')).next();
+    Ok(last.unwrap_or_default().to_vec())
 }
 
 /// What happens to what has the new name already.

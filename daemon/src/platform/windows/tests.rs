@@ -76,6 +76,34 @@ fn facts_are_of_the_entry_itself() {
 }
 
 #[test]
+fn a_short_name_is_no_name() {
+    let s = scene();
+    fs::write(s.at("a rather long name.text"), b"1").unwrap();
+    fs::write(s.at("~$a~1.txt"), b"1").unwrap();
+    assert!(facts_at(&s.root, "~$A~1.TXT").is_ok());
+    assert!(s.open("~$a~1.txt", OFlags::RDONLY).is_ok());
+    let short = short_name(&s.at("a rather long name.text"));
+    // Volumes may be without them.
+    if let Some(short) = short.filter(|short| short.contains('~')) {
+        assert!(s.at(&short).exists());
+        assert_eq!(facts_at(&s.root, short.as_str()).unwrap_err(), Errno::NOENT, "{short}");
+        assert_eq!(s.open(&short, OFlags::RDONLY).unwrap_err(), Errno::NOENT, "{short}");
+    }
+}
+
+fn short_name(path: &Path) -> Option<String> {
+    use std::os::windows::ffi::OsStrExt;
+    use windows_sys::Win32::Storage::FileSystem::GetShortPathNameW;
+    let wide: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+    let mut short = [0; 1024];
+    // SAFETY: the path ends with a NUL, and the buffer is as long as is said.
+    #[expect(unsafe_code, reason = "nothing wraps it")]
+    let length = unsafe { GetShortPathNameW(wide.as_ptr(), short.as_mut_ptr(), 1024) };
+    let short = String::from_utf16(short.get(..length as usize)?).ok()?;
+    short.rsplit('\\').next().map(str::to_owned)
+}
+
+#[test]
 fn every_entry_is_listed_once_and_again() {
     let s = scene();
     assert!(s.names("").is_empty());
