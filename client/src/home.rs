@@ -1,21 +1,16 @@
 //! Where Ensafer keeps its own files: configuration, data, cache, state and the socket.
 
 use std::env;
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::private_file;
+use crate::{platform, private_file};
 
 /// Puts every directory under one root, so that two devices can live on one machine.
 pub const HOME_VARIABLE: &str = "ENSAFER_HOME";
-
-/// The room for a socket's path, its final zero included (`sun_path` of unix(7); 104 on the BSDs and macOS).
-const SOCKET_PATH_BYTES: usize = if cfg!(target_os = "linux") { 108 } else { 104 };
 
 /// Why the directories cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +48,14 @@ pub enum HomeError {
     },
 }
 
+impl HomeError {
+    /// [`Io`](Self::Io) of `path`.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Io { path, source }
+    }
+}
+
 fn of_process(id: Option<u32>) -> String {
     id.map(|id| format!(" (process {id})")).unwrap_or_default()
 }
@@ -77,7 +80,7 @@ impl Home {
         match env::var_os(HOME_VARIABLE).filter(|v| !v.is_empty()) {
             Some(root) => {
                 let root = PathBuf::from(root);
-                let absolute = std::path::absolute(&root).map_err(io_error(&root))?;
+                let absolute = std::path::absolute(&root).map_err(HomeError::io(&root))?;
                 Ok(Self::under(&absolute))
             }
             None => Self::of_platform(),
@@ -114,7 +117,7 @@ impl Home {
     /// [`HomeError::Io`].
     pub fn create(&self) -> Result<(), HomeError> {
         for path in self.directories() {
-            private_file::create_directory(path).map_err(io_error(path))?;
+            private_file::create_directory(path).map_err(HomeError::io(path))?;
         }
         Ok(())
     }
@@ -175,7 +178,7 @@ impl Home {
     pub fn set_stopped(&self, stopped: bool) -> Result<(), HomeError> {
         let path = self.stopped_file();
         let done = if stopped { private_file::replace(&path, b"") } else { private_file::remove(&path) };
-        done.map_err(io_error(&path))
+        done.map_err(HomeError::io(&path))
     }
 
     fn stopped_file(&self) -> PathBuf {
@@ -183,43 +186,18 @@ impl Home {
     }
 
     /// Where this process would listen: in the runtime directory if that is short enough, else in a private directory
-    /// of this user under a name derived from the home. The directory exists afterwards.
+    /// of this user under a name derived from the home. The directory exists afterwards. On Windows, a named pipe.
     ///
     /// # Errors
     /// [`HomeError::NotPrivate`] or [`HomeError::SocketPathTooLong`].
     pub fn create_socket_path(&self) -> Result<PathBuf, HomeError> {
-        let user_runtime = env::var_os("XDG_RUNTIME_DIR").filter(|v| !v.is_empty()).map(PathBuf::from);
-        let candidates = self.socket_candidates(user_runtime.as_deref(), rustix::process::geteuid().as_raw());
-        let mut last = PathBuf::new();
-        for (directory, socket) in candidates {
-            if socket.as_os_str().len() >= SOCKET_PATH_BYTES {
-                last = socket;
-                continue;
-            }
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory);
-            made.map_err(io_error(&directory))?;
-            check_private(&directory)?;
-            return Ok(socket);
-        }
-        Err(HomeError::SocketPathTooLong { path: last })
-    }
-
-    fn socket_candidates(&self, user_runtime: Option<&Path>, uid: u32) -> Vec<(PathBuf, PathBuf)> {
-        let name = self.socket_name();
-        let own = self.runtime.iter().map(|dir| (dir.clone(), dir.join("ensafer.sock")));
-        let user = user_runtime.map(|dir| dir.join("ensafer"));
-        let shared = [user, Some(PathBuf::from(format!("/tmp/ensafer-{uid}")))];
-        own.chain(shared.into_iter().flatten().map(|dir| (dir.clone(), dir.join(&name)))).collect()
+        platform::create_socket_path(self.runtime.as_deref(), &self.digest())
     }
 
     /// Distinguishes the homes of one user in a shared directory, or on a session bus: 16 hex digits.
     #[must_use]
     pub fn digest(&self) -> String {
-        blake3::hash(self.data.as_os_str().as_bytes()).to_hex()[..16].to_owned()
-    }
-
-    fn socket_name(&self) -> String {
-        format!("{}.sock", self.digest())
+        blake3::hash(self.data.as_os_str().as_encoded_bytes()).to_hex()[..16].to_owned()
     }
 
     /// Takes this home for the calling process, until the lock is dropped or the process ends.
@@ -229,9 +207,9 @@ impl Home {
     pub fn lock(&self) -> Result<HomeLock, HomeError> {
         let path = self.lock_file();
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let mut file = file.map_err(io_error(&path))?;
-        match file.try_lock() {
+        platform::keep_to_owner(options.read(true).write(true).create(true).truncate(false));
+        let mut file = options.open(&path).map_err(HomeError::io(&path))?;
+        match platform::try_lock(&file) {
             Ok(()) => {
                 let mut lock = HomeLock { file, path };
                 lock.record(None)?;
@@ -259,13 +237,12 @@ impl Home {
     }
 
     /// Whether the process that recorded a socket still has this home, though it may listen no more: one that ends first
-    /// finishes what it does. The system knows who holds a lock (proc_locks(5)); one that was killed does not.
+    /// finishes what it does. One that was killed does not.
     #[must_use]
     pub fn is_held(&self) -> bool {
         let Ok(mut file) = File::open(self.lock_file()) else { return false };
-        let (Some(holder), Ok(found)) = (read_holder(&mut file), file.metadata()) else { return false };
-        let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
-        holder.socket.is_some() && locks.lines().any(|line| is_lock(line, holder.process_id, found.ino()))
+        let Some(holder) = read_holder(&mut file) else { return false };
+        holder.socket.is_some() && platform::is_locked(&file, holder.process_id)
     }
 
     /// The file by which a process takes this home, and in which it says where it listens: it is written whenever a
@@ -281,15 +258,6 @@ impl Home {
 struct Holder {
     process_id: u32,
     socket: Option<PathBuf>,
-}
-
-/// Whether a line of `/proc/locks` says that `process` holds a lock of flock(2) on the file with this number:
-/// `1: FLOCK ADVISORY WRITE 4711 fd:00:1234 0 EOF`. The device is left out: of some file systems stat(2) says another.
-fn is_lock(line: &str, process: u32, inode: u64) -> bool {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let [_, "FLOCK", _, _, holder, file, ..] = words[..] else { return false };
-    let own = file.rsplit(':').next();
-    holder.parse() == Ok(process) && own.and_then(|own| own.parse().ok()) == Some(inode)
 }
 
 fn read_holder(file: &mut File) -> Option<Holder> {
@@ -320,7 +288,7 @@ impl HomeLock {
             .set_len(0)
             .and_then(|()| self.file.rewind())
             .and_then(|()| self.file.write_all(text.as_bytes()))
-            .map_err(io_error(&self.path))
+            .map_err(HomeError::io(&self.path))
     }
 }
 
@@ -331,25 +299,10 @@ impl Drop for HomeLock {
     }
 }
 
-/// Checks that a directory is no link, is this user's and is closed to others.
-fn check_private(path: &Path) -> Result<(), HomeError> {
-    let found = fs::symlink_metadata(path).map_err(io_error(path))?;
-    let own = found.is_dir() && found.uid() == rustix::process::geteuid().as_raw();
-    if own && found.mode() & 0o077 == 0 {
-        Ok(())
-    } else {
-        Err(HomeError::NotPrivate { path: path.to_path_buf() })
-    }
-}
-
-fn io_error(path: &Path) -> impl FnOnce(io::Error) -> HomeError {
-    let path = path.to_path_buf();
-    move |source| HomeError::Io { path, source }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
@@ -363,44 +316,6 @@ mod tests {
             assert_eq!(mode & 0o777, 0o700, "{dir}");
         }
         assert_eq!(home.create_socket_path().unwrap(), root.path().join("runtime/ensafer.sock"));
-    }
-
-    #[test]
-    fn socket_paths_fit_whatever_the_home() {
-        let short = Home::under(Path::new("/home/alice"));
-        let long = Home::under(&Path::new("/srv").join("a".repeat(200)));
-        let other = Home::under(&Path::new("/srv").join("b".repeat(200)));
-        let fits = |home: &Home| {
-            let all = home.socket_candidates(Some(Path::new("/run/user/1000")), 1000);
-            all.into_iter()
-                .map(|(_, socket)| socket)
-                .find(|s| s.as_os_str().len() < SOCKET_PATH_BYTES)
-                .unwrap()
-        };
-        assert_eq!(fits(&short), Path::new("/home/alice/runtime/ensafer.sock"));
-        assert!(fits(&long).starts_with("/run/user/1000/ensafer"));
-        assert_ne!(fits(&long), fits(&other), "two long homes do not share a socket");
-
-        let deep = Path::new("/run").join("u".repeat(150));
-        let candidates = long.socket_candidates(Some(&deep), 4_294_967_295);
-        assert!(
-            candidates.last().unwrap().1.as_os_str().len() < SOCKET_PATH_BYTES,
-            "the last resort always fits"
-        );
-    }
-
-    #[test]
-    fn a_shared_directory_must_be_ones_own() {
-        let root = tempfile::tempdir().unwrap();
-        let open = root.path().join("open");
-        fs::create_dir(&open).unwrap();
-        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(matches!(check_private(&open), Err(HomeError::NotPrivate { .. })));
-        fs::set_permissions(&open, fs::Permissions::from_mode(0o700)).unwrap();
-        check_private(&open).unwrap();
-        let link = root.path().join("link");
-        symlink(&open, &link).unwrap();
-        assert!(matches!(check_private(&link), Err(HomeError::NotPrivate { .. })));
     }
 
     #[test]
@@ -418,18 +333,6 @@ mod tests {
         // As a killed process leaves it.
         fs::write(home.lock_file(), record).unwrap();
         assert!(home.running_socket().is_some() && !home.is_held());
-
-        assert!(is_lock("7: FLOCK  ADVISORY  WRITE 4711 fd:00:1234 0 EOF", 4711, 1234));
-        for other in [
-            "7: POSIX  ADVISORY  WRITE 4711 fd:00:1234 0 EOF",
-            "7: FLOCK  ADVISORY  WRITE 471 fd:00:1234 0 EOF",
-            "7: FLOCK  ADVISORY  WRITE 4711 fd:00:234 0 EOF",
-            // Somebody waits for it.
-            "7: -> FLOCK  ADVISORY  WRITE 4711 fd:00:1234 0 EOF",
-            "",
-        ] {
-            assert!(!is_lock(other, 4711, 1234), "{other:?}");
-        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Launching a daemon that outlives whoever launches it.
 
 use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use std::{env, io, thread};
 use crate::exit::Exit;
 use crate::home::{HOME_VARIABLE, Home};
 use crate::local_api::{Client, ClientError};
+use crate::platform;
 
 /// A daemon that does not listen after this has failed.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -94,7 +94,8 @@ impl LaunchError {
 /// Another program of Ensafer's: the one that is installed beside this program, else the one on the `PATH`.
 #[must_use]
 pub fn installed(name: &str) -> PathBuf {
-    let beside = env::current_exe().ok().map(|own| own.with_file_name(name));
+    let name = format!("{name}{}", env::consts::EXE_SUFFIX);
+    let beside = env::current_exe().ok().map(|own| own.with_file_name(&name));
     beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from(name))
 }
 
@@ -126,7 +127,9 @@ pub fn launch(home: &Home, program: &Path) -> Result<Client, LaunchError> {
 
 fn spawn(program: &Path, log: &Path) -> Result<Child, LaunchError> {
     let log_error = |source| LaunchError::Log { path: log.to_path_buf(), source };
-    let output = OpenOptions::new().create(true).append(true).mode(0o600).open(log).map_err(log_error)?;
+    let mut options = OpenOptions::new();
+    platform::keep_to_owner(options.create(true).append(true));
+    let output = options.open(log).map_err(log_error)?;
     let errors = output.try_clone().map_err(log_error)?;
     let mut command = Command::new(program);
     if let Some(home) = env::var_os(HOME_VARIABLE).filter(|v| !v.is_empty()) {
@@ -140,6 +143,7 @@ fn spawn(program: &Path, log: &Path) -> Result<Child, LaunchError> {
         .stdin(Stdio::null())
         .stdout(output)
         .stderr(errors);
+    platform::detach(&mut command);
     command.spawn().map_err(|source| program_error(program, source))
 }
 

@@ -6,11 +6,12 @@
 
 pub mod error;
 pub mod exit;
-pub mod file_watch;
 pub mod home;
 pub mod launch;
 pub mod local_api;
 pub mod password;
+pub mod platform;
 pub mod private_file;
 pub mod screen;
-pub mod timer;
+
+pub use platform::{file_watch, timer};

@@ -4,7 +4,6 @@ mod passing;
 
 use std::io;
 use std::ops::ControlFlow;
-use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,13 +22,13 @@ use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
 
 pub use self::passing::{Answer, Asked};
 use crate::exit::Exit;
 use crate::home::Home;
 use crate::password::Password;
+use crate::platform;
 
 /// A daemon that takes longer than this to answer a plain request is stuck. Unlocking derives a key first.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -176,7 +175,7 @@ impl Client {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NotRunning,
             _ => ClientError::Connect { path: path.to_path_buf(), source },
         };
-        StdUnixStream::connect(path).map_err(connect_error)?;
+        platform::knock(path).map_err(connect_error)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|source| ClientError::Connect { path: path.to_path_buf(), source })?;
         Ok(Self { runtime, path: path.to_path_buf() })
@@ -512,10 +511,8 @@ impl Client {
         body: Bytes,
     ) -> Result<Response<Incoming>, ClientError> {
         let connect_error = |source| ClientError::Connect { path: self.path.clone(), source };
-        let stream = UnixStream::connect(&self.path).await.map_err(connect_error)?;
-        if stream.peer_cred().map_err(connect_error)?.uid() != rustix::process::geteuid().as_raw() {
-            return Err(ClientError::OtherUser { path: self.path.clone() });
-        }
+        let stream = platform::connect(&self.path).await.map_err(connect_error)?;
+        let stream = stream.ok_or_else(|| ClientError::OtherUser { path: self.path.clone() })?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // Ends when the response's body does; its error is the response's error too.
         tokio::spawn(connection);

@@ -1,10 +1,11 @@
 //! Small private files: readable by their owner only, replaced as a whole or not at all.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::platform;
 
 /// Replaces `path` by `bytes`, mode 0600. Atomic and durable: after a crash there is the old file or the new one. Of several
 /// that replace it at once the last one stays.
@@ -64,12 +65,7 @@ pub fn remove(path: &Path) -> io::Result<()> {
 /// # Errors
 /// The system's.
 pub fn create_directory(path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    let mode = fs::metadata(path)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
-    }
-    Ok(())
+    platform::create_private_directory(path)
 }
 
 /// A new file beside `path`, under a name that nobody else in this process uses.
@@ -92,18 +88,20 @@ fn write_temporary(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = platform::create_private_file(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
 fn sync_directory_of(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent)?.sync_all()
+    platform::sync_directory(parent)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, Result};
 
-use crate::platform::{FileSystem, open_beneath};
+use crate::platform::{FileSystem, flush, open_beneath, sync_file_system, write_out, write_out_data};
 
 /// Most files of a batch that are made durable one by one where `syncfs` can be trusted.
 pub const ONE_BY_ONE_FILES: usize = 64;
@@ -18,11 +18,11 @@ pub const ONE_BY_ONE_BYTES: u64 = 64 * 1024 * 1024;
 /// How a batch is made durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Barrier {
-    /// `fdatasync` of each file.
+    /// The data of each file is written out (`fdatasync`).
     DataOfEach,
-    /// One `syncfs` of the file system.
+    /// The whole file system is (`syncfs`).
     FileSystem,
-    /// `fsync` of each file.
+    /// Each file is (`fsync`).
     Each,
 }
 
@@ -72,10 +72,19 @@ impl Anchor {
     /// Makes the contents of `files`, `bytes` altogether, durable. On an error none of them may be trusted.
     pub fn barrier<'f>(&self, files: impl ExactSizeIterator<Item = &'f File>, bytes: u64) -> Result<()> {
         match Barrier::choose(self.file_system, files.len(), bytes) {
-            Barrier::DataOfEach => each(files, |file| rustix::fs::fdatasync(file)),
-            Barrier::FileSystem => rustix::fs::syncfs(&self.root),
-            Barrier::Each => each(files, |file| rustix::fs::fsync(file)),
+            Barrier::DataOfEach => self.each(files, |file| write_out_data(file)),
+            Barrier::FileSystem => sync_file_system(&self.root),
+            Barrier::Each => self.each(files, |file| write_out(file)),
         }
+    }
+
+    fn each<'f>(
+        &self,
+        mut files: impl Iterator<Item = &'f File>,
+        write_out: impl Fn(&File) -> Result<()>,
+    ) -> Result<()> {
+        files.try_for_each(write_out)?;
+        flush(&self.root)
     }
 
     /// Remembers that entries of the directory at `path`, relative to the root, were made, moved or removed.
@@ -98,22 +107,18 @@ impl Anchor {
 
     fn sync_all(&self, directories: &HashSet<String>) -> Result<()> {
         if directories.len() > ONE_BY_ONE_FILES && self.file_system.trusts_syncfs {
-            return rustix::fs::syncfs(&self.root);
+            return sync_file_system(&self.root);
         }
         for path in directories {
             match open_beneath(self.root(), path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()) {
-                Ok(directory) => rustix::fs::fsync(directory)?,
+                Ok(directory) => write_out(directory)?,
                 // Removed, or moved together with what was done in it: then its parent was touched as well.
                 Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        if directories.is_empty() { Ok(()) } else { flush(&self.root) }
     }
-}
-
-fn each<'f>(mut files: impl Iterator<Item = &'f File>, sync: impl Fn(&File) -> Result<()>) -> Result<()> {
-    files.try_for_each(sync)
 }
 
 /// A number for the names of temporary files, different in every call and in every process.
@@ -132,7 +137,12 @@ mod tests {
 
     #[test]
     fn the_barrier_follows_the_size_of_the_batch_and_the_file_system() {
-        let trusted = FileSystem { stable_inodes: true, has_events: true, trusts_syncfs: true };
+        let trusted = FileSystem {
+            stable_inodes: true,
+            has_events: true,
+            trusts_syncfs: true,
+            normalises_names: false,
+        };
         let plain = FileSystem { trusts_syncfs: false, ..trusted };
         assert_eq!(Barrier::choose(trusted, 64, ONE_BY_ONE_BYTES), Barrier::DataOfEach);
         assert_eq!(Barrier::choose(trusted, 65, 0), Barrier::FileSystem);

@@ -1,6 +1,4 @@
 //! Linux: everything that POSIX does not have, behind safe functions.
-//!
-//! The only module that may hold `unsafe`, for what neither rustix nor tokio wraps.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -8,18 +6,22 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 
-use ensafer_client::timer::Timer;
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::Stamp;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, RenameFlags, ResolveFlags, StatxFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, StatxFlags};
 use rustix::io::{Errno, Result, retry_on_intr};
-use tokio::io::unix::AsyncFd;
+
+use super::FileSystem;
+use super::unix::{Facts, open_by_components};
 
 mod places;
 mod system_bus;
 
 pub use places::Places;
 pub use system_bus::watch_surroundings;
+
+/// Opens a directory only for reaching what is in it, which takes no permission to read it.
+pub const SEARCH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 
 /// Longest path given to the kernel at once; its own limit is 4,096 bytes with the closing NUL.
 const PATH_CHUNK_BYTES: usize = 4000;
@@ -29,19 +31,6 @@ const DIRECTORY_BUFFER_BYTES: usize = 32 * 1024;
 
 /// `fcntl(2)`: which signal tells of a broken lease. `linux/fcntl.h`; the libc crate does not have it.
 const F_SETSIG: i32 = 10;
-
-/// What `statx(2)` says of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facts {
-    /// What it is.
-    pub kind: FileType,
-    /// Size, times, identity.
-    pub stamp: Stamp,
-    /// Number of hard links.
-    pub links: u64,
-    /// Permission bits, as in `chmod`.
-    pub mode: u32,
-}
 
 /// What is called `name` in `directory`; a symbolic link itself, never its target.
 pub fn facts_at(directory: impl AsFd, name: impl rustix::path::Arg) -> Result<Facts> {
@@ -82,7 +71,7 @@ pub fn open_beneath(root: BorrowedFd<'_>, path: &str, flags: OFlags, mode: Mode)
         let cut = rest.as_bytes()[..PATH_CHUNK_BYTES].iter().rposition(|&b| b == b'/');
         let (head, tail) = cut.and_then(|cut| rest.split_at_checked(cut)).ok_or(Errno::NAMETOOLONG)?;
         let at = held.as_ref().map_or(root, AsFd::as_fd);
-        held = Some(open_chunk(at, head, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?);
+        held = Some(open_chunk(at, head, SEARCH, Mode::empty())?);
         rest = &tail[1..];
     }
     let at = held.as_ref().map_or(root, AsFd::as_fd);
@@ -101,7 +90,7 @@ fn open_chunk(at: BorrowedFd<'_>, path: &str, flags: OFlags, mode: Mode) -> Resu
 fn has_openat2(at: BorrowedFd<'_>) -> bool {
     static KNOWN: OnceLock<bool> = OnceLock::new();
     *KNOWN.get_or_init(|| {
-        let tried = open_at_once(at, ".", OFlags::PATH | OFlags::DIRECTORY, Mode::empty());
+        let tried = open_at_once(at, ".", SEARCH, Mode::empty());
         !matches!(tried, Err(Errno::NOSYS | Errno::PERM))
     })
 }
@@ -109,25 +98,6 @@ fn has_openat2(at: BorrowedFd<'_>) -> bool {
 fn open_at_once(at: BorrowedFd<'_>, path: &str, flags: OFlags, mode: Mode) -> Result<OwnedFd> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
     retry_on_intr(|| rustix::fs::openat2(at, path, flags | OFlags::CLOEXEC, mode, resolve))
-}
-
-fn open_by_components(at: BorrowedFd<'_>, path: &str, flags: OFlags, mode: Mode) -> Result<OwnedFd> {
-    let device = rustix::fs::fstat(at)?.st_dev;
-    let step = OFlags::PATH | OFlags::DIRECTORY;
-    let mut held: Option<OwnedFd> = None;
-    let mut components = path.split('/').peekable();
-    while let Some(component) = components.next() {
-        let is_last = components.peek().is_none();
-        let (flags, mode) = if is_last { (flags, mode) } else { (step, Mode::empty()) };
-        let from = held.as_ref().map_or(at, AsFd::as_fd);
-        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let next = retry_on_intr(|| rustix::fs::openat(from, component, flags, mode))?;
-        if rustix::fs::fstat(&next)?.st_dev != device {
-            return Err(Errno::XDEV);
-        }
-        held = Some(next);
-    }
-    held.ok_or(Errno::NOENT)
 }
 
 /// Calls `visit` with the name and type (which may be [`FileType::Unknown`]) of every entry of an open directory but
@@ -144,47 +114,6 @@ pub fn list(directory: BorrowedFd<'_>, mut visit: impl FnMut(&CStr, FileType)) -
     Ok(())
 }
 
-/// Renames to a name that must be free: [`Errno::EXIST`]. File systems without `RENAME_NOREPLACE` get a hard link and
-/// an unlink; those without hard links, and directories there, a look before the rename.
-pub fn rename_new(from: impl AsFd, old: &str, to: impl AsFd, new: &str) -> Result<()> {
-    match rustix::fs::renameat_with(&from, old, &to, new, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS) => rename_new_by_link(from.as_fd(), old, to.as_fd(), new),
-        done => done,
-    }
-}
-
-fn rename_new_by_link(from: BorrowedFd<'_>, old: &str, to: BorrowedFd<'_>, new: &str) -> Result<()> {
-    match rustix::fs::linkat(from, old, to, new, AtFlags::empty()) {
-        Ok(()) => rustix::fs::unlinkat(from, old, AtFlags::empty()),
-        Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => match facts_at(to, new) {
-            Err(Errno::NOENT) => rustix::fs::renameat(from, old, to, new),
-            Ok(_) => Err(Errno::EXIST),
-            Err(error) => Err(error),
-        },
-        Err(error) => Err(error),
-    }
-}
-
-/// Exchanges two names, atomically. `false` where the file system cannot (`RENAME_EXCHANGE`).
-pub fn exchange(a: impl AsFd, a_name: &str, b: impl AsFd, b_name: &str) -> Result<bool> {
-    match rustix::fs::renameat_with(a, a_name, b, b_name, RenameFlags::EXCHANGE) {
-        Ok(()) => Ok(true),
-        Err(Errno::INVAL | Errno::NOSYS) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-/// What a file system can be trusted with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileSystem {
-    /// A file keeps its inode number: not NFS, SMB, FUSE and FAT (engine rule 3).
-    pub stable_inodes: bool,
-    /// It tells of every change: not network and FUSE file systems (engine rule 7).
-    pub has_events: bool,
-    /// One `syncfs` reports every failed write (engine rule 16).
-    pub trusts_syncfs: bool,
-}
-
 impl FileSystem {
     /// Of an open file. Nothing is trusted where the system does not tell.
     #[must_use]
@@ -195,6 +124,7 @@ impl FileSystem {
             stable_inodes: magic != 0 && !NETWORK_OR_FUSE.contains(&magic) && !FAT.contains(&magic),
             has_events: magic != 0 && !NETWORK_OR_FUSE.contains(&magic),
             trusts_syncfs: SYNCFS_REPORTS.contains(&magic) && kernel_at_least(5, 8),
+            normalises_names: false,
         }
     }
 }
@@ -211,6 +141,32 @@ fn kernel_at_least(major: u32, minor: u32) -> bool {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|n| n.parse::<u32>().ok());
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (major, minor)
+}
+
+/// Hands a file, or the entries of a directory, to its disk. Durable after [`flush`].
+pub fn write_out(file: impl AsFd) -> Result<()> {
+    rustix::fs::fsync(file)
+}
+
+/// As [`write_out`], without a file's times where its contents are the same.
+pub fn write_out_data(file: impl AsFd) -> Result<()> {
+    rustix::fs::fdatasync(file)
+}
+
+/// Makes durable what was written out to the disk that `file` is on: nothing is left to do, `fsync(2)` and `fdatasync(2)`
+/// wait for the disk.
+pub fn flush(_file: impl AsFd) -> Result<()> {
+    Ok(())
+}
+
+/// Makes everything durable that was written to the file system of `root`: `syncfs(2)`.
+pub fn sync_file_system(root: impl AsFd) -> Result<()> {
+    rustix::fs::syncfs(root)
+}
+
+/// Sets a file's permission bits, as in `chmod`.
+pub fn set_mode(file: impl AsFd, mode: u32) -> Result<()> {
+    rustix::fs::fchmod(file, Mode::from_raw_mode(mode))
 }
 
 /// The permission bits that this process's new files do not get; 022 where the system does not tell.
@@ -259,20 +215,6 @@ pub fn give_memory_back() {
     }
 }
 
-/// What is ready when `timer` has come. Needs a tokio runtime.
-///
-/// # Errors
-/// The runtime can watch no more descriptors.
-pub fn when_come(timer: Timer) -> std::io::Result<impl Future<Output = ()> + Send> {
-    // SAFETY: a timer owns its descriptor, and has the same one until it is dropped.
-    #[expect(unsafe_code, reason = "tokio watches descriptors of others so")]
-    let timer = unsafe { AsyncFd::register(timer) }?;
-    Ok(async move {
-        // An error would mean that the runtime ends, and this with it.
-        let _ = timer.readable().await;
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -314,27 +256,6 @@ mod tests {
         }
         assert!(path.len() > 8000);
         assert!(open_beneath(root.as_fd(), &path, OFlags::RDONLY, Mode::empty()).is_ok());
-    }
-
-    #[test]
-    fn a_new_name_never_replaces_whatever_the_file_system_can() {
-        for rename in [
-            (|d: &File, a: &str, b: &str| rename_new(d, a, d, b)) as fn(&File, &str, &str) -> Result<()>,
-            |d, a, b| rename_new_by_link(d.as_fd(), a, d.as_fd(), b),
-        ] {
-            let dir = tempfile::tempdir().unwrap();
-            let handle = File::open(dir.path()).unwrap();
-            std::fs::write(dir.path().join("a"), b"a").unwrap();
-            std::fs::write(dir.path().join("b"), b"b").unwrap();
-            std::fs::create_dir(dir.path().join("d")).unwrap();
-            assert_eq!(rename(&handle, "a", "b"), Err(Errno::EXIST));
-            assert_eq!(rename(&handle, "d", "b"), Err(Errno::EXIST));
-            rename(&handle, "a", "c").unwrap();
-            rename(&handle, "d", "e").unwrap();
-            assert_eq!(std::fs::read(dir.path().join("b")).unwrap(), b"b");
-            assert_eq!(std::fs::read(dir.path().join("c")).unwrap(), b"a");
-            assert!(!dir.path().join("a").exists() && dir.path().join("e").is_dir());
-        }
     }
 
     #[test]

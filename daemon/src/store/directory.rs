@@ -18,7 +18,7 @@ use super::{
     is_object_name,
 };
 use crate::durable::{Anchor, unique_number};
-use crate::platform::{exchange, facts_at, facts_of, open_beneath, rename_new};
+use crate::platform::{SEARCH, exchange, facts_at, facts_of, open_beneath, rename_new};
 
 mod keep;
 mod list;
@@ -109,7 +109,7 @@ impl DirectoryStore {
         if !is_plain || !is_object_name(name) {
             return Err(bad());
         }
-        let open = || open_beneath(self.root(), directory, OFlags::PATH | OFlags::DIRECTORY, Mode::empty());
+        let open = || open_beneath(self.root(), directory, SEARCH, Mode::empty());
         let opened = match open() {
             Err(Errno::NOENT) if make => self.make_directories(directory).and_then(|()| open()),
             opened => opened,
@@ -124,7 +124,7 @@ impl DirectoryStore {
     fn make_directories(&self, directory: &str) -> rustix::io::Result<()> {
         let mut made = "";
         for end in directory.match_indices('/').map(|(at, _)| at).chain([directory.len()]) {
-            let parent = open_beneath(self.root(), made, OFlags::PATH | OFlags::DIRECTORY, Mode::empty())?;
+            let parent = open_beneath(self.root(), made, SEARCH, Mode::empty())?;
             let name = directory[made.len()..end].trim_start_matches('/');
             match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o777)) {
                 Ok(()) => self.anchor.touch(made),

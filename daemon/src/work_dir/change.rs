@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::stage::{times, with_executable};
 use super::{Parent, WorkDir, WorkError, is_expected, is_same_moved};
-use crate::platform::{Facts, exchange, facts_at, facts_of, open_beneath, rename_new};
+use crate::platform::{Facts, exchange, facts_at, facts_of, open_beneath, rename_new, set_mode};
 
 impl WorkDir {
     /// Makes a directory, where nothing may be. Its stamp changes as it is filled.
@@ -120,8 +120,7 @@ impl WorkDir {
             return Err(WorkError::Changed { path: path.to_owned() });
         }
         if let Some(executable) = executable.filter(|_| opened.kind == FileType::RegularFile) {
-            let mode = Mode::from_raw_mode(with_executable(opened.mode & 0o777, executable));
-            rustix::fs::fchmod(&entry, mode).map_err(error)?;
+            set_mode(&entry, with_executable(opened.mode & 0o777, executable)).map_err(error)?;
         }
         if let Some(modified) = modified {
             rustix::fs::futimens(&entry, &times(modified)).map_err(error)?;

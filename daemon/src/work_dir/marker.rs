@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::{PRIVATE, WorkDir, WorkError};
-use crate::platform::open_beneath;
+use crate::platform::{flush, open_beneath, write_out};
 
 const FILE: &str = "folder";
 /// More than any marker needs; a longer file is none.
@@ -63,7 +63,7 @@ impl WorkDir {
         let mut staged = self.stage()?;
         let mut file = staged.file();
         file.write_all(text.as_bytes()).map_err(|e| WorkError::io(&path, e))?;
-        rustix::fs::fsync(file).map_err(|e| WorkError::new(&path, e))?;
+        write_out(file).and_then(|()| flush(file)).map_err(|e| WorkError::new(&path, e))?;
         let private = self.inner.private("")?;
         let renamed = rustix::fs::renameat(staged.directory(), staged.name(), &private, FILE);
         renamed.map_err(|e| WorkError::new(&path, e))?;

@@ -13,7 +13,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use crate::durable::Anchor;
-use crate::platform::{Facts, facts_at, facts_of, open_beneath};
+use crate::platform::{Facts, SEARCH, facts_at, facts_of, open_beneath};
 
 mod change;
 mod error;
@@ -107,7 +107,11 @@ impl WorkDir {
             let Ok(private) = self.inner.private("") else { return Folding::Exact };
             let own = facts_of(&private).map(|found| found.stamp.inode);
             let shouted = facts_at(self.inner.root(), PRIVATE.to_uppercase()).map(|found| found.stamp.inode);
-            if own.is_ok() && own == shouted { Folding::CaseInsensitive } else { Folding::Exact }
+            match self.inner.anchor.file_system().normalises_names {
+                _ if own.is_ok() && own == shouted => Folding::CaseInsensitive,
+                true => Folding::Normalised,
+                false => Folding::Exact,
+            }
         })
     }
 
@@ -228,8 +232,7 @@ impl Inner {
         let Some((directory, name)) = path.rsplit_once('/') else {
             return Ok((Parent::Root(self.root()), path));
         };
-        let flags = OFlags::PATH | OFlags::DIRECTORY;
-        let opened = open_beneath(self.root(), directory, flags, Mode::empty());
+        let opened = open_beneath(self.root(), directory, SEARCH, Mode::empty());
         Ok((Parent::Opened(opened.map_err(|e| WorkError::new(path, e))?), name))
     }
 

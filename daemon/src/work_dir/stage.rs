@@ -8,12 +8,12 @@ use std::sync::{Arc, PoisonError};
 
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::Stamp;
-use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 
 use super::{WorkDir, WorkError};
 use crate::durable::unique_number;
-use crate::platform::{facts_of, list, rename_new};
+use crate::platform::{facts_of, list, rename_new, set_mode};
 
 const DIRECTORY: &str = "tmp";
 
@@ -70,7 +70,10 @@ impl WorkDir {
         let error = |e| WorkError::new(".ensafer/tmp", e);
         let directory = self.temporaries(true)?;
         let mut names = Vec::new();
-        list(directory.as_fd(), |name, _| names.push(name.to_owned())).map_err(error)?;
+        // A directory is nobody's temporary file. Unlinking it fails in ways that differ between systems.
+        let is_file = |kind| kind != FileType::Directory;
+        list(directory.as_fd(), |name, kind| names.extend(is_file(kind).then(|| name.to_owned())))
+            .map_err(error)?;
         for name in &names {
             match rustix::fs::unlinkat(&*directory, name.as_c_str(), AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT | Errno::ISDIR) => {}
@@ -114,8 +117,8 @@ impl StagedFile {
         like_mode: Option<u32>,
     ) -> Result<(), WorkError> {
         let mode = like_mode.map_or(0o666 & !self.umask, |mode| mode & 0o777);
-        let mode = Mode::from_raw_mode(with_executable(mode, executable));
-        rustix::fs::fchmod(&self.file, mode).map_err(|e| WorkError::new(&self.shown(), e))?;
+        set_mode(&self.file, with_executable(mode, executable))
+            .map_err(|e| WorkError::new(&self.shown(), e))?;
         rustix::fs::futimens(&self.file, &times(modified)).map_err(|e| WorkError::new(&self.shown(), e))
     }
 

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use super::trash::beside;
 use super::{PRIVATE, Seen, WorkDir, WorkError};
-use crate::platform::{Facts, facts_at, list, open_beneath, rename_new};
+use crate::platform::{Facts, SEARCH, facts_at, list, open_beneath, rename_new};
 
 /// What an entry that was brought back is called where its place is taken.
 const RESTORED: &str = "restored";
@@ -145,8 +145,7 @@ impl WorkDir {
         self.inner.check(path)?;
         let from = in_trash(item);
         let (directory, name) = from.rsplit_once('/').ok_or_else(bad)?;
-        let flags = OFlags::PATH | OFlags::DIRECTORY;
-        let directory = open_beneath(self.root(), directory, flags, Mode::empty());
+        let directory = open_beneath(self.root(), directory, SEARCH, Mode::empty());
         let directory = directory.map_err(|e| WorkError::new(item, e))?;
         facts_at(&directory, name).map_err(|e| WorkError::new(item, e))?;
         if rustix::fs::unlinkat(&directory, name, AtFlags::REMOVEDIR).is_ok() {
@@ -182,8 +181,7 @@ impl WorkDir {
             let Some((above, name)) = parent.rsplit_once('/').filter(|(_, name)| !is_day(name)) else {
                 return;
             };
-            let flags = OFlags::PATH | OFlags::DIRECTORY;
-            let removed = open_beneath(self.root(), above, flags, Mode::empty())
+            let removed = open_beneath(self.root(), above, SEARCH, Mode::empty())
                 .and_then(|above| rustix::fs::unlinkat(above, name, AtFlags::REMOVEDIR));
             // Something else is in it, or it is in use: it stays.
             if removed.is_err() {

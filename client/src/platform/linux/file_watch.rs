@@ -1,4 +1,4 @@
-//! One file, watched without looking again and again (Linux: inotify).
+//! One file, watched without looking again and again: inotify.
 
 use std::ffi::CStr;
 use std::io;

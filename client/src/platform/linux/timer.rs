@@ -1,4 +1,4 @@
-//! A wait that goes on while the computer sleeps (Linux: a timerfd by `CLOCK_BOOTTIME`). The clock of
+//! A wait that goes on while the computer sleeps: a timerfd by `CLOCK_BOOTTIME`. The clock of
 //! [`Instant`](std::time::Instant) stands still meanwhile, and so does every wait by it.
 
 use std::io;

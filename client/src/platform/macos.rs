@@ -1,0 +1,36 @@
+//! macOS: timers of kqueue(2), and whether a lock is held.
+
+use std::fs::{File, TryLockError};
+use std::thread;
+use std::time::Duration;
+
+pub mod timer;
+
+/// The room for a socket's path, its final zero included (`sun_path` of unix(4)).
+pub(super) const SOCKET_PATH_BYTES: usize = 104;
+
+/// How often, and how far apart, a lock is tried: [`is_locked`] of another process holds it for a moment.
+const TRIES: usize = 10;
+const BETWEEN_TRIES: Duration = Duration::from_millis(5);
+
+/// Takes a file for this process alone, until it is closed.
+///
+/// # Errors
+/// As [`File::try_lock`].
+pub fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(BETWEEN_TRIES),
+            tried => return tried,
+        }
+    }
+    file.try_lock()
+}
+
+/// Whether a process has taken a file by [`try_lock`]. The system does not tell which one.
+#[must_use]
+pub fn is_locked(file: &File, _process: u32) -> bool {
+    // Given back as soon as the file is closed, should this fail.
+    let is_free = file.try_lock_shared().map(|()| drop(file.unlock()));
+    matches!(is_free, Err(TryLockError::WouldBlock))
+}

@@ -1,0 +1,144 @@
+//! Windows: access lists that close files to others, named pipes, waitable timers.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::windows::fs::OpenOptionsExt;
+use std::os::windows::io::AsRawHandle;
+use std::os::windows::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use windows_sys::Win32::Foundation::ERROR_LOCK_VIOLATION;
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_FLAG_BACKUP_SEMANTICS, FILE_GENERIC_WRITE, LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY,
+    LockFileEx, UnlockFileEx, WRITE_DAC,
+};
+use windows_sys::Win32::System::IO::OVERLAPPED;
+use windows_sys::Win32::System::Threading::{CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW};
+
+use crate::home::HomeError;
+
+mod pipe;
+mod security;
+pub mod timer;
+
+pub use pipe::{ClientStream, Listener, ServerStream, connect, knock};
+
+/// How often, and how far apart, a lock is tried: [`is_locked`] of another process holds it for a moment.
+const TRIES: usize = 10;
+const BETWEEN_TRIES: Duration = Duration::from_millis(5);
+
+/// The byte that is locked, far behind the end: locks of Windows keep others from reading what they cover (LockFileEx).
+const LOCKED_BYTE_HIGH: u32 = 0x4000_0000;
+
+/// Leaves `options` as they are: they are for files in private directories, whose access list they inherit.
+pub fn keep_to_owner(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+/// Makes a new file that only its owner can read, wherever it lies, and opens it for writing.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`], or it cannot be made.
+pub fn create_private_file(path: &Path) -> io::Result<File> {
+    // Nobody can open it before it is closed to others.
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).share_mode(0).access_mode(FILE_GENERIC_WRITE | WRITE_DAC);
+    let file = options.open(path)?;
+    security::close_to_others(&file)?;
+    Ok(file)
+}
+
+/// Makes a directory, with those above it, or closes one that is there to other users. What is made in it is closed, too.
+///
+/// # Errors
+/// It cannot be made or closed.
+pub fn create_private_directory(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)?;
+    security::close_to_others(&open_directory(path, WRITE_DAC)?)
+}
+
+/// Makes the names in a directory survive a power cut.
+///
+/// # Errors
+/// The system cannot promise it.
+pub fn sync_directory(path: &Path) -> io::Result<()> {
+    open_directory(path, FILE_GENERIC_WRITE)?.sync_all()
+}
+
+fn open_directory(path: &Path, access: u32) -> io::Result<File> {
+    OpenOptions::new().access_mode(access).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)
+}
+
+/// Lets what `command` starts outlive the terminal, and have none.
+pub fn detach(command: &mut Command) {
+    command.creation_flags(CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP);
+}
+
+/// Where a daemon would listen: a named pipe. Pipes of all users have one directory, so `digest` has to tell them apart.
+///
+/// # Errors
+/// None on Windows.
+pub fn create_socket_path(_runtime: Option<&Path>, digest: &str) -> Result<PathBuf, HomeError> {
+    Ok(PathBuf::from(format!(r"\\.\pipe\ensafer-{digest}")))
+}
+
+/// Takes a file for this process alone, until it is closed. Others can still read it.
+///
+/// # Errors
+/// As [`File::try_lock`].
+pub fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..TRIES {
+        match lock_once(file, LOCKFILE_EXCLUSIVE_LOCK) {
+            Err(TryLockError::WouldBlock) => thread::sleep(BETWEEN_TRIES),
+            tried => return tried,
+        }
+    }
+    lock_once(file, LOCKFILE_EXCLUSIVE_LOCK)
+}
+
+/// Whether a process has taken a file by [`try_lock`]. The system does not tell which one.
+#[must_use]
+pub fn is_locked(file: &File, _process: u32) -> bool {
+    match lock_once(file, 0) {
+        // Given back as soon as the file is closed, should this fail.
+        Ok(()) => unlock(file),
+        Err(TryLockError::WouldBlock) => return true,
+        Err(TryLockError::Error(_)) => {}
+    }
+    false
+}
+
+fn lock_once(file: &File, kind: u32) -> Result<(), TryLockError> {
+    let mut at = locked_byte();
+    // SAFETY: the handle is open for as long as `file` is borrowed, and `at` outlives the call, which does not wait.
+    #[expect(unsafe_code, reason = "std locks the whole file, so that nobody could read it")]
+    let locked =
+        unsafe { LockFileEx(file.as_raw_handle(), kind | LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &raw mut at) };
+    if locked != 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    if error.raw_os_error() == i32::try_from(ERROR_LOCK_VIOLATION).ok() {
+        Err(TryLockError::WouldBlock)
+    } else {
+        Err(TryLockError::Error(error))
+    }
+}
+
+fn unlock(file: &File) {
+    let mut at = locked_byte();
+    // SAFETY: as in `lock_once`.
+    #[expect(unsafe_code, reason = "the other half of LockFileEx")]
+    unsafe {
+        UnlockFileEx(file.as_raw_handle(), 0, 1, 0, &raw mut at);
+    }
+}
+
+fn locked_byte() -> OVERLAPPED {
+    let mut at = OVERLAPPED::default();
+    at.Anonymous.Anonymous.OffsetHigh = LOCKED_BYTE_HIGH;
+    at
+}

@@ -1,0 +1,182 @@
+//! Who may do what: this user, and nobody else but the system.
+
+use std::fs::File;
+use std::io;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::ptr;
+
+use windows_sys::Win32::Foundation::{ERROR_SUCCESS, LocalFree};
+use windows_sys::Win32::Security::Authorization::{
+    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
+    SE_FILE_OBJECT, SetSecurityInfo,
+};
+use windows_sys::Win32::Security::{
+    ACL, DACL_SECURITY_INFORMATION, GetSecurityDescriptorDacl, GetTokenInformation,
+    PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, TOKEN_QUERY, TOKEN_USER, TokenUser,
+};
+use windows_sys::Win32::System::Threading::{
+    GetCurrentProcess, OpenProcess, OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION,
+};
+
+/// Longer than any user's TOKEN_USER: a SID has at most 68 bytes (SECURITY_MAX_SID_SIZE).
+const TOKEN_USER_BYTES: usize = 256;
+
+/// A security descriptor with the access list of what is private: all for this user and for the system, nothing for
+/// anybody else, nothing inherited from above, all inherited by what lies in it.
+#[derive(Debug)]
+pub(super) struct Private(PSECURITY_DESCRIPTOR);
+
+// SAFETY: nothing changes it once it is made, and it is freed once.
+#[expect(unsafe_code, reason = "it is a pointer of the system's")]
+unsafe impl Send for Private {}
+// SAFETY: as above.
+#[expect(unsafe_code, reason = "it is a pointer of the system's")]
+unsafe impl Sync for Private {}
+
+impl Private {
+    /// For this process's user.
+    ///
+    /// # Errors
+    /// The system does not say who that is.
+    pub(super) fn new() -> io::Result<Self> {
+        let user = own_user()?;
+        // Security Descriptor Definition Language: a protected DACL; all of it for the user and for LocalSystem, inherited by
+        // files and directories below.
+        let text = wide(&format!("D:P(A;OICI;FA;;;{user})(A;OICI;FA;;;SY)"));
+        let mut descriptor = ptr::null_mut();
+        // SAFETY: the text ends with a zero, and the pointer is filled with what is freed in `drop`.
+        #[expect(unsafe_code, reason = "nothing wraps it")]
+        let made = unsafe {
+            ConvertStringSecurityDescriptorToSecurityDescriptorW(
+                text.as_ptr(),
+                SDDL_REVISION_1,
+                &raw mut descriptor,
+                ptr::null_mut(),
+            )
+        };
+        checked(made)?;
+        Ok(Self(descriptor))
+    }
+
+    /// For SECURITY_ATTRIBUTES, as long as this lives.
+    pub(super) const fn as_ptr(&self) -> PSECURITY_DESCRIPTOR {
+        self.0
+    }
+
+    fn access_list(&self) -> io::Result<*const ACL> {
+        let (mut is_there, mut is_default, mut list) = (0, 0, ptr::null_mut());
+        // SAFETY: the descriptor is whole, and the three places outlive the call.
+        #[expect(unsafe_code, reason = "nothing wraps it")]
+        let got = unsafe {
+            GetSecurityDescriptorDacl(self.0, &raw mut is_there, &raw mut list, &raw mut is_default)
+        };
+        checked(got)?;
+        // None at all would let everybody in.
+        if list.is_null() { Err(io::ErrorKind::InvalidData.into()) } else { Ok(list) }
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        // SAFETY: made by the system with LocalAlloc, and nobody has it any more.
+        #[expect(unsafe_code, reason = "nothing wraps it")]
+        unsafe {
+            LocalFree(self.0);
+        }
+    }
+}
+
+/// Closes a file or directory, opened with WRITE_DAC, to everybody but this user and the system.
+pub(super) fn close_to_others(file: &File) -> io::Result<()> {
+    let private = Private::new()?;
+    let list = private.access_list()?;
+    let what = DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION;
+    // SAFETY: the handle is open and the list lives in `private`; owner, group and audit list are not set.
+    #[expect(unsafe_code, reason = "std sets no access lists")]
+    let error = unsafe {
+        SetSecurityInfo(
+            file.as_raw_handle(),
+            SE_FILE_OBJECT,
+            what,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            list,
+            ptr::null(),
+        )
+    };
+    if error == ERROR_SUCCESS { Ok(()) } else { Err(io::Error::from_raw_os_error(error.cast_signed())) }
+}
+
+/// The user of this process, as text of a SID.
+pub(super) fn own_user() -> io::Result<String> {
+    // SAFETY: the pseudo-handle of this process is always valid and need not be closed.
+    #[expect(unsafe_code, reason = "nothing wraps it")]
+    let process = unsafe { GetCurrentProcess() };
+    user_of(process)
+}
+
+/// The user of another process.
+pub(super) fn user_of_process(id: u32) -> io::Result<String> {
+    // SAFETY: what comes back is null or a handle that is nobody else's.
+    #[expect(unsafe_code, reason = "nothing wraps it")]
+    let process = unsafe {
+        let opened = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, id);
+        if opened.is_null() {
+            return Err(io::Error::last_os_error());
+        }
+        OwnedHandle::from_raw_handle(opened)
+    };
+    user_of(process.as_raw_handle())
+}
+
+fn user_of(process: std::os::windows::io::RawHandle) -> io::Result<String> {
+    let mut token = ptr::null_mut();
+    // SAFETY: the process's handle is open for the call, and the token's is nobody else's.
+    #[expect(unsafe_code, reason = "nothing wraps it")]
+    let token = unsafe {
+        checked(OpenProcessToken(process, TOKEN_QUERY, &raw mut token))?;
+        OwnedHandle::from_raw_handle(token)
+    };
+    // Of words, so that it is aligned as a TOKEN_USER is.
+    let mut buffer = [0_u64; TOKEN_USER_BYTES / size_of::<u64>()];
+    let (mut length, mut text) = (0, ptr::null_mut());
+    // SAFETY: the buffer is as long as is said, and is filled with a TOKEN_USER whose SID lies in it.
+    #[expect(unsafe_code, reason = "nothing wraps it")]
+    unsafe {
+        let room = u32::try_from(TOKEN_USER_BYTES).expect("it is small");
+        let place = buffer.as_mut_ptr().cast();
+        checked(GetTokenInformation(token.as_raw_handle(), TokenUser, place, room, &raw mut length))?;
+        let user = &*buffer.as_ptr().cast::<TOKEN_USER>();
+        checked(ConvertSidToStringSidW(user.User.Sid, &raw mut text))?;
+    }
+    // SAFETY: the text ends with a zero, and was made with LocalAlloc.
+    #[expect(unsafe_code, reason = "nothing wraps it")]
+    unsafe {
+        let length = (0..).take_while(|&at| *text.add(at) != 0).count();
+        let sid = String::from_utf16_lossy(std::slice::from_raw_parts(text, length));
+        LocalFree(text.cast());
+        Ok(sid)
+    }
+}
+
+/// What most functions of Windows return: zero where they failed.
+pub(super) fn checked(returned: i32) -> io::Result<()> {
+    if returned == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn wide(text: &str) -> Vec<u16> {
+    text.encode_utf16().chain([0]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_somebody() {
+        let own = own_user().unwrap();
+        assert!(own.starts_with("S-1-"), "{own}");
+        assert_eq!(user_of_process(std::process::id()).unwrap(), own);
+        assert!(!Private::new().unwrap().access_list().unwrap().is_null());
+    }
+}
