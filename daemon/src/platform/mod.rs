@@ -1,20 +1,31 @@
 //! The only place that names an operating system, and the only one that may hold `unsafe`. Each system has the same functions
 //! in a module of its own.
 
+mod facts;
 mod file_system;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "macos")]
 mod macos;
 #[cfg(unix)]
+mod posix;
+#[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
+pub use facts::Facts;
 pub use file_system::FileSystem;
 #[cfg(target_os = "linux")]
 pub use linux::*;
 #[cfg(target_os = "macos")]
 pub use macos::*;
 #[cfg(unix)]
-pub use unix::{Facts, exchange, rename_new, when_come};
-#[cfg(not(any(target_os = "linux", target_os = "macos")))]
-compile_error!("Linux and macOS so far: add a sibling of platform/linux.rs");
+pub use posix::*;
+#[cfg(unix)]
+pub use unix::{exchange, rename_new, when_come};
+#[cfg(windows)]
+pub use windows::*;
+
+#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
+compile_error!("Linux, macOS and Windows so far: add a sibling of platform/linux.rs");

@@ -17,6 +17,7 @@ use windows_sys::Wdk::Storage::FileSystem as wdk;
 use windows_sys::Wdk::System::SystemServices::FILE_ATTRIBUTE_TAG_INFORMATION;
 use windows_sys::Win32::Storage::FileSystem as win32;
 
+use super::super::Facts;
 use super::links::{self, Reparse};
 use super::nt::{self, How, Rename, SHARE_ALL};
 use super::types::{
@@ -24,19 +25,6 @@ use super::types::{
     Timestamps, UTIME_OMIT,
 };
 use super::{Errno, Result};
-
-/// What the system says of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facts {
-    /// What it is.
-    pub kind: FileType,
-    /// Size, times, identity.
-    pub stamp: Stamp,
-    /// Number of hard links.
-    pub links: u64,
-    /// Permission bits, as in `chmod`: whether anybody may write, and never an executable bit.
-    pub mode: u32,
-}
 
 /// Permission bits of what may be changed, and of what has the attribute "read-only".
 const WRITABLE: u32 = 0o666;

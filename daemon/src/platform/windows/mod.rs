@@ -20,9 +20,9 @@ mod volume;
 
 pub use errno::{Errno, Result};
 pub use files::{
-    Facts, accessat, exchange, facts_at, facts_of, flush, fstatvfs, futimens, is_open_for_writing, list,
-    mkdirat, open, open_beneath, openat, readlinkat, rename_new, renameat, set_mode, symlinkat,
-    sync_file_system, unlinkat, utimensat, write_out, write_out_data,
+    accessat, exchange, facts_at, facts_of, flush, fstatvfs, futimens, is_open_for_writing, list, mkdirat,
+    open, open_beneath, openat, readlinkat, rename_new, renameat, set_mode, symlinkat, sync_file_system,
+    unlinkat, utimensat, write_out, write_out_data,
 };
 pub use paths::canonicalize;
 pub use places::Places;
