@@ -1,19 +1,18 @@
 //! Whether this computer is fit for Ensafer: nothing is changed, nothing is decided.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 
 use ensafer_client::home::Home;
 use ensafer_core::ids::DeviceId;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::Serialize;
 
 use crate::account;
 use crate::config::{Config, Keyring};
 use crate::folders::{FolderEntry, Folders};
 use crate::output::size;
+use crate::platform::{self, Privacy};
 use crate::secrets::KeyringStore;
 
 /// Less free space than this is worth a note.
@@ -89,9 +88,7 @@ pub fn all(home: &Home, flags: &[String]) -> Vec<Finding> {
 }
 
 fn kernel() -> Finding {
-    let system = rustix::system::uname();
-    let release = system.release().to_string_lossy().into_owned();
-    let name = system.sysname().to_string_lossy().into_owned();
+    let (name, release) = platform::kernel();
     let what = format!("{name} {release}");
     // syncfs reports errors from here on (syncfs(2)).
     if name == "Linux" && version(&release) < (5, 8) {
@@ -130,9 +127,9 @@ fn settings(home: &Home, config: &Result<Config, crate::config::ConfigError>) ->
 
 fn home_is_private(home: &Home) -> Finding {
     let data = home.data_dir();
-    match fs::metadata(data) {
+    match platform::privacy(data) {
         Err(_) => Finding::good("home", format!("{} will be made", data.display())),
-        Ok(found) if found.uid() != rustix::process::geteuid().as_raw() => {
+        Ok(Privacy::OfAnother) => {
             let what = format!("{} belongs to another user", data.display());
             Finding::failed(
                 "home",
@@ -140,11 +137,10 @@ fn home_is_private(home: &Home) -> Finding {
                 "Run Ensafer as that user, or choose another home with ENSAFER_HOME",
             )
         }
-        Ok(found) if found.mode() & 0o077 != 0 => {
-            let what = format!("{} is open to other users", data.display());
-            Finding::failed("home", what, &format!("chmod 700 '{}'", data.display()))
+        Ok(Privacy::Open { remedy }) => {
+            Finding::failed("home", format!("{} is open to other users", data.display()), &remedy)
         }
-        Ok(_) => Finding::good("home", format!("{} is closed to others", data.display())),
+        Ok(Privacy::Own) => Finding::good("home", format!("{} is closed to others", data.display())),
     }
 }
 
@@ -201,8 +197,7 @@ fn directory(subject: &str, path: &Path) -> Vec<Finding> {
         return vec![Finding::failed(subject, format!("cannot be read: {error}"), remedy)];
     }
     let mut findings = vec![file_system(subject, path)];
-    if let Ok(space) = rustix::fs::statvfs(path) {
-        let free = space.f_bavail.saturating_mul(space.f_frsize);
+    if let Ok(free) = platform::free_bytes(path) {
         let what = format!("{} free", size(free));
         findings.push(if free < LOW_SPACE_BYTES {
             Finding::doubtful(subject, what, "Free some space")
@@ -216,15 +211,14 @@ fn directory(subject: &str, path: &Path) -> Vec<Finding> {
 /// Whether files can be replaced without a moment in which neither is there, and new ones never overwrite (renameat2).
 fn file_system(subject: &str, path: &Path) -> Finding {
     let names = ["a", "b"].map(|end| path.join(format!(".~ensafer-{:08x}-{end}.tmp", std::process::id())));
-    let renamed = fs::write(&names[0], [])
-        .and_then(|()| Ok(renameat_with(CWD, &names[0], CWD, &names[1], RenameFlags::NOREPLACE)?));
+    let renamed = fs::write(&names[0], []).and_then(|()| platform::rename_by_promise(&names[0], &names[1]));
     for name in &names {
         // One of the two is there, or neither.
         let _ = fs::remove_file(name);
     }
     match renamed {
-        Ok(()) => Finding::good(subject, "is writable and can rename without overwriting"),
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+        Ok(true) => Finding::good(subject, "is writable and can rename without overwriting"),
+        Ok(false) => {
             let remedy =
                 "Nothing: names are checked before each rename instead; a local file system is safer";
             Finding::doubtful(subject, "cannot rename without overwriting", remedy)

@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use ensafer_client::exit::Exit;
 use ensafer_client::home::HomeLock;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::local_api::{Control, Desk, LocalServer};
+use crate::platform::Terminations;
 use crate::shell::Shell;
 use crate::vault::ShellVault;
 
@@ -93,15 +93,11 @@ pub fn run(
 
 /// The first Ctrl-C or termination asks for the end; a second one does not wait for it.
 fn quit_on_signals(quit: &QuitSignal) -> Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("Signals cannot be received")?;
-    let mut terminate = signal(SignalKind::terminate()).context("Signals cannot be received")?;
+    let mut terminations = Terminations::new().context("Signals cannot be received")?;
     let quit = quit.clone();
     tokio::spawn(async move {
         loop {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
+            terminations.next().await;
             if *quit.0.borrow() {
                 std::process::exit(Exit::Interrupted as i32);
             }

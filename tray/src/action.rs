@@ -177,10 +177,14 @@ impl Means {
 }
 
 fn open_directory(directory: &Path) -> Result<(), Trouble> {
-    if directory.is_dir() {
-        run(&mut platform::open_command(directory))
-    } else {
-        Err(trouble(format!("{} is not there", directory.display())))
+    if !directory.is_dir() {
+        return Err(trouble(format!("{} is not there", directory.display())));
+    }
+    let command = &mut platform::open_command(directory);
+    match output(command) {
+        Ok(output) if platform::has_opened(output.status) => Ok(()),
+        Ok(output) => outcome(command, &output),
+        Err(error) => Err(trouble(not_run(command, &error))),
     }
 }
 
@@ -193,6 +197,7 @@ fn run(command: &mut Command) -> Result<(), Trouble> {
 }
 
 fn output(command: &mut Command) -> io::Result<Output> {
+    let command = platform::without_terminal(command);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).output()
 }
 

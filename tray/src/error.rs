@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use ensafer_client::exit::Exit;
 use ensafer_client::home::HomeError;
 
+use crate::platform;
+
 /// Why the tray cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum TrayError {
@@ -69,7 +71,7 @@ impl TrayError {
             Self::NoSession(_) => {
                 Some("Start the tray in a desktop session. ensafer start and ensafer status need none")
             }
-            Self::Watch(_) => Some("Raise fs.inotify.max_user_instances (sysctl)"),
+            Self::Watch(_) => platform::WATCH_REMEDY,
             _ => None,
         }
     }

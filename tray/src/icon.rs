@@ -13,6 +13,15 @@ pub struct Pixmap {
     pub argb: &'static [u8],
 }
 
+impl Pixmap {
+    /// The same bytes as red, green, blue, alpha.
+    #[must_use]
+    pub fn rgba(&self) -> Vec<u8> {
+        let pixels = self.argb.chunks_exact(4);
+        pixels.flat_map(|argb| [argb[1], argb[2], argb[3], argb[0]]).collect()
+    }
+}
+
 static ALL: &[(&str, &[Pixmap])] = include!(concat!(env!("OUT_DIR"), "/icons.rs"));
 
 /// The pictures of the icon called `name`, the smallest first; none where there is no such icon.
@@ -70,6 +79,12 @@ mod tests {
                 assert!(different * 10 > 22 * 22, "{name} and {other} differ in {different} pixels");
             }
         }
+    }
+
+    #[test]
+    fn alpha_comes_last_where_it_should() {
+        let pixmap = Pixmap { edge: 2, argb: &[1, 2, 3, 4, 5, 6, 7, 8] };
+        assert_eq!(pixmap.rgba(), [2, 3, 4, 1, 6, 7, 8, 5]);
     }
 
     /// Which pixels are coloured, rather than empty or white.

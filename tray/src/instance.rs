@@ -2,19 +2,20 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use ensafer_client::home::Home;
+use ensafer_client::platform::{keep_to_owner, try_lock};
 
 use crate::error::TrayError;
+use crate::platform;
 
 /// Takes the place of the one tray of `home`. It is held until the file is dropped, or the process ends.
 ///
 /// # Errors
 /// [`TrayError::AlreadyRunning`].
 pub fn take(home: &Home) -> Result<File, TrayError> {
-    let path = home.create_socket_path()?.with_extension("tray-lock");
+    let path = platform::lock_file(home)?;
     hold(&path, std::process::id()).map_err(|error| match error {
         TryLockError::WouldBlock => TrayError::AlreadyRunning { process: holder(&path) },
         TryLockError::Error(source) => TrayError::Lock { path, source },
@@ -23,9 +24,9 @@ pub fn take(home: &Home) -> Result<File, TrayError> {
 
 fn hold(path: &Path, process: u32) -> Result<File, TryLockError> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let mut file = options.open(path).map_err(TryLockError::Error)?;
-    file.try_lock()?;
+    options.read(true).write(true).create(true).truncate(false);
+    let mut file = keep_to_owner(&mut options).open(path).map_err(TryLockError::Error)?;
+    try_lock(&file)?;
     record(&mut file, process).map_err(TryLockError::Error)?;
     Ok(file)
 }

@@ -1,9 +1,11 @@
 //! The `ensafer-tray` program.
 
+// On Windows it opens no terminal; elsewhere this says nothing.
+#![windows_subsystem = "windows"]
+
 use std::io::{self, Write};
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::mpsc;
 use std::{env, thread};
 
@@ -14,7 +16,7 @@ use ensafer_tray::error::TrayError;
 use ensafer_tray::follow::follow;
 use ensafer_tray::instance;
 use ensafer_tray::notify::Notifications;
-use ensafer_tray::platform::Panel;
+use ensafer_tray::platform::{self, MainThread, Panel};
 
 /// Ensafer's icon in the panel: it shows the status and starts, pauses and stops syncing
 ///
@@ -37,8 +39,9 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    platform::reach_terminal();
     let done = match Arguments::parse().verb {
-        None => run(),
+        None => platform::run(run),
         Some(Verb::Man { directory }) => {
             clap_mangen::generate_to(Arguments::command(), directory).map_err(TrayError::Manual)
         }
@@ -52,14 +55,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), TrayError> {
+fn run(main: &MainThread) -> Result<(), TrayError> {
     // After an upgrade the running file has no name any more: it is asked for before.
     let program = env::current_exe().unwrap_or_else(|_| PathBuf::from("ensafer-tray"));
     let home = Home::from_environment()?;
     home.create()?;
     let instance = instance::take(&home)?;
     let (sender, clicks) = mpsc::channel();
-    let panel = Panel::show(&sender)?;
+    let panel = Panel::show(main, &sender)?;
     let means = Means::new(home.clone());
     let notifications = Notifications::start(home.clone(), sender);
     watch_daemon(home, &means, &panel, notifications);
@@ -69,8 +72,8 @@ fn run() -> Result<(), TrayError> {
             Action::RestartTray => {
                 // The next one wants the same lock.
                 drop(instance);
-                let source = Command::new(&program).exec();
-                return Err(TrayError::Restart { program, source });
+                let run = platform::run_instead(&program);
+                return run.map_err(|source| TrayError::Restart { program, source });
             }
             action => {
                 let (means, panel) = (means.clone(), panel.clone());

@@ -47,6 +47,32 @@ pub fn menu(scene: &Scene) -> Vec<Item> {
     items
 }
 
+/// Whether two menus do the same in the same places, whatever their lines say: titles of submenus count, too.
+#[must_use]
+pub fn differ_in_words_only(one: &[Item], other: &[Item]) -> bool {
+    let is_alike = |one: &Item, other: &Item| match (one, other) {
+        (Item::Text(_), Item::Text(_)) | (Item::Separator, Item::Separator) => true,
+        (Item::Click { action: one, .. }, Item::Click { action: other, .. }) => one == other,
+        (Item::Submenu { label: one, items: below }, Item::Submenu { label: other, items: beside }) => {
+            one == other && differ_in_words_only(below, beside)
+        }
+        _ => false,
+    };
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_alike(one, other))
+}
+
+/// What the lines of a menu say from top to bottom, those of submenus among them; without the titles of these.
+#[must_use]
+pub fn words<'a>(items: &'a [Item]) -> Vec<&'a str> {
+    let of_item = |item: &'a Item| match item {
+        Item::Text(text) => vec![text.as_str()],
+        Item::Click { label, .. } => vec![label.as_str()],
+        Item::Submenu { items, .. } => words(items),
+        Item::Separator => Vec::new(),
+    };
+    items.iter().flat_map(of_item).collect()
+}
+
 fn about_version(age: &Age) -> Vec<Item> {
     match age {
         Age::Same => Vec::new(),
@@ -208,6 +234,23 @@ mod tests {
     const END: [&str; 5] = ["--", "Add recipient…", "Settings…", "--", "Quit (syncing goes on)"];
     const END_AT_REST: [&str; 5] = ["--", "Add recipient…", "Settings…", "--", "Quit"];
     const RUNNING: [&str; 6] = ["--", "Open Ensafer", "Stop", "Pause", "> For an hour", "> Until tomorrow"];
+
+    #[test]
+    fn a_menu_that_does_the_same_keeps_its_place() {
+        let of = |events: &[Event]| menu(&scene(Link::Live(Box::new(live(events.iter().cloned())))));
+        let working = |done_count| {
+            let progress = Progress { done_count, total_count: 12, ..Progress::default() };
+            of(&[Event::Planned(progress)])
+        };
+        let (one, other) = (working(3), working(4));
+        assert!(differ_in_words_only(&one, &other));
+        assert_eq!((words(&one)[0], words(&other)[0]), ("Working: 3 of 12", "Working: 4 of 12"));
+        assert_eq!(words(&one)[1..], words(&other)[1..]);
+        assert!(!differ_in_words_only(&one, &of(&[Event::Paused(None)])));
+        let below =
+            |action| vec![Item::Submenu { label: "Pause".to_owned(), items: vec![click("x", action)] }];
+        assert!(!differ_in_words_only(&below(Action::Stop), &below(Action::Open)));
+    }
 
     #[test]
     fn every_status_has_its_menu() {

@@ -25,6 +25,12 @@ pub enum WindowError {
     /// The daemon is from before there was a window.
     #[error("the daemon that runs is older than this window")]
     OlderDaemon,
+    /// The system makes no window, or shows no page in it.
+    #[error("the window cannot be shown: {0}")]
+    NoWindow(String),
+    /// Whether a window is open cannot be found, or the one that is does not answer.
+    #[error("another window of this home cannot be raised, or looked for")]
+    Instance(#[source] io::Error),
     /// The page ended unasked.
     #[error("the page has crashed")]
     Crashed,
@@ -41,7 +47,12 @@ impl WindowError {
             Self::NoDisplay => Exit::RetryLater,
             Self::Launch(error) => error.exit(),
             Self::Daemon(error) => error.exit(),
-            Self::Home(_) | Self::OlderDaemon | Self::Crashed | Self::Manual(_) => Exit::Error,
+            Self::Home(_)
+            | Self::OlderDaemon
+            | Self::NoWindow(_)
+            | Self::Instance(_)
+            | Self::Crashed
+            | Self::Manual(_) => Exit::Error,
         }
     }
 
@@ -56,6 +67,7 @@ impl WindowError {
             Self::OlderDaemon => Some("ensafer daemon --quit, then ensafer start"),
             Self::Launch(error) => error.remedy(),
             Self::Daemon(error) => error.remedy(),
+            Self::NoWindow(_) | Self::Instance(_) => Some("ensafer open shows the same in a browser"),
             Self::Home(_) | Self::Crashed | Self::Manual(_) => None,
         }
     }

@@ -1,5 +1,8 @@
 //! The `ensafer-window` program.
 
+// On Windows it opens no terminal; elsewhere this says nothing.
+#![windows_subsystem = "windows"]
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,6 +41,7 @@ enum Verb {
 
 fn main() -> ExitCode {
     platform::forbid_core_dumps();
+    platform::reach_terminal();
     match run(&Arguments::parse()) {
         Ok(exit) => exit.into(),
         Err(error) => {

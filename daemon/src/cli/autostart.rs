@@ -51,5 +51,7 @@ const fn words(means: AutostartMeans) -> &'static str {
     match means {
         AutostartMeans::SystemdUnit => "systemd's unit ensafer.service",
         AutostartMeans::DesktopEntry => "the desktop's entry ~/.config/autostart/ensafer.desktop",
+        AutostartMeans::LaunchAgent => "launchd's agent ~/Library/LaunchAgents/org.ensafer.daemon.plist",
+        AutostartMeans::RunKey => "the value Ensafer of the registry's key Run",
     }
 }

@@ -6,8 +6,8 @@ use ensafer_client::exit::Exit;
 use ensafer_client::local_api::Client;
 
 use super::engine::Engine;
-use crate::daemon;
 use crate::shell::Shell;
+use crate::{daemon, platform};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -24,8 +24,7 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell, engine: &dyn Engine) -> 
         return quit(shell);
     }
     if arguments.detached {
-        // Fails only where this process leads a session already, which is what is wanted.
-        let _ = rustix::process::setsid();
+        platform::leave_terminal();
     }
     let lock = shell.home.lock()?;
     daemon::run(shell, lock, |quit| engine.launch(shell, quit), |_| {})

@@ -1,9 +1,7 @@
 //! The daemon's side: axum on a socket that only its owner may open.
 
-use std::fs::Permissions;
 use std::future::{Future, IntoFuture};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +9,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::StatusCode;
-use ensafer_client::private_file;
+use ensafer_client::platform::{Listener, ServerStream};
 use ensafer_core::api::local::RefusalClass;
-use tokio::net::unix::SocketAddr;
-use tokio::net::{UnixListener, UnixStream};
 
 use super::browser::{self, Browser, Limits};
 use super::refusals::refuse;
@@ -46,35 +42,17 @@ pub struct ServeError {
 #[derive(Debug)]
 pub struct LocalServer {
     listener: OwnerListener,
-    socket: SocketFile,
-}
-
-/// Removes the socket with the server, also with one that never served.
-#[derive(Debug)]
-struct SocketFile(PathBuf);
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        // The next daemon removes what is left.
-        let _ = private_file::remove(&self.0);
-    }
 }
 
 impl LocalServer {
-    /// Listens on `path`, mode 0600, replacing a socket that a killed daemon left. The caller holds the home's lock,
+    /// Listens on `path`, for its owner only, replacing a socket that a killed daemon left. The caller holds the home's lock,
     /// so no living daemon listens there. Needs a tokio runtime.
     ///
     /// # Errors
     /// [`ServeError`].
     pub fn bind(path: &Path) -> Result<Self, ServeError> {
-        let uid = rustix::process::geteuid().as_raw();
-        let bound = private_file::remove(path).and_then(|()| UnixListener::bind(path)).and_then(|listener| {
-            // The directory is closed to others, so nobody connects before the mode is set.
-            std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
-            Ok(OwnerListener { listener, uid })
-        });
-        match bound {
-            Ok(listener) => Ok(Self { listener, socket: SocketFile(path.to_path_buf()) }),
+        match Listener::bind(path) {
+            Ok(listener) => Ok(Self { listener: OwnerListener(listener) }),
             Err(source) => Err(ServeError { path: path.to_path_buf(), source }),
         }
     }
@@ -91,7 +69,8 @@ impl LocalServer {
         grace: Duration,
         until: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), ServeError> {
-        let Self { listener, socket } = self;
+        let Self { listener } = self;
+        let path = listener.0.path().to_path_buf();
         let (ended, mut end) = tokio::sync::oneshot::channel::<()>();
         let until = async move {
             until.await;
@@ -104,29 +83,23 @@ impl LocalServer {
             served = serving => served,
             () = async { let _ = (&mut end).await; tokio::time::sleep(grace).await } => Ok(()),
         };
-        served.map_err(|source| ServeError { path: socket.0.clone(), source })
+        served.map_err(|source| ServeError { path, source })
     }
 }
 
 /// Accepts connections of one user only: the socket's mode keeps others out, except root and a changed mode.
 #[derive(Debug)]
-struct OwnerListener {
-    listener: UnixListener,
-    uid: u32,
-}
+struct OwnerListener(Listener);
 
 impl axum::serve::Listener for OwnerListener {
-    type Io = UnixStream;
-    type Addr = SocketAddr;
+    type Io = ServerStream;
+    type Addr = PathBuf;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         loop {
-            match self.listener.accept().await {
-                Ok((stream, address)) => match stream.peer_cred() {
-                    Ok(peer) if peer.uid() == self.uid => return (stream, address),
-                    Ok(peer) => tracing::warn!(uid = peer.uid(), "refused a connection of another user"),
-                    Err(error) => tracing::warn!(%error, "refused a connection of an unknown user"),
-                },
+            match self.0.accept().await {
+                Ok(Some(stream)) => return (stream, self.0.path().to_path_buf()),
+                Ok(None) => tracing::warn!("refused a connection of another user"),
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_RETRY).await;
@@ -136,7 +109,7 @@ impl axum::serve::Listener for OwnerListener {
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.listener.local_addr()
+        Ok(self.0.path().to_path_buf())
     }
 }
 

@@ -14,9 +14,15 @@ use rustix::io::{Errno, Result, retry_on_intr};
 use super::unix::open_by_components;
 use super::{Facts, FileSystem};
 
+mod autostart;
+mod keyring;
+mod opener;
 mod places;
 mod system_bus;
 
+pub use autostart::Autostart;
+pub use keyring::connect_keyring;
+pub use opener::{open_with_its_program, show_in_file_manager};
 pub use places::Places;
 pub use system_bus::watch_surroundings;
 
@@ -31,6 +37,12 @@ const DIRECTORY_BUFFER_BYTES: usize = 32 * 1024;
 
 /// `fcntl(2)`: which signal tells of a broken lease. `linux/fcntl.h`; the libc crate does not have it.
 const F_SETSIG: i32 = 10;
+
+/// Has this process leave no core dump, which would hold keys; nor may another process of the same user look into its memory.
+pub fn forbid_core_dumps() {
+    // The only failure is a kernel that does not know it.
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+}
 
 /// What is called `name` in `directory`; a symbolic link itself, never its target.
 pub fn facts_at(directory: impl AsFd, name: impl rustix::path::Arg) -> Result<Facts> {

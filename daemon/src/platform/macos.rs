@@ -14,14 +14,25 @@ use super::unix::{is_unsupported, open_by_components};
 use super::{Facts, FileSystem};
 use crate::durable::unique_number;
 
+mod autostart;
+mod opener;
 mod places;
 mod surroundings;
 
+pub use autostart::Autostart;
+pub use opener::{open_with_its_program, show_in_file_manager};
 pub use places::Places;
 pub use surroundings::watch_surroundings;
 
 /// Opens a directory for reaching what is in it. There is no `O_PATH`, so it must be readable, as for listing it.
 pub const SEARCH: OFlags = OFlags::DIRECTORY;
+
+/// Has this process leave no core dump, which would hold keys.
+pub fn forbid_core_dumps() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    // It can only be lowered, and is not higher than this where that fails.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
 
 /// What is called `name` in `directory`; a symbolic link itself, never its target.
 pub fn facts_at(directory: impl AsFd, name: impl rustix::path::Arg) -> Result<Facts> {

@@ -7,8 +7,11 @@ mod file_system;
 mod linux;
 #[cfg(target_os = "macos")]
 mod macos;
+#[cfg(not(target_os = "linux"))]
+mod own_keyring;
 #[cfg(unix)]
 mod posix;
+mod privacy;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
@@ -20,10 +23,16 @@ pub use file_system::FileSystem;
 pub use linux::*;
 #[cfg(target_os = "macos")]
 pub use macos::*;
+#[cfg(not(target_os = "linux"))]
+pub use own_keyring::connect_keyring;
 #[cfg(unix)]
 pub use posix::*;
+pub use privacy::Privacy;
 #[cfg(unix)]
-pub use unix::{exchange, rename_new, when_come};
+pub use unix::{
+    Terminations, USER_VARIABLES, exchange, free_bytes, host_name, kernel, leave_terminal, privacy,
+    rename_by_promise, rename_new, when_come,
+};
 #[cfg(windows)]
 pub use windows::*;
 

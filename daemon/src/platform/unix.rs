@@ -10,6 +10,13 @@ use tokio::io::unix::AsyncFd;
 
 use super::{SEARCH, facts_at};
 
+pub(super) mod opener;
+mod session;
+
+pub use session::{
+    Terminations, USER_VARIABLES, free_bytes, host_name, kernel, leave_terminal, privacy, rename_by_promise,
+};
+
 /// Opens `path` (components joined by `/`, at least one, none of them `..`) component by component, without following a
 /// symbolic link and without crossing a mount: [`Errno::LOOP`] or [`Errno::NOTDIR`], and [`Errno::XDEV`].
 pub(super) fn open_by_components(

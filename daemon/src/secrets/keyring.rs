@@ -10,6 +10,7 @@ use keyring_core::api::CredentialStoreApi;
 use zeroize::Zeroizing;
 
 use super::{SecretBytes, SecretError, SecretStore};
+use crate::platform::connect_keyring;
 
 /// The service under which the entries are listed.
 const SERVICE: &str = "ensafer";
@@ -35,7 +36,7 @@ impl KeyringStore {
     /// # Errors
     /// [`SecretError::Unavailable`].
     pub fn connect(device: DeviceId) -> Result<Self, SecretError> {
-        let backend = within(CONNECT_TIMEOUT, connect)?;
+        let backend = within(CONNECT_TIMEOUT, connect_keyring)?;
         Ok(Self { backend, device })
     }
 
@@ -97,27 +98,6 @@ fn from_keyring(error: &keyring_core::Error) -> SecretError {
         keyring_core::Error::NoStorageAccess(_) => SecretError::Locked,
         other => SecretError::Unavailable { reason: other.to_string() },
     }
-}
-
-/// The Secret Service of the session's D-Bus (specifications.freedesktop.org/secret-service).
-#[cfg(target_os = "linux")]
-fn connect() -> keyring_core::Result<Backend> {
-    let by_address = std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some_and(|v| !v.is_empty());
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|v| !v.is_empty());
-    let by_path = runtime.is_some_and(|dir| std::path::Path::new(&dir).join("bus").exists());
-    if !by_address && !by_path {
-        return Err(keyring_core::Error::NotSupportedByStore("there is no D-Bus session".to_owned()));
-    }
-    Ok(zbus_secret_service_keyring_store::Store::new()?)
-}
-
-/// The platform's own store, through the facade.
-#[cfg(not(target_os = "linux"))]
-fn connect() -> keyring_core::Result<Backend> {
-    if keyring::Entry::store_status().is_err() {
-        return Err(keyring_core::Error::NoDefaultStore);
-    }
-    keyring_core::get_default_store().ok_or(keyring_core::Error::NoDefaultStore)
 }
 
 #[cfg(test)]

@@ -527,6 +527,8 @@ export default {
   "autostart.by-hand": "So, wie es ist, startet es das Symbol in der Leiste, das Fenster oder ensafer start.",
   "autostart.systemd-unit": "systemd startet es, durch ensafer.service.",
   "autostart.desktop-entry": "Der Desktop startet es, durch ~/.config/autostart/ensafer.desktop.",
+  "autostart.launch-agent": "launchd startet es, durch ~/Library/LaunchAgents/org.ensafer.daemon.plist.",
+  "autostart.run-key": "Windows startet es, durch den Wert Ensafer des Schlüssels Run der Registrierung.",
   "settings.syncing": "Abgleich",
   "settings.file": "Aufgehoben in",
   "settings.needs-restart": "Manches Geänderte gilt erst, wenn Ensafer neu gestartet wird.",

@@ -527,6 +527,8 @@ export default {
   "autostart.by-hand": "As it is, the icon in the panel starts it, the window, or ensafer start.",
   "autostart.systemd-unit": "systemd starts it, by ensafer.service.",
   "autostart.desktop-entry": "The desktop starts it, by ~/.config/autostart/ensafer.desktop.",
+  "autostart.launch-agent": "launchd starts it, by ~/Library/LaunchAgents/org.ensafer.daemon.plist.",
+  "autostart.run-key": "Windows starts it, by the value Ensafer of the registry's key Run.",
   "settings.syncing": "Syncing",
   "settings.file": "Kept in",
   "settings.needs-restart": "Some of what was changed is used when Ensafer is started anew.",

@@ -1,13 +1,15 @@
 //! Linux: StatusNotifierItem and its menu over D-Bus, xdg-open.
 
 use std::io::{self, Write};
-use std::path::Path;
-use std::process::Command;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread;
 
+use ensafer_client::home::{Home, HomeError};
 use ksni::blocking::{Handle, TrayMethods};
 use ksni::menu::{StandardItem, SubMenu};
 use ksni::{MenuItem, OfflineReason, ToolTip};
@@ -28,6 +30,18 @@ pub use bubbles::Bubbles;
 /// The bus name of whoever collects the icons for panels (StatusNotifierItem specification, "StatusNotifierWatcher").
 const WATCHER: &str = "org.kde.StatusNotifierWatcher";
 
+/// What helps where files cannot be watched.
+pub const WATCH_REMEDY: Option<&str> = Some("Raise fs.inotify.max_user_instances (sysctl)");
+
+/// The thread that the program began with: the icon needs none of its own.
+#[derive(Debug)]
+pub struct MainThread(());
+
+/// Runs `work`.
+pub fn run<T>(work: impl FnOnce(&MainThread) -> T) -> T {
+    work(&MainThread(()))
+}
+
 /// The icon in the panel. Clones are the same icon.
 #[derive(Clone)]
 pub struct Panel(Handle<Icon>);
@@ -37,7 +51,7 @@ impl Panel {
     ///
     /// # Errors
     /// [`TrayError::NoSession`] without a session bus.
-    pub fn show(clicks: &Sender<Action>) -> Result<Self, TrayError> {
+    pub fn show(_: &MainThread, clicks: &Sender<Action>) -> Result<Self, TrayError> {
         let bus = Connection::session().map_err(|error| no_session(&error))?;
         let icon = || Icon { scene: Scene::new(), clicks: clicks.clone(), has_no_panel: Arc::default() };
         let mut shown = icon();
@@ -179,6 +193,36 @@ pub fn open_command(directory: &Path) -> Command {
     let mut command = Command::new("xdg-open");
     command.arg(directory);
     command
+}
+
+/// Whether [`open_command`] has done it.
+#[must_use]
+pub fn has_opened(status: ExitStatus) -> bool {
+    status.success()
+}
+
+/// A program is in the terminal that it was started from.
+pub const fn reach_terminal() {}
+
+/// A program that is started opens no terminal.
+pub const fn without_terminal(command: &mut Command) -> &mut Command {
+    command
+}
+
+/// The file that the one tray of `home` holds locked.
+///
+/// # Errors
+/// Those of [`Home::create_socket_path`].
+pub fn lock_file(home: &Home) -> Result<PathBuf, HomeError> {
+    Ok(home.create_socket_path()?.with_extension("tray-lock"))
+}
+
+/// Runs `program` in place of this one, which has to end as soon as this returns.
+///
+/// # Errors
+/// It cannot be run.
+pub fn run_instead(program: &Path) -> io::Result<()> {
+    Err(Command::new(program).exec())
 }
 
 #[cfg(test)]

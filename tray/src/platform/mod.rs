@@ -1,8 +1,11 @@
-//! The only place that names an operating system. Another one gets a sibling of `linux.rs` with the same functions.
+//! The only place that names an operating system. Another one gets a sibling with the same functions.
 
+#[cfg(not(target_os = "linux"))]
+mod desktop;
 #[cfg(target_os = "linux")]
 mod linux;
+
+#[cfg(not(target_os = "linux"))]
+pub use desktop::*;
 #[cfg(target_os = "linux")]
 pub use linux::*;
-#[cfg(not(target_os = "linux"))]
-compile_error!("only Linux so far: add a sibling of platform/linux.rs");

@@ -25,6 +25,7 @@ mod security;
 pub mod timer;
 
 pub use pipe::{ClientStream, Listener, ServerStream, connect, knock};
+pub use security::is_closed_to_others;
 
 /// How often, and how far apart, a lock is tried: [`is_locked`] of another process holds it for a moment.
 const TRIES: usize = 10;

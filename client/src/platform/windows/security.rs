@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io;
+use std::os::windows::ffi::OsStrExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::path::Path;
 use std::ptr;
 
 use windows_sys::Win32::Foundation::{ERROR_SUCCESS, LocalFree};
@@ -63,6 +65,26 @@ impl Private {
         self.0
     }
 
+    /// The access list in the Security Descriptor Definition Language.
+    fn text(&self) -> io::Result<String> {
+        let mut text = ptr::null_mut();
+        // SAFETY: the descriptor is whole, and the text's place outlives the call; its length is not asked for.
+        #[expect(unsafe_code, reason = "nothing wraps it")]
+        let got = unsafe {
+            ConvertSecurityDescriptorToStringSecurityDescriptorW(
+                self.0,
+                SDDL_REVISION_1,
+                DACL_SECURITY_INFORMATION,
+                &raw mut text,
+                ptr::null_mut(),
+            )
+        };
+        checked(got)?;
+        // SAFETY: the system made it.
+        #[expect(unsafe_code, reason = "nothing wraps it")]
+        Ok(unsafe { taken(text) })
+    }
+
     fn access_list(&self) -> io::Result<*const ACL> {
         let (mut is_there, mut is_default, mut list) = (0, 0, ptr::null_mut());
         // SAFETY: the descriptor is whole, and the three places outlive the call.
@@ -107,6 +129,35 @@ pub(super) fn close_to_others(file: &File) -> io::Result<()> {
     if error == ERROR_SUCCESS { Ok(()) } else { Err(io::Error::from_raw_os_error(error.cast_signed())) }
 }
 
+/// Whether a file or directory has the access list that [`Private`] has, for this user.
+///
+/// # Errors
+/// It is not there, or must not be looked at.
+pub fn is_closed_to_others(path: &Path) -> io::Result<bool> {
+    let path: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+    let mut descriptor = ptr::null_mut();
+    // SAFETY: the path ends with a zero; only the whole descriptor is asked for, and is freed in `drop`.
+    #[expect(unsafe_code, reason = "std reads no access lists")]
+    let error = unsafe {
+        GetNamedSecurityInfoW(
+            path.as_ptr(),
+            SE_FILE_OBJECT,
+            DACL_SECURITY_INFORMATION,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+            &raw mut descriptor,
+        )
+    };
+    if error != ERROR_SUCCESS {
+        return Err(io::Error::from_raw_os_error(error.cast_signed()));
+    }
+    // Before the entries are flags, which tell how the list came about.
+    let entries = |text: String| text.find('(').map(|at| text[at..].to_owned());
+    Ok(entries(Private(descriptor).text()?) == entries(Private::new()?.text()?))
+}
+
 /// The user of this process, as text of a SID.
 pub(super) fn own_user() -> io::Result<String> {
     // SAFETY: the pseudo-handle of this process is always valid and need not be closed.
@@ -149,13 +200,23 @@ fn user_of(process: std::os::windows::io::RawHandle) -> io::Result<String> {
         let user = &*buffer.as_ptr().cast::<TOKEN_USER>();
         checked(ConvertSidToStringSidW(user.User.Sid, &raw mut text))?;
     }
-    // SAFETY: the text ends with a zero, and was made with LocalAlloc.
+    // SAFETY: the system made it.
     #[expect(unsafe_code, reason = "nothing wraps it")]
+    Ok(unsafe { taken(text) })
+}
+
+/// A text that the system made: ended by a zero, in memory from LocalAlloc, which is given back.
+///
+/// # Safety
+/// It is one, and nobody else has it.
+#[expect(unsafe_code, reason = "nothing wraps it")]
+unsafe fn taken(text: *mut u16) -> String {
+    // SAFETY: the caller's promise.
     unsafe {
         let length = (0..).take_while(|&at| *text.add(at) != 0).count();
-        let sid = String::from_utf16_lossy(std::slice::from_raw_parts(text, length));
+        let own = String::from_utf16_lossy(std::slice::from_raw_parts(text, length));
         LocalFree(text.cast());
-        Ok(sid)
+        own
     }
 }
 
@@ -178,5 +239,19 @@ mod tests {
         assert!(own.starts_with("S-1-"), "{own}");
         assert_eq!(user_of_process(std::process::id()).unwrap(), own);
         assert!(!Private::new().unwrap().access_list().unwrap().is_null());
+    }
+
+    #[test]
+    fn what_is_private_says_so() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("private");
+        assert!(is_closed_to_others(&directory).is_err());
+        super::super::create_private_directory(&directory).unwrap();
+        assert!(is_closed_to_others(&directory).unwrap());
+        let file = root.path().join("file");
+        drop(super::super::create_private_file(&file).unwrap());
+        assert!(is_closed_to_others(&file).unwrap());
+        std::fs::write(root.path().join("open"), b"").unwrap();
+        assert!(!is_closed_to_others(&root.path().join("open")).unwrap());
     }
 }

@@ -17,6 +17,10 @@ pub enum AutostartMeans {
     SystemdUnit,
     /// An entry in `~/.config/autostart` (Desktop Application Autostart Specification 0.5).
     DesktopEntry,
+    /// An agent in `~/Library/LaunchAgents` (launchd.plist(5)).
+    LaunchAgent,
+    /// A value of `HKEY_CURRENT_USER\Software\Microsoft\Windows\CurrentVersion\Run`.
+    RunKey,
 }
 
 /// Body of `POST /v1/autostart`.
