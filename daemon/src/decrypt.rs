@@ -282,7 +282,7 @@ fn write(
             fs::create_dir(&path).map_err(failed)?;
         }
         Content::Symlink { target } => {
-            symlinkat(&**target, CWD, &path).map_err(|error| failed(error.into()))?
+            symlinkat(&**target, CWD, &path).map_err(|error| failed(error.into()))?;
         }
         Content::File { executable, .. } => write_file(opened, &path, *executable, progress)?,
         Content::Tombstone { .. } => {
