@@ -3,12 +3,10 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::fs::{self, File, FileTimes, OpenOptions, Permissions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use ensafer_core::account::Account;
 use ensafer_core::api::local::{Decrypted, Membership, RecipientNote, SignerReport};
@@ -26,10 +24,11 @@ use crate::apply::describe;
 use crate::folder_keys::author;
 use crate::groups::{HeldGroup, is_group_file};
 use crate::payload::{PayloadFailure, open_payload, read_head};
+use crate::platform::{self, CWD, FileExt, Mode, OFlags, set_mode, symlinkat};
 use crate::progress::Progress;
 use crate::signers::{Rosters, Signers};
 use crate::store::{StoreError, StoreStamp, StoredObject};
-use crate::work_dir::stamp_of;
+use crate::work_dir::{stamp_of, times};
 
 /// A file given by its path, wherever it lies.
 struct LoneFile {
@@ -282,7 +281,9 @@ fn write(
         Content::Directory | Content::Tombstone { was: Kind::Directory, .. } => {
             fs::create_dir(&path).map_err(failed)?;
         }
-        Content::Symlink { target } => symlink(&**target, &path).map_err(failed)?,
+        Content::Symlink { target } => {
+            symlinkat(&**target, CWD, &path).map_err(|error| failed(error.into()))?;
+        }
         Content::File { executable, .. } => write_file(opened, &path, *executable, progress)?,
         Content::Tombstone { .. } => {
             return Err((ProblemClass::Missing, "was deleted; only its name is left".into()));
@@ -309,12 +310,10 @@ fn write_file(
 ) -> Result<(), (ProblemClass, String)> {
     let failed = |source: io::Error| not_written(source, path);
     let temporary = path.with_file_name(format!(".~ensafer-{}.tmp", opened.object.id));
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)
-        .map_err(|source| not_written(source, &temporary))?;
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let file = platform::open(&temporary, flags, Mode::RUSR | Mode::WUSR)
+        .map_err(|error| not_written(error.into(), &temporary))?;
+    let file = File::from(file);
     let written = open_payload(
         &opened.file,
         &opened.header,
@@ -343,8 +342,8 @@ fn finish_file(
     executable: bool,
 ) -> io::Result<()> {
     let mode = if executable { 0o755 } else { 0o644 };
-    file.set_permissions(Permissions::from_mode(mode))?;
-    file.set_times(FileTimes::new().set_modified(system_time(modified)))?;
+    set_mode(file, mode)?;
+    platform::futimens(file, &times(modified))?;
     file.sync_all()?;
     // Unlike a rename, a link never replaces what is there.
     fs::hard_link(temporary, path)
@@ -352,18 +351,12 @@ fn finish_file(
 
 fn set_directory_times(opened: &[Opened], layout: &Layout, output: &Path) {
     for opened in opened.iter().filter(|opened| opened.object.content == Content::Directory) {
-        let times = FileTimes::new().set_modified(system_time(opened.object.modified));
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         if let Some(shown) = layout.path(opened.object.id)
-            && let Err(error) =
-                File::open(output.join(shown)).and_then(|directory| directory.set_times(times))
+            && let Err(error) = platform::open(output.join(shown), flags, Mode::empty())
+                .and_then(|directory| platform::futimens(directory, &times(opened.object.modified)))
         {
             tracing::debug!(%error, "the time of a directory could not be set");
         }
     }
-}
-
-fn system_time(at: Timestamp) -> SystemTime {
-    let nanos = at.as_nanos();
-    let distance = Duration::from_nanos(nanos.unsigned_abs());
-    if nanos < 0 { SystemTime::UNIX_EPOCH - distance } else { SystemTime::UNIX_EPOCH + distance }
 }

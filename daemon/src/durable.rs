@@ -2,13 +2,12 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{Mode, OFlags};
-use rustix::io::{Errno, Result};
-
-use crate::platform::{FileSystem, flush, open_beneath, sync_file_system, write_out, write_out_data};
+use crate::platform::{
+    AsFd, BorrowedFd, Errno, FileSystem, Mode, OFlags, OwnedFd, Result, flush, open_beneath,
+    sync_file_system, write_out, write_out_data,
+};
 
 /// Most files of a batch that are made durable one by one where `syncfs` can be trusted.
 pub const ONE_BY_ONE_FILES: usize = 64;

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use ensafer_core::account::Account;
@@ -19,7 +18,7 @@ use ensafer_core::tree::{Content, Name, Object, Stamp};
 use crate::apply::describe;
 use crate::decrypt::io_error;
 use crate::payload::with_run;
-use crate::platform::rename_new;
+use crate::platform::{self, FileExt, Mode, OFlags, facts_of, flush, rename_new, write_out};
 use crate::progress::Progress;
 use crate::work_dir::stamp_of;
 
@@ -114,7 +113,7 @@ fn statement(
     let bad_name = |what: String| (ProblemClass::BadName, what);
     let name = shown.to_str().ok_or_else(|| bad_name("the name is not UTF-8".to_owned()))?;
     let name = Name::new(name).map_err(|error| bad_name(error.to_string()))?;
-    let mode = file.metadata().map_err(|error| failure(error, source))?.permissions().mode();
+    let mode = facts_of(file).map_err(|error| failure(error.into(), source))?.mode;
     let dot = Dot { counter: 1, device };
     let object = Object {
         id,
@@ -173,10 +172,12 @@ fn seal(
 fn publish(directory: &Path, temporary: &str, name: &str) -> Result<PathBuf, Failure> {
     let path = directory.join(name);
     // A relative path's directory may be empty, which means the current one.
-    let opened = File::open(if directory.as_os_str().is_empty() { Path::new(".") } else { directory });
-    let opened = opened.map_err(|error| failure(error, directory))?;
+    let opened = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened =
+        platform::open(opened, flags, Mode::empty()).map_err(|error| failure(error.into(), directory))?;
     rename_new(&opened, temporary, &opened, name).map_err(|error| failure(error.into(), &path))?;
-    opened.sync_all().map_err(|error| failure(error, directory))?;
+    write_out(&opened).and_then(|()| flush(&opened)).map_err(|error| failure(error.into(), directory))?;
     Ok(path)
 }
 

@@ -24,6 +24,7 @@ use crate::host::host_name;
 use crate::join::{self, Joinable};
 use crate::local_engine::settings;
 use crate::members;
+use crate::platform;
 use crate::progress::Progress;
 use crate::refusals::{self, Pair};
 use crate::scan::{ScanOptions, scan_unless};
@@ -92,7 +93,7 @@ pub fn preview(
     let text = |path: &PathBuf| path.to_string_lossy().into_owned();
     let places = Places::of_user();
     let clouds = places.as_ref().map(clouds::directories).unwrap_or_default();
-    let home = places.and_then(|places| places.home.canonicalize().ok());
+    let home = places.and_then(|places| platform::canonicalize(places.home).ok());
     Ok(Some(FolderPreview {
         work: text(&pair.work),
         encrypted: text(&pair.encrypted),

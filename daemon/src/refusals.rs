@@ -11,6 +11,7 @@ use ensafer_core::ids::FolderId;
 use crate::exit::Failure;
 use crate::folders::FolderEntry;
 use crate::output::{printable, shell_word};
+use crate::platform;
 
 /// Two directories that may be synced: absolute, without symbolic links, apart from each other and from every other
 /// folder, readable and writable.
@@ -73,7 +74,7 @@ pub fn check_future_pair(
 fn check_places(pair: &Pair, folders: &[FolderEntry], own: &[&Path]) -> Result<(), Failure> {
     check_apart(pair)?;
     check_apart_from(pair, folders)?;
-    for directory in own.iter().filter_map(|d| fs::canonicalize(d).ok()) {
+    for directory in own.iter().filter_map(|d| platform::canonicalize(d).ok()) {
         for side in [&pair.work, &pair.encrypted] {
             if overlaps(side, &directory) {
                 return Err(usage(
@@ -132,7 +133,7 @@ pub fn check_before_making(work: &Path, encrypted: &Path) -> Result<(), Failure>
 pub fn resolve(path: &Path) -> io::Result<PathBuf> {
     let absolute = std::path::absolute(path)?;
     for ancestor in absolute.ancestors() {
-        if let Ok(real) = fs::canonicalize(ancestor) {
+        if let Ok(real) = platform::canonicalize(ancestor) {
             let rest = absolute.strip_prefix(ancestor).unwrap_or(Path::new(""));
             return Ok(if rest.as_os_str().is_empty() { real } else { real.join(rest) });
         }
@@ -142,7 +143,7 @@ pub fn resolve(path: &Path) -> io::Result<PathBuf> {
 
 fn real_directory(path: &Path, which: &str) -> Result<PathBuf, Failure> {
     let shown = path.display();
-    let real = fs::canonicalize(path).map_err(|error| match error.kind() {
+    let real = platform::canonicalize(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
             usage(format!("The {which} folder {shown} does not exist"), format!("mkdir -p '{shown}'"))
                 .with_class(RefusalClass::MissingDirectory)

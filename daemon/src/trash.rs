@@ -5,10 +5,10 @@ use std::cmp::Reverse;
 use anyhow::Result;
 use ensafer_client::exit::Exit;
 use ensafer_core::api::local::{EntryKind, Restored, TrashQuery, TrashedReport};
-use rustix::fs::FileType;
 
 use crate::exit::Failure;
 use crate::folders::FolderEntry;
+use crate::platform::FileType;
 use crate::view::is_at_or_below;
 use crate::work_dir::{ItemName, Trashed, WorkDir, WorkError};
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use ensafer_core::api::local::{
     ConflictReport, EntryKind, FileState, FileStatus, ListedEntry, Located, ProblemReport, ShownFile,
 };
@@ -19,7 +19,7 @@ use crate::engine::kept_conflicts;
 use crate::folders::FolderEntry;
 use crate::scan::is_ignored;
 use crate::state::{Identity, StateReader, StoreRecord};
-use crate::work_dir::WorkDir;
+use crate::work_dir::{WorkDir, relative_text};
 
 /// One folder's base, read once.
 pub struct View<'a> {
@@ -192,10 +192,7 @@ impl<'a> View<'a> {
         let relative = path.strip_prefix(&self.entry.work);
         let relative = relative
             .with_context(|| format!("{} is not in {}", path.display(), self.entry.work.display()))?;
-        match relative.to_str() {
-            Some(text) => Ok(text.to_owned()),
-            None => bail!("{} is not UTF-8", path.display()),
-        }
+        relative_text(relative).with_context(|| format!("{} is not UTF-8", path.display()))
     }
 }
 

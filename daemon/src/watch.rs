@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError, Weak, mpsc};
 use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RemoveKind, RenameMode};
 use notify::{Config, ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use crate::platform::Places;
+use crate::platform::{self, Places};
 use crate::scan::is_ignored;
 use crate::store::is_object_name;
-use crate::work_dir::PRIVATE;
+use crate::work_dir::{PRIVATE, relative_text};
 
 /// Which of the two directories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,7 +95,7 @@ impl Watch {
 
 /// Both directories may lie on one disk that is taken out: then each is looked at.
 fn watch_places(work: &Path, encrypted: &Path, send: Arc<Sink>) -> std::io::Result<Places> {
-    let roots = [work, encrypted].map(|root| root.canonicalize().unwrap_or_else(|_| root.into()));
+    let roots = [work, encrypted].map(|root| platform::canonicalize(root).unwrap_or_else(|_| root.into()));
     Places::watch(&roots.each_ref().map(PathBuf::as_path), move || {
         for side in [Side::Work, Side::Encrypted] {
             send(side, Hint::Everything);
@@ -104,7 +104,7 @@ fn watch_places(work: &Path, encrypted: &Path, send: Arc<Sink>) -> std::io::Resu
 }
 
 fn watch(side: Side, root: &Path, send: Arc<Sink>) -> notify::Result<(Shared, Option<WatchWarning>)> {
-    let root = root.canonicalize()?;
+    let root = platform::canonicalize(root)?;
     let (new_directories, added) = mpsc::channel();
     let translator = Translator {
         side,
@@ -207,8 +207,8 @@ impl Translator {
         if is_private || (!is_directory && is_ignored(false, &name.to_string_lossy())) {
             return;
         }
-        let Some(parent) = parent.to_str() else { return self.hint(Hint::Everything) };
-        self.hint(Hint::Directory(parent.to_owned()));
+        let Some(parent) = relative_text(parent) else { return self.hint(Hint::Everything) };
+        self.hint(Hint::Directory(parent));
         self.follow(relative, path, change);
     }
 
@@ -220,10 +220,10 @@ impl Translator {
         if relative.components().any(is_hidden) {
             return;
         }
-        match relative.to_str() {
-            Some(relative) if is_object_name(&name) => self.hint(Hint::Object(relative.to_owned())),
+        match relative_text(relative) {
+            Some(relative) if is_object_name(&name) => self.hint(Hint::Object(relative)),
             // Whether what is gone was a directory, only the event knows.
-            Some(relative) if change == Change::DirectoryGone => self.hint(Hint::Tree(relative.to_owned())),
+            Some(relative) if change == Change::DirectoryGone => self.hint(Hint::Tree(relative)),
             Some(_) => self.follow(relative, path, change),
             None => self.hint(Hint::Everything),
         }
@@ -236,10 +236,10 @@ impl Translator {
             Change::Came => path.symlink_metadata().is_ok_and(|found| found.is_dir()),
             Change::Other | Change::DirectoryGone => false,
         };
-        if let (true, Some(relative)) = (came, relative.to_str()) {
-            self.hint(Hint::Tree(relative.to_owned()));
+        if let (true, Some(relative)) = (came, relative_text(relative)) {
+            self.hint(Hint::Tree(relative.clone()));
             // The receiver ends only with the watcher.
-            let _ = self.new_directories.send(relative.to_owned());
+            let _ = self.new_directories.send(relative);
         }
     }
 
@@ -268,12 +268,14 @@ impl Change {
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(Self::Other),
             EventKind::Access(_) => None,
             EventKind::Create(CreateKind::Folder) => Some(Self::DirectoryCame),
-            EventKind::Modify(ModifyKind::Name(RenameMode::To)) => Some(Self::Came),
+            // Windows does not say what came.
+            EventKind::Modify(ModifyKind::Name(RenameMode::To)) | EventKind::Create(CreateKind::Any) => {
+                Some(Self::Came)
+            }
             // Both halves were told already.
             EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => None,
-            EventKind::Modify(ModifyKind::Name(_)) | EventKind::Remove(RemoveKind::Folder) => {
-                Some(Self::DirectoryGone)
-            }
+            EventKind::Modify(ModifyKind::Name(_))
+            | EventKind::Remove(RemoveKind::Folder | RemoveKind::Any) => Some(Self::DirectoryGone),
             _ => Some(Self::Other),
         }
     }

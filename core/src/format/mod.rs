@@ -35,8 +35,8 @@ pub use key_source::{
 };
 pub use manifest::{MAX_MANIFEST_LEN, Manifest};
 pub use names::{
-    EXTENSION, RefusedName, StoreName, System, fan_out_directory, from_local_name, object_name,
-    parse_store_name, temporary_name, to_local_name,
+    EXTENSION, RefusedName, StoreName, System, fan_out_directory, from_local_name, is_windows_name,
+    object_name, parse_store_name, temporary_name, to_local_name,
 };
 pub use padding::padme;
 pub use payload::{OpenPayload, PayloadError, RUN_CHUNKS, RUN_LEN, open_bytes};

@@ -130,6 +130,13 @@ pub fn from_local_name(local: &Name, system: System) -> Name {
     }
 }
 
+/// Whether Windows can have a file of this name, and has it under no other.
+#[must_use]
+pub fn is_windows_name(text: &str) -> bool {
+    let is_plain = Name::new(text).is_ok() && !text.chars().any(is_refused_char);
+    is_plain && !is_reserved_device(text) && !text.ends_with(['.', ' '])
+}
+
 /// `text`, or its substitute where Windows refuses it or where it could be taken for another's substitute.
 fn windows_substitute(text: &str) -> String {
     if !needs_substitute(text) {
@@ -265,6 +272,18 @@ mod tests {
         }
         let long = Name::new(&"?".repeat(100)).unwrap();
         assert_eq!(to_local_name(&long, System::Windows), Err(RefusedName::TooLong));
+    }
+
+    #[test]
+    fn windows_has_a_file_under_one_name_only() {
+        for name in ["a", "a.b", " a", "100%", "CONSOLE", "COM", "com10.txt", "a%3Ab", "ä"] {
+            assert!(is_windows_name(name), "{name}");
+        }
+        for name in [
+            "", ".", "..", "a:b", "a.", "a ", "con", "NUL.txt", "com1", "a*", "a\u{1}b", "a/b", r"a\b", "a\0",
+        ] {
+            assert!(!is_windows_name(name), "{name:?}");
+        }
     }
 
     proptest! {

@@ -1,6 +1,5 @@
 //! Seals one version into a temporary file of the encrypted folder.
 
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use ensafer_core::crypto::SystemRandom;
@@ -12,7 +11,7 @@ use ensafer_core::tree::{Content, NodeId, Object, StoreKey};
 use super::fetch::{open_version, seen_version};
 use super::{Failure, RUN_BYTES, Scene, describe};
 use crate::payload::with_run;
-use crate::platform::is_open_for_writing;
+use crate::platform::{FileExt, is_open_for_writing};
 use crate::store::StagedObject;
 use crate::work_dir::{WorkError, stamp_of};
 

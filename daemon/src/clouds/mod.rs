@@ -20,10 +20,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use ensafer_client::home::Home;
 use ensafer_core::api::local::{CloudReport, FoundReport};
-use rustix::fs::{Mode, OFlags};
 
 use crate::folder_keys::Vault;
 use crate::folders::FolderEntry;
+use crate::platform::{self, Mode, OFlags};
 
 pub use rosters::FoundRoster;
 pub use watch::CloudWatch;
@@ -197,7 +197,9 @@ pub fn directories(places: &Places) -> Vec<CloudDirectory> {
     });
     named
         .filter(|(_, path)| path.is_absolute())
-        .filter_map(|(client, path)| Some(CloudDirectory { client, path: fs::canonicalize(path).ok()? }))
+        .filter_map(|(client, path)| {
+            Some(CloudDirectory { client, path: platform::canonicalize(path).ok()? })
+        })
         .filter(|found| found.path.is_dir() && seen.insert(found.path.clone()))
         .collect()
 }
@@ -220,7 +222,7 @@ fn read_settings(path: &Path) -> Option<String> {
 /// Opens an ordinary file. A pipe that somebody left in its place does not keep anybody waiting.
 fn open_file(path: &Path, flags: OFlags) -> Option<File> {
     let flags = flags | OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
+    let file = File::from(platform::open(path, flags, Mode::empty()).ok()?);
     file.metadata().is_ok_and(|found| found.is_file()).then_some(file)
 }
 

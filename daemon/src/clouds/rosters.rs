@@ -9,11 +9,11 @@ use ensafer_core::format::{
     Access, EnvelopeType, PREFIX_LEN, Prefix, StoreName, fan_out_directory, object_name, parse_store_name,
 };
 use ensafer_core::ids::FolderId;
-use rustix::fs::OFlags;
 
 use super::{open_file, read_start};
 use crate::groups::is_group_file;
 use crate::membership::MAX_ROSTER_FILE_BYTES;
+use crate::platform::OFlags;
 
 /// How far below a client's directory is looked.
 const MAX_DEPTH: usize = 4;

@@ -1,7 +1,6 @@
 //! Contents that were kept twice: remembered until somebody has looked at them, and resolved.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ensafer_core::api::local::Keep;
@@ -13,7 +12,7 @@ use ensafer_core::time::Timestamp;
 use ensafer_core::tree::{Content, Object, Stamp};
 
 use super::{EngineError, Env, Folder};
-use crate::platform::is_open_for_writing;
+use crate::platform::{FileExt, is_open_for_writing};
 use crate::state::{StateError, StateReader};
 use crate::watch::{Hint, Side};
 use crate::work_dir::{StagedFile, Trash, WorkError, stamp_of};

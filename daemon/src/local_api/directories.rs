@@ -16,6 +16,7 @@ use super::folders::{absolute, home_directory};
 use super::server::Door;
 use super::turns::blocking;
 use crate::exit::Failure;
+use crate::platform;
 
 /// More names nobody reads: whoever looks for one of more types it.
 const MOST_NAMES: usize = 1000;
@@ -44,7 +45,7 @@ async fn list(Query(query): Query<PathQuery>) -> Result<Json<DirectoryReport>, C
 /// `path` without `.` and slashes at its end; what has `..` in it is asked for.
 fn normal(path: &Path) -> Result<PathBuf> {
     if path.components().any(|component| component == Component::ParentDir) {
-        return path.canonicalize().map_err(|error| refusal(path, &error));
+        return platform::canonicalize(path).map_err(|error| refusal(path, &error));
     }
     Ok(path.components().collect())
 }

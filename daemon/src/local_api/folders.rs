@@ -27,6 +27,7 @@ use crate::folders::{FolderEntry, Folders};
 use crate::opener;
 use crate::pairs::{self, Wanted};
 use crate::people;
+use crate::platform;
 
 pub(super) fn routes() -> Router<Door> {
     Router::new()
@@ -177,8 +178,8 @@ fn inside(directory: &Path, path: &str) -> Result<PathBuf> {
         return Err(refused("is no path below the folder").into());
     };
     let gone = |_| refused("is not there").with_class(RefusalClass::MissingDirectory);
-    let root = directory.canonicalize().map_err(gone)?;
-    if root.join(parent).canonicalize().map_err(gone)? != root.join(parent) {
+    let root = platform::canonicalize(directory).map_err(gone)?;
+    if platform::canonicalize(root.join(parent)).map_err(gone)? != root.join(parent) {
         return Err(refused("lies behind a symbolic link").into());
     }
     Ok(root.join(relative))

@@ -11,8 +11,8 @@ use ensafer_core::tree::Stamp;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, StatxFlags};
 use rustix::io::{Errno, Result, retry_on_intr};
 
-use super::FileSystem;
-use super::unix::{Facts, open_by_components};
+use super::unix::open_by_components;
+use super::{Facts, FileSystem};
 
 mod autostart;
 mod keyring;

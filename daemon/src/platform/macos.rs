@@ -10,8 +10,8 @@ use ensafer_core::tree::Stamp;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, Stat};
 use rustix::io::{Errno, Result, retry_on_intr};
 
-use super::FileSystem;
-use super::unix::{Facts, is_unsupported, open_by_components};
+use super::unix::{is_unsupported, open_by_components};
+use super::{Facts, FileSystem};
 use crate::durable::unique_number;
 
 mod autostart;

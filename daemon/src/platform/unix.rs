@@ -3,8 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use ensafer_client::timer::Timer;
-use ensafer_core::tree::Stamp;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
 use rustix::io::{Errno, Result, retry_on_intr};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -17,19 +16,6 @@ mod session;
 pub use session::{
     Terminations, USER_VARIABLES, free_bytes, host_name, kernel, leave_terminal, privacy, rename_by_promise,
 };
-
-/// What the file system says of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facts {
-    /// What it is.
-    pub kind: FileType,
-    /// Size, times, identity.
-    pub stamp: Stamp,
-    /// Number of hard links.
-    pub links: u64,
-    /// Permission bits, as in `chmod`.
-    pub mode: u32,
-}
 
 /// Opens `path` (components joined by `/`, at least one, none of them `..`) component by component, without following a
 /// symbolic link and without crossing a mount: [`Errno::LOOP`] or [`Errno::NOTDIR`], and [`Errno::XDEV`].

@@ -2,11 +2,11 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 
 use ensafer_core::ids::Digest;
 use ensafer_core::tree::Stamp;
 
+use crate::platform::FileExt;
 use crate::work_dir::{WorkDir, WorkError, stamp_of};
 
 /// Bytes read at once.

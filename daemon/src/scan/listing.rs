@@ -2,16 +2,15 @@
 
 use std::collections::HashSet;
 use std::ffi::CStr;
-use std::os::fd::{AsFd, BorrowedFd};
 
 use ensafer_core::plan::{Problem, ProblemClass, Subject};
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::{Folding, Name, Node, NodeKind, Stamp};
-use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags};
-use rustix::io::Errno;
 
 use super::{ScanOptions, is_ignored, join};
-use crate::platform::{self, Facts, facts_at, facts_of};
+use crate::platform::{
+    self, Access, AsFd, AtFlags, BorrowedFd, Errno, Facts, FileType, Mode, OFlags, facts_at, facts_of,
+};
 use crate::work_dir::{PRIVATE, WorkDir, node_kind};
 
 /// What listing one directory gave.
@@ -250,7 +249,7 @@ fn newest(stamp: &Stamp, now: Timestamp) -> Option<Timestamp> {
 fn is_readable(handle: BorrowedFd<'_>, name: &CStr, facts: &Facts) -> bool {
     facts.mode & 0o444 == 0o444
         || !matches!(
-            rustix::fs::accessat(handle, name, Access::READ_OK, AtFlags::EACCESS),
+            platform::accessat(handle, name, Access::READ_OK, AtFlags::EACCESS),
             Err(Errno::ACCESS | Errno::PERM)
         )
 }

@@ -2,23 +2,22 @@
 
 use std::any::Any;
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ensafer_core::ids::DeviceId;
 use ensafer_core::tree::{Name, Stamp, StoreKey};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
-use rustix::io::Errno;
 
 use super::{
     CommitError, EXTENSION, EncryptedStore, Listing, StagedObject, StoreError, StoreStamp, StoredObject,
     is_object_name,
 };
 use crate::durable::{Anchor, unique_number};
-use crate::platform::{SEARCH, exchange, facts_at, facts_of, open_beneath, rename_new};
+use crate::platform::{
+    self, AsFd, AtFlags, BorrowedFd, CWD, Errno, FileExt, FileType, Mode, OFlags, OwnedFd, SEARCH, exchange,
+    facts_at, facts_of, open_beneath, rename_new,
+};
 
 mod keep;
 mod list;
@@ -65,9 +64,9 @@ impl DirectoryStore {
     /// the names of temporary files.
     pub fn open(path: &Path, device: DeviceId) -> Result<Self, StoreError> {
         let what = path.display().to_string();
-        let path = path.canonicalize().map_err(|e| failed(&what, errno_of(&e)))?;
+        let path = platform::canonicalize(path).map_err(|e| failed(&what, errno_of(&e)))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::open(&path, flags, Mode::empty()).map_err(|e| failed(&what, e))?;
+        let root = platform::open(&path, flags, Mode::empty()).map_err(|e| failed(&what, e))?;
         let identity = facts_of(&root).map_err(|e| failed(&what, e))?.stamp;
         Ok(Self { anchor: Arc::new(Anchor::new(root)), path, identity, device })
     }
@@ -91,7 +90,7 @@ impl DirectoryStore {
     /// A directory that was moved away or unmounted looks empty, which must not look as if all had vanished.
     fn check_in_place(&self) -> Result<(), StoreError> {
         let identity = |stamp: Stamp| (stamp.device, stamp.inode);
-        match facts_at(rustix::fs::CWD, &self.path) {
+        match facts_at(CWD, &self.path) {
             Ok(found) if identity(found.stamp) == identity(self.identity) => Ok(()),
             _ => Err(StoreError::Gone),
         }
@@ -121,12 +120,12 @@ impl DirectoryStore {
         }
     }
 
-    fn make_directories(&self, directory: &str) -> rustix::io::Result<()> {
+    fn make_directories(&self, directory: &str) -> platform::Result<()> {
         let mut made = "";
         for end in directory.match_indices('/').map(|(at, _)| at).chain([directory.len()]) {
             let parent = open_beneath(self.root(), made, SEARCH, Mode::empty())?;
             let name = directory[made.len()..end].trim_start_matches('/');
-            match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(0o777)) {
+            match platform::mkdirat(&parent, name, Mode::from_raw_mode(0o777)) {
                 Ok(()) => self.anchor.touch(made),
                 Err(Errno::EXIST) => {}
                 Err(error) => return Err(error),
@@ -164,11 +163,32 @@ impl DirectoryStore {
             match exchange(self.root(), outgoing, &place.parent, place.name) {
                 Ok(true) if self.stamp_of_name(outgoing)?.inode == own_inode => return Ok(()),
                 Ok(true) => {}
-                Ok(false) | Err(Errno::NOENT) => break,
+                Ok(false) => return self.exchange_back_in_steps(outgoing, own_inode, place),
+                Err(Errno::NOENT) => break,
                 Err(error) => return Err(of_key(place.key, error)),
             }
         }
         self.put_beside(outgoing, place)
+    }
+
+    /// For file systems without an atomic exchange: ours aside, what was there in. Something still newer keeps the place.
+    fn exchange_back_in_steps(
+        &self,
+        outgoing: &str,
+        own_inode: u64,
+        place: &Place<'_>,
+    ) -> Result<(), StoreError> {
+        let aside = self.temporary(OUTGOING);
+        match rename_new(&place.parent, place.name, self.root(), &aside) {
+            Ok(()) if self.stamp_of_name(&aside)?.inode == own_inode => {
+                self.put_beside(outgoing, place)?;
+                // Ours, which the caller removes, takes the name under which he looks for it.
+                rename_new(self.root(), &aside, self.root(), outgoing).map_err(|e| of_key(place.key, e))
+            }
+            Ok(()) => self.put_beside(&aside, place).and_then(|()| self.put_beside(outgoing, place)),
+            Err(Errno::NOENT) => self.put_beside(outgoing, place),
+            Err(error) => Err(of_key(place.key, error)),
+        }
     }
 
     /// For file systems without an atomic exchange: aside, check, in.
@@ -221,7 +241,7 @@ impl DirectoryStore {
 
     fn unlink(&self, name: &str) {
         // Should this fail, the next sweep takes care of it.
-        let _ = rustix::fs::unlinkat(self.root(), name, AtFlags::empty());
+        let _ = platform::unlinkat(self.root(), name, AtFlags::empty());
     }
 }
 
@@ -269,7 +289,7 @@ impl EncryptedStore for DirectoryStore {
     fn stage(&self) -> Result<Box<dyn StagedObject>, StoreError> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let name = self.temporary(STAGED);
-        let file = rustix::fs::openat(self.root(), &name, flags, Mode::from_raw_mode(0o666));
+        let file = platform::openat(self.root(), &name, flags, Mode::from_raw_mode(0o666));
         let file = file.map_err(|e| failed(&name, e))?.into();
         Ok(Box::new(Staged { file, anchor: Arc::clone(&self.anchor), name, length_bytes: AtomicU64::new(0) }))
     }
@@ -360,7 +380,7 @@ impl EncryptedStore for DirectoryStore {
     }
 
     fn free_bytes(&self) -> Result<Option<u64>, StoreError> {
-        let found = rustix::fs::fstatvfs(self.root()).map_err(|e| failed("the encrypted folder", e))?;
+        let found = platform::fstatvfs(self.root()).map_err(|e| failed("the encrypted folder", e))?;
         Ok(Some(found.f_bavail.saturating_mul(found.f_frsize)))
     }
 }
@@ -407,7 +427,7 @@ impl Drop for Staged {
     fn drop(&mut self) {
         if !self.name.is_empty() {
             // Should this fail, the next sweep removes it.
-            let _ = rustix::fs::unlinkat(self.anchor.root(), &self.name, AtFlags::empty());
+            let _ = platform::unlinkat(self.anchor.root(), &self.name, AtFlags::empty());
         }
     }
 }

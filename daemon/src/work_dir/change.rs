@@ -1,33 +1,30 @@
 //! Making, moving and touching up entries of the work folder.
 
-use std::os::fd::AsFd;
-
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::{Folding, Stamp};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
-use rustix::io::Errno;
 
 use super::stage::{times, with_executable};
 use super::{Parent, WorkDir, WorkError, is_expected, is_same_moved};
-use crate::platform::{Facts, exchange, facts_at, facts_of, open_beneath, rename_new, set_mode};
+use crate::platform::{
+    self, AsFd, AtFlags, Errno, Facts, FileType, Mode, OFlags, exchange, facts_at, facts_of, open_beneath,
+    rename_new, set_mode,
+};
 
 impl WorkDir {
     /// Makes a directory, where nothing may be. Its stamp changes as it is filled.
     pub fn make_directory(&self, path: &str) -> Result<Stamp, WorkError> {
-        self.make(path, |parent, name| {
-            rustix::fs::mkdirat(parent, name, Mode::RWXU | Mode::RWXG | Mode::RWXO)
-        })
+        self.make(path, |parent, name| platform::mkdirat(parent, name, Mode::RWXU | Mode::RWXG | Mode::RWXO))
     }
 
     /// Makes a symbolic link, where nothing may be. The target is never looked at.
     pub fn make_symlink(&self, target: &str, path: &str) -> Result<Stamp, WorkError> {
-        self.make(path, |parent, name| rustix::fs::symlinkat(target, parent, name))
+        self.make(path, |parent, name| platform::symlinkat(target, parent, name))
     }
 
     fn make(
         &self,
         path: &str,
-        make: impl Fn(&Parent<'_>, &str) -> rustix::io::Result<()>,
+        make: impl Fn(&Parent<'_>, &str) -> platform::Result<()>,
     ) -> Result<Stamp, WorkError> {
         let (parent, name) = self.inner.parent(path)?;
         make(&parent, name).map_err(|e| WorkError::new(path, e))?;
@@ -44,7 +41,7 @@ impl WorkDir {
             Ok(()) => {}
             // `readme` and `README` may be one entry.
             Err(Errno::EXIST) if self.is_one_entry(&to_parent, to_name, expected) => {
-                let renamed = rustix::fs::renameat(&from_parent, from_name, &to_parent, to_name);
+                let renamed = platform::renameat(&from_parent, from_name, &to_parent, to_name);
                 renamed.map_err(|e| WorkError::new(to, e))?;
             }
             Err(error @ Errno::EXIST) => return Err(WorkError::new(to, error)),
@@ -110,7 +107,7 @@ impl WorkDir {
         if found.kind == FileType::Symlink {
             if let Some(modified) = modified {
                 let flags = AtFlags::SYMLINK_NOFOLLOW;
-                rustix::fs::utimensat(&parent, name, &times(modified), flags).map_err(error)?;
+                platform::utimensat(&parent, name, &times(modified), flags).map_err(error)?;
             }
             return Ok(parent.facts(name).map_err(error)?.stamp);
         }
@@ -125,7 +122,7 @@ impl WorkDir {
             set_mode(&entry, with_executable(opened.mode & 0o777, executable)).map_err(error)?;
         }
         if let Some(modified) = modified {
-            rustix::fs::futimens(&entry, &times(modified)).map_err(error)?;
+            platform::futimens(&entry, &times(modified)).map_err(error)?;
         }
         Ok(facts_of(&entry).map_err(error)?.stamp)
     }
@@ -136,7 +133,7 @@ impl WorkDir {
         self.inner.check(path)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let directory = open_beneath(self.root(), path, flags, Mode::empty()).map_err(error)?;
-        rustix::fs::futimens(&directory, &times(modified)).map_err(error)?;
+        platform::futimens(&directory, &times(modified)).map_err(error)?;
         Ok(facts_of(&directory).map_err(error)?.stamp)
     }
 }

@@ -1,7 +1,7 @@
 //! What can go wrong with one path of the work folder.
 
+use crate::platform::Errno;
 use ensafer_core::plan::ProblemClass;
-use rustix::io::Errno;
 
 /// Something about one path of the work folder.
 #[derive(Debug, thiserror::Error)]
@@ -9,6 +9,12 @@ pub enum WorkError {
     /// Not a plain relative path, or inside [`PRIVATE`](super::PRIVATE).
     #[error("{path:?} is not a path inside the work folder")]
     BadPath {
+        /// The path.
+        path: String,
+    },
+    /// The file system cannot hold a name.
+    #[error("no file can be called {path:?} here")]
+    BadName {
         /// The path.
         path: String,
     },
@@ -83,7 +89,7 @@ impl WorkError {
         match self {
             Self::Missing { .. } | Self::Occupied { .. } | Self::Changed { .. } => None,
             Self::KeptBeside { .. } | Self::NotEmpty { .. } => None,
-            Self::BadPath { .. } => Some(ProblemClass::BadName),
+            Self::BadPath { .. } | Self::BadName { .. } => Some(ProblemClass::BadName),
             Self::DiskFull { .. } => Some(ProblemClass::DiskFull),
             Self::Denied { .. } => Some(ProblemClass::Unreadable),
             Self::Outside { .. } | Self::Io { .. } => Some(ProblemClass::Failed),
@@ -99,6 +105,7 @@ impl WorkError {
             Errno::NOENT | Errno::NOTDIR => Self::Missing { path },
             Errno::EXIST => Self::Occupied { path },
             Errno::NOTEMPTY => Self::NotEmpty { path },
+            Errno::ILSEQ => Self::BadName { path },
             Errno::LOOP | Errno::XDEV => Self::Outside { path },
             Errno::NOSPC | Errno::DQUOT => Self::DiskFull { path, source: errno.into() },
             Errno::ACCESS | Errno::PERM | Errno::ROFS => Self::Denied { path, source: errno.into() },

@@ -6,12 +6,10 @@ use std::path::{Path, PathBuf};
 
 use ensafer_core::ids::{DeviceId, FolderId};
 use ensafer_core::time::Timestamp;
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::{PRIVATE, WorkDir, WorkError};
-use crate::platform::{flush, open_beneath, write_out};
+use crate::platform::{self, Errno, Mode, OFlags, flush, open_beneath, write_out};
 
 const FILE: &str = "folder";
 /// More than any marker needs; a longer file is none.
@@ -65,7 +63,7 @@ impl WorkDir {
         file.write_all(text.as_bytes()).map_err(|e| WorkError::io(&path, e))?;
         write_out(file).and_then(|()| flush(file)).map_err(|e| WorkError::new(&path, e))?;
         let private = self.inner.private("")?;
-        let renamed = rustix::fs::renameat(staged.directory(), staged.name(), &private, FILE);
+        let renamed = platform::renameat(staged.directory(), staged.name(), &private, FILE);
         renamed.map_err(|e| WorkError::new(&path, e))?;
         staged.disarm();
         self.inner.anchor.touch(PRIVATE);

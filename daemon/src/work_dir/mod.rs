@@ -4,16 +4,16 @@
 //! system, whatever is swapped in meanwhile. What is replaced or deleted goes to the trash (engine rule 17).
 
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use ensafer_core::tree::{Folding, Name, NodeKind, Stamp};
-use rustix::fs::{FileType, Mode, OFlags};
-use rustix::io::Errno;
 
 use crate::durable::Anchor;
-use crate::platform::{Facts, SEARCH, facts_at, facts_of, open_beneath};
+use crate::platform::{
+    self, Arg, AsFd, BorrowedFd, CWD, Errno, Facts, FileType, Mode, OFlags, OwnedFd, SEARCH, facts_at,
+    facts_of, open_beneath,
+};
 
 mod change;
 mod error;
@@ -28,6 +28,7 @@ mod trashed;
 pub use error::WorkError;
 pub use marker::{Marker, marker_path};
 pub use stage::StagedFile;
+pub(crate) use stage::times;
 pub use trash::{ENCRYPTED, Trash};
 pub(crate) use trashed::is_day;
 pub use trashed::{ItemName, Trashed};
@@ -72,15 +73,15 @@ impl WorkDir {
     /// Opens an existing directory; a symbolic link given as `path` is followed now and never again.
     pub fn open(path: &Path) -> Result<Self, WorkError> {
         let shown = path.display().to_string();
-        let path = path.canonicalize().map_err(|e| WorkError::io(&shown, e))?;
+        let path = platform::canonicalize(path).map_err(|e| WorkError::io(&shown, e))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::open(&path, flags, Mode::empty()).map_err(|e| WorkError::new(&shown, e))?;
+        let root = platform::open(&path, flags, Mode::empty()).map_err(|e| WorkError::new(&shown, e))?;
         let identity = facts_of(&root).map_err(|e| WorkError::new(&shown, e))?.stamp;
         let inner = Inner {
             anchor: Anchor::new(root),
             path,
             identity,
-            umask: crate::platform::umask(),
+            umask: platform::umask(),
             folding: OnceLock::new(),
             keeps_modes: OnceLock::new(),
             temporaries: Mutex::default(),
@@ -98,7 +99,7 @@ impl WorkDir {
     #[must_use]
     pub fn is_in_place(&self) -> bool {
         let identity = |stamp: Stamp| (stamp.device, stamp.inode);
-        facts_at(rustix::fs::CWD, &self.inner.path)
+        facts_at(CWD, &self.inner.path)
             .is_ok_and(|found| identity(found.stamp) == identity(self.inner.identity))
     }
 
@@ -190,7 +191,7 @@ impl WorkDir {
 
     /// Bytes that may still be written.
     pub fn free_bytes(&self) -> Result<u64, WorkError> {
-        let found = rustix::fs::fstatvfs(self.inner.root()).map_err(|e| WorkError::new("", e))?;
+        let found = platform::fstatvfs(self.inner.root()).map_err(|e| WorkError::new("", e))?;
         Ok(found.f_bavail.saturating_mul(found.f_frsize))
     }
 
@@ -203,14 +204,14 @@ impl WorkDir {
 /// What a node is by what the file system says; a directory is not complete before it was listed.
 pub(crate) fn node_kind(
     parent: BorrowedFd<'_>,
-    name: impl rustix::path::Arg,
+    name: impl Arg,
     found: &Facts,
     keeps_modes: bool,
-) -> rustix::io::Result<NodeKind> {
+) -> platform::Result<NodeKind> {
     Ok(match found.kind {
         FileType::RegularFile => NodeKind::File { executable: keeps_modes.then_some(is_executable(found)) },
         FileType::Directory => NodeKind::Directory { complete: false },
-        FileType::Symlink => match rustix::fs::readlinkat(parent, name, Vec::new())?.into_string() {
+        FileType::Symlink => match platform::readlinkat(parent, name, Vec::new())?.into_string() {
             Ok(target) => NodeKind::Symlink { target: target.into() },
             Err(_) => NodeKind::Unknown,
         },
@@ -233,7 +234,7 @@ impl Inner {
         self.keeps_modes.get().copied().unwrap_or(true)
     }
 
-    fn seen(&self, parent: BorrowedFd<'_>, name: &str, found: &Facts) -> rustix::io::Result<Seen> {
+    fn seen(&self, parent: BorrowedFd<'_>, name: &str, found: &Facts) -> platform::Result<Seen> {
         Ok(Seen {
             kind: node_kind(parent, name, found, self.keeps_modes())?,
             stamp: found.stamp,
@@ -273,7 +274,7 @@ impl Inner {
     }
 
     /// Opens a directory by its path, made with all its parents where it is not there.
-    fn open_or_make(&self, path: &str) -> rustix::io::Result<OwnedFd> {
+    fn open_or_make(&self, path: &str) -> platform::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         match open_beneath(self.root(), path, flags, Mode::empty()) {
             Err(Errno::NOENT) => {}
@@ -281,7 +282,7 @@ impl Inner {
         }
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
         let parent_handle = self.open_or_make(parent)?;
-        match rustix::fs::mkdirat(&parent_handle, name, PRIVATE_DIRECTORY) {
+        match platform::mkdirat(&parent_handle, name, PRIVATE_DIRECTORY) {
             Ok(()) => self.anchor.touch(parent),
             Err(Errno::EXIST) => {}
             Err(error) => return Err(error),
@@ -311,7 +312,7 @@ impl AsFd for Parent<'_> {
 }
 
 impl Parent<'_> {
-    fn facts(&self, name: &str) -> rustix::io::Result<Facts> {
+    fn facts(&self, name: &str) -> platform::Result<Facts> {
         facts_at(self, name)
     }
 }
@@ -326,6 +327,12 @@ fn is_expected(found: &Facts, expected: &Stamp) -> bool {
 fn is_same_moved(found: &Facts, expected: &Stamp) -> bool {
     let same_content = (found.stamp.size, found.stamp.modified) == (expected.size, expected.modified);
     found.stamp.inode == expected.inode && (found.kind == FileType::Directory || same_content)
+}
+
+/// A path below a folder with `/` between its names, as all paths are here; `None` where it is no text.
+pub(crate) fn relative_text(path: &Path) -> Option<String> {
+    let names: Option<Vec<&str>> = path.components().map(|name| name.as_os_str().to_str()).collect();
+    Some(names?.join("/"))
 }
 
 /// What the file system says of an open file of the work folder.

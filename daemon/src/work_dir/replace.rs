@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use ensafer_core::tree::Stamp;
-use rustix::io::Errno;
 
 use super::trash::Slot;
 use super::{Parent, StagedFile, Trash, WorkDir, WorkError, is_expected, is_same_moved};
-use crate::platform::{exchange, facts_at, rename_new};
+use crate::platform::{self, AtFlags, Errno, FileType, exchange, facts_at, rename_new};
 
 impl WorkDir {
     /// Exchanges the expected file or symbolic link at `path` with a staged file, atomically; the old one is in the
@@ -39,7 +38,7 @@ impl WorkDir {
         trash: &Trash,
     ) -> Result<Stamp, WorkError> {
         let (parent, name) = self.parent_of_expected(path, expected)?;
-        let slot = trash.take(path, |slot| rustix::fs::symlinkat(target, &slot.directory, &slot.name))?;
+        let slot = trash.take(path, |slot| platform::symlinkat(target, &slot.directory, &slot.name))?;
         self.exchange_with(&slot, &parent, name, path, expected)?;
         Ok(parent.facts(name).map_err(|e| WorkError::new(path, e))?.stamp)
     }
@@ -51,7 +50,7 @@ impl WorkDir {
     ) -> Result<(Parent<'_>, &'p str), WorkError> {
         let (parent, name) = self.inner.parent(path)?;
         let found = parent.facts(name).map_err(|e| WorkError::new(path, e))?;
-        if found.kind == rustix::fs::FileType::Directory || !is_expected(&found, expected) {
+        if found.kind == FileType::Directory || !is_expected(&found, expected) {
             return Err(WorkError::Changed { path: path.to_owned() });
         }
         Ok((parent, name))
@@ -137,7 +136,7 @@ impl WorkDir {
 impl Slot {
     /// Removes what lies in it: the staged file that was not placed.
     fn discard(&self) {
-        let _ = rustix::fs::unlinkat(&self.directory, &self.name, rustix::fs::AtFlags::empty());
+        let _ = platform::unlinkat(&self.directory, &self.name, AtFlags::empty());
     }
 
     /// A second place beside this one.

@@ -1,19 +1,18 @@
 //! Temporary files on their way into the work folder.
 
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::Stamp;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
-use rustix::io::Errno;
 
 use super::{WorkDir, WorkError, is_executable};
 use crate::durable::unique_number;
-use crate::platform::{facts_of, list, rename_new, set_mode};
+use crate::platform::{
+    self, AsFd, AtFlags, BorrowedFd, Errno, FileExt, FileType, Mode, OFlags, OwnedFd, Timespec, Timestamps,
+    UTIME_OMIT, facts_of, list, rename_new, set_mode,
+};
 
 const DIRECTORY: &str = "tmp";
 
@@ -37,7 +36,7 @@ impl WorkDir {
         loop {
             let directory = self.temporaries(attempts > 0)?;
             let name = format!("{:016x}", unique_number());
-            match rustix::fs::openat(&*directory, &name, flags, Mode::RUSR | Mode::WUSR) {
+            match platform::openat(&*directory, &name, flags, Mode::RUSR | Mode::WUSR) {
                 Ok(file) => {
                     return Ok(StagedFile {
                         file: file.into(),
@@ -81,7 +80,7 @@ impl WorkDir {
         list(directory.as_fd(), |name, kind| names.extend(is_file(kind).then(|| name.to_owned())))
             .map_err(error)?;
         for name in &names {
-            match rustix::fs::unlinkat(&*directory, name.as_c_str(), AtFlags::empty()) {
+            match platform::unlinkat(&*directory, name.as_c_str(), AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT | Errno::ISDIR) => {}
                 Err(other) => return Err(error(other)),
             }
@@ -127,7 +126,7 @@ impl StagedFile {
             set_mode(&self.file, with_executable(mode, executable))
                 .map_err(|e| WorkError::new(&self.shown(), e))?;
         }
-        rustix::fs::futimens(&self.file, &times(modified)).map_err(|e| WorkError::new(&self.shown(), e))
+        platform::futimens(&self.file, &times(modified)).map_err(|e| WorkError::new(&self.shown(), e))
     }
 
     /// Whether this file, which was made without the executable bits, shows that it is given them.
@@ -171,7 +170,7 @@ impl Drop for StagedFile {
     fn drop(&mut self) {
         if !self.name.is_empty() {
             // Should this fail, the next sweep removes it.
-            let _ = rustix::fs::unlinkat(&*self.directory, &self.name, AtFlags::empty());
+            let _ = platform::unlinkat(&*self.directory, &self.name, AtFlags::empty());
         }
     }
 }
@@ -188,7 +187,7 @@ pub(super) const fn with_executable(mode: u32, executable: bool) -> u32 {
 }
 
 /// Sets the time of last change and leaves that of last access.
-pub(super) fn times(modified: Timestamp) -> Timestamps {
+pub(crate) fn times(modified: Timestamp) -> Timestamps {
     let (seconds, nanos) = modified.to_parts();
     Timestamps {
         last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },

@@ -329,7 +329,7 @@ fn only_regular_files_are_opened() {
     let f = folder();
     symlink("/etc/passwd", f.at("link")).unwrap();
     fs::create_dir(f.at("directory")).unwrap();
-    rustix::fs::mkfifoat(rustix::fs::CWD, f.at("pipe"), Mode::RWXU).unwrap();
+    rustix::fs::mkfifoat(CWD, f.at("pipe"), Mode::RWXU).unwrap();
     for path in ["link", "directory", "pipe"] {
         let opened = f.dir.open_file(path);
         assert!(matches!(opened, Err(WorkError::Outside { .. })), "{path}: {opened:?}");

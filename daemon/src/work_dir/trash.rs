@@ -1,17 +1,16 @@
 //! The trash: `.ensafer/trash/<YYYY-MM-DD>/<HHMMSS-nnn>/<relative path>`, understood without any database. What lay in the
 //! encrypted folder is in `.ensafer/trash/<YYYY-MM-DD>/encrypted/<HHMMSS-nnn>/`: a user's file may have any name.
 
-use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::Stamp;
-use rustix::fs::{AtFlags, FileType, OFlags};
-use rustix::io::Errno;
 
 use super::{Inner, PRIVATE, PRIVATE_DIRECTORY, WorkDir, WorkError, is_expected, is_same_moved};
-use crate::platform::{facts_at, list, open_beneath, rename_new};
+use crate::platform::{
+    self, AsFd, AtFlags, Errno, FileType, Mode, OFlags, OwnedFd, facts_at, list, open_beneath, rename_new,
+};
 use crate::scan::is_ignored;
 
 /// One batch's part of the trash, made on disk when first needed. Where a path is there already, the batch gets a
@@ -81,8 +80,7 @@ impl WorkDir {
     fn trash_directory(&self, path: &str, trash: &Trash) -> Result<PathBuf, WorkError> {
         let error = |e| WorkError::new(path, e);
         let (parent, name) = self.inner.parent(path)?;
-        let directory =
-            open_beneath(self.root(), path, OFlags::RDONLY | OFlags::DIRECTORY, rustix::fs::Mode::empty());
+        let directory = open_beneath(self.root(), path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty());
         let directory = directory.map_err(error)?;
         let mut litter = Vec::new();
         let mut is_empty = true;
@@ -100,7 +98,7 @@ impl WorkDir {
             let below = format!("{path}/{entry}");
             trash.take(&below, |slot| rename_new(&directory, entry, &slot.directory, &slot.name))?;
         }
-        rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR).map_err(error)?;
+        platform::unlinkat(&parent, name, AtFlags::REMOVEDIR).map_err(error)?;
         self.inner.touch_parent_of(path);
         Ok(self.inner.path.join(trash.note_directory(path)?))
     }
@@ -160,7 +158,7 @@ impl Trash {
     pub(super) fn take(
         &self,
         path: &str,
-        fill: impl Fn(&Slot) -> rustix::io::Result<()>,
+        fill: impl Fn(&Slot) -> platform::Result<()>,
     ) -> Result<Slot, WorkError> {
         self.take_in(&self.entries, path, fill)
     }
@@ -169,7 +167,7 @@ impl Trash {
         &self,
         parts: &Parts,
         path: &str,
-        fill: impl Fn(&Slot) -> rustix::io::Result<()>,
+        fill: impl Fn(&Slot) -> platform::Result<()>,
     ) -> Result<Slot, WorkError> {
         let (below, name) = path.rsplit_once('/').map_or(("", path), |(below, name)| (below, name));
         for index in 0.. {
@@ -222,7 +220,7 @@ impl Trash {
         let directory = self.inner.open_or_make(parent).map_err(error)?;
         for number in 0.. {
             let name = format!("{time}-{number:03}");
-            match rustix::fs::mkdirat(&directory, &name, PRIVATE_DIRECTORY) {
+            match platform::mkdirat(&directory, &name, PRIVATE_DIRECTORY) {
                 Ok(()) => {
                     self.inner.anchor.touch(parent);
                     return Ok(format!("{parent}/{name}"));

@@ -1,15 +1,14 @@
 //! What lies in the trash: listed from the directories alone, and brought back.
 
-use std::os::fd::AsFd;
-
 use ensafer_core::time::Timestamp;
 use ensafer_core::tree::NodeKind;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags};
-use rustix::io::Errno;
 
 use super::trash::beside;
 use super::{PRIVATE, Seen, WorkDir, WorkError};
-use crate::platform::{Facts, SEARCH, facts_at, list, open_beneath, rename_new};
+use crate::platform::{
+    self, AsFd, AtFlags, Errno, Facts, FileType, Mode, OFlags, SEARCH, facts_at, list, open_beneath,
+    rename_new,
+};
 
 /// What an entry that was brought back is called where its place is taken.
 const RESTORED: &str = "restored";
@@ -148,7 +147,7 @@ impl WorkDir {
         let directory = open_beneath(self.root(), directory, SEARCH, Mode::empty());
         let directory = directory.map_err(|e| WorkError::new(item, e))?;
         facts_at(&directory, name).map_err(|e| WorkError::new(item, e))?;
-        if rustix::fs::unlinkat(&directory, name, AtFlags::REMOVEDIR).is_ok() {
+        if platform::unlinkat(&directory, name, AtFlags::REMOVEDIR).is_ok() {
             let made = self.make_directories(path)?;
             self.remove_emptied(item);
             return Ok(made);
@@ -182,7 +181,7 @@ impl WorkDir {
                 return;
             };
             let removed = open_beneath(self.root(), above, SEARCH, Mode::empty())
-                .and_then(|above| rustix::fs::unlinkat(above, name, AtFlags::REMOVEDIR));
+                .and_then(|above| platform::unlinkat(above, name, AtFlags::REMOVEDIR));
             // Something else is in it, or it is in use: it stays.
             if removed.is_err() {
                 return;

@@ -1,14 +1,10 @@
 //! Keeping what was replaced, and sweeping what a killed process left.
 
 use std::fs::File;
-use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
-use rustix::io::Errno;
-
 use super::{DirectoryStore, OUTGOING, TEMPORARY_PREFIX, errno_of, failed};
-use crate::platform::{self, open_beneath, rename_new};
+use crate::platform::{self, AsFd, AtFlags, CWD, Errno, Mode, OFlags, open_beneath, rename_new};
 use crate::store::StoreError;
 
 impl DirectoryStore {
@@ -61,7 +57,7 @@ impl DirectoryStore {
                 self.keep(name, Some(&keep.join(name.trim_start_matches(TEMPORARY_PREFIX))))?;
                 continue;
             }
-            match rustix::fs::unlinkat(self.root(), name, AtFlags::empty()) {
+            match platform::unlinkat(self.root(), name, AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(other) => return Err(failed(name, other)),
             }

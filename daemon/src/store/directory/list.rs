@@ -1,16 +1,14 @@
 //! Listing the encrypted folder.
 
-use std::os::fd::{AsFd, BorrowedFd};
-
 use ensafer_core::ids::DeviceId;
 use ensafer_core::plan::{Problem, ProblemClass, Subject};
 use ensafer_core::tree::StoreKey;
 use rayon::prelude::*;
-use rustix::fs::{FileType, Mode, OFlags};
-use rustix::io::{Errno, Result};
 
 use super::{TEMPORARY_PREFIX, stamp};
-use crate::platform::{self, facts_at, open_beneath};
+use crate::platform::{
+    self, AsFd, BorrowedFd, Errno, FileType, Mode, OFlags, Result, facts_at, open_beneath,
+};
 use crate::store::{Listed, Listing, Temporary, is_object_name};
 
 /// Entries looked at by one thread at a time.
