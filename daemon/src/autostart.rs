@@ -1,19 +1,13 @@
 //! Whether the daemon starts when its user logs in. What decides it differs: [`Autostart`] is the system's own.
 
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ensafer_client::exit::Exit;
 use ensafer_client::home::HOME_VARIABLE;
-use ensafer_client::private_file;
 
 use crate::exit::{self, Failure};
 pub use crate::platform::Autostart;
-
-/// In every file that is written here. Both formats leave keys with `X-` to everybody (systemd.unit(5), Desktop Entry
-/// Specification 1.5, "Extending the format").
-pub(crate) const MARK: &str = "X-Ensafer=autostart";
 
 /// Why it cannot be switched.
 #[derive(Debug, thiserror::Error)]
@@ -97,40 +91,4 @@ pub(crate) fn own_program(installed: impl FnOnce(PathBuf) -> PathBuf) -> Result<
     }
     let program = program.into_os_string().into_string();
     program.map_err(|path| unusable(format!("{} is not UTF-8", path.display())))
-}
-
-/// Whether a file was written here.
-pub(crate) fn is_own(text: &str) -> bool {
-    text.lines().any(|line| line.trim() == MARK)
-}
-
-/// Writes a file of our own, in the place of an earlier one.
-pub(crate) fn write_own(path: &Path, text: &str) -> Result<(), AutostartError> {
-    refuse_foreign(path)?;
-    let directory = path.parent().unwrap_or(path);
-    fs::create_dir_all(directory).map_err(io_error(directory))?;
-    private_file::replace(path, text.as_bytes()).map_err(io_error(path))
-}
-
-/// Removes a file of our own; whether there was one.
-pub(crate) fn remove_own(path: &Path) -> Result<bool, AutostartError> {
-    if !refuse_foreign(path)? {
-        return Ok(false);
-    }
-    private_file::remove(path).map_err(io_error(path))?;
-    Ok(true)
-}
-
-/// Whether there is a file, which must be our own.
-fn refuse_foreign(path: &Path) -> Result<bool, AutostartError> {
-    match private_file::read(path).map_err(io_error(path))? {
-        None => Ok(false),
-        Some(found) if is_own(&String::from_utf8_lossy(&found)) => Ok(true),
-        Some(_) => Err(AutostartError::Foreign { path: path.to_path_buf() }),
-    }
-}
-
-pub(crate) fn io_error(path: &Path) -> impl FnOnce(io::Error) -> AutostartError {
-    let path = path.to_path_buf();
-    move |source| AutostartError::Io { path, source }
 }

@@ -11,6 +11,7 @@ use tokio::io::unix::AsyncFd;
 use super::{SEARCH, facts_at};
 
 pub(super) mod opener;
+pub(super) mod own_file;
 mod session;
 
 pub use session::{

@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 use ensafer_client::private_file;
 use ensafer_core::api::local::AutostartMeans;
 
-use crate::autostart::{AutostartError, MARK, io_error, own_program, remove_own, write_own};
+use crate::autostart::{AutostartError, own_program};
+use crate::platform::unix::own_file::{MARK, io_error, remove_own, write_own};
 
 /// The unit that packages install. It runs [`PACKAGED_PROGRAM`].
 const UNIT: &str = include_str!("../../../../packaging/linux/ensafer.service");
@@ -194,7 +195,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::autostart::is_own;
+    use crate::platform::unix::own_file::is_own;
 
     fn without_manager(config: &Path) -> Autostart {
         let program = "/opt/ensafer".to_owned();

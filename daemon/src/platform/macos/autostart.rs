@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use ensafer_core::api::local::AutostartMeans;
 
-use crate::autostart::{AutostartError, MARK, is_own, own_program, remove_own, write_own};
+use crate::autostart::{AutostartError, own_program};
+use crate::platform::unix::own_file::{MARK, is_own, remove_own, write_own};
 
 /// The agent as it is described. It runs [`PACKAGED_PROGRAM`].
 const AGENT: &str = include_str!("../../../../packaging/macos/org.ensafer.daemon.plist");

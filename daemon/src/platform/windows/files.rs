@@ -96,8 +96,9 @@ fn reparse(file: BorrowedFd<'_>, attributes: u32) -> Result<Option<Reparse>> {
 /// FAT has shorter ones.
 fn identity(file: BorrowedFd<'_>) -> Result<(u64, u64)> {
     if let Ok(found) = nt::query::<wdk::FILE_ID_INFORMATION>(file) {
-        let id = u128::from_le_bytes(found.FileId.Identifier);
-        let (low, high) = (id as u64, (id >> 64) as u64);
+        let (low, high) = found.FileId.Identifier.split_at(size_of::<u64>());
+        let [low, high] =
+            [low, high].map(|half| u64::from_le_bytes(half.try_into().expect("it has 8 bytes")));
         return Ok((found.VolumeSerialNumber, low ^ high.rotate_left(32)));
     }
     let found: wdk::FILE_INTERNAL_INFORMATION = nt::query(file)?;

@@ -50,7 +50,7 @@ pub(super) fn target(bytes: &[u8]) -> Result<Vec<u16>> {
     }
     // Tag, length and a word that means nothing; where the target lies, then where its printed form does; flags.
     let (offset, length) = word(8).zip(word(10)).ok_or(Errno::INVAL)?;
-    let is_relative = word(16).ok_or(Errno::INVAL)? & RELATIVE as u16 != 0;
+    let is_relative = u32::from(word(16).ok_or(Errno::INVAL)?) & RELATIVE != 0;
     let from = 20 + usize::from(offset);
     let path = bytes.get(from..from + usize::from(length)).ok_or(Errno::INVAL)?;
     let path: Vec<u16> = path.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();

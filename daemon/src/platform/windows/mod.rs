@@ -5,12 +5,15 @@
 
 use ensafer_client::timer::Timer;
 
+mod autostart;
 mod errno;
 mod files;
 mod links;
 mod nt;
+mod opener;
 mod paths;
 mod places;
+mod session;
 mod surroundings;
 #[cfg(test)]
 mod tests;
@@ -18,14 +21,20 @@ mod timers;
 mod types;
 mod volume;
 
+pub use autostart::Autostart;
 pub use errno::{Errno, Result};
 pub use files::{
     accessat, exchange, facts_at, facts_of, flush, fstatvfs, futimens, is_open_for_writing, list, mkdirat,
     open, open_beneath, openat, readlinkat, rename_new, renameat, set_mode, symlinkat, sync_file_system,
     unlinkat, utimensat, write_out, write_out_data,
 };
+pub use opener::{open_with_its_program, show_in_file_manager};
 pub use paths::canonicalize;
 pub use places::Places;
+pub use session::{
+    Terminations, USER_VARIABLES, forbid_core_dumps, free_bytes, host_name, kernel, leave_terminal, privacy,
+    rename_by_promise,
+};
 pub use surroundings::watch_surroundings;
 pub use types::{
     Access, Arg, AsFd, AtFlags, BorrowedFd, CWD, FileExt, FileType, Mode, OFlags, OwnedFd, StatVfs, Timespec,

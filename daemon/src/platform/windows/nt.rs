@@ -37,6 +37,11 @@ const NAME_BUFFER_BYTES: usize = 65_536 + 8;
 /// Most bytes of a volume's attributes with the name of its file system, which has some letters.
 const VOLUME_BUFFER_BYTES: usize = 512;
 
+/// A length as the system takes it.
+fn length(bytes: usize) -> u32 {
+    u32::try_from(bytes).expect("buffers and structures are small")
+}
+
 /// How a name is opened.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct How {
@@ -55,7 +60,7 @@ pub(super) fn open(directory: BorrowedHandle<'_>, name: &[u16], how: How) -> Res
     let bytes = u16::try_from(size_of_val(name)).map_err(|_| Errno::NAMETOOLONG)?;
     let name = UNICODE_STRING { Length: bytes, MaximumLength: bytes, Buffer: name.as_ptr().cast_mut() };
     let attributes = OBJECT_ATTRIBUTES {
-        Length: size_of::<OBJECT_ATTRIBUTES>() as u32,
+        Length: length(size_of::<OBJECT_ATTRIBUTES>()),
         RootDirectory: directory.as_raw_handle(),
         ObjectName: &raw const name,
         Attributes: OBJ_CASE_INSENSITIVE,
@@ -134,7 +139,7 @@ pub(super) fn query<T: FileInfo>(file: BorrowedHandle<'_>) -> Result<T> {
             file.as_raw_handle(),
             &raw mut status,
             (&raw mut found).cast(),
-            size_of::<T>() as u32,
+            length(size_of::<T>()),
             T::CLASS,
         )
     };
@@ -151,7 +156,7 @@ pub(super) fn set<T: FileInfo>(file: BorrowedHandle<'_>, wanted: &T) -> Result<(
             file.as_raw_handle(),
             &raw mut status,
             ptr::from_ref(wanted).cast(),
-            size_of::<T>() as u32,
+            length(size_of::<T>()),
             T::CLASS,
         )
     };
@@ -179,7 +184,7 @@ fn last_name(file: BorrowedHandle<'_>, class: wdk::FILE_INFORMATION_CLASS) -> Re
             file.as_raw_handle(),
             &raw mut status,
             buffer.as_mut_ptr().cast(),
-            NAME_BUFFER_BYTES as u32,
+            length(NAME_BUFFER_BYTES),
             class,
         )
     };
@@ -232,13 +237,13 @@ pub(super) fn rename(
     let renamed = unsafe {
         (*info).Anonymous.Flags = flags;
         (*info).RootDirectory = directory.as_raw_handle();
-        (*info).FileNameLength = name_bytes as u32;
+        (*info).FileNameLength = length(name_bytes);
         ptr::copy_nonoverlapping(name.as_ptr(), (&raw mut (*info).FileName).cast(), name.len());
         wdk::NtSetInformationFile(
             file.as_raw_handle(),
             &raw mut status,
             info.cast_const().cast(),
-            bytes as u32,
+            length(bytes),
             class,
         )
     };
@@ -269,7 +274,7 @@ pub(super) fn list(directory: BorrowedHandle<'_>, mut visit: impl FnMut(Entry<'_
                 ptr::null(),
                 &raw mut status,
                 buffer.as_mut_ptr().cast(),
-                DIRECTORY_BUFFER_BYTES as u32,
+                length(DIRECTORY_BUFFER_BYTES),
                 wdk::FileDirectoryInformation,
                 false,
                 ptr::null(),
@@ -335,7 +340,7 @@ fn query_volume_words(file: BorrowedHandle<'_>, class: wdk::FS_INFORMATION_CLASS
             file.as_raw_handle(),
             &raw mut status,
             buffer.as_mut_ptr().cast(),
-            VOLUME_BUFFER_BYTES as u32,
+            length(VOLUME_BUFFER_BYTES),
             class,
         )
     };
@@ -414,9 +419,9 @@ fn control(file: BorrowedHandle<'_>, code: u32, input: &[u8], output: &mut [u8])
             &raw mut status,
             code,
             input.as_ptr().cast(),
-            input.len() as u32,
+            length(input.len()),
             output.as_mut_ptr().cast(),
-            output.len() as u32,
+            length(output.len()),
         )
     };
     check(done).map(|()| status.Information)

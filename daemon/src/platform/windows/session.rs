@@ -6,11 +6,15 @@ use std::os::windows::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
 
-use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
+use tokio::signal::windows::{
+    CtrlBreak, CtrlC, CtrlClose, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown,
+};
 use windows_sys::Wdk::System::SystemServices::RtlGetVersion;
-use windows_sys::Win32::Storage::FileSystem::GetDiskFreeSpaceExW;
+use windows_sys::Win32::Storage::FileSystem::{GetDiskFreeSpaceExW, MoveFileExW};
 use windows_sys::Win32::System::Console::FreeConsole;
-use windows_sys::Win32::System::Diagnostics::Debug::{SEM_FAILCRITICALERRORS, SEM_NOGPFAULTERRORBOX, SetErrorMode};
+use windows_sys::Win32::System::Diagnostics::Debug::{
+    SEM_FAILCRITICALERRORS, SEM_NOGPFAULTERRORBOX, SetErrorMode,
+};
 use windows_sys::Win32::System::SystemInformation::OSVERSIONINFOW;
 
 use crate::platform::Privacy;
@@ -51,7 +55,12 @@ impl Terminations {
     /// # Errors
     /// They cannot be received.
     pub fn new() -> io::Result<Self> {
-        Ok(Self { interrupt: ctrl_c()?, stop: ctrl_break()?, close: ctrl_close()?, shutdown: ctrl_shutdown()? })
+        Ok(Self {
+            interrupt: ctrl_c()?,
+            stop: ctrl_break()?,
+            close: ctrl_close()?,
+            shutdown: ctrl_shutdown()?,
+        })
     }
 
     /// The next one.
@@ -109,8 +118,7 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let mut free = 0;
     // SAFETY: the path ends with a zero, and `free` outlives the call.
     #[expect(unsafe_code, reason = "nothing wraps it")]
-    let got =
-        unsafe { GetDiskFreeSpaceExW(path.as_ptr(), &raw mut free, ptr::null_mut(), ptr::null_mut()) };
+    let got = unsafe { GetDiskFreeSpaceExW(path.as_ptr(), &raw mut free, ptr::null_mut(), ptr::null_mut()) };
     if got == 0 { Err(io::Error::last_os_error()) } else { Ok(free) }
 }
 
@@ -119,8 +127,6 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
 /// # Errors
 /// It is not there, the other is, or it must not be renamed.
 pub fn rename_by_promise(from: &Path, to: &Path) -> io::Result<bool> {
-    use std::os::windows::ffi::OsStrExt as _;
-    use windows_sys::Win32::Storage::FileSystem::MoveFileExW;
     let [from, to] = [from, to].map(|path| path.as_os_str().encode_wide().chain([0]).collect::<Vec<u16>>());
     // SAFETY: both paths end with a zero. Without a flag, it never replaces.
     #[expect(unsafe_code, reason = "std's rename replaces")]
