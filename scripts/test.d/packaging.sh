@@ -55,9 +55,15 @@ check_units() {
         check_unit "$1" packaging/linux/ensafer.service /usr/bin/ensafer 68 --user
 }
 
-# check_macos DIRECTORY: lays out the bundle with another program, and reads its files as macOS would.
+# stand_in DIRECTORY SUFFIX: another program in the place of each.
+stand_in() {
+    local name
+    for name in ensafer ensafer-tray ensafer-window; do cp /bin/true "$1/$name$2" || return 1; done
+}
+
+# check_macos DIRECTORY: lays out the bundle with other programs, and reads its files as macOS would.
 check_macos() {
-    packaging/macos/bundle /bin/true 1.2.3 "$1" && python3 - "$1/Ensafer.app/Contents" <<'PYTHON'
+    stand_in "$1" "" && packaging/macos/bundle "$1" 1.2.3 "$1" && python3 - "$1/Ensafer.app/Contents" <<'PYTHON'
 import os, plistlib, sys
 contents = sys.argv[1]
 about = plistlib.load(open(f"{contents}/Info.plist", "rb"))
@@ -65,22 +71,24 @@ assert about["CFBundleVersion"] == about["CFBundleShortVersionString"] == "1.2.3
 assert os.access(f"{contents}/MacOS/{about['CFBundleExecutable']}", os.X_OK), about
 agent = plistlib.load(open(f"{contents}/Resources/org.ensafer.daemon.plist", "rb"))
 assert agent["Label"] == "org.ensafer.daemon", agent
-assert agent["ProgramArguments"] == [f"/Applications/Ensafer.app/Contents/MacOS/{about['CFBundleExecutable']}", "daemon"], agent
+assert os.access(f"{contents}/MacOS/ensafer", os.X_OK)
+assert agent["ProgramArguments"] == ["/Applications/Ensafer.app/Contents/MacOS/ensafer", "daemon"], agent
 PYTHON
 }
 
-# check_windows DIRECTORY: makes the installer with another program, and looks up what it would do.
+# check_windows DIRECTORY: makes the installer with other programs, and looks up what it would do.
 check_windows() {
     local source="$PWD/packaging/windows/ensafer.wxs"
-    xmllint --noout "$source" && cp /bin/true "$1/ensafer.exe" || return 1
-    # It takes no absolute path of the program, and warns of what it does not know.
-    if ! (cd "$1" && wixl -D VERSION=1.2.3 -D PROGRAM=ensafer.exe -o ensafer.msi "$source") >"$1/wixl" 2>&1 ||
+    xmllint --noout "$source" && stand_in "$1" .exe || return 1
+    # It takes no absolute paths of the programs, and warns of what it does not know.
+    if ! (cd "$1" && wixl -D VERSION=1.2.3 -o ensafer.msi "$source") >"$1/wixl" 2>&1 ||
         [[ -s $1/wixl ]]; then
         cat "$1/wixl" >&2
         return 1
     fi
     msiinfo export "$1/ensafer.msi" Registry |
-        grep -qF 'Software\Microsoft\Windows\CurrentVersion\Run'$'\t''Ensafer'$'\t''"[INSTALLFOLDER]ensafer.exe" daemon'
+        grep -qF 'Software\Microsoft\Windows\CurrentVersion\Run'$'\t''Ensafer'$'\t''"[INSTALLFOLDER]ensafer.exe" daemon --detached' &&
+        msiinfo export "$1/ensafer.msi" Shortcut | grep -qF 'Ensafer'
 }
 
 # needing PROGRAM COMMAND...: with CI set nothing may be skipped.
