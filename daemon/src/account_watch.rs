@@ -13,7 +13,7 @@ use ensafer_core::status::{AccountNotice, AccountNoticeKind};
 use crate::account::{self, AccountError, Fresh, Unlocked};
 use crate::board::Board;
 use crate::exit;
-use crate::folder_keys::{FolderKeysError, Vault};
+use crate::folder_keys::Vault;
 use crate::output::printable;
 use crate::shell::Shell;
 use crate::vault::ShellVault;
@@ -97,8 +97,6 @@ pub struct Tend {
     pub invitations: See<usize>,
     /// Sees to the account's groups.
     pub groups: See<()>,
-    /// Hears at each look whether the account waits for somebody's password.
-    pub locked: Box<dyn Fn(bool) + Send>,
 }
 
 /// The thread that looks.
@@ -154,11 +152,9 @@ impl AccountWatch {
     }
 }
 
-/// Sees to invitations, and tells of locked keys; whether some are left that somebody may accept.
+/// Sees to invitations; whether some are left that somebody may accept.
 fn has_open_invitations(vault: &ShellVault, tend: &Tend) -> bool {
-    let unlocked = vault.unlocked();
-    (tend.locked)(matches!(unlocked, Err(FolderKeysError::Locked)));
-    let Ok(unlocked) = unlocked else { return false };
+    let Ok(unlocked) = vault.unlocked() else { return false };
     (tend.invitations)(&unlocked).unwrap_or_else(|error| {
         tracing::debug!(%error, "invitations could not be seen to");
         0

@@ -68,18 +68,13 @@ impl Engine for LocalEngine {
         let wishes = Wishes::new();
         let waker = wishes.waker().and(clouds.waker());
         let supervisor = Supervisor::start(shell, vault.clone(), shared, waker, quit)?;
-        let [guests, groups, folders] = [(); 3].map(|()| Arc::downgrade(&supervisor));
+        let (guests, groups) = (Arc::downgrade(&supervisor), Arc::downgrade(&supervisor));
         let tend = Tend {
             invitations: Box::new(move |unlocked| {
                 guests.upgrade().map_or(Ok(0), |guests| guests.tend_invitations(unlocked))
             }),
             groups: Box::new(move |unlocked| {
                 groups.upgrade().map_or(Ok(()), |groups| groups.tend_groups(unlocked))
-            }),
-            locked: Box::new(move |is_locked| {
-                if let Some(folders) = folders.upgrade() {
-                    folders.tell_locked(is_locked);
-                }
             }),
         };
         let watch = AccountWatch::start(shell, vault.clone(), board, wishes, tend);

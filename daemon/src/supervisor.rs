@@ -157,11 +157,6 @@ impl Supervisor {
         })
     }
 
-    /// Tells the folders whether the account can be opened without somebody's help.
-    pub fn tell_locked(&self, is_locked: bool) {
-        self.tell_all(|| Message::Locked(is_locked));
-    }
-
     /// Sees to the account's groups. Blocks until the folders have heard of what is new.
     pub fn tend_groups(&self, unlocked: &Unlocked) -> Result<(), AccountError> {
         let folders = self.folders_on_list().unwrap_or_default();

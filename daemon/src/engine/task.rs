@@ -57,8 +57,6 @@ pub enum Message {
     GoOn(String),
     /// Keys are at hand again.
     Unlocked,
-    /// Whether the account can be opened without somebody's help: a folder with nothing to do does not find out by itself.
-    Locked(bool),
     /// Forget the keys.
     Lock,
     /// Give an object a description; an empty one removes it.
@@ -324,37 +322,22 @@ impl Worker {
                 self.release_brake(&token);
                 self.look_at_everything();
             }
-            Message::Unlocked => self.go_on_unlocked(),
-            Message::Locked(is_locked) => self.hear_of_keys(is_locked),
-            Message::Lock => self.lock(),
+            Message::Unlocked => {
+                self.is_locked = false;
+                self.tell([Event::Locked(false)]);
+                self.look_at_everything();
+            }
+            Message::Lock => {
+                match &mut self.folder {
+                    Held::Awake(folder) => folder.lock(),
+                    Held::Asleep(folder) => folder.lock(),
+                    Held::Nothing => {}
+                }
+                self.is_locked = true;
+                self.tell([Event::Locked(true)]);
+            }
             Message::Quit => self.quit = true,
         }
-    }
-
-    fn go_on_unlocked(&mut self) {
-        self.is_locked = false;
-        self.tell([Event::Locked(false)]);
-        self.look_at_everything();
-    }
-
-    /// A folder that is at work finds out by itself, and needs nothing while it has keys of its own.
-    fn hear_of_keys(&mut self, account_is_locked: bool) {
-        if !account_is_locked && self.is_locked {
-            self.go_on_unlocked();
-        } else if account_is_locked {
-            self.is_locked = !matches!(&self.folder, Held::Awake(folder) if folder.has_keys());
-            self.tell([Event::Locked(self.is_locked)]);
-        }
-    }
-
-    fn lock(&mut self) {
-        match &mut self.folder {
-            Held::Awake(folder) => folder.lock(),
-            Held::Asleep(folder) => folder.lock(),
-            Held::Nothing => {}
-        }
-        self.is_locked = true;
-        self.tell([Event::Locked(true)]);
     }
 
     fn look_in(&mut self, wait: Duration) {

@@ -178,6 +178,10 @@ impl DirectoryStore {
         own_inode: u64,
         place: &Place<'_>,
     ) -> Result<(), StoreError> {
+        // Where nothing is to come in, ours is better than nothing.
+        if matches!(facts_at(self.root(), outgoing), Err(Errno::NOENT)) {
+            return Ok(());
+        }
         let aside = self.temporary(OUTGOING);
         match rename_new(&place.parent, place.name, self.root(), &aside) {
             Ok(()) if self.stamp_of_name(&aside)?.inode == own_inode => {
@@ -337,8 +341,10 @@ impl EncryptedStore for DirectoryStore {
             .inspect_err(|_| staged.forget_unless_own(own_inode))?;
         self.anchor.touch(directory);
         if let Err(error) = self.keep(&outgoing, keep) {
-            self.exchange_back(&outgoing, own_inode, &place)?;
+            let back = self.exchange_back(&outgoing, own_inode, &place);
+            // What could not be put back has the outgoing name: it must outlive this.
             staged.forget_unless_own(own_inode);
+            back?;
             return Err(error.into());
         }
         staged.disarm();

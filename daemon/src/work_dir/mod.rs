@@ -119,7 +119,8 @@ impl WorkDir {
     }
 
     /// Whether its file system knows which files are executable, found by trying, as [`folding`](Self::folding) is. FAT, exFAT
-    /// and many network drives give all files the same permissions, whatever they are told. `true` where it cannot be tried.
+    /// and many network drives give all files the same permissions, whatever they are told. Where it cannot be tried, local file systems
+    /// but FAT are taken for ones that do.
     #[must_use]
     pub fn keeps_modes(&self) -> bool {
         let known = &self.inner.keeps_modes;
@@ -128,7 +129,7 @@ impl WorkDir {
             .get()
             .copied()
             .or_else(|| tried().ok().map(|keeps| *known.get_or_init(|| keeps)))
-            .unwrap_or(true)
+            .unwrap_or_else(|| self.stable_inodes())
     }
 
     /// Whether a file keeps its inode number: not on NFS, SMB, FUSE and FAT (engine rule 3).

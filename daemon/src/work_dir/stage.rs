@@ -122,9 +122,10 @@ impl StagedFile {
         like_mode: Option<u32>,
     ) -> Result<(), WorkError> {
         let mode = like_mode.map_or(0o666 & !self.umask, |mode| mode & 0o777);
-        if self.keeps_modes {
-            set_mode(&self.file, with_executable(mode, executable))
-                .map_err(|e| WorkError::new(&self.shown(), e))?;
+        // Of a file system that keeps no modes, some still keep whether a file is read-only.
+        match set_mode(&self.file, with_executable(mode, executable)) {
+            Err(error) if self.keeps_modes => return Err(WorkError::new(&self.shown(), error)),
+            _ => {}
         }
         platform::futimens(&self.file, &times(modified)).map_err(|e| WorkError::new(&self.shown(), e))
     }
@@ -133,9 +134,12 @@ impl StagedFile {
     pub(super) fn keeps_modes(&self) -> Result<bool, WorkError> {
         let error = |e| WorkError::new(&self.shown(), e);
         let was_executable = is_executable(&facts_of(&self.file).map_err(error)?);
-        // Some file systems refuse, the others only do nothing.
-        let is_set = set_mode(&self.file, 0o700).is_ok();
-        Ok(is_set && !was_executable && is_executable(&facts_of(&self.file).map_err(error)?))
+        match set_mode(&self.file, 0o700) {
+            Ok(()) => Ok(!was_executable && is_executable(&facts_of(&self.file).map_err(error)?)),
+            // Some file systems refuse, the others only do nothing.
+            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => Ok(false),
+            Err(other) => Err(error(other)),
+        }
     }
 
     /// The file, for reading back what was written.

@@ -4,7 +4,7 @@ use std::fs;
 
 use ensafer_tests::account::Person;
 use ensafer_tests::device::text;
-use ensafer_tests::{Device, World, process, store, tree};
+use ensafer_tests::{Device, World, store, tree};
 
 #[test]
 fn a_lone_file_opens_with_the_account_only() {
@@ -71,21 +71,6 @@ fn locked_keys_stay_locked_until_the_password_comes() {
     laptop.run(&["unlock"]).expect(0);
     laptop.write("b", "b");
     laptop.settle();
-}
-
-#[test]
-fn a_daemon_without_the_keys_says_so_though_nothing_is_to_be_done() {
-    let world = World::new();
-    let mut laptop = Device::bare(&world.path("laptop"));
-    laptop.run(&["keys", "import", text(&Person::Alice.keys_file())]).expect(0);
-    (laptop.work, laptop.encrypted) = (world.directory("work"), world.encrypted());
-    laptop.add_folder().expect(0);
-    laptop.write("a", "a");
-    laptop.settle();
-    process::run(laptop.command(&["start"]).env_remove("ENSAFER_PASSWORD_COMMAND")).expect(12);
-    laptop.wait_for_state("locked");
-    laptop.run(&["unlock"]).expect(0);
-    laptop.wait_for_state("up-to-date");
 }
 
 #[test]

@@ -44,6 +44,8 @@ impl Errno {
     pub const NOTDIR: Self = Self(win32::ERROR_DIRECTORY);
     /// A directory that is not empty.
     pub const NOTEMPTY: Self = Self(win32::ERROR_DIR_NOT_EMPTY);
+    /// The file system has no such thing.
+    pub const OPNOTSUPP: Self = Self(win32::ERROR_CALL_NOT_IMPLEMENTED);
     /// It takes a privilege that the user does not have.
     pub const PERM: Self = Self(win32::ERROR_PRIVILEGE_NOT_HELD);
     /// The disk is write-protected.

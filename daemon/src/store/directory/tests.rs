@@ -56,6 +56,41 @@ fn keeps_across_file_systems() {
 }
 
 #[test]
+fn without_an_exchange_the_old_comes_back_in_steps() {
+    let inode = |path: &Path| std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).unwrap());
+    let key = key("aa.ensafer");
+    // What lies under the object's name and under the outgoing one, before and after.
+    for (ours_is_there, old_is_there, after) in [
+        (true, true, ["old", "ours"]),
+        // Something still newer keeps its place, and the old one gets one beside it.
+        (false, true, ["newer", ""]),
+        // Where nothing is to come back, ours is better than nothing.
+        (true, false, ["ours", ""]),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store(&dir);
+        let at = |name: &str| dir.path().join(name);
+        let outgoing = store.temporary(OUTGOING);
+        fs::write(at("ours"), "ours").unwrap();
+        let own_inode = inode(&at("ours"));
+        if ours_is_there {
+            fs::rename(at("ours"), at("aa.ensafer")).unwrap();
+        } else {
+            fs::write(at("aa.ensafer"), "newer").unwrap();
+        }
+        if old_is_there {
+            fs::write(at(&outgoing), "old").unwrap();
+        }
+        let (parent, directory, name) = store.parent(&key, false).unwrap();
+        let place = Place { parent, directory, name, key: &key };
+        store.exchange_back_in_steps(&outgoing, own_inode, &place).unwrap();
+        let read = |name: &str| fs::read_to_string(at(name)).unwrap_or_default();
+        assert_eq!([read("aa.ensafer"), read(&outgoing)], after);
+        assert_eq!(read("aa (1).ensafer") == "old", !ours_is_there);
+    }
+}
+
+#[test]
 fn lists_only_objects_and_follows_no_link() {
     let dir = tempfile::tempdir().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
