@@ -288,7 +288,9 @@ impl HomeLock {
             .set_len(0)
             .and_then(|()| self.file.rewind())
             .and_then(|()| self.file.write_all(text.as_bytes()))
-            .map_err(HomeError::io(&self.path))
+            .map_err(HomeError::io(&self.path))?;
+        platform::announce(&self.path);
+        Ok(())
     }
 }
 

@@ -19,6 +19,15 @@ pub fn open(path: &Path) -> Result<()> {
     platform::open_with_its_program(path).map_err(|error| failed(&error))
 }
 
+/// Shows the directory at `path` in the file manager.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_directory(path: &Path) -> Result<()> {
+    require_there(path)?;
+    platform::open_directory(path).map_err(|error| failed(&error))
+}
+
 /// Shows where the file or directory at `path` lies, in the file manager. The file is not opened: it may be a program, or
 /// something that starts one, and others may have written it.
 ///

@@ -47,11 +47,20 @@ impl Leads {
     pub fn to(address: &str) -> Self {
         match target(address) {
             Some("/") => Self::Here,
-            None if ELSEWHERE.iter().any(|scheme| address.starts_with(scheme)) => Self::Elsewhere,
+            None if is_plain(address) && ELSEWHERE.iter().any(|scheme| address.starts_with(scheme)) => {
+                Self::Elsewhere
+            }
             None if address.starts_with(MADE_HERE) => Self::ToDisk,
             _ => Self::Nowhere,
         }
     }
+}
+
+/// Whether an address is without what no address contains (RFC 3986, section 2): it becomes a part of other programs'
+/// command lines.
+fn is_plain(address: &str) -> bool {
+    !address
+        .contains(|c: char| c.is_control() || c.is_whitespace() || matches!(c, '"' | '<' | '>' | '\\' | '`'))
 }
 
 #[cfg(test)]
@@ -66,6 +75,7 @@ mod tests {
         }
         assert_eq!(Leads::to("https://example.com/?q=ensafer://window/"), Leads::Elsewhere);
         assert_eq!(Leads::to("mailto:bob@example.com"), Leads::Elsewhere);
+        assert_eq!(Leads::to("mailto:bob@example.com\" /a \"C:\\file"), Leads::Nowhere);
         assert_eq!(Leads::to("blob:ensafer://window/7a1b"), Leads::ToDisk);
         for address in [
             "blob:ensafer://window.example/7a1b",

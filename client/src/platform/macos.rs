@@ -1,6 +1,7 @@
 //! macOS: timers of kqueue(2), and whether a lock is held.
 
 use std::fs::{File, TryLockError};
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -12,6 +13,11 @@ pub(super) const SOCKET_PATH_BYTES: usize = 104;
 /// How often, and how far apart, a lock is tried: [`is_locked`] of another process holds it for a moment.
 const TRIES: usize = 10;
 const BETWEEN_TRIES: Duration = Duration::from_millis(5);
+
+/// This user's own directory for temporary files, which other users cannot make before.
+pub(super) fn temporary_directory() -> PathBuf {
+    std::env::temp_dir()
+}
 
 /// Takes a file for this process alone, until it is closed.
 ///

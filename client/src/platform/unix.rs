@@ -9,7 +9,7 @@ use std::process::Command;
 
 use tokio::net::{UnixListener, UnixStream};
 
-use super::SOCKET_PATH_BYTES;
+use super::{SOCKET_PATH_BYTES, temporary_directory};
 use crate::home::HomeError;
 
 /// What other users may do with a private directory: nothing (`chmod 700`).
@@ -80,6 +80,12 @@ pub fn create_socket_path(runtime: Option<&Path>, digest: &str) -> Result<PathBu
     Err(HomeError::SocketPathTooLong { path: last })
 }
 
+/// Where private files of whoever talks with `socket` may lie: named as it is, in its directory.
+#[must_use]
+pub fn beside_socket(socket: &Path, _state: &Path) -> PathBuf {
+    socket.to_path_buf()
+}
+
 fn socket_candidates(
     runtime: Option<&Path>,
     user_runtime: Option<&Path>,
@@ -88,7 +94,7 @@ fn socket_candidates(
 ) -> Vec<(PathBuf, PathBuf)> {
     let own = runtime.map(|dir| (dir.to_path_buf(), dir.join("ensafer.sock")));
     let of_session = user_runtime.map(|dir| dir.join("ensafer"));
-    let shared = [of_session, Some(PathBuf::from(format!("/tmp/ensafer-{user}")))];
+    let shared = [of_session, Some(temporary_directory().join(format!("ensafer-{user}")))];
     let name = format!("{digest}.sock");
     own.into_iter().chain(shared.into_iter().flatten().map(|dir| (dir.clone(), dir.join(&name)))).collect()
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 use ensafer_client::exit::Exit;
+use ensafer_client::platform::beside_socket;
 use ensafer_client::private_file;
 use ensafer_client::screen::Screen;
 
@@ -46,6 +47,7 @@ pub(super) fn run(arguments: &Arguments, shell: &Shell) -> Result<Exit> {
 /// address, and the browser is given the file.
 fn open(shell: &Shell, address: &str, valid_s: u64) -> Result<()> {
     let socket = shell.home.running_socket().context("The daemon has ended")?;
+    let socket = beside_socket(&socket, shell.home.state_dir());
     remove_old(&socket, Duration::from_secs(valid_s));
     let file = redirect_file(&socket);
     private_file::replace(&file, redirect(address).as_bytes())

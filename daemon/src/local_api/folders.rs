@@ -96,7 +96,7 @@ async fn open(
             Side::Encrypted => folder.encrypted,
         };
         match &request.path {
-            None => Ok(opener::open(&directory)?),
+            None => Ok(opener::open_directory(&directory)?),
             Some(path) => Ok(opener::show(&inside(&directory, path)?)?),
         }
     })

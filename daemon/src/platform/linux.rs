@@ -22,7 +22,7 @@ mod system_bus;
 
 pub use autostart::Autostart;
 pub use keyring::connect_keyring;
-pub use opener::{open_with_its_program, show_in_file_manager};
+pub use opener::{open_directory, open_with_its_program, show_in_file_manager};
 pub use places::Places;
 pub use system_bus::watch_surroundings;
 

@@ -20,7 +20,7 @@ mod places;
 mod surroundings;
 
 pub use autostart::Autostart;
-pub use opener::{open_with_its_program, show_in_file_manager};
+pub use opener::{open_directory, open_with_its_program, show_in_file_manager};
 pub use places::Places;
 pub use surroundings::watch_surroundings;
 

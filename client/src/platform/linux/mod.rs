@@ -2,12 +2,21 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 pub mod file_watch;
 pub mod timer;
 
 /// The room for a socket's path, its final zero included (`sun_path` of unix(7)).
 pub(super) const SOCKET_PATH_BYTES: usize = 108;
+
+/// Where every user may make directories: the last resort for a socket.
+pub(super) fn temporary_directory() -> PathBuf {
+    PathBuf::from("/tmp")
+}
+
+/// Tells those who watch `path` that it was written: inotify does.
+pub fn announce(_path: &Path) {}
 
 /// Takes a file for this process alone, until it is closed.
 ///

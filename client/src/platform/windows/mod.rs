@@ -1,6 +1,7 @@
 //! Windows: access lists that close files to others, named pipes, waitable timers.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::AsRawHandle;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use windows_sys::Win32::Foundation::ERROR_LOCK_VIOLATION;
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_FLAG_BACKUP_SEMANTICS, FILE_GENERIC_WRITE, LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY,
-    LockFileEx, UnlockFileEx, WRITE_DAC,
+    LockFileEx, READ_CONTROL, UnlockFileEx, WRITE_DAC,
 };
 use windows_sys::Win32::System::IO::OVERLAPPED;
 use windows_sys::Win32::System::Threading::{CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW};
@@ -58,15 +59,24 @@ pub fn create_private_file(path: &Path) -> io::Result<File> {
 /// It cannot be made or closed.
 pub fn create_private_directory(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)?;
-    security::close_to_others(&open_directory(path, WRITE_DAC)?)
+    security::close_to_others(&open_directory(path, READ_CONTROL | WRITE_DAC)?)
 }
 
-/// Makes the names in a directory survive a power cut.
+/// Makes the names in a directory survive a power cut, as far as this user may ask for it: NTFS keeps them in its journal.
 ///
 /// # Errors
 /// The system cannot promise it.
 pub fn sync_directory(path: &Path) -> io::Result<()> {
-    open_directory(path, FILE_GENERIC_WRITE)?.sync_all()
+    match open_directory(path, FILE_GENERIC_WRITE).and_then(|directory| directory.sync_all()) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        done => done,
+    }
+}
+
+/// Where private files of whoever talks with `socket` may lie: named as it is, in `state`, because a pipe lies nowhere.
+#[must_use]
+pub fn beside_socket(socket: &Path, state: &Path) -> PathBuf {
+    state.join(socket.file_name().unwrap_or_default())
 }
 
 fn open_directory(path: &Path, access: u32) -> io::Result<File> {
@@ -78,12 +88,13 @@ pub fn detach(command: &mut Command) {
     command.creation_flags(CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP);
 }
 
-/// Where a daemon would listen: a named pipe. Pipes of all users have one directory, so `digest` has to tell them apart.
+/// Where a daemon would listen: a named pipe. Pipes of all users have one directory, so `digest` has to tell them apart, and
+/// something that nobody can guess has to keep others from making it first.
 ///
 /// # Errors
 /// None on Windows.
 pub fn create_socket_path(_runtime: Option<&Path>, digest: &str) -> Result<PathBuf, HomeError> {
-    Ok(PathBuf::from(format!(r"\\.\pipe\ensafer-{digest}")))
+    Ok(PathBuf::from(format!(r"\\.\pipe\ensafer-{digest}-{:016x}", RandomState::new().hash_one(digest))))
 }
 
 /// Takes a file for this process alone, until it is closed. Others can still read it.

@@ -2,16 +2,17 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::os::windows::io::AsRawHandle;
+use std::os::windows::fs::OpenOptionsExt;
+use std::os::windows::io::AsHandle;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient, NamedPipeServer, ServerOptions};
 use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
 use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
-use windows_sys::Win32::System::Pipes::GetNamedPipeServerProcessId;
+use windows_sys::Win32::Storage::FileSystem::SECURITY_IDENTIFICATION;
 
-use super::security::{Private, checked, own_user, user_of_process};
+use super::security::{Private, own_user, owner_of};
 
 /// The daemon's end of a connection.
 pub type ServerStream = NamedPipeServer;
@@ -26,7 +27,9 @@ const BUSY_INTERVAL: Duration = Duration::from_millis(10);
 /// # Errors
 /// [`io::ErrorKind::NotFound`] where nobody does.
 pub fn knock(path: &Path) -> io::Result<()> {
-    match OpenOptions::new().read(true).write(true).open(path) {
+    // Whoever listens may learn who this is, and not act as this user.
+    let mut options = OpenOptions::new();
+    match options.read(true).write(true).security_qos_flags(SECURITY_IDENTIFICATION).open(path) {
         Err(error) if is_busy(&error) => Ok(()),
         opened => opened.map(drop),
     }
@@ -43,17 +46,8 @@ pub async fn connect(path: &Path) -> io::Result<Option<ClientStream>> {
             opened => break opened?,
         }
     };
-    Ok((user_of_process(server(&stream)?)? == own_user()?).then_some(stream))
-}
-
-/// The process that made a pipe.
-fn server(stream: &NamedPipeClient) -> io::Result<u32> {
-    let mut id = 0;
-    // SAFETY: the pipe is open for as long as `stream` is borrowed, and `id` outlives the call.
-    #[expect(unsafe_code, reason = "tokio does not ask for it")]
-    let got = unsafe { GetNamedPipeServerProcessId(stream.as_raw_handle(), &raw mut id) };
-    checked(got)?;
-    Ok(id)
+    // Nobody but its maker chooses a pipe's owner.
+    Ok((owner_of(stream.as_handle())? == own_user()?).then_some(stream))
 }
 
 fn is_busy(error: &io::Error) -> bool {

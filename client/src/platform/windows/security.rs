@@ -1,25 +1,25 @@
 //! Who may do what: this user, and nobody else but the system.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::windows::ffi::OsStrExt;
-use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
 use std::path::Path;
 use std::ptr;
 
 use windows_sys::Win32::Foundation::{ERROR_SUCCESS, LocalFree};
 use windows_sys::Win32::Security::Authorization::{
     ConvertSecurityDescriptorToStringSecurityDescriptorW, ConvertSidToStringSidW,
-    ConvertStringSecurityDescriptorToSecurityDescriptorW, GetNamedSecurityInfoW, SDDL_REVISION_1,
-    SE_FILE_OBJECT, SetSecurityInfo,
+    ConvertStringSecurityDescriptorToSecurityDescriptorW, GetNamedSecurityInfoW, GetSecurityInfo,
+    SDDL_REVISION_1, SE_FILE_OBJECT, SE_KERNEL_OBJECT, SetSecurityInfo,
 };
 use windows_sys::Win32::Security::{
     ACL, DACL_SECURITY_INFORMATION, GetSecurityDescriptorDacl, GetTokenInformation,
-    PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, TOKEN_QUERY, TOKEN_USER, TokenUser,
+    OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, TOKEN_QUERY,
+    TOKEN_USER, TokenUser,
 };
-use windows_sys::Win32::System::Threading::{
-    GetCurrentProcess, OpenProcess, OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION,
-};
+use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
 /// Longer than any user's TOKEN_USER: a SID has at most 68 bytes (SECURITY_MAX_SID_SIZE).
 const TOKEN_USER_BYTES: usize = 256;
@@ -43,9 +43,10 @@ impl Private {
     /// The system does not say who that is.
     pub(super) fn new() -> io::Result<Self> {
         let user = own_user()?;
-        // Security Descriptor Definition Language: a protected DACL; all of it for the user and for LocalSystem, inherited by
+        // Security Descriptor Definition Language: the owner, who is the group of administrators otherwise where one of those is
+        // logged in; a protected DACL; all of it for the user and for LocalSystem, inherited by
         // files and directories below.
-        let text = wide(&format!("D:P(A;OICI;FA;;;{user})(A;OICI;FA;;;SY)"));
+        let text = wide(&format!("O:{user}D:P(A;OICI;FA;;;{user})(A;OICI;FA;;;SY)"));
         let mut descriptor = ptr::null_mut();
         // SAFETY: the text ends with a zero, and the pointer is filled with what is freed in `drop`.
         #[expect(unsafe_code, reason = "nothing wraps it")]
@@ -154,9 +155,12 @@ pub fn is_closed_to_others(path: &Path) -> io::Result<bool> {
     if error != ERROR_SUCCESS {
         return Err(io::Error::from_raw_os_error(error.cast_signed()));
     }
-    // Before the entries are flags, which tell how the list came about.
-    let entries = |text: String| text.find('(').map(|at| text[at..].to_owned());
-    Ok(entries(Private(descriptor).text()?) == entries(Private::new()?.text()?))
+    Ok(entries(&Private(descriptor).text()?) == entries(&Private::new()?.text()?))
+}
+
+/// The entries of an access list, in any order. Before them are flags, which tell how the list came about.
+fn entries(text: &str) -> BTreeSet<&str> {
+    text.split('(').skip(1).collect()
 }
 
 /// The user of this process, as text of a SID.
@@ -167,18 +171,36 @@ pub(super) fn own_user() -> io::Result<String> {
     user_of(process)
 }
 
-/// The user of another process.
-pub(super) fn user_of_process(id: u32) -> io::Result<String> {
-    // SAFETY: what comes back is null or a handle that is nobody else's.
+/// The owner of an object of the kernel's, as text of a SID.
+///
+/// # Errors
+/// It must not be asked for.
+pub(super) fn owner_of(object: BorrowedHandle<'_>) -> io::Result<String> {
+    let (mut owner, mut descriptor, mut text) = (ptr::null_mut(), ptr::null_mut(), ptr::null_mut());
+    // SAFETY: the handle is open, only the owner and the whole descriptor are asked for, and the latter is freed in `drop`.
     #[expect(unsafe_code, reason = "nothing wraps it")]
-    let process = unsafe {
-        let opened = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, id);
-        if opened.is_null() {
-            return Err(io::Error::last_os_error());
-        }
-        OwnedHandle::from_raw_handle(opened)
+    let error = unsafe {
+        GetSecurityInfo(
+            object.as_raw_handle(),
+            SE_KERNEL_OBJECT,
+            OWNER_SECURITY_INFORMATION,
+            &raw mut owner,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+            &raw mut descriptor,
+        )
     };
-    user_of(process.as_raw_handle())
+    if error != ERROR_SUCCESS {
+        return Err(io::Error::from_raw_os_error(error.cast_signed()));
+    }
+    let _descriptor = Private(descriptor);
+    // SAFETY: the owner lies in the descriptor, and the system makes the text.
+    #[expect(unsafe_code, reason = "nothing wraps it")]
+    unsafe {
+        checked(ConvertSidToStringSidW(owner, &raw mut text))?;
+        Ok(taken(text))
+    }
 }
 
 fn user_of(process: std::os::windows::io::RawHandle) -> io::Result<String> {
@@ -238,7 +260,6 @@ mod tests {
     fn a_user_is_somebody() {
         let own = own_user().unwrap();
         assert!(own.starts_with("S-1-"), "{own}");
-        assert_eq!(user_of_process(std::process::id()).unwrap(), own);
         assert!(!Private::new().unwrap().access_list().unwrap().is_null());
     }
 

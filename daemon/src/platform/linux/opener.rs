@@ -20,14 +20,22 @@ pub fn open_with_its_program(path: &Path) -> io::Result<()> {
     run(command)
 }
 
+/// Shows a directory in the file manager.
+///
+/// # Errors
+/// As [`open_with_its_program`].
+pub fn open_directory(path: &Path) -> io::Result<()> {
+    // With a slash at its end it is a directory or nothing, also where it was exchanged just now.
+    open_with_its_program(&path.join(""))
+}
+
 /// Shows the directory in which `path` lies in the file manager.
 ///
 /// # Errors
 /// As [`open_with_its_program`].
 pub fn show_in_file_manager(path: &Path) -> io::Result<()> {
     let parent = path.parent().ok_or_else(|| io::Error::other("nothing lies outside of the root"))?;
-    // With a slash at its end it is a directory or nothing, also where it was exchanged just now.
-    open_with_its_program(&parent.join(""))
+    open_directory(parent)
 }
 
 /// Without one, `xdg-open` would look for a program in the terminal.

@@ -16,6 +16,14 @@ pub fn open_with_its_program(path: &Path) -> io::Result<()> {
     run(command)
 }
 
+/// Shows a directory in the Finder: one that is an application, too, is not started.
+///
+/// # Errors
+/// As [`show_in_file_manager`].
+pub fn open_directory(path: &Path) -> io::Result<()> {
+    show_in_file_manager(path)
+}
+
 /// Selects `path` in the Finder: there, a directory can be an application.
 ///
 /// # Errors

@@ -10,6 +10,8 @@ use windows_registry::CURRENT_USER;
 use crate::autostart::{AutostartError, own_program};
 
 const RUN: &str = r"Software\Microsoft\Windows\CurrentVersion\Run";
+/// What the Task Manager writes, of values in the other key.
+const APPROVED: &str = r"Software\Microsoft\Windows\CurrentVersion\Explorer\StartupApproved\Run";
 /// The value that the installer writes, too.
 const VALUE: &str = "Ensafer";
 
@@ -33,7 +35,7 @@ impl Autostart {
     #[must_use]
     pub fn means(&self) -> Option<AutostartMeans> {
         let command = CURRENT_USER.open(RUN).and_then(|run| run.get_string(VALUE));
-        command.is_ok().then_some(AutostartMeans::RunKey)
+        (command.is_ok() && !is_switched_off()).then_some(AutostartMeans::RunKey)
     }
 
     /// Has the daemon started at log-in from now on. It is not started now. Once is the same as twice.
@@ -44,6 +46,10 @@ impl Autostart {
         // Detached, or a console would stay open. No path contains a quotation mark.
         let command = format!("\"{}\" daemon --detached", self.program);
         let written = CURRENT_USER.create(RUN).and_then(|run| run.set_string(VALUE, command));
+        if is_switched_off() {
+            let switched_on = CURRENT_USER.create(APPROVED).and_then(|approved| approved.remove_value(VALUE));
+            switched_on.map_err(|error| refused(error.into()))?;
+        }
         written.map(|()| AutostartMeans::RunKey).map_err(|error| refused(error.into()))
     }
 
@@ -52,12 +58,19 @@ impl Autostart {
     /// # Errors
     /// [`AutostartError::Io`]; then it is still on.
     pub fn switch_off(&self) -> Result<(), AutostartError> {
-        if self.means().is_none() {
+        let run = CURRENT_USER.create(RUN);
+        if run.as_ref().is_ok_and(|run| run.get_value(VALUE).is_err()) {
             return Ok(());
         }
-        let removed = CURRENT_USER.create(RUN).and_then(|run| run.remove_value(VALUE));
+        let removed = run.and_then(|run| run.remove_value(VALUE));
         removed.map_err(|error| refused(error.into()))
     }
+}
+
+/// Whether somebody has switched it off in the Task Manager: then the first byte of its value there is odd.
+fn is_switched_off() -> bool {
+    let value = CURRENT_USER.open(APPROVED).and_then(|approved| approved.get_value(VALUE));
+    value.is_ok_and(|value| value.first().is_some_and(|first| first % 2 == 1))
 }
 
 fn refused(source: io::Error) -> AutostartError {

@@ -28,7 +28,7 @@ pub use files::{
     open, open_beneath, openat, readlinkat, rename_new, renameat, set_mode, symlinkat, sync_file_system,
     unlinkat, utimensat, write_out, write_out_data,
 };
-pub use opener::{open_with_its_program, show_in_file_manager};
+pub use opener::{open_directory, open_with_its_program, show_in_file_manager};
 pub use paths::canonicalize;
 pub use places::Places;
 pub use session::{

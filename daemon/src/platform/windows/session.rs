@@ -40,7 +40,8 @@ pub fn leave_terminal() {
     }
 }
 
-/// Wishes that this process ends: Ctrl-C, Ctrl-Break, a closed console, the end of the session.
+/// Wishes that this process ends: Ctrl-C, Ctrl-Break, a closed console. One that has left its console hears of none, and is
+/// ended with the session, as by a kill: nothing is lost by that, because every start observes anew.
 #[derive(Debug)]
 pub struct Terminations {
     interrupt: CtrlC,

@@ -50,7 +50,6 @@ pub fn show(
     let view = WebViewBuilder::new_with_web_context(&mut context)
         .with_incognito(true)
         .with_devtools(false)
-        .with_clipboard(true)
         .with_asynchronous_custom_protocol(SCHEME.to_owned(), answer)
         .with_initialization_script(ANSWERS)
         .with_navigation_handler(|address| is_let_in(&address))
