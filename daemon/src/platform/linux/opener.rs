@@ -25,8 +25,7 @@ pub fn open_with_its_program(path: &Path) -> io::Result<()> {
 /// # Errors
 /// As [`open_with_its_program`].
 pub fn open_directory(path: &Path) -> io::Result<()> {
-    // With a slash at its end it is a directory or nothing, also where it was exchanged just now.
-    open_with_its_program(&path.join(""))
+    open_with_its_program(path)
 }
 
 /// Shows the directory in which `path` lies in the file manager.
@@ -35,7 +34,8 @@ pub fn open_directory(path: &Path) -> io::Result<()> {
 /// As [`open_with_its_program`].
 pub fn show_in_file_manager(path: &Path) -> io::Result<()> {
     let parent = path.parent().ok_or_else(|| io::Error::other("nothing lies outside of the root"))?;
-    open_directory(parent)
+    // With a slash at its end it is a directory or nothing, also where it was exchanged just now.
+    open_directory(&parent.join(""))
 }
 
 /// Without one, `xdg-open` would look for a program in the terminal.
