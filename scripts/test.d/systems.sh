@@ -9,7 +9,8 @@ check_systems() {
     local target
     for target in "${other_systems[@]}"; do
         # Rust's own libraries come from where the toolchain came from, which is not everywhere within reach.
-        if ! rustup target list --installed 2>/dev/null | grep -qx "$target" && ! rustup target add --quiet "$target"; then
+        if ! rustup target list --installed 2>/dev/null | grep -qx "$target" &&
+            ! timeout 300 rustup target add --quiet "$target"; then
             printf 'Rust for %s cannot be had here: skipped\n' "$target"
             continue
         fi
