@@ -2,17 +2,13 @@
 
 use std::fs::{File, TryLockError};
 use std::path::PathBuf;
-use std::thread;
-use std::time::Duration;
+
+use super::patience::patiently;
 
 pub mod timer;
 
 /// The room for a socket's path, its final zero included (`sun_path` of unix(4)).
 pub(super) const SOCKET_PATH_BYTES: usize = 104;
-
-/// How often, and how far apart, a lock is tried: [`is_locked`] of another process holds it for a moment.
-const TRIES: usize = 10;
-const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 
 /// This user's own directory for temporary files, which other users cannot make before.
 pub(super) fn temporary_directory() -> PathBuf {
@@ -24,13 +20,7 @@ pub(super) fn temporary_directory() -> PathBuf {
 /// # Errors
 /// As [`File::try_lock`].
 pub fn try_lock(file: &File) -> Result<(), TryLockError> {
-    for _ in 1..TRIES {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => thread::sleep(BETWEEN_TRIES),
-            tried => return tried,
-        }
-    }
-    file.try_lock()
+    patiently(|| file.try_lock())
 }
 
 /// Whether a process has taken a file by [`try_lock`]. The system does not tell which one.

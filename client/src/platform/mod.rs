@@ -6,6 +6,8 @@ mod linux;
 mod macos;
 #[cfg(not(target_os = "linux"))]
 mod notified;
+#[cfg(not(target_os = "linux"))]
+mod patience;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]

@@ -8,8 +8,6 @@ use std::os::windows::io::AsRawHandle;
 use std::os::windows::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::Duration;
 
 use windows_sys::Win32::Foundation::ERROR_LOCK_VIOLATION;
 use windows_sys::Win32::Storage::FileSystem::{
@@ -19,6 +17,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 use windows_sys::Win32::System::IO::OVERLAPPED;
 use windows_sys::Win32::System::Threading::{CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW};
 
+use super::patience::patiently;
 use crate::home::HomeError;
 
 mod pipe;
@@ -27,10 +26,6 @@ pub mod timer;
 
 pub use pipe::{ClientStream, Listener, ServerStream, connect, knock};
 pub use security::is_closed_to_others;
-
-/// How often, and how far apart, a lock is tried: [`is_locked`] of another process holds it for a moment.
-const TRIES: usize = 10;
-const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 
 /// The byte that is locked, far behind the end: locks of Windows keep others from reading what they cover (LockFileEx).
 const LOCKED_BYTE_HIGH: u32 = 0x4000_0000;
@@ -102,13 +97,7 @@ pub fn create_socket_path(_runtime: Option<&Path>, digest: &str) -> Result<PathB
 /// # Errors
 /// As [`File::try_lock`].
 pub fn try_lock(file: &File) -> Result<(), TryLockError> {
-    for _ in 1..TRIES {
-        match lock_once(file, LOCKFILE_EXCLUSIVE_LOCK) {
-            Err(TryLockError::WouldBlock) => thread::sleep(BETWEEN_TRIES),
-            tried => return tried,
-        }
-    }
-    lock_once(file, LOCKFILE_EXCLUSIVE_LOCK)
+    patiently(|| lock_once(file, LOCKFILE_EXCLUSIVE_LOCK))
 }
 
 /// Whether a process has taken a file by [`try_lock`]. The system does not tell which one.

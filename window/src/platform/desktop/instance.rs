@@ -1,6 +1,8 @@
-//! One window for each home: the first start holds a lock and listens at a socket, where each later one says what it wants.
+//! One window for each home: the first start holds a lock and listens at a socket, where each later one says what it wants. The
+//! locked file says where that is.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{io, thread};
@@ -36,8 +38,7 @@ impl Instance {
     pub fn take(home: &Home) -> Result<Option<Self>, WindowError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let path = home.data_dir().join("window.lock");
-        let lock = keep_to_owner(&mut options).open(path).map_err(WindowError::Instance)?;
+        let lock = keep_to_owner(&mut options).open(lock_file(home)).map_err(WindowError::Instance)?;
         match try_lock(&lock) {
             Ok(()) => Ok(Some(Self { lock, socket: socket(home)? })),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -49,11 +50,14 @@ impl Instance {
     ///
     /// # Errors
     /// [`WindowError::Instance`].
-    pub fn listen(self, main: &MainThread) -> Result<(), WindowError> {
+    pub fn listen(mut self, main: &MainThread) -> Result<(), WindowError> {
         let main = main.clone();
         let runtime = runtime()?;
         let bound = runtime.block_on(async { Listener::bind(&self.socket) });
         let listener = bound.map_err(WindowError::Instance)?;
+        let place = self.socket.as_os_str().as_encoded_bytes();
+        let said = self.lock.set_len(0).and_then(|()| self.lock.write_all(place));
+        said.map_err(WindowError::Instance)?;
         let hear = move || {
             // The lock is held as long as somebody listens.
             let _lock = self.lock;
@@ -85,15 +89,16 @@ async fn hear(mut listener: Listener, main: &MainThread) {
 /// # Errors
 /// [`WindowError::Instance`] where it does not listen.
 pub fn raise_other(home: &Home, screen: Option<Screen>) -> Result<(), WindowError> {
-    let socket = socket(home)?;
+    let lock = lock_file(home);
     let name = screen.map(Screen::name).unwrap_or_default();
-    let told = runtime()?.block_on(tokio::time::timeout(PATIENCE, tell(&socket, name)));
+    let told = runtime()?.block_on(tokio::time::timeout(PATIENCE, tell(&lock, name)));
     told.map_err(|_| WindowError::Instance(io::ErrorKind::TimedOut.into()))?.map_err(WindowError::Instance)
 }
 
-async fn tell(socket: &Path, name: &str) -> io::Result<()> {
+async fn tell(lock: &Path, name: &str) -> io::Result<()> {
     loop {
-        match connect(socket).await {
+        let socket = fs::read_to_string(lock)?;
+        match connect(Path::new(&socket)).await {
             Ok(Some(mut first)) => {
                 first.write_all(name.as_bytes()).await?;
                 return first.shutdown().await;
@@ -106,6 +111,10 @@ async fn tell(socket: &Path, name: &str) -> io::Result<()> {
 
 fn runtime() -> Result<Runtime, WindowError> {
     Builder::new_current_thread().enable_all().build().map_err(WindowError::Instance)
+}
+
+fn lock_file(home: &Home) -> PathBuf {
+    home.data_dir().join("window.lock")
 }
 
 /// Beside the daemon's.
