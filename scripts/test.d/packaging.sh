@@ -86,9 +86,17 @@ check_windows() {
         cat "$1/wixl" >&2
         return 1
     fi
-    msiinfo export "$1/ensafer.msi" Registry |
-        grep -qF 'Software\Microsoft\Windows\CurrentVersion\Run'$'\t''Ensafer'$'\t''"[INSTALLFOLDER]ensafer.exe" daemon --detached' &&
-        msiinfo export "$1/ensafer.msi" Shortcut | grep -qF 'Ensafer'
+    holds_row "$1" Registry \
+        'Software\Microsoft\Windows\CurrentVersion\Run'$'\t''Ensafer'$'\t''"[INSTALLFOLDER]ensafer.exe" daemon --detached' &&
+        holds_row "$1" Shortcut 'TrayShortcut'$'\t''ProgramMenuFolder'$'\t''Ensafer'
+}
+
+# holds_row DIRECTORY TABLE TEXT: whether the installer has it in a table. All of the table is read before it is looked at: who
+# writes to a reader that has seen enough is ended by SIGPIPE, and the pipe has failed.
+holds_row() {
+    local rows
+    rows=$(msiinfo export "$1/ensafer.msi" "$2") || return 1
+    [[ $rows == *"$3"* ]] || { printf 'no "%s" in the installer, table %s:\n%s\n' "$3" "$2" "$rows" >&2 && return 1; }
 }
 
 # needing PROGRAM COMMAND...: with CI set nothing may be skipped.

@@ -9,7 +9,7 @@ check_systems() {
     local target
     for target in "${other_systems[@]}"; do
         # Rust's own libraries come from where the toolchain came from, which is not everywhere within reach.
-        if ! rustup target list --installed 2>/dev/null | grep -qx "$target" &&
+        if [[ $'\n'$(rustup target list --installed 2>/dev/null)$'\n' != *$'\n'"$target"$'\n'* ]] &&
             ! timeout 300 rustup target add --quiet "$target"; then
             printf 'Rust for %s cannot be had here: skipped\n' "$target"
             continue
