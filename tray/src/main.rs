@@ -39,7 +39,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    platform::reach_terminal();
+    ensafer_client::platform::reach_terminal();
     let done = match Arguments::parse().verb {
         None => platform::run(run),
         Some(Verb::Man { directory }) => {

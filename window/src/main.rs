@@ -41,7 +41,7 @@ enum Verb {
 
 fn main() -> ExitCode {
     platform::forbid_core_dumps();
-    platform::reach_terminal();
+    ensafer_client::platform::reach_terminal();
     match run(&Arguments::parse()) {
         Ok(exit) => exit.into(),
         Err(error) => {

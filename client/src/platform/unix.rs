@@ -55,6 +55,9 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
+/// A program is in the terminal that it was started from.
+pub const fn reach_terminal() {}
+
 /// Lets what `command` starts outlive the terminal: it leaves its session itself, by setsid(2).
 pub fn detach(_: &mut Command) {}
 

@@ -201,9 +201,6 @@ pub fn has_opened(status: ExitStatus) -> bool {
     status.success()
 }
 
-/// A program is in the terminal that it was started from.
-pub const fn reach_terminal() {}
-
 /// A program that is started opens no terminal.
 pub const fn without_terminal(command: &mut Command) -> &mut Command {
     command

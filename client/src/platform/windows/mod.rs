@@ -1,8 +1,10 @@
 //! Windows: access lists that close files to others, named pipes, waitable timers.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::os::windows::ffi::OsStrExt;
 use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::AsRawHandle;
 use std::os::windows::process::CommandExt;
@@ -14,6 +16,7 @@ use windows_sys::Win32::Storage::FileSystem::{
     FILE_FLAG_BACKUP_SEMANTICS, FILE_GENERIC_WRITE, LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY,
     LockFileEx, READ_CONTROL, UnlockFileEx, WRITE_DAC,
 };
+use windows_sys::Win32::System::Console::{ATTACH_PARENT_PROCESS, AttachConsole};
 use windows_sys::Win32::System::IO::OVERLAPPED;
 use windows_sys::Win32::System::Threading::{CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW};
 
@@ -74,8 +77,23 @@ pub fn beside_socket(socket: &Path, state: &Path) -> PathBuf {
     state.join(socket.file_name().unwrap_or_default())
 }
 
+/// A text as functions of Windows take it: in UTF-16, with a zero at its end.
+pub fn wide(text: impl AsRef<OsStr>) -> Vec<u16> {
+    text.as_ref().encode_wide().chain([0]).collect()
+}
+
 fn open_directory(path: &Path, access: u32) -> io::Result<File> {
     OpenOptions::new().access_mode(access).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)
+}
+
+/// Writes into the terminal that this program was started from: Windows gives none to a program that has windows.
+pub fn reach_terminal() {
+    // SAFETY: it changes nothing but where standard output and standard error lead, and no other thread runs yet.
+    #[expect(unsafe_code, reason = "nothing wraps it")]
+    unsafe {
+        // Where there is none, nobody reads.
+        AttachConsole(ATTACH_PARENT_PROCESS);
+    }
 }
 
 /// Lets what `command` starts outlive the terminal, and have none.

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::os::windows::ffi::OsStrExt;
 use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
 use std::path::Path;
 use std::ptr;
@@ -20,6 +19,8 @@ use windows_sys::Win32::Security::{
     TOKEN_USER, TokenUser,
 };
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
+
+use super::wide;
 
 /// Longer than any user's TOKEN_USER: a SID has at most 68 bytes (SECURITY_MAX_SID_SIZE).
 const TOKEN_USER_BYTES: usize = 256;
@@ -46,7 +47,7 @@ impl Private {
         // Security Descriptor Definition Language: the owner, who is the group of administrators otherwise where one of those is
         // logged in; a protected DACL; all of it for the user and for LocalSystem, inherited by
         // files and directories below.
-        let text = wide(&format!("O:{user}D:P(A;OICI;FA;;;{user})(A;OICI;FA;;;SY)"));
+        let text = wide(format!("O:{user}D:P(A;OICI;FA;;;{user})(A;OICI;FA;;;SY)"));
         let mut descriptor = ptr::null_mut();
         // SAFETY: the text ends with a zero, and the pointer is filled with what is freed in `drop`.
         #[expect(unsafe_code, reason = "nothing wraps it")]
@@ -136,7 +137,7 @@ pub(super) fn close_to_others(file: &File) -> io::Result<()> {
 /// # Errors
 /// It is not there, or must not be looked at.
 pub fn is_closed_to_others(path: &Path) -> io::Result<bool> {
-    let path: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+    let path = wide(path);
     let mut descriptor = ptr::null_mut();
     // SAFETY: the path ends with a zero; only the whole descriptor is asked for, and is freed in `drop`.
     #[expect(unsafe_code, reason = "std reads no access lists")]
@@ -246,10 +247,6 @@ unsafe fn taken(text: *mut u16) -> String {
 /// What most functions of Windows return: zero where they failed.
 pub(super) fn checked(returned: i32) -> io::Result<()> {
     if returned == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-fn wide(text: &str) -> Vec<u16> {
-    text.encode_utf16().chain([0]).collect()
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::windows::ffi::{OsStrExt, OsStringExt};
+use std::os::windows::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
 
+use ensafer_client::platform::wide;
 use windows_sys::Win32::System::SystemInformation::GetSystemWindowsDirectoryW;
 use windows_sys::Win32::UI::Shell::ShellExecuteW;
 use windows_sys::Win32::UI::WindowsAndMessaging::SW_SHOWNORMAL;
@@ -63,8 +64,4 @@ fn execute(verb: Option<&OsStr>, file: &OsStr, argument: Option<&OsStr>) -> io::
     let returned =
         unsafe { ShellExecuteW(ptr::null_mut(), verb, file.as_ptr(), argument, ptr::null(), SW_SHOWNORMAL) };
     if returned as usize > LAST_ERROR { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-fn wide(text: &OsStr) -> Vec<u16> {
-    text.encode_wide().chain([0]).collect()
 }

@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::os::windows::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
 
+use ensafer_client::platform::wide;
 use tokio::signal::windows::{
     CtrlBreak, CtrlC, CtrlClose, CtrlShutdown, ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown,
 };
@@ -115,7 +115,7 @@ pub fn privacy(path: &Path) -> io::Result<Privacy> {
 /// # Errors
 /// It cannot be looked at.
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
-    let path: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+    let path = wide(path);
     let mut free = 0;
     // SAFETY: the path ends with a zero, and `free` outlives the call.
     #[expect(unsafe_code, reason = "nothing wraps it")]
@@ -128,7 +128,7 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
 /// # Errors
 /// It is not there, the other is, or it must not be renamed.
 pub fn rename_by_promise(from: &Path, to: &Path) -> io::Result<bool> {
-    let [from, to] = [from, to].map(|path| path.as_os_str().encode_wide().chain([0]).collect::<Vec<u16>>());
+    let [from, to] = [from, to].map(wide);
     // SAFETY: both paths end with a zero. Without a flag, it never replaces.
     #[expect(unsafe_code, reason = "std's rename replaces")]
     let moved = unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), 0) };

@@ -92,9 +92,8 @@ fn a_short_name_is_no_name() {
 }
 
 fn short_name(path: &Path) -> Option<String> {
-    use std::os::windows::ffi::OsStrExt;
     use windows_sys::Win32::Storage::FileSystem::GetShortPathNameW;
-    let wide: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+    let wide = ensafer_client::platform::wide(path);
     let mut short = [0; 1024];
     // SAFETY: the path ends with a NUL, and the buffer is as long as is said.
     #[expect(unsafe_code, reason = "nothing wraps it")]

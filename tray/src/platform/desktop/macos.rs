@@ -16,9 +16,6 @@ pub const ICON_EDGE: u16 = 48;
 /// The application's `CFBundleIdentifier` (`packaging/macos/Info.plist`).
 const APPLICATION: &str = "org.ensafer.Ensafer";
 
-/// A program is in the terminal that it was started from.
-pub const fn reach_terminal() {}
-
 /// A program that is started opens no terminal.
 pub const fn without_terminal(command: &mut Command) -> &mut Command {
     command

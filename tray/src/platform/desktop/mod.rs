@@ -32,7 +32,7 @@ use macos as system;
 #[cfg(windows)]
 use windows as system;
 
-pub use system::{Bubbles, has_opened, open_command, reach_terminal, without_terminal};
+pub use system::{Bubbles, has_opened, open_command, without_terminal};
 
 /// What helps where files cannot be watched: these systems set no limit of their own.
 pub const WATCH_REMEDY: Option<&str> = None;

@@ -10,7 +10,6 @@ use std::thread;
 use notify_rust::{Notification, NotificationHandle, NotificationResponse, Urgency};
 use tao::event_loop::EventLoop;
 use windows_registry::CURRENT_USER;
-use windows_sys::Win32::System::Console::{ATTACH_PARENT_PROCESS, AttachConsole};
 use windows_sys::Win32::System::Threading::CREATE_NO_WINDOW;
 
 use crate::action::PauseUntil;
@@ -28,16 +27,6 @@ const APPLICATION_KEY: &str = r"Software\Classes\AppUserModelId\org.ensafer.Ensa
 const OPEN: &str = "open";
 const AN_HOUR: &str = "snooze-hour";
 const TOMORROW: &str = "snooze-tomorrow";
-
-/// Writes into the terminal that this program was started from: Windows gives none to a program that has windows.
-pub fn reach_terminal() {
-    // SAFETY: it changes nothing but where standard output and standard error lead, and no other thread runs yet.
-    #[expect(unsafe_code, reason = "nothing wraps it")]
-    unsafe {
-        // Where there is none, nobody reads.
-        AttachConsole(ATTACH_PARENT_PROCESS);
-    }
-}
 
 /// Has a program that is started open no terminal.
 pub fn without_terminal(command: &mut Command) -> &mut Command {

@@ -6,9 +6,6 @@ use muda::{Menu, PredefinedMenuItem, Submenu};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use wry::{WebViewBuilder, WebViewBuilderExtDarwin};
 
-/// A program is in the terminal that it was started from.
-pub const fn reach_terminal() {}
-
 /// Keeps what is typed into the page out of this process's core dumps. WebKit's processes are not its children: macOS makes
 /// dumps of neither unless somebody asks for them (`ulimit`, launchd).
 pub fn forbid_core_dumps() {

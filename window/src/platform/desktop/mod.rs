@@ -31,7 +31,7 @@ use macos as system;
 #[cfg(windows)]
 use windows as system;
 
-pub use system::{forbid_core_dumps, reach_terminal};
+pub use system::forbid_core_dumps;
 
 const TITLE: &str = "Ensafer";
 

@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use windows_sys::Win32::System::Console::{ATTACH_PARENT_PROCESS, AttachConsole};
+use ensafer_client::platform::wide;
 use windows_sys::Win32::System::Diagnostics::Debug::{SEM_NOGPFAULTERRORBOX, SetErrorMode};
 use windows_sys::Win32::UI::Shell::ShellExecuteW;
 use windows_sys::Win32::UI::WindowsAndMessaging::SW_SHOWNORMAL;
@@ -12,16 +12,6 @@ use wry::{WebViewBuilder, WebViewBuilderExtWindows};
 const OUTSIDE: &str = "https://ensafer.window/";
 const INSIDE: &str = "ensafer://window/";
 const BLOB: &str = "blob:";
-
-/// Writes into the terminal that this program was started from: Windows gives none to a program that has windows.
-pub fn reach_terminal() {
-    // SAFETY: it changes nothing but where standard output and standard error lead, and no other thread runs yet.
-    #[expect(unsafe_code, reason = "nothing wraps it")]
-    unsafe {
-        // Where there is none, nobody reads.
-        AttachConsole(ATTACH_PARENT_PROCESS);
-    }
-}
 
 /// Keeps what is typed into the page out of dumps: Windows Error Reporting, which makes them, is not called for this process
 /// and those of WebView2's, which inherit it.
@@ -51,7 +41,7 @@ fn exchange(address: &str, from: &str, to: &str) -> String {
 
 /// Opens an address in the browser or the mail program.
 pub fn open(address: &str) {
-    let wide: Vec<u16> = address.encode_utf16().chain([0]).collect();
+    let wide = wide(address);
     // SAFETY: the address ends with a zero and outlives the call; everything else may be null.
     #[expect(unsafe_code, reason = "a program that is started would take the address apart")]
     unsafe {

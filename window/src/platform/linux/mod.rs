@@ -39,9 +39,6 @@ pub fn forbid_core_dumps() {
     let _ = setrlimit(Resource::Core, limit);
 }
 
-/// A program is in the terminal that it was started from.
-pub const fn reach_terminal() {}
-
 /// Looks for a display.
 ///
 /// # Errors
