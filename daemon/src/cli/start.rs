@@ -19,8 +19,7 @@ const OBSERVATION_LIMIT: Duration = Duration::from_secs(30);
 /// Launches the daemon if none runs, has it sync, and prints the state after the first observation.
 pub(super) fn start(shell: &Shell) -> Result<Exit> {
     shell.require_account()?;
-    let client = connect_or_launch(shell)?;
-    client.start()?;
+    let client = begin(shell)?;
     let mut status = client.wait_for(OBSERVATION_LIMIT, |status| status.state != State::Checking)?;
     // Only now it is known whether there is anything that needs keys.
     if status.state == State::Locked {
@@ -50,6 +49,21 @@ fn unlock(shell: &Shell, client: &Client) -> Result<()> {
     prompt::tried_password(shell.output, "Password: ", |password| Ok(client.unlock(password)?))?;
     shell.output.note("Unlocked.");
     Ok(())
+}
+
+/// The daemon, which syncs. One that is launched begins by itself: told to, it would look at everything twice.
+fn begin(shell: &Shell) -> Result<Client> {
+    if let Some(client) = Client::connect_if_running(&shell.home)? {
+        client.start()?;
+        return Ok(client);
+    }
+    shell.home.set_stopped(false)?;
+    let client = launch(shell)?;
+    // Another process may have launched it just before, while syncing was stopped.
+    if client.status()?.state == State::Stopped {
+        client.start()?;
+    }
+    Ok(client)
 }
 
 /// The daemon that runs, or a new one.

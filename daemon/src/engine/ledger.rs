@@ -1,13 +1,12 @@
 //! Takes into base what a plan's batches finished, each batch durable before the next begins.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use ensafer_core::ids::{DeviceId, FileId};
 use ensafer_core::tree::{BaseEntry, BaseTree, Object};
 
 use super::activity::deeds;
-use super::encrypted::{Encrypted, Seen};
+use super::encrypted::{Encrypted, Seen, SeenVersion};
 use crate::apply::Outcome;
 use crate::clock::Clock;
 use crate::state::{BaseRecord, DoneDeed, State, StateError, StoreRecord};
@@ -38,12 +37,13 @@ impl Ledger<'_> {
         for key in outcome.removed.drain(..) {
             self.encrypted.seen.remove(&key);
         }
-        for version in outcome.news.drain(..) {
+        let news = std::mem::take(&mut outcome.news);
+        let mut records = std::mem::take(&mut outcome.records);
+        records.extend(self.published_again(&news, &records));
+        for version in news {
             let (key, stamp) = (version.record.key.clone(), version.record.stamp);
             self.encrypted.seen.insert(key, Seen { stamp, result: Ok(version) });
         }
-        let mut records = std::mem::take(&mut outcome.records);
-        records.extend(self.published_again(outcome, &records));
         records.retain(|record| !self.is_known(record));
         let deeds = deeds(self.base, &records, self.device, self.clock.now());
         self.commit(records, &deeds);
@@ -74,14 +74,14 @@ impl Ledger<'_> {
         }
     }
 
-    /// What was published as base has it keeps the work entry that base has.
-    fn published_again(&self, outcome: &Outcome, finished: &[BaseRecord]) -> Vec<BaseRecord> {
+    /// What of `news` was published as base has it: it keeps the work entry that base has.
+    fn published_again(&self, news: &[SeenVersion], finished: &[BaseRecord]) -> Vec<BaseRecord> {
         let finished: HashSet<FileId> = finished.iter().map(|record| record.object.id).collect();
-        let again = |(id, (object, record)): (&FileId, &(Arc<Object>, StoreRecord))| {
-            if finished.contains(id) {
+        let again = |SeenVersion { object, record }: &SeenVersion| {
+            if finished.contains(&object.id) {
                 return None;
             }
-            let known = self.base.entries.get(id)?;
+            let known = self.base.entries.get(&object.id)?;
             // By whomever it was before.
             let says_the_same =
                 Object { author: object.author.clone(), ..Object::clone(&known.object) } == **object;
@@ -90,7 +90,7 @@ impl Ledger<'_> {
             }
             Some(BaseRecord { object: object.clone(), work: known.work, store: Some(record.clone()) })
         };
-        outcome.published.iter().filter_map(again).collect()
+        news.iter().filter_map(again).collect()
     }
 
     /// Whether base has this already, so that it is neither written again nor taken for progress.
