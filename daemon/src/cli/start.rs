@@ -20,12 +20,14 @@ const OBSERVATION_LIMIT: Duration = Duration::from_secs(30);
 pub(super) fn start(shell: &Shell) -> Result<Exit> {
     shell.require_account()?;
     let client = begin(shell)?;
-    let mut status = client.wait_for(OBSERVATION_LIMIT, |status| status.state != State::Checking)?;
+    let is_in = |status: &Status, state| status.folders.iter().any(|folder| folder.state == state);
+    let mut status = client.wait_for(OBSERVATION_LIMIT, |status| !is_in(status, State::Checking))?;
     // Only now it is known whether there is anything that needs keys.
     if status.state == State::Locked {
         unlock(shell, &client)?;
-        let is_under_way = |status: &Status| !matches!(status.state, State::Locked | State::Checking);
-        status = client.wait_for(OBSERVATION_LIMIT, is_under_way)?;
+        status = client.wait_for(OBSERVATION_LIMIT, |status| {
+            !is_in(status, State::Locked) && !is_in(status, State::Checking)
+        })?;
     }
     super::status::print(shell, &status)?;
     Ok(Exit::Success)
@@ -51,16 +53,15 @@ fn unlock(shell: &Shell, client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// The daemon, which syncs. One that is launched begins by itself: told to, it would look at everything twice.
+/// The daemon, which syncs. One that is launched begins by itself, unless syncing is stopped: told to, it would look at
+/// everything twice.
 fn begin(shell: &Shell) -> Result<Client> {
     if let Some(client) = Client::connect_if_running(&shell.home)? {
         client.start()?;
         return Ok(client);
     }
-    shell.home.set_stopped(false)?;
     let client = launch(shell)?;
-    // Another process may have launched it just before, while syncing was stopped.
-    if client.status()?.state == State::Stopped {
+    if shell.home.is_stopped() {
         client.start()?;
     }
     Ok(client)

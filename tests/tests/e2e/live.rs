@@ -1,6 +1,6 @@
 //! Running daemons.
 
-use std::fs;
+use std::fs::{self, File};
 use std::time::Duration;
 
 use ensafer_tests::{Random, World, store, tree, wait};
@@ -57,6 +57,21 @@ fn stop_stays_stopped_and_start_catches_up() {
     desktop.settle();
     assert_eq!(desktop.read("while stopped").as_deref(), Some("x"));
     laptop.run(&["start"]).expect(0);
+}
+
+#[test]
+fn a_start_that_fails_leaves_it_stopped() {
+    let (_world, laptop) = World::with_one_device();
+    laptop.settle();
+    laptop.run(&["stop"]).expect(0);
+    // As another command would hold it.
+    let lock = File::open(laptop.home.join("data/daemon.lock")).unwrap();
+    lock.lock().unwrap();
+    laptop.run(&["start"]).expect(1);
+    drop(lock);
+    assert_eq!(laptop.state(), "stopped");
+    laptop.run(&["start"]).expect(0);
+    laptop.wait_for_state("up-to-date");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Windows: access lists that close files to others, named pipes, waitable timers.
+//! Windows: access lists that close files to others, named pipes, waitable timers, the terminal, texts in UTF-16.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -78,6 +78,7 @@ pub fn beside_socket(socket: &Path, state: &Path) -> PathBuf {
 }
 
 /// A text as functions of Windows take it: in UTF-16, with a zero at its end.
+#[must_use]
 pub fn wide(text: impl AsRef<OsStr>) -> Vec<u16> {
     text.as_ref().encode_wide().chain([0]).collect()
 }
@@ -86,7 +87,8 @@ fn open_directory(path: &Path, access: u32) -> io::Result<File> {
     OpenOptions::new().access_mode(access).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)
 }
 
-/// Writes into the terminal that this program was started from: Windows gives none to a program that has windows.
+/// Writes into the terminal that this program was started from: Windows gives none to a program that has windows. To be
+/// called before any other thread is started.
 pub fn reach_terminal() {
     // SAFETY: it changes nothing but where standard output and standard error lead, and no other thread runs yet.
     #[expect(unsafe_code, reason = "nothing wraps it")]
