@@ -302,8 +302,9 @@ fn two_admins_add_somebody_at_once(story: &Story<'_>, world: &World, server: &Ke
     carrier.meet();
     carrier.carry();
     let is_copy = |name: &PathBuf| name.to_string_lossy().contains("sync-conflict");
-    let copies = files(&alice.encrypted).keys().filter(|name| is_copy(name)).count();
-    assert_eq!(copies, usize::from(carrier.has_distance()), "a copy of the member list");
+    // One where a member list gave way to the other; another, of a second later, where Alice's computer had heard of that one.
+    let has_copies = files(&alice.encrypted).keys().any(is_copy);
+    assert_eq!(has_copies, carrier.has_distance(), "copies of the member list");
     story.meet(&[alice, bob, carol]);
     assert!(!files(&alice.encrypted).keys().any(is_copy), "it was merged");
     let everybody = [ALICE, BOB, CAROL, DAVE, ERIN].map(|name| format!("{name} {}", role_of(name)));

@@ -360,17 +360,23 @@ fn forked(world: &World, a: &mut Device, other: &mut Device) -> Vec<u8> {
 #[test]
 fn two_rosters_that_grew_apart_are_merged() {
     let everybody = ["alice@example.com", "bob@example.com", "carol@example.com"];
-    for as_copy in [false, true] {
+    // A client that carries both to a third computer makes a copy there as well, a second later.
+    for made in [&[][..], &["101010-ABCDEFG"], &["101010-ABCDEFG", "101011-ABCDEFG"]] {
         let world = World::new();
         let (mut a, mut other) = (world.device("a"), world.device("other"));
         world.settle(&mut [&mut a, &mut other]);
         let theirs = forked(&world, &mut a, &mut other);
         let name = a.roster_key();
-        let copy = name.replace(".ensafer", " (conflicted copy 2026-11-22).ensafer");
-        fs::write(world.cloud().join(if as_copy { &copy } else { &name }), theirs).unwrap();
+        let copies: Vec<_> = made
+            .iter()
+            .map(|made| name.replace(".ensafer", &format!(".sync-conflict-20261122-{made}.ensafer")))
+            .map(|copy| world.cloud().join(copy))
+            .collect();
+        let written = if copies.is_empty() { &[world.cloud().join(name)][..] } else { &copies };
+        written.iter().for_each(|path| fs::write(path, &theirs).unwrap());
         world.settle(&mut [&mut a, &mut other]);
         assert_eq!(logins(&a), everybody);
-        assert!(!world.cloud().join(&copy).exists());
+        assert!(!copies.iter().any(|copy| copy.exists()));
         let (mut b, mut c) = (world.guest("b", &bob()), world.guest("c", &carol()));
         a.write("f", "text");
         world.settle(&mut [&mut a, &mut other, &mut b, &mut c]);
