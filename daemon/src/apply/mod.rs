@@ -160,7 +160,7 @@ pub struct Outcome {
     /// What base takes now.
     pub records: Vec<BaseRecord>,
     /// Objects published, whether or not base takes them yet.
-    pub published: HashMap<FileId, (Arc<Object>, StoreRecord)>,
+    pub published: HashMap<FileId, SeenVersion>,
     /// Those of them that the caller has not taken note of.
     pub news: Vec<SeenVersion>,
     /// Files of the encrypted folder that are there no more.

@@ -168,8 +168,9 @@ fn finish(ready: &Ready<'_>, record: StoreRecord, scene: &Scene<'_>, outcome: &m
         let work = change.node.map(|node| scene.work_stamp(scene.tree.node(node).stamp));
         outcome.records.extend(finished_record(change, ready.object.clone(), work, Some(record.clone())));
     }
-    outcome.news.push(SeenVersion { object: ready.object.clone(), record: record.clone() });
-    outcome.published.insert(change.target.id, (ready.object.clone(), record));
+    let version = SeenVersion { object: ready.object.clone(), record };
+    outcome.news.push(version.clone());
+    outcome.published.insert(change.target.id, version);
 }
 
 /// Moves files of the encrypted folder that say nothing new to the trash.

@@ -1,7 +1,6 @@
 //! A plan's part in the work folder: entries to the trash, directories made and moved, contents fetched.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use ensafer_core::plan::{Change, Place, Plan, ProblemClass, WorkChange};
 use ensafer_core::tree::{Content, Kind, NodeId, Object, Stamp, WorkStamp};
@@ -123,8 +122,10 @@ impl Pass<'_, '_> {
             return false;
         }
         let detail = "such names are never synced";
-        let published = self.outcome.published.get(&change.target.id).map(|(_, record)| record.clone());
-        let record = published.or_else(|| current_record(self.scene, &change.target));
+        let published = self.outcome.published.get(&change.target.id);
+        let record = published
+            .map(|version| version.record.clone())
+            .or_else(|| current_record(self.scene, &change.target));
         self.outcome.failures.push(match record {
             Some(record) => Failure::object(ProblemClass::BadName, &record.key, detail),
             None => Failure {
@@ -227,7 +228,7 @@ impl Pass<'_, '_> {
         let fetched: Vec<Result<Fetched, Failure>> = jobs
             .par_iter()
             .map(|job| {
-                let record = published.get(&job.change.target.id).map(|(_, record)| record);
+                let record = published.get(&job.change.target.id).map(|version| &version.record);
                 fetch(
                     scene,
                     &job.change.target,
@@ -326,8 +327,8 @@ impl Pass<'_, '_> {
     }
 
     fn finish_with(&mut self, change: &Change, stamp: Option<Stamp>, fetched: Option<StoreRecord>) {
-        let (object, store): (Arc<Object>, _) = match self.outcome.published.get(&change.target.id) {
-            Some((object, record)) => (object.clone(), Some(record.clone())),
+        let (object, store) = match self.outcome.published.get(&change.target.id) {
+            Some(version) => (version.object.clone(), Some(version.record.clone())),
             None => (change.target.clone(), fetched.or_else(|| current_record(self.scene, &change.target))),
         };
         let work: Option<WorkStamp> = stamp.map(|stamp| self.scene.work_stamp(stamp));

@@ -129,7 +129,7 @@ pub(super) fn close_to_others(file: &File) -> io::Result<()> {
             ptr::null(),
         )
     };
-    if error == ERROR_SUCCESS { Ok(()) } else { Err(io::Error::from_raw_os_error(error.cast_signed())) }
+    succeeded(error)
 }
 
 /// Whether a file or directory has the access list that [`Private`] has, for this user.
@@ -153,9 +153,7 @@ pub fn is_closed_to_others(path: &Path) -> io::Result<bool> {
             &raw mut descriptor,
         )
     };
-    if error != ERROR_SUCCESS {
-        return Err(io::Error::from_raw_os_error(error.cast_signed()));
-    }
+    succeeded(error)?;
     Ok(entries(&Private(descriptor).text()?) == entries(&Private::new()?.text()?))
 }
 
@@ -192,9 +190,7 @@ pub(super) fn owner_of(object: BorrowedHandle<'_>) -> io::Result<String> {
             &raw mut descriptor,
         )
     };
-    if error != ERROR_SUCCESS {
-        return Err(io::Error::from_raw_os_error(error.cast_signed()));
-    }
+    succeeded(error)?;
     let _descriptor = Private(descriptor);
     // SAFETY: the owner lies in the descriptor, and the system makes the text.
     #[expect(unsafe_code, reason = "nothing wraps it")]
@@ -242,6 +238,11 @@ unsafe fn taken(text: *mut u16) -> String {
         LocalFree(text.cast());
         own
     }
+}
+
+/// What the functions for access lists return: an error's number.
+fn succeeded(error: u32) -> io::Result<()> {
+    if error == ERROR_SUCCESS { Ok(()) } else { Err(io::Error::from_raw_os_error(error.cast_signed())) }
 }
 
 /// What most functions of Windows return: zero where they failed.
